@@ -1,0 +1,111 @@
+"""What can go wrong, one class per kind of mistake, and how it is told to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+_NAME_SHOWN = 80  # characters of an unknown name that a message repeats
+
+
+class RstoriginError(Exception):
+    """Base of every error this project raises on purpose: its text is meant for the user."""
+
+
+class ExpressionError(RstoriginError):
+    """A `when` expression that cannot be used. `column` counts characters from 1."""
+
+    def __init__(self, column: int, reason: str, hint: str = "") -> None:
+        super().__init__(f"column {column}: {_with_hint(reason, hint)}")
+        self.column = column
+        self.reason = reason
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[ExpressionError], tuple[int, str, str]]:
+        return type(self), (self.column, self.reason, self.hint)
+
+
+class MalformedExpressionError(ExpressionError):
+    """Not an expression at all, or too long or too deep to be one."""
+
+
+class RefusedSyntaxError(ExpressionError):
+    """Valid Python, but outside the small subset that rules are written in."""
+
+
+class UnknownObservableError(ExpressionError):
+    """A name that is not in the vocabulary."""
+
+
+class ExpressionTypeError(ExpressionError):
+    """Types that do not go together, such as a number compared with text."""
+
+
+class ExpressionMagnitudeError(ExpressionError):
+    """A number that may leave the range in which a Lua number is exact."""
+
+
+class TemplateError(RstoriginError):
+    """An explanation template that cannot be used. `column` counts characters from 1."""
+
+    def __init__(self, column: int, reason: str, hint: str = "") -> None:
+        super().__init__(f"column {column}: {_with_hint(reason, hint)}")
+        self.column = column
+        self.reason = reason
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[TemplateError], tuple[int, str, str]]:
+        return type(self), (self.column, self.reason, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a rulebook: in which file, which rule, where in it, what, and what to do.
+
+    `rule`, `place` and `hint` are empty where there is nothing to say.
+    """
+
+    file: str
+    rule: str
+    place: str
+    reason: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        rule = f"rule '{self.rule}'" if self.rule else ""
+        parts = (self.file, rule, self.place, _with_hint(self.reason, self.hint))
+        return visible(": ".join(part for part in parts if part))
+
+
+class RulebookError(RstoriginError):
+    """A rulebook with problems, all of them; its text has one line for each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+
+class UnknownRuleError(RstoriginError):
+    """A rule id that the rulebook does not have."""
+
+    def __init__(self, rule: str, known: Iterable[str]) -> None:
+        super().__init__(visible(_with_hint(f"no rule '{rule[:_NAME_SHOWN]}'", nearest(rule, known))))
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The hint "did you mean ...?" with the candidate most like `name`, or an empty text when none is alike."""
+    found = get_close_matches(name[:_NAME_SHOWN], list(candidates), n=1)
+    return f"did you mean '{found[0]}'?" if found else ""
+
+
+def visible(text: str) -> str:
+    r"""`text` with every control or otherwise unprintable character as its escape (`\x1b`), safe for a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _with_hint(reason: str, hint: str) -> str:
+    return f"{reason} ({hint})" if hint else reason

@@ -1,0 +1,11 @@
+"""The language of `when`: parsed once into a typed tree, compiled to Python and to Lua.
+
+A condition is false wherever an observable that it names outside `known()` is missing, in both targets.
+"""
+
+from heuristics.expressions.parser import MAX_EXACT, MAX_OBSERVABLE, parse
+from heuristics.expressions.to_lua import to_lua
+from heuristics.expressions.to_python import Test, to_python
+from heuristics.expressions.tree import Node, required_names, walk
+
+__all__ = ["MAX_EXACT", "MAX_OBSERVABLE", "Node", "Test", "parse", "required_names", "to_lua", "to_python", "walk"]

@@ -1,0 +1,252 @@
+"""The rulebook: what is weighed, how much it weighs, and what is said about it. Loaded and checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
+from heuristics.expressions import Node, Test, parse, to_python
+from heuristics.rulebook_file import VOCABULARY, RulebookFile, parse_file, subject
+from heuristics.template import Template, parse_template
+
+DEFAULT_NAME = "default rulebook"  # what messages call the packaged file
+
+_REQUIRED = {
+    "rule": ("title", "when", "weight", "say", "reference"),
+    "reason": ("when", "say"),
+}
+_VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
+
+
+@dataclass(frozen=True)
+class _Conditional:
+    """Something that is said when a condition holds."""
+
+    id: str
+    when: str
+    condition: Node = field(repr=False)
+    say: Template
+
+    @cached_property
+    def holds(self) -> Test:
+        """Whether the condition holds for an observation (observable name -> value); compiled on first use."""
+        return to_python(self.condition)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the compiled function, which cannot be sent to another process."""
+        return {key: value for key, value in vars(self).items() if key != "holds"}
+
+
+@dataclass(frozen=True)
+class Rule(_Conditional):
+    """One piece of evidence. `weight` in centi-nats: + for "in between", - for "endpoint"."""
+
+    title: str
+    weight: int
+    reference: str
+    origin: str | None = None  # "front-end": a reset that a device in front of the endpoint sends on its behalf
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Reason(_Conditional):
+    """Why a verdict is unclear; the first that holds is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictLimits:
+    """The score before any evidence, and the scores from which each verdict is given. Centi-nats."""
+
+    prior: int
+    forged: int
+    likely_forged: int
+    likely_genuine: int
+    genuine: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What both engines measure with. Microseconds (`_us`), sequence numbers (`seq_reach`) or a plain count."""
+
+    burst_gap_us: int
+    rtt_data_samples: int
+    speech_wait_us: int
+    seq_reach: int
+    copy_gap_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the rulebook is called."""
+
+    name: str
+    version: int
+    description: str
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """A rulebook ready for use: every condition and template parsed, every overlay applied."""
+
+    header: Header
+    verdict: VerdictLimits
+    thresholds: Thresholds
+    all_rules: tuple[Rule, ...]  # disabled ones too, in order
+    reasons: tuple[Reason, ...]
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The enabled rules, in order."""
+        return tuple(rule for rule in self.all_rules if rule.enabled)
+
+    def rule(self, id_: str) -> Rule:
+        """The rule called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""
+        for rule in self.all_rules:
+            if rule.id == id_:
+                return rule
+        raise UnknownRuleError(id_, (rule.id for rule in self.all_rules))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 (hex) of all that has an effect, so not of disabled rules, comments or layout."""
+        content = {
+            "rulebook": asdict(self.header),
+            "verdict": asdict(self.verdict),
+            "thresholds": asdict(self.thresholds),
+            "rule": [_content(rule) for rule in self.rules],
+            "reason": [_content(reason) for reason in self.reasons],
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone; what was computed from them is computed again."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+
+def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
+    """The rulebook in `path` (None: the one that comes with the package) with `overlays` laid on it, in order.
+
+    An overlay changes the keys it gives: of [rulebook], [verdict] and [thresholds], and of a rule or reason by its id.
+    A new id must be complete; new rules come last, new reasons first (the last one usually holds always).
+    Raises RulebookError with every problem of every file.
+    """
+    merged = _Merged()
+    problems: list[Problem] = []
+    for name, source in [_base(path), *((str(overlay), overlay) for overlay in overlays)]:
+        content, found = _read(name, source)
+        problems += found
+        merged.lay(name, content)
+    if not problems:
+        problems = merged.problems()
+    if problems:
+        raise RulebookError(problems)
+    return merged.build()
+
+
+def _base(path: Path | None) -> tuple[str, Path | Traversable]:
+    if path is not None:
+        return str(path), path
+    return DEFAULT_NAME, files("heuristics") / "rulebooks" / "default.toml"
+
+
+def _read(name: str, source: Path | Traversable) -> tuple[RulebookFile, list[Problem]]:
+    try:
+        raw = source.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return RulebookFile(), [Problem(name, "", "", f"cannot be read: {reason}")]
+    return parse_file(name, raw)
+
+
+class _Merged:
+    """Layers of rulebook files, one on the other; remembers which file first named what, to blame it."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Any]] = {"rulebook": {}, "verdict": {}, "thresholds": {}}
+        self.entries: dict[str, dict[str, dict[str, Any]]] = {"rule": {}, "reason": {}}
+        self.owner: dict[tuple[str, str], str] = {}
+        self.base = ""
+
+    def lay(self, file: str, content: RulebookFile) -> None:
+        self.base = self.base or file
+        for name, table in self.tables.items():
+            given = getattr(content, name).given()
+            table.update(given)
+            if given:
+                self.owner[name, ""] = file
+        self.lay_entries(file, "rule", (rule.given() for rule in content.rule))
+        inherited = self.entries["reason"]
+        self.lay_entries(file, "reason", (reason.given() for reason in content.reason))
+        reasons = self.entries["reason"]
+        new = {id_: entry for id_, entry in reasons.items() if self.owner["reason", id_] == file}
+        self.entries["reason"] = {**new, **{id_: reasons[id_] for id_ in inherited}}
+
+    def lay_entries(self, file: str, table: str, given: Iterable[dict[str, Any]]) -> None:
+        entries = dict(self.entries[table])
+        for entry in given:
+            self.owner.setdefault((table, entry["id"]), file)
+            entries[entry["id"]] = {**entries.get(entry["id"], {}), **entry}
+        self.entries[table] = entries
+
+    def problems(self) -> list[Problem]:
+        """What is missing or contradictory once all layers lie on each other."""
+        found = self.missing_keys() + self.incomplete_entries("rule") + self.incomplete_entries("reason")
+        return found or self.verdict_order()
+
+    def missing_keys(self) -> list[Problem]:
+        wanted = {"rulebook": Header, "verdict": VerdictLimits, "thresholds": Thresholds}
+        return [
+            Problem(self.owner.get((name, ""), self.base), "", f"[{name}] {key.name}", "is missing")
+            for name, table in wanted.items()
+            for key in fields(table)
+            if key.name not in self.tables[name]
+        ]
+
+    def incomplete_entries(self, table: str) -> list[Problem]:
+        complete: list[str] = []
+        problems = []
+        for id_, entry in self.entries[table].items():
+            missing = [key for key in _REQUIRED[table] if key not in entry]
+            if not missing:
+                complete.append(id_)
+                continue
+            reason = f"a new {table} needs {', '.join(missing)} too"
+            problems.append(subject(self.owner[table, id_], table, id_, "", reason, nearest(id_, complete)))
+        return problems
+
+    def verdict_order(self) -> list[Problem]:
+        limits = self.tables["verdict"]
+        for low, high in pairwise(_VERDICT_ORDER):
+            if limits[low] >= limits[high]:
+                reason = f"{low} ({limits[low]}) must be below {high} ({limits[high]})"
+                return [Problem(self.owner["verdict", ""], "", "[verdict]", reason, " < ".join(_VERDICT_ORDER))]
+        return []
+
+    def build(self) -> Rulebook:
+        return Rulebook(
+            header=Header(**self.tables["rulebook"]),
+            verdict=VerdictLimits(**self.tables["verdict"]),
+            thresholds=Thresholds(**self.tables["thresholds"]),
+            all_rules=tuple(Rule(**_parsed(entry)) for entry in self.entries["rule"].values()),
+            reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
+        )
+
+
+def _parsed(entry: dict[str, Any]) -> dict[str, Any]:
+    condition, say = parse(entry["when"], VOCABULARY), parse_template(entry["say"], VOCABULARY)
+    return {**entry, "condition": condition, "say": say}
+
+
+def _content(entry: _Conditional) -> dict[str, Any]:
+    content = {part.name: getattr(entry, part.name) for part in fields(entry) if part.name != "condition"}
+    return {**content, "say": entry.say.source}

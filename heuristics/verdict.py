@@ -1,0 +1,108 @@
+"""The verdict: what the evidence about one reset adds up to."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from heuristics.rulebook import Rule, Rulebook, VerdictLimits
+from heuristics.vocabulary import Value
+
+UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
+
+
+class Verdict(StrEnum):
+    """Whether the reset is the work of the endpoint that it names as its sender."""
+
+    FORGED = "forged"
+    LIKELY_FORGED = "likely forged"
+    UNCLEAR = "unclear"
+    LIKELY_GENUINE = "likely genuine"
+    GENUINE = "genuine"
+
+
+class Origin(StrEnum):
+    """Where the reset came from."""
+
+    ENDPOINT = "endpoint"
+    FRONT_END = "front-end"
+    MIDDLEBOX = "middlebox"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one reset was found to be.
+
+    `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
+    why the verdict is unclear (empty otherwise).
+    """
+
+    score: int
+    suspicion: int
+    verdict: Verdict
+    origin: Origin
+    evidence: tuple[str, ...]
+    reason: str
+
+
+@cache
+def suspicion_limits() -> tuple[int, ...]:
+    """The 100 ascending scores (centi-nats) from which suspicion is at least 1, 2 ... 100.
+
+    Suspicion is the probability that the score stands for, in percent, rounded: limit k is where it reaches
+    (k - 0.5) %. The plugin carries this table, so that neither engine computes a logarithm per packet.
+    """
+    shares = ((k - 0.5) / 100 for k in range(1, 101))
+    return tuple(round(100 * math.log(share / (1 - share))) for share in shares)
+
+
+def suspicion(score: int, limits: Sequence[int]) -> int:
+    """The suspicion, 0-100, that `score` (centi-nats) stands for: the number of limits it reaches."""
+    return bisect_right(limits, score)
+
+
+def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
+    """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
+    fired = [rule for rule in rulebook.rules if rule.holds(observation)]
+    score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
+    verdict = _verdict(score, rulebook.verdict)
+    return Judgement(
+        score=score,
+        suspicion=suspicion(score, suspicion_limits()),
+        verdict=verdict,
+        origin=_origin(verdict, fired),
+        evidence=tuple(rule.id for rule in fired),
+        reason=_reason(rulebook, observation) if verdict is Verdict.UNCLEAR else "",
+    )
+
+
+def _verdict(score: int, limits: VerdictLimits) -> Verdict:
+    if score >= limits.forged:
+        return Verdict.FORGED
+    if score >= limits.likely_forged:
+        return Verdict.LIKELY_FORGED
+    if score <= limits.genuine:
+        return Verdict.GENUINE
+    if score <= limits.likely_genuine:
+        return Verdict.LIKELY_GENUINE
+    return Verdict.UNCLEAR
+
+
+def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
+    if verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
+        return Origin.MIDDLEBOX
+    if any(rule.origin == Origin.FRONT_END for rule in fired):
+        return Origin.FRONT_END
+    return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
+
+
+def _reason(rulebook: Rulebook, observation: Mapping[str, Value]) -> str:
+    for reason in rulebook.reasons:
+        if reason.holds(observation):
+            return reason.say.render(observation)
+    return UNCLEAR
