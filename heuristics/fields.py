@@ -1,0 +1,68 @@
+"""The Wireshark fields that both engines read, and nothing else: the plugin as Fields, postproc as columns of an export.
+
+Only header fields that stand in the packet are used. What Wireshark derives under preferences (stream numbers,
+relative sequence numbers, analysis flags) is left alone, so that a user's settings cannot change a verdict.
+"""
+
+from __future__ import annotations
+
+# Fields of the frame, of the IP header and of the TCP header. In tunnels and ICMP errors a field of the IP header has
+# one value for each header; `ip.proto` and `ipv6.nxt` tell which of them carries TCP.
+FIELDS: tuple[str, ...] = (
+    "frame.number",
+    "frame.time_epoch",
+    "ip.src",
+    "ip.dst",
+    "ip.ttl",
+    "ip.id",
+    "ip.flags.df",
+    "ip.dsfield",
+    "ip.proto",
+    "ipv6.src",
+    "ipv6.dst",
+    "ipv6.hlim",
+    "ipv6.flow",
+    "ipv6.tclass",
+    "ipv6.nxt",
+    "icmp.type",
+    "icmpv6.type",
+    "tcp.srcport",
+    "tcp.dstport",
+    "tcp.seq_raw",
+    "tcp.ack_raw",
+    "tcp.hdr_len",
+    "tcp.flags",
+    "tcp.window_size_value",
+    "tcp.len",
+    "tcp.options.timestamp.tsval",
+    "tcp.reset_cause",
+)
+
+# IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
+PROTOCOL_ICMP = 1
+PROTOCOL_TCP = 6
+PROTOCOL_ICMPV6 = 58
+
+# ICMP error types: RFC 792 (3, 4, 5, 11, 12); ICMPv6: every type below 128 is an error (RFC 4443 section 2.1).
+ICMP_ERRORS = frozenset({3, 4, 5, 11, 12})
+ICMPV6_FIRST_INFORMATIONAL = 128
+
+# TCP flag bits (RFC 9293 section 3.1). The four bits above CWR are the AE flag (RFC 9768) and the reserved ones.
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+RESERVED_SHIFT = 256
+
+# The smallest of these not below a hop limit is taken for the sender's initial hop limit (p0f's convention).
+INITIAL_HOP_LIMITS = (32, 64, 128, 255)
+
+# How F5 BIG-IP begins the cause it writes into a reset (F5 K13223).
+BIGIP_CAUSE_PREFIX = "BIG-IP: [0x"
+
+
+def initial_hop_limit(hop_limit: int) -> int:
+    """The initial hop limit that a packet seen with `hop_limit` most likely started from."""
+    return next(initial for initial in INITIAL_HOP_LIMITS if hop_limit <= initial)
+
+
+def distance(hop_limit: int) -> int:
+    """Hops from the sender to the capture point, by the most likely initial hop limit."""
+    return initial_hop_limit(hop_limit) - hop_limit

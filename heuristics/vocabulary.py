@@ -1,0 +1,166 @@
+"""The observables: every fact about a reset that a rule may weigh, by name.
+
+This one table feeds the rule compiler (names and types), both engines (a test holds each to exactly these names) and
+the documentation (docs/observables.md is written from it). "Sender" is the claimed source of the reset, "peer" the
+other side; "baseline" is what the sender's authentic packets show, resets and ICMP errors never being part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Type(StrEnum):
+    """The type of an observable or of an expression. Integers only: both engines compute the same bits."""
+
+    INT = "int"
+    BOOL = "bool"
+    STR = "str"
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """One fact about a reset. `unit` is empty where the value is a plain number, a name or a flag."""
+
+    name: str
+    type: Type
+    unit: str
+    meaning: str
+
+
+# An observable that was not there to be measured is None (nil in Lua): a rule that reads it does not fire.
+Value = int | bool | str | None
+
+
+def _table(type_: Type, *rows: tuple[str, str, str]) -> tuple[Observable, ...]:
+    return tuple(Observable(name, type_, unit, meaning) for name, unit, meaning in rows)
+
+
+_FORM = _table(
+    Type.INT,
+    ("ip_version", "", "4 or 6: the IP header that carries the TCP header"),
+    ("hop_limit", "hops", "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header"),
+    ("distance", "hops", "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit"),
+    ("ip_id", "", "IPv4 identification; missing in IPv6"),
+    ("tos", "", "IPv4 TOS byte or IPv6 traffic class"),
+    ("flow_label", "", "IPv6 flow label; missing in IPv4"),
+    ("window", "bytes", "TCP window field as it stands in the header, unscaled"),
+    ("payload_len", "bytes", "length of the text a reset may carry (RFC 9293 section 3.5.3)"),
+    ("options_len", "bytes", "length of the TCP options"),
+    ("reserved_bits", "", "the TCP flag bits above CWR (AE and the reserved three), 0-15"),
+) + _table(
+    Type.BOOL,
+    ("df", "", "IPv4 don't-fragment bit; missing in IPv6"),
+    ("has_ack", "", "the reset has the ACK flag"),
+    ("bigip_cause", "", "the payload is a reset cause as F5 BIG-IP writes it"),
+)
+
+_BASELINE = _table(
+    Type.STR,
+    ("baseline_source", "", "where the hop baseline comes from: 'flow', 'host' or 'none'"),
+) + _table(
+    Type.INT,
+    (
+        "hop_baseline",
+        "hops",
+        "most frequent hop limit of the sender's authentic packets, in the flow or else of the host",
+    ),
+    ("hop_delta", "hops", "hop limit minus hop baseline, signed"),
+    ("baseline_distance", "hops", "distance of the hop baseline"),
+    ("flow_packets", "packets", "authentic packets of the sender in this flow, before and after the reset"),
+    ("flow_values", "", "how many different hop limits those packets show"),
+    ("hop_gap", "hops", "distance, on the hop limit scale, to the nearest value the sender shows in this flow"),
+    ("distance_gap", "hops", "the same on the distance scale: another initial hop limit at the same place gives 0"),
+    ("handshake_gap", "hops", "hop limit difference to the sender's own SYN or SYN-ACK in this flow"),
+    ("data_gap", "hops", "hop limit difference to the nearest of the sender's other packets in this flow"),
+    ("host_packets", "packets", "authentic packets of the sending host in the whole capture, all flows and protocols"),
+    ("host_values", "", "how many different distances those packets show"),
+    ("host_share", "percent", "share of the host's packets that show its most frequent distance"),
+    ("host_gap", "hops", "distance difference to the nearest distance the host shows anywhere"),
+)
+
+_TIMING = _table(
+    Type.STR,
+    ("rtt_source", "", "where the round trip comes from: 'flow', 'host' or 'none'"),
+) + _table(
+    Type.INT,
+    ("rtt_us", "us", "smallest round trip from this capture point to the sender and back"),
+    ("acked_us", "us", "time since the last byte that the reset acknowledges was first seen passing"),
+    ("response_us", "us", "acked_us, or where that is missing the time since the peer's last packet"),
+)
+
+_TIMING += _table(
+    Type.BOOL,
+    ("rtt_confirmed", "", "a second round trip of the same flow or host is at most half as long again as rtt_us"),
+)
+
+_FLOW = (
+    _table(
+        Type.STR,
+        (
+            "stage",
+            "",
+            "'post-syn', 'post-ack', 'post-psh', 'later', 'after-fin', or 'unknown' where the flow's start is missing",
+        ),
+    )
+    + _table(
+        Type.BOOL,
+        ("sender_is_initiator", "", "the sender opened the connection; missing where no handshake packet was seen"),
+        ("syn_only", "", "the sender opened the connection and had sent nothing but its SYN before the reset"),
+        ("established", "", "the sender had sent more than its SYN or SYN-ACK before the reset"),
+        (
+            "seq_foreign",
+            "",
+            "the sequence number is further than seq_reach from all the sender sent: another conversation's",
+        ),
+        ("fin_before", "", "a FIN of either side came before the reset"),
+        (
+            "spoke_after",
+            "",
+            "the sender went on after its own reset, past it in sequence, a round trip later, with no new SYN",
+        ),
+    )
+    + _table(
+        Type.INT,
+        ("resets_before", "", "earlier resets of this sender in this flow, copies of one packet counted once"),
+        ("peer_resets_before", "", "earlier resets of the peer in this flow"),
+        (
+            "own_resets",
+            "",
+            "resets of this sender in this flow, whole capture, that carry a hop limit of its authentic packets",
+        ),
+        (
+            "seq_ahead",
+            "bytes",
+            "how far the sequence number lies beyond all the sender sent and the peer acknowledged; negative: behind",
+        ),
+    )
+)
+
+_BURST = _table(
+    Type.INT,
+    ("burst_size", "", "resets of this sender in one burst (each soon after the one before), copies counted once"),
+    ("burst_values", "", "different hop limits among them"),
+    ("burst_foreign", "", "different hop limits among them that the sender's authentic packets in the flow never show"),
+    ("burst_seqs", "", "different sequence numbers among them"),
+    ("burst_ahead", "", "different sequence numbers among them that lie beyond all the sender sent"),
+)
+
+_LIKENESS = _table(
+    Type.BOOL,
+    ("id_mirrored", "", "IP ID (not 0) equal to that of the peer's packet it answers, and not the sender's own next"),
+    (
+        "window_mirrored",
+        "",
+        "window (not 0) equal to that of the peer's packet it answers, and not one the sender last used",
+    ),
+    ("reserved_mirrored", "", "reserved TCP bits (not 0) equal to those of the peer's packet it answers"),
+) + _table(
+    Type.INT,
+    ("id_step", "", "IP ID minus the sender's last IP ID in this flow, modulo 65536"),
+    ("ts_step", "", "TCP timestamp minus the sender's last timestamp in this flow, signed; missing without timestamps"),
+)
+
+OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _BURST + _LIKENESS
+BY_NAME: dict[str, Observable] = {observable.name: observable for observable in OBSERVABLES}

@@ -1,0 +1,1 @@
+"""From captures or tshark fields exports to judged resets, summaries and case folders."""

@@ -1,0 +1,53 @@
+"""The packets table -> every reset, judged. Per-packet Python runs only over flows that contain a reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from heuristics.fields import FIN, RST, SYN
+from heuristics.rulebook import Rulebook
+from postproc.flows import Reset, RoundTrips, Tracker
+from postproc.hosts import HostProfile, profile_hosts
+from postproc.observe import Observation, observe
+from postproc.packets import TCP, Packet
+from postproc.resets import ResetRow, judged_row
+
+_FLAGS = pl.col("flags")
+
+
+def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> list[ResetRow]:
+    """Every reset of one capture, judged, in frame order. `packets` is the packets table (postproc.packets.normalise)."""
+    return [
+        judged_row(capture, reset, observation, rulebook) for reset, observation in observe_resets(packets, rulebook)
+    ]
+
+
+def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
+    """Every reset of one capture in frame order, with its observables. `packets` is the packets table, sorted by frame."""
+    tcp = packets.filter(pl.col("kind") == TCP)
+    resets = tcp.filter(_FLAGS & RST != 0)
+    if resets.is_empty():
+        return
+    tracker = Tracker(rulebook.thresholds)
+    tracker.follow(map(Packet._make, _needed(tcp, resets).iter_rows()))
+    profiles = profile_hosts(packets, resets["src"].unique())
+    unseen, unanswered = HostProfile(), RoundTrips()
+    for reset in tracker.resets:
+        source = reset.packet.src
+        host = profiles.get(source, unseen)
+        yield reset, observe(reset, host, tracker.handshakes.get(source, unanswered), rulebook.thresholds)
+
+
+def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:
+    """Flows with a reset, whole; of the others what begins and ends them, where it times a host that sent resets."""
+    endpoints = ["src", "sport", "dst", "dport"]
+    reverse = resets.select(src="dst", sport="dport", dst="src", dport="sport")
+    flows = pl.concat([resets.select(endpoints), reverse]).unique()
+    in_flows = tcp.join(flows, on=endpoints, how="semi")
+    senders = resets["src"].unique().implode()
+    edges = tcp.filter(
+        (_FLAGS & (SYN | FIN) != 0) & (pl.col("src").is_in(senders) | pl.col("dst").is_in(senders))
+    ).join(flows, on=endpoints, how="anti")
+    return pl.concat([in_flows, edges]).sort("frame")

@@ -1,0 +1,141 @@
+"""`rstorigin rules`: what is weighed, what one rule means, and whether a rulebook file is right."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from heuristics.errors import RstoriginError, visible
+from heuristics.expressions import walk
+from heuristics.expressions.tree import Known, Name
+from heuristics.rulebook import Rule, Rulebook, load
+from heuristics.vocabulary import BY_NAME
+
+WRONG_USAGE = 2  # exit code; a rulebook that cannot be used counts as one
+
+app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    """How a list of rules is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+
+
+RulebookOption = Annotated[
+    Path | None,
+    typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
+]
+
+
+@app.command("list")
+def list_rules(
+    rulebook: RulebookOption = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
+) -> None:
+    """List every rule: its id, its weight in centi-nats, whether it is enabled, and its title."""
+    with _errors_told():
+        typer.echo(_written(_load(rulebook).all_rules, format_))
+
+
+@app.command()
+def show(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The id of a rule, as `rules list` shows it.")],
+    rulebook: RulebookOption = None,
+) -> None:
+    """Show all about one rule: its condition, what it reads, its weight, explanation and reference."""
+    with _errors_told():
+        typer.echo(_described(_load(rulebook).rule(id_)))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A rulebook, complete or laid over the default one.")],
+) -> None:
+    """Check a rulebook file: says ok, or everything that is wrong with it."""
+    with _errors_told():
+        checked = _load(file)
+        rules, reasons = len(checked.rules), len(checked.reasons)
+        typer.echo(visible(f"{file}: ok, {rules} rules and {reasons} reasons with the default rulebook below"))
+
+
+def _load(overlay: Path | None) -> Rulebook:
+    return load(overlays=() if overlay is None else (overlay,))
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Turns our own errors into a message on stderr and exit code 2."""
+    try:
+        yield
+    except RstoriginError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(WRONG_USAGE) from None
+
+
+def _row(rule: Rule) -> dict[str, str | int]:
+    return {"id": rule.id, "weight": rule.weight, "enabled": "yes" if rule.enabled else "no", "title": rule.title}
+
+
+def _written(rules: Sequence[Rule], format_: Format) -> str:
+    rows = [_row(rule) for rule in rules]
+    match format_:
+        case Format.JSON:
+            return json.dumps([_content(rule) for rule in rules], indent=2)
+        case Format.JSONL:
+            return "\n".join(json.dumps(_content(rule)) for rule in rules)
+        case Format.CSV:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, ["id", "weight", "enabled", "title"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            return text.getvalue().rstrip("\n")
+        case Format.MARKDOWN:
+            escaped = [row | {"title": str(row["title"]).replace("|", r"\|")} for row in rows]
+            return tabulate(escaped, headers="keys", tablefmt="pipe")
+        case Format.TABLE:
+            return tabulate(rows, headers="keys", tablefmt="simple")
+
+
+def _content(rule: Rule) -> dict[str, str | int | bool | None]:
+    return {
+        "id": rule.id,
+        "weight": rule.weight,
+        "enabled": rule.enabled,
+        "title": rule.title,
+        "when": rule.when,
+        "say": rule.say.source,
+        "origin": rule.origin,
+        "reference": rule.reference,
+    }
+
+
+def _described(rule: Rule) -> str:
+    names = dict.fromkeys(part.name for part in walk(rule.condition) if isinstance(part, Name | Known))
+    facts = [
+        ("when", rule.when),
+        ("weight", f"{rule.weight:+d} centi-nats: odds of a forgery times {math.exp(rule.weight / 100):.3g}"),
+        ("says", rule.say.source),
+        *([("origin", rule.origin)] if rule.origin else []),
+        ("enabled", "yes" if rule.enabled else "no"),
+        ("reference", rule.reference),
+    ]
+    lines = [f"{rule.id}: {rule.title}", *(f"  {label:<10} {text}" for label, text in facts), "  reads"]
+    for observable in map(BY_NAME.__getitem__, names):
+        unit = f" ({observable.unit})" if observable.unit else ""
+        lines.append(f"    {observable.name}{unit}: {observable.meaning}")
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""What each host showed over the whole capture: its hop limits by protocol, whatever flow they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from heuristics.fields import RST, distance
+from postproc.packets import ICMP_ERROR, TCP
+
+
+@dataclass(slots=True)
+class HostProfile:
+    """Hop limits of one address's authentic packets, as packet counts in order of first sight, TCP apart from the rest.
+
+    Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so across protocols only
+    distances are compared.
+    """
+
+    tcp: dict[int, int] = field(default_factory=dict)
+    other: dict[int, int] = field(default_factory=dict)
+
+    def baseline(self) -> int | None:
+        """The most frequent hop limit, of TCP where there is any; among equals the one seen first."""
+        return most_frequent(self.tcp or self.other)
+
+    def distances(self) -> dict[int, int]:
+        """Packets by distance, all protocols together."""
+        counts: dict[int, int] = {}
+        for hop_limits in (self.tcp, self.other):
+            for hop_limit, packets in hop_limits.items():
+                counts[distance(hop_limit)] = counts.get(distance(hop_limit), 0) + packets
+        return counts
+
+
+def most_frequent(counts: dict[int, int]) -> int | None:
+    """The key with the highest count; among equals the first in the dict; None where there is none."""
+    return max(counts, key=counts.__getitem__, default=None)
+
+
+def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
+    """Profiles of `addresses` from the packets table. Resets and ICMP errors are evidence, never baseline."""
+    authentic = (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
+    counted = (
+        packets.lazy()
+        .filter(authentic & pl.col("src").is_in(list(addresses)))
+        .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
+        .agg(packets=pl.len(), first=pl.col("frame").min())
+        .sort("first")
+        .select("src", "tcp", "hop_limit", "packets")
+        .collect()
+    )
+    profiles: dict[str, HostProfile] = {}
+    for address, is_tcp, hop_limit, count in counted.iter_rows():
+        profile = profiles.setdefault(address, HostProfile())
+        (profile.tcp if is_tcp else profile.other)[hop_limit] = count
+    return profiles

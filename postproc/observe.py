@@ -1,0 +1,170 @@
+"""A reset, its flow and its host -> the observables that rules weigh (names and meaning: heuristics/vocabulary.py).
+
+The plugin does the same in Lua (generator/templates/observe.lua.j2).
+"""
+
+from __future__ import annotations
+
+from heuristics.fields import ACK, RESERVED_SHIFT, distance
+from heuristics.rulebook import Thresholds
+from heuristics.vocabulary import Value
+from postproc.flows import Reset, RoundTrips, Side, seq_diff
+from postproc.hosts import HostProfile, most_frequent
+
+Observation = dict[str, Value]
+
+
+def observe(reset: Reset, host: HostProfile, handshakes: RoundTrips, thresholds: Thresholds) -> Observation:
+    """Everything the capture says about one reset.
+
+    `host` is the claimed sender's profile and `handshakes` the round trips of the handshakes it answered.
+    """
+    rtt = _round_trip(reset.side, handshakes)
+    return {
+        **_form(reset),
+        **_baseline(reset, host),
+        **_host(reset, host),
+        **rtt,
+        **_moment(reset),
+        "seq_foreign": _seq_foreign(reset, thresholds),
+        "spoke_after": _spoke_after(reset, rtt["rtt_us"], thresholds),
+        "own_resets": _own_resets(reset),
+        **_burst(reset),
+    }
+
+
+def _form(reset: Reset) -> Observation:
+    packet = reset.packet
+    return {
+        "ip_version": packet.ip_version,
+        "hop_limit": packet.hop_limit,
+        "distance": distance(packet.hop_limit),
+        "ip_id": packet.ip_id,
+        "tos": packet.tos,
+        "flow_label": packet.flow_label,
+        "window": packet.window,
+        "payload_len": packet.payload_len,
+        "options_len": packet.options_len,
+        "reserved_bits": packet.flags // RESERVED_SHIFT,
+        "df": packet.df,
+        "has_ack": packet.flags & ACK != 0,
+        "bigip_cause": packet.bigip_cause,
+    }
+
+
+def _baseline(reset: Reset, host: HostProfile) -> Observation:
+    hop_limit, side = reset.packet.hop_limit, reset.side
+    baseline = most_frequent(side.hop_limits)
+    source = "flow" if baseline is not None else "none"
+    if baseline is None:
+        baseline = host.baseline()
+        source = "host" if baseline is not None else "none"
+    shown = side.hop_limits
+    after_handshake = [
+        value
+        for value, packets in shown.items()
+        if packets > (side.handshake_packets if value == side.handshake_hop else 0)
+    ]
+    return {
+        "baseline_source": source,
+        "hop_baseline": baseline,
+        "hop_delta": None if baseline is None else hop_limit - baseline,
+        "baseline_distance": None if baseline is None else distance(baseline),
+        "flow_packets": side.packets,
+        "flow_values": len(shown),
+        "hop_gap": _nearest(hop_limit, shown),
+        "distance_gap": _nearest(distance(hop_limit), [distance(value) for value in shown]),
+        "handshake_gap": None if side.handshake_hop is None else abs(hop_limit - side.handshake_hop),
+        "data_gap": _nearest(hop_limit, after_handshake),
+    }
+
+
+def _host(reset: Reset, host: HostProfile) -> Observation:
+    distances = host.distances()
+    packets = sum(distances.values())
+    return {
+        "host_packets": packets,
+        "host_values": len(distances),
+        "host_share": 100 * max(distances.values()) // packets if packets else None,
+        "host_gap": _nearest(distance(reset.packet.hop_limit), distances),
+    }
+
+
+def _nearest(value: int, others: dict[int, int] | list[int]) -> int | None:
+    return min((abs(value - other) for other in others), default=None)
+
+
+def _round_trip(side: Side, handshakes: RoundTrips) -> Observation:
+    """The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody.
+
+    It is confirmed where a second measurement of the same kind is at most half as long again.
+    """
+    flow = side.round_trips if side.round_trips.handshake else RoundTrips()
+    rtt_us = min((least for least in (flow.least_us, handshakes.least_us) if least is not None), default=None)
+    seconds = [second for second in (flow.second_us, handshakes.second_us) if second is not None]
+    return {
+        "rtt_source": "flow" if flow.handshake else "host" if handshakes.handshake else "none",
+        "rtt_us": rtt_us,
+        "rtt_confirmed": None if rtt_us is None else any(2 * second <= 3 * rtt_us for second in seconds),
+    }
+
+
+def _moment(reset: Reset) -> Observation:
+    """What the tracker took down when the reset passed."""
+    return {
+        "stage": reset.stage,
+        "sender_is_initiator": reset.sender_is_initiator,
+        "syn_only": reset.syn_only,
+        "established": reset.established,
+        "fin_before": reset.fin_before,
+        "resets_before": reset.resets_before,
+        "peer_resets_before": reset.peer_resets_before,
+        "seq_ahead": reset.seq_ahead,
+        "acked_us": reset.acked_us,
+        "response_us": reset.response_us,
+        "id_mirrored": reset.id_mirrored,
+        "window_mirrored": reset.window_mirrored,
+        "reserved_mirrored": reset.reserved_mirrored,
+        "id_step": reset.id_step,
+        "ts_step": reset.ts_step,
+    }
+
+
+def _spoke_after(reset: Reset, rtt_us: Value, thresholds: Thresholds) -> bool:
+    """The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken.
+
+    A reset far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
+    """
+    side, flow = reset.side, reset.flow
+    if side.front_us is None:
+        return False
+    wait_us = max(rtt_us if isinstance(rtt_us, int) else 0, thresholds.speech_wait_us)
+    if side.front_us <= reset.packet.time_us + wait_us:
+        return False
+    if flow.last_syn_us is not None and flow.last_syn_us > reset.packet.time_us:
+        return False
+    if not reset.sender_had_sent:
+        return True
+    return not _seq_foreign(reset, thresholds) and seq_diff(side.front_seq, reset.packet.seq) >= 0
+
+
+def _seq_foreign(reset: Reset, thresholds: Thresholds) -> bool:
+    """The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused."""
+    return reset.sender_had_sent and reset.seq_ahead is not None and abs(reset.seq_ahead) > thresholds.seq_reach
+
+
+def _own_resets(reset: Reset) -> int:
+    """Resets in the sender's name that carry a hop limit of its authentic packets, this one included."""
+    side = reset.side
+    return sum(count for hop_limit, count in side.reset_hops.items() if hop_limit in side.hop_limits)
+
+
+def _burst(reset: Reset) -> Observation:
+    burst = reset.burst
+    return {
+        "burst_size": burst.size,
+        "burst_values": len(burst.hop_limits),
+        "burst_foreign": len(burst.hop_limits - reset.side.hop_limits.keys()),
+        "burst_seqs": len(burst.seqs),
+        "burst_ahead": len(burst.ahead),
+    }

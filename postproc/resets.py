@@ -1,0 +1,97 @@
+"""The resets table: one row for every reset, with its verdict. Names and order are stable; every output uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from heuristics.rulebook import Rulebook
+from heuristics.verdict import judge
+from postproc.flows import Flow, Reset
+from postproc.observe import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRow:
+    """One judged reset. A value that the capture does not give is None.
+
+    `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
+    flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
+    claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
+    verdict is unclear. `end_reason`, `cause` and `device` are not worked out yet.
+    """
+
+    capture: str
+    frame: int
+    time: float
+    kind: Literal["rst", "icmp"]
+    flow: str
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    stage: str
+    end_reason: str | None
+    cause: str | None
+    verdict: str
+    origin: str
+    suspicion: int
+    hop_limit: int
+    hop_baseline: int | None
+    hop_delta: int | None
+    distance: int
+    sender_distance: int | None
+    baseline_source: str
+    rtt_us: int | None
+    response_us: int | None
+    device: str | None
+    evidence: tuple[str, ...]
+    reason: str
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
+
+
+def judged_row(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> ResetRow:
+    """Weigh the observation and write down the row."""
+    judgement = judge(rulebook, observation)
+    packet = reset.packet
+    seen = observation.__getitem__
+    return ResetRow(
+        capture=capture,
+        frame=packet.frame,
+        time=packet.time_us / 1_000_000,
+        kind="rst",
+        flow=flow_filter(reset.flow),
+        src=packet.src,
+        sport=packet.sport,
+        dst=packet.dst,
+        dport=packet.dport,
+        stage=reset.stage,
+        end_reason=None,
+        cause=None,
+        verdict=judgement.verdict.value,
+        origin=judgement.origin.value,
+        suspicion=judgement.suspicion,
+        hop_limit=packet.hop_limit,
+        hop_baseline=seen("hop_baseline"),  # type: ignore[arg-type]
+        hop_delta=seen("hop_delta"),  # type: ignore[arg-type]
+        distance=seen("distance"),  # type: ignore[arg-type]
+        sender_distance=seen("baseline_distance"),  # type: ignore[arg-type]
+        baseline_source=seen("baseline_source"),  # type: ignore[arg-type]
+        rtt_us=seen("rtt_us"),  # type: ignore[arg-type]
+        response_us=seen("response_us"),  # type: ignore[arg-type]
+        device=None,
+        evidence=judgement.evidence,
+        reason=judgement.reason,
+    )
+
+
+def flow_filter(flow: Flow) -> str:
+    """A Wireshark display filter for the flow; frame numbers tell incarnations of the same ports apart."""
+    (low, low_port), (high, high_port) = flow.low, flow.high
+    ip = "ipv6" if ":" in low else "ip"
+    ends = f"{ip}.addr == {low} && {ip}.addr == {high} && tcp.port == {low_port} && tcp.port == {high_port}"
+    if flow.incarnation == 0 and not flow.reused:
+        return ends
+    return f"{ends} && frame.number >= {flow.first_frame} && frame.number <= {flow.last_frame}"
