@@ -6,9 +6,8 @@ import re
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Lua 5.4 reference manual, section 3.1; 5.2 has the same
-_KEYWORDS = frozenset(
-    ("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if")
-    + ("in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while")
+_KEYWORD = re.compile(
+    "and|break|do|else|elseif|end|false|for|function|goto|if|in|local|nil|not|or|repeat|return|then|true|until|while"
 )
 _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"\"'\\")
 
@@ -25,6 +24,6 @@ def lua_string(text: str | bytes) -> str:
 
 def lua_field(table: str, name: str) -> str:
     """The Lua source that reads key `name` of `table`: `o.hop_gap`, or `o["end"]` where Lua allows no dot."""
-    if _IDENTIFIER.fullmatch(name) and name not in _KEYWORDS:
+    if _IDENTIFIER.fullmatch(name) and not _KEYWORD.fullmatch(name):
         return f"{table}.{name}"
     return f"{table}[{lua_string(name)}]"
