@@ -78,7 +78,6 @@ class Thresholds:
     """What both engines measure with. Microseconds (`_us`), sequence numbers (`seq_reach`) or a plain count."""
 
     burst_gap_us: int
-    rtt_data_samples: int
     speech_wait_us: int
     seq_reach: int
     copy_gap_us: int

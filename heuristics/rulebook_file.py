@@ -102,7 +102,6 @@ class ThresholdsTable(_Table):
     """`[thresholds]`: what both engines measure with. Microseconds (`_us`), bytes (`seq_reach`) or a plain count."""
 
     burst_gap_us: Threshold | None = None
-    rtt_data_samples: Threshold | None = None
     speech_wait_us: Threshold | None = None
     seq_reach: Threshold | None = None
     copy_gap_us: Threshold | None = None
