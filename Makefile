@@ -1,0 +1,64 @@
+# rstorigin: every task of a developer. "make" alone lists them.
+
+# The Python to build the environment with, 3.11 or newer: export PYTHON=python3.12
+PYTHON ?= python3
+# More for pytest: make test PYTEST_ARGS="-k rulebook -x"
+PYTEST_ARGS ?=
+
+export PYTHON
+
+BIN := .venv/bin
+PLUGIN := plugins/rstorigin.lua
+
+.DEFAULT_GOAL := help
+# Targets share .venv and apt's lock: one after another, also with -j.
+.NOTPARALLEL:
+.PHONY: help setup setup-dev demo plugin test lint test-versions clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what rstorigin needs to run: tshark, and .venv with the rstorigin command
+	@scripts/system-packages.sh run
+	@scripts/venv.sh run
+
+setup-dev: ## the same, and what tests and lint need
+	@scripts/system-packages.sh run lua lint
+	@scripts/venv.sh dev
+
+demo: setup plugin ## judge the resets of the example captures, from nothing
+	$(BIN)/rstorigin summarize examples/first-five-minutes
+
+plugin: setup ## write plugins/ anew from the rulebook
+	$(BIN)/rstorigin plugin generate
+
+test: ## run the tests, on the Wireshark that is installed
+	@scripts/system-packages.sh run lua
+	@scripts/venv.sh dev
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: ## check style and types, Python and Lua
+	@scripts/system-packages.sh python lua lint
+	@scripts/venv.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	luac5.2 -p $(PLUGIN)
+	luac5.4 -p $(PLUGIN)
+	luacheck plugins
+
+# Status 77 says: cannot be had on this machine, and the script has told why.
+test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs root, or sudo)
+	@scripts/system-packages.sh run lua
+	@scripts/venv.sh dev
+	@status=0; scripts/wireshark-versions.sh || status=$$?; \
+	case $$status in \
+	0) echo "$(BIN)/python -m pytest -n auto -m versions $(PYTEST_ARGS)"; \
+	   $(BIN)/python -m pytest -n auto -m versions $(PYTEST_ARGS) ;; \
+	77) echo "test-versions: SKIPPED, for the reason above" ;; \
+	*) exit $$status ;; \
+	esac
+
+clean: ## remove .venv, caches and build results (not the Wiresharks of test-versions)
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .luacheckcache
+	find bench generator heuristics postproc tests -name __pycache__ -type d -prune -exec rm -rf {} +
