@@ -10,7 +10,7 @@ if sys.version_info < (3, 11):
     sys.stderr.write(
         "rstorigin needs Python 3.11 or newer; %s is Python %s (%s).\n"
         "Name a newer one, for every make of this shell: export PYTHON=python3.12\n"
-        "(Debian 12 and Ubuntu 24.04 have one; Ubuntu 22.04: apt-get install python3.11-venv; export PYTHON=python3.11.)\n"
+        "(Debian 12 and Ubuntu 24.04 have one. Ubuntu 22.04: apt-get install python3.11-venv, PYTHON=python3.11.)\n"
         % (sys.argv[1], sys.version.split()[0], sys.executable)
     )
     sys.exit(1)

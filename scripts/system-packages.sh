@@ -99,4 +99,5 @@ esac
 $as_root apt-get update -qq >&2 || echo 'apt-get update failed; trying with the package lists there are' >&2
 # shellcheck disable=SC2086 # a list of names
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=120 $packages </dev/null >/dev/null || by_hand 'apt-get could not install everything (see above).'
+    -o DPkg::Lock::Timeout=120 $packages </dev/null >/dev/null ||
+    by_hand 'apt-get could not install everything (see above).'
