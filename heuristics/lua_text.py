@@ -9,13 +9,13 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEYWORD = re.compile(
     "and|break|do|else|elseif|end|false|for|function|goto|if|in|local|nil|not|or|repeat|return|then|true|until|while"
 )
-_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"\"'\\")
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 
 
 def lua_string(text: str | bytes) -> str:
     r"""`text` (str as UTF-8) as a double-quoted Lua string literal.
 
-    Only printable ASCII other than quotes and backslash stands for itself; every other byte is a three-digit decimal
+    Only printable ASCII other than the double quote and the backslash stands for itself; every other byte is a three-digit decimal
     escape (`\010`), which a digit that follows cannot change.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text

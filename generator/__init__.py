@@ -1,0 +1,1 @@
+"""From a rulebook to what Wireshark loads: the Lua plugin."""

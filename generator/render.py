@@ -1,0 +1,82 @@
+"""A rulebook -> the text of the Wireshark plugin. Pure: the same rulebook gives the same bytes; writing is the caller's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from heuristics import fields as wireshark
+from heuristics.expressions import Node, to_lua
+from heuristics.lua_text import lua_string
+from heuristics.rulebook import Rulebook
+from heuristics.template import Template
+from heuristics.verdict import UNCLEAR, Origin, Verdict, suspicion_limits
+
+PLUGIN_NAME = "rstorigin.lua"
+
+# How many numbers of a table stand on one line of the plugin.
+_NUMBERS_PER_LINE = 16
+
+
+def render_plugin(rulebook: Rulebook) -> str:
+    """The plugin as one Lua file, for Wireshark 4.0 (Lua 5.2) and later (Lua 5.4)."""
+    template = _environment().get_template("rstorigin.lua.j2")
+    return template.render(
+        rulebook=rulebook,
+        thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
+        suspicion_limits=_rows(suspicion_limits()),
+        wireshark=wireshark,
+        verdicts=Verdict,
+        origins=Origin,
+        unclear=UNCLEAR,
+    )
+
+
+def _rows(numbers: tuple[int, ...]) -> list[str]:
+    starts = range(0, len(numbers), _NUMBERS_PER_LINE)
+    return [", ".join(map(str, numbers[start : start + _NUMBERS_PER_LINE])) for start in starts]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("generator"),
+        autoescape=False,  # Lua, not HTML: text goes through lua_string
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(lua_string=lua_string, lua_condition=_lua_condition, lua_sentence=_lua_sentence)
+    return environment
+
+
+# Where a Lua expression may go on in the next line; string literals are matched whole, so that none is broken.
+_BREAK = re.compile(r'"(?:[^"\\]|\\.)*"|( )(?:and|or|\.\.) ')
+
+
+def _wrapped(expression: str, width: int = 108, indent: str = " " * 8) -> str:
+    """`expression` over as many lines as it takes to stay below `width`, broken before its operators."""
+    lines, start, last = [], 0, 0
+    for match in _BREAK.finditer(expression):
+        if match.group(1) is None:
+            continue
+        if match.end() - start > width and last > start:
+            lines.append(expression[start:last])
+            start = last + 1
+        last = match.start(1)
+    if len(expression) - start > width and last > start:
+        lines.append(expression[start:last])
+        start = last + 1
+    return f"\n{indent}".join([*lines, expression[start:]])
+
+
+def _lua_condition(tree: Node) -> str:
+    return _wrapped(to_lua(tree))
+
+
+def _lua_sentence(template: Template) -> str:
+    return _wrapped(template.to_lua())

@@ -1,0 +1,1525 @@
+-- rstorigin: who really sent that TCP reset?
+--
+-- GENERATED from the rulebook "default" version 1.
+-- Do not edit: change the rulebook and run `rstorigin plugin generate`.
+-- rulebook hash: 73b6d77aaa222223f820c9c5056b314e43ae9a29d5dcaa644f0d1eca6d8d86ba
+--
+-- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
+-- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
+-- column of it.
+--
+-- State is kept while frames are seen for the first time; a verdict is computed whenever a reset is dissected, from all
+-- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
+-- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
+--
+-- Parts: fields, packet (decoding), hosts, flows, resets, observables, rules, verdict, dissector. The words are those of
+-- TCP's specification (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
+-- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point.
+-- SPDX-License-Identifier: MIT
+
+local rstorigin = Proto("rstorigin", "RST origin")
+
+local THRESHOLDS = {
+  burst_gap_us = 100000,
+  speech_wait_us = 10000,
+  seq_reach = 1048576,
+  copy_gap_us = 100000,
+}
+
+-- Fields ----------------------------------------------------------------------------------------------------
+
+local add = {
+  hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
+    "IPv4 TTL or IPv6 hop limit of the header that carries TCP"),
+  hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
+    "Most frequent hop limit of the sender's authentic packets, in the flow or else of the host"),
+  hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
+    "Hop limit minus hop baseline"),
+  distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
+    "Hops from whoever sent this packet to the capture point"),
+  sender_distance = ProtoField.uint8("rstorigin.sender_distance", "Sender distance", base.DEC, nil, nil,
+    "Hops from the claimed sender to the capture point"),
+  baseline_source = ProtoField.string("rstorigin.baseline_source", "Baseline source", base.NONE,
+    "Where the hop baseline comes from: flow, host or none"),
+  rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
+    "Smallest round trip from the capture point to the sender"),
+  response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
+    "Time since the bytes that the reset acknowledges, or else the peer's last packet"),
+  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
+    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin"),
+  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
+    "forged, likely forged, unclear, likely genuine or genuine"),
+  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
+    "How likely something in between sent it, 0-100"),
+  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
+    "Sum of the evidence in centi-nats"),
+  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
+    "endpoint, front-end, middlebox or unknown"),
+  reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
+    "Why the verdict is unclear"),
+  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
+    "Ids of the rules that fired"),
+}
+
+-- One boolean for each rule, present where the rule fired.
+local add_evidence = {
+  hop_gap = ProtoField.bool("rstorigin.evidence.hop_gap",
+    "Hop limit foreign to the sender's packets in this flow"),
+  hop_gap_thin = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
+    "Hop limit foreign to the only packet the sender shows"),
+  hop_gap_one = ProtoField.bool("rstorigin.evidence.hop_gap_one",
+    "Hop limit one away from the sender's"),
+  hop_gap_host = ProtoField.bool("rstorigin.evidence.hop_gap_host",
+    "Distance foreign to the sender's host"),
+  near_initial = ProtoField.bool("rstorigin.evidence.near_initial",
+    "Sent from next to the capture point, the sender being further away"),
+  hop_known_of_host = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
+    "Distance foreign to the flow, but known of the host"),
+  late_for_its_place = ProtoField.bool("rstorigin.evidence.late_for_its_place",
+    "A whole round trip from a fraction of the way"),
+  hop_match = ProtoField.bool("rstorigin.evidence.hop_match",
+    "Hop limit as in the sender's own packets"),
+  hop_match_near = ProtoField.bool("rstorigin.evidence.hop_match_near",
+    "Hop limit as in the sender's own packets, from very near"),
+  hop_match_local = ProtoField.bool("rstorigin.evidence.hop_match_local",
+    "Sender and reset both on this link"),
+  hop_match_host = ProtoField.bool("rstorigin.evidence.hop_match_host",
+    "Distance as in the host's other packets"),
+  hop_match_host_local = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
+    "Host and reset both on this link"),
+  own_resets_too = ProtoField.bool("rstorigin.evidence.own_resets_too",
+    "The sender reset this flow itself as well"),
+  handshake_match = ProtoField.bool("rstorigin.evidence.handshake_match",
+    "Same box as the handshake, data from another"),
+  causality = ProtoField.bool("rstorigin.evidence.causality",
+    "Answers sooner than the sender can"),
+  causality_once = ProtoField.bool("rstorigin.evidence.causality_once",
+    "Answers sooner than the only round trip measured"),
+  speaks_after = ProtoField.bool("rstorigin.evidence.speaks_after",
+    "The sender goes on after its own reset"),
+  burst_hops = ProtoField.bool("rstorigin.evidence.burst_hops",
+    "One burst, several foreign hop limits"),
+  seq_stride = ProtoField.bool("rstorigin.evidence.seq_stride",
+    "One burst steps ahead of the sender's sequence numbers"),
+  mirrored = ProtoField.bool("rstorigin.evidence.mirrored",
+    "Header fields copied from the packet it answers"),
+  mirrored_window = ProtoField.bool("rstorigin.evidence.mirrored_window",
+    "Window copied from the packet it answers"),
+  active_form = ProtoField.bool("rstorigin.evidence.active_form",
+    "Timestamp continues the sender's"),
+  id_run = ProtoField.bool("rstorigin.evidence.id_run",
+    "IP ID is the sender's next"),
+  after_fin = ProtoField.bool("rstorigin.evidence.after_fin",
+    "After a FIN: ordinary teardown"),
+  netscaler_code = ProtoField.bool("rstorigin.evidence.netscaler_code",
+    "NetScaler reset code in the window"),
+  bigip_cause = ProtoField.bool("rstorigin.evidence.bigip_cause",
+    "F5 BIG-IP reset cause in the payload"),
+}
+
+for _, proto_fields in ipairs { add, add_evidence } do
+  for _, proto_field in pairs(proto_fields) do
+    rstorigin.fields[#rstorigin.fields + 1] = proto_field
+  end
+end
+
+-- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
+-- relative sequence numbers) is left alone, so that settings cannot change a verdict.
+local read = {
+  epoch = Field.new("frame.time_epoch"),
+  ip_src = Field.new("ip.src"),
+  ip_dst = Field.new("ip.dst"),
+  ip_ttl = Field.new("ip.ttl"),
+  ip_id = Field.new("ip.id"),
+  ip_df = Field.new("ip.flags.df"),
+  ip_tos = Field.new("ip.dsfield"),
+  ip_proto = Field.new("ip.proto"),
+  ipv6_src = Field.new("ipv6.src"),
+  ipv6_dst = Field.new("ipv6.dst"),
+  ipv6_hlim = Field.new("ipv6.hlim"),
+  ipv6_flow = Field.new("ipv6.flow"),
+  ipv6_tclass = Field.new("ipv6.tclass"),
+  ipv6_nxt = Field.new("ipv6.nxt"),
+  icmp_type = Field.new("icmp.type"),
+  icmpv6_type = Field.new("icmpv6.type"),
+  sport = Field.new("tcp.srcport"),
+  dport = Field.new("tcp.dstport"),
+  seq = Field.new("tcp.seq_raw"),
+  ack = Field.new("tcp.ack_raw"),
+  header_len = Field.new("tcp.hdr_len"),
+  flags = Field.new("tcp.flags"),
+  window = Field.new("tcp.window_size_value"),
+  payload_len = Field.new("tcp.len"),
+  tsval = Field.new("tcp.options.timestamp.tsval"),
+  reset_cause = Field.new("tcp.reset_cause"),
+}
+
+-- Packet: one value of each header field --------------------------------------------------------------------
+
+-- TCP flag bits (RFC 9293 section 3.1)
+local FIN, SYN, RST, ACK = 1, 2, 4, 16
+local RESERVED_SHIFT = 256
+
+-- IP protocol numbers (IANA)
+local PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
+local PROTOCOL_ICMPV6 = 58
+
+-- ICMP error types (RFC 792); in ICMPv6 every type below this one is an error (RFC 4443 section 2.1).
+local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
+local ICMPV6_FIRST_INFORMATIONAL = 128
+
+local TCP_MIN_HEADER = 20
+
+-- The smallest of these not below a hop limit is taken for the sender's initial hop limit (as in p0f).
+local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
+
+local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
+
+local function has(flags, flag)
+  return bit.band(flags, flag) ~= 0
+end
+
+local function distance(hop_limit)
+  for _, initial in ipairs(INITIAL_HOP_LIMITS) do
+    if hop_limit <= initial then
+      return initial - hop_limit
+    end
+  end
+end
+
+-- How far sequence number `a` lies beyond `b`, signed, across the wrap (RFC 9293 section 3.4).
+local function seq_diff(a, b)
+  return (a - b + 2147483648) % 4294967296 - 2147483648
+end
+
+-- The value of a field's `index`-th occurrence, by default the first.
+local function value(field, index)
+  local info = select(index or 1, field())
+  return info and info.value
+end
+
+-- An address as its bytes: its text would change with name resolution.
+local function address(field, index)
+  local info = select(index or 1, field())
+  return info and info.range:raw()
+end
+
+local function microseconds(time)
+  return time and time.secs * 1000000 + math.floor(time.nsecs / 1000) or 0
+end
+
+-- Index of the first header whose payload is `protocol`.
+local function position(field, protocol)
+  for index, info in ipairs { field() } do
+    if info.value == protocol then
+      return index
+    end
+  end
+end
+
+-- Tunnels and ICMP errors hold several IP headers. Which one carries TCP, or the ICMP error, or else is the innermost?
+-- Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
+local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
+  local ipv4, ipv6
+  if icmp_error and icmp_type then
+    ipv4 = position(read.ip_proto, PROTOCOL_ICMP)
+  elseif icmp_error then
+    ipv6 = position(read.ipv6_nxt, PROTOCOL_ICMPV6) or 1
+  elseif value(read.sport) then
+    ipv4 = position(read.ip_proto, PROTOCOL_TCP)
+    ipv6 = position(read.ipv6_nxt, PROTOCOL_TCP)
+  end
+  if ipv4 then
+    return ipv4
+  end
+  ipv6 = ipv6 or (ipv6_headers > 0 and ipv6_headers or nil)
+  if ipv6 then
+    return nil, ipv6
+  end
+  return ipv4_headers
+end
+
+-- Decodes the frame's IP header and, for a TCP segment, its TCP header. Nil where there is no whole IP header.
+local function decode(pinfo)
+  local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
+  if ipv4_headers + ipv6_headers == 0 then
+    return nil
+  end
+  local icmp_type, icmpv6_type = value(read.icmp_type), value(read.icmpv6_type)
+  local icmp_error = ICMP_ERRORS[icmp_type or -1] or (icmpv6_type and icmpv6_type < ICMPV6_FIRST_INFORMATIONAL) or false
+  local ipv4, ipv6
+  if ipv4_headers + ipv6_headers > 1 then
+    ipv4, ipv6 = carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
+  elseif ipv4_headers == 1 then
+    ipv4 = 1
+  else
+    ipv6 = 1
+  end
+  local packet = {
+    frame = pinfo.number,
+    time_us = microseconds(value(read.epoch)),
+    kind = OTHER,
+    icmp = (icmp_type or icmpv6_type) ~= nil,
+    ipv4 = ipv4,
+    ipv6 = ipv6,
+    src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6),
+    dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6),
+    hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6),
+  }
+  if not (packet.src and packet.dst and packet.hop_limit) then
+    return nil
+  end
+  if icmp_error then
+    packet.kind = ICMP_ERROR
+    return packet
+  end
+  packet.flags = value(read.flags)
+  packet.seq = value(read.seq)
+  packet.sport = value(read.sport)
+  packet.dport = value(read.dport)
+  if packet.flags and packet.seq and packet.sport and packet.dport then
+    packet.kind = TCP
+    packet.reset = has(packet.flags, RST)
+    packet.source = packet.src .. string.format(":%d", packet.sport)
+    packet.target = packet.dst .. string.format(":%d", packet.dport)
+    packet.ack = value(read.ack) or 0
+    packet.window = value(read.window) or 0
+    packet.payload_len = value(read.payload_len) or 0
+    packet.tsval = value(read.tsval)
+    packet.ip_id = ipv4 and value(read.ip_id, ipv4)
+  end
+  return packet
+end
+
+-- What only resets are asked for.
+local function decode_reset(packet)
+  local ipv4, ipv6 = packet.ipv4, packet.ipv6
+  if ipv4 then
+    packet.df = value(read.ip_df, ipv4)
+    packet.tos = value(read.ip_tos, ipv4)
+  else
+    packet.flow_label = value(read.ipv6_flow, ipv6)
+    packet.tos = value(read.ipv6_tclass, ipv6)
+  end
+  packet.options_len = (value(read.header_len) or TCP_MIN_HEADER) - TCP_MIN_HEADER
+  local cause = value(read.reset_cause)
+  local prefix = "BIG-IP: [0x"
+  packet.bigip_cause = cause ~= nil and string.sub(tostring(cause), 1, #prefix) == prefix
+end
+
+-- Hosts: what each address showed over the whole capture ----------------------------------------------------
+
+-- A count of packets by hop limit, in order of first sight.
+local function new_tally()
+  return { order = {}, counts = {} }
+end
+
+local function count(tally, hop_limit)
+  local packets = tally.counts[hop_limit]
+  if not packets then
+    tally.order[#tally.order + 1] = hop_limit
+  end
+  tally.counts[hop_limit] = (packets or 0) + 1
+end
+
+-- The hop limit with the highest count; among equals the one seen first; nil where there is none.
+local function most_frequent(tally)
+  local best
+  for _, hop_limit in ipairs(tally.order) do
+    if not best or tally.counts[hop_limit] > tally.counts[best] then
+      best = hop_limit
+    end
+  end
+  return best
+end
+
+-- Distance from `wanted` to the nearest value, nil where there is none.
+local function nearest(wanted, values)
+  local gap
+  for _, other in ipairs(values) do
+    local difference = math.abs(wanted - other)
+    gap = gap and math.min(gap, difference) or difference
+  end
+  return gap
+end
+
+-- The two smallest round trips measured, in microseconds, and whether a handshake is among all that were.
+local function add_round_trip(round_trips, rtt_us, handshake)
+  round_trips.handshake = round_trips.handshake or handshake
+  if not round_trips.least_us or rtt_us < round_trips.least_us then
+    round_trips.least_us, round_trips.second_us = rtt_us, round_trips.least_us
+  elseif not round_trips.second_us or rtt_us < round_trips.second_us then
+    round_trips.second_us = rtt_us
+  end
+end
+
+local hosts = {} -- by address
+
+-- Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so TCP is counted apart, and
+-- across protocols only distances are compared.
+local function host_of(src)
+  local host = hosts[src]
+  if not host then
+    host = { tcp = new_tally(), other = new_tally(), round_trips = {} }
+    hosts[src] = host
+  end
+  return host
+end
+
+local function host_baseline(host)
+  return most_frequent(#host.tcp.order > 0 and host.tcp or host.other)
+end
+
+-- Packets by distance, all protocols together: the list of distances, their counts, all packets, the most at one.
+local function host_distances(host)
+  local order, counts, packets, most = {}, {}, 0, 0
+  for _, tally in ipairs { host.tcp, host.other } do
+    for _, hop_limit in ipairs(tally.order) do
+      local hops, seen = distance(hop_limit), tally.counts[hop_limit]
+      if not counts[hops] then
+        order[#order + 1] = hops
+      end
+      counts[hops] = (counts[hops] or 0) + seen
+      packets = packets + seen
+      most = math.max(most, counts[hops])
+    end
+  end
+  return order, packets, most
+end
+
+-- Flows: addresses, ports and incarnation -------------------------------------------------------------------
+
+-- How many unacknowledged segments of a sender are remembered for round trips, and how many resets for finding copies.
+local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
+
+local flows = {} -- the latest incarnation, by both ends
+local resets = {} -- what was known when a reset passed, by frame
+
+local function new_side()
+  return {
+    shown = new_tally(),
+    packets = 0,
+    handshake_packets = 0,
+    handshake_sent = 0,
+    sent = {},
+    data_packets = 0,
+    round_trips = {},
+    resets = 0,
+    reset_hops = new_tally(),
+    recent_resets = {},
+  }
+end
+
+local function new_flow(packet, previous)
+  local sides = { [packet.source] = new_side() }
+  sides[packet.target] = sides[packet.target] or new_side()
+  return { sides = sides, first_frame = packet.frame, previous = previous }
+end
+
+-- A FIN or a reset was seen: the next new SYN begins another incarnation.
+local function ended(flow)
+  for _, side in pairs(flow.sides) do
+    if side.fin or side.resets > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+local function acknowledges_syn(packet, peer)
+  return peer.isn ~= nil and packet.ack == (peer.isn + 1) % 4294967296
+end
+
+-- A SYN on a flow that has ended: the next incarnation, unless it is the old SYN or SYN-ACK once more. A SYN-ACK begins
+-- one only where its SYN was not captured: where the peer's SYN is known, it must be answered.
+local function begins_again(packet, flow)
+  if not ended(flow) then
+    return false
+  end
+  if has(packet.flags, ACK) and acknowledges_syn(packet, flow.sides[packet.target]) then
+    return false
+  end
+  return packet.seq ~= flow.sides[packet.source].isn
+end
+
+local function flow_key(packet)
+  local source, target = packet.source, packet.target
+  return source <= target and source .. "|" .. target or target .. "|" .. source
+end
+
+-- The flow that a frame seen for the first time belongs to.
+local function follow_flow(packet)
+  local key = flow_key(packet)
+  local flow = flows[key]
+  local opens = has(packet.flags, SYN) and not packet.reset
+  if not flow or (opens and begins_again(packet, flow)) then
+    flow = new_flow(packet, flow)
+    flows[key] = flow
+  end
+  return flow
+end
+
+-- The flow that a frame seen before belongs to.
+local function flow_of(packet)
+  local flow = flows[flow_key(packet)]
+  while flow and packet.frame < flow.first_frame do
+    flow = flow.previous
+  end
+  return flow
+end
+
+-- Keeps the last `limit` entries of a list.
+local function push(list, entry, limit)
+  if #list >= limit then
+    table.remove(list, 1)
+  end
+  list[#list + 1] = entry
+end
+
+-- Sequence space the segment takes: its bytes, and one each for SYN and FIN.
+local function consumed(packet)
+  return packet.payload_len + (has(packet.flags, SYN) and 1 or 0) + (has(packet.flags, FIN) and 1 or 0)
+end
+
+-- Keeps the segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
+-- fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
+local function remember(packet, side, peer, segment_end, fresh)
+  local overlapping = false
+  for _, sent in ipairs(side.sent) do
+    if seq_diff(sent.segment_end, packet.seq) > 0 and seq_diff(segment_end, sent.start) > 0 then
+      sent.twice = true
+      overlapping = true
+    end
+  end
+  local fills_hole = not overlapping
+    and #side.sent > 0
+    and seq_diff(packet.seq, side.sent[1].start) >= 0
+    and (not peer.acked or seq_diff(packet.seq, peer.acked) >= 0)
+  if fresh or fills_hole then
+    push(side.sent, { start = packet.seq, segment_end = segment_end, time_us = packet.time_us }, REMEMBERED_SEGMENTS)
+  end
+end
+
+-- Notes what the packet adds to the sender's sequence space, and whether it moves the conversation on.
+local function send(packet, side, peer)
+  local length, acks = consumed(packet), has(packet.flags, ACK)
+  local segment_end = (packet.seq + length) % 4294967296
+  local advance = not side.next_seq or seq_diff(segment_end, side.next_seq) > 0
+  local fresh = not side.next_seq or seq_diff(packet.seq, side.next_seq) >= 0
+  local acknowledges = acks and (not side.acked or seq_diff(packet.ack, side.acked) > 0)
+  if fresh and acks and (length > 0 or acknowledges) then
+    side.front_us, side.front_seq = packet.time_us, packet.seq
+  end
+  if length > 0 then
+    remember(packet, side, peer, segment_end, fresh)
+  end
+  if fresh and packet.payload_len > 0 then
+    side.data_packets = side.data_packets + 1
+  end
+  if advance then
+    side.next_seq = segment_end
+  end
+  if acknowledges then
+    side.acked = packet.ack
+  end
+end
+
+-- An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule).
+local function take_round_trips(packet, side, peer)
+  local waiting = {}
+  for _, sent in ipairs(peer.sent) do
+    if seq_diff(packet.ack, sent.segment_end) < 0 then
+      waiting[#waiting + 1] = sent
+    elseif packet.ack == sent.segment_end and not sent.twice and packet.time_us >= sent.time_us then
+      add_round_trip(side.round_trips, packet.time_us - sent.time_us, sent.start == peer.isn)
+    end
+  end
+  peer.sent = waiting
+end
+
+-- A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it.
+local function answered(packet, peer)
+  if peer.handshake_answered or not acknowledges_syn(packet, peer) then
+    return
+  end
+  peer.handshake_answered = true
+  if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us then
+    add_round_trip(host_of(packet.src).round_trips, packet.time_us - peer.handshake_us, true)
+  end
+end
+
+local function handshake(packet, flow, side, peer)
+  side.handshake_hop = side.handshake_hop or packet.hop_limit
+  if packet.hop_limit == side.handshake_hop then
+    side.handshake_packets = side.handshake_packets + 1
+  end
+  side.handshake_sent = side.isn == packet.seq and side.handshake_sent + 1 or 1
+  if side.handshake_sent == 1 then
+    side.isn, side.handshake_us = packet.seq, packet.time_us
+  end
+  if has(packet.flags, ACK) then
+    flow.initiator = flow.initiator or packet.target
+    answered(packet, peer)
+  else
+    flow.initiator = flow.initiator or packet.source
+    flow.last_syn_us = packet.time_us
+  end
+end
+
+-- A packet that the sender itself is taken to have sent: every one but resets.
+local function authentic(packet, flow, side, peer)
+  side.packets = side.packets + 1
+  count(side.shown, packet.hop_limit)
+  if has(packet.flags, SYN) then
+    handshake(packet, flow, side, peer)
+  end
+  if has(packet.flags, ACK) then
+    take_round_trips(packet, side, peer)
+  end
+  send(packet, side, peer)
+  side.fin = side.fin or has(packet.flags, FIN)
+  side.last_tsval = packet.tsval or side.last_tsval
+  side.last_us, side.last_id = packet.time_us, packet.ip_id
+  side.last_window, side.last_flags = packet.window, packet.flags
+end
+
+-- Resets: what only the moment can tell ---------------------------------------------------------------------
+
+-- An IP ID that is the sender's own next, or close after it, may equal the peer's by chance.
+local OWN_RUN = 16
+
+local function established(side)
+  return side.packets > side.handshake_packets
+end
+
+-- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the initiator's
+-- data count, as there. Without the handshake, data tell that it was later than the first.
+local function stage_of(flow)
+  local data = false
+  for _, side in pairs(flow.sides) do
+    if side.fin then
+      return "after-fin"
+    end
+    data = data or side.data_packets > 0
+  end
+  if not flow.initiator then
+    return data and "later" or "unknown"
+  end
+  local initiator = flow.sides[flow.initiator]
+  if initiator.data_packets == 0 then
+    return established(initiator) and "post-ack" or "post-syn"
+  end
+  return initiator.data_packets == 1 and "post-psh" or "later"
+end
+
+-- Time since the last byte that the packet acknowledges was first seen.
+local function acked_us(packet, peer)
+  if not has(packet.flags, ACK) then
+    return nil
+  end
+  for _, sent in ipairs(peer.sent) do
+    if seq_diff(sent.segment_end, packet.ack) >= 0 and seq_diff(packet.ack, sent.start) > 0 then
+      return packet.time_us - sent.time_us
+    end
+  end
+end
+
+-- Against the most that the sender sent or the peer acknowledged: a capture may have missed the sender's side.
+local function seq_ahead(packet, side, peer)
+  local beyond_sent = side.next_seq and seq_diff(packet.seq, side.next_seq)
+  local beyond_acked = peer.acked and seq_diff(packet.seq, peer.acked)
+  if beyond_sent and beyond_acked then
+    return math.min(beyond_sent, beyond_acked)
+  end
+  return beyond_sent or beyond_acked
+end
+
+-- The earlier reset that this is a second capture of (mirror port, both sides of a router), if any. An IP ID other than
+-- 0 makes two resets one packet. Without it a copy is believed only when it is at most one router away from the
+-- original, since forgers send the same reset again with another hop limit.
+local function copied(packet, side)
+  for index = #side.recent_resets, 1, -1 do
+    local other = side.recent_resets[index]
+    if packet.time_us - other.time_us > THRESHOLDS.copy_gap_us then
+      return nil
+    end
+    local same = packet.seq == other.seq
+      and packet.ack == other.ack
+      and packet.flags == other.flags
+      and packet.window == other.window
+      and packet.ip_id == other.ip_id
+      and packet.payload_len == other.payload_len
+      and packet.tsval == other.tsval
+    if same and ((packet.ip_id or 0) ~= 0 or math.abs(packet.hop_limit - other.hop_limit) <= 1) then
+      return other
+    end
+  end
+end
+
+-- Notes a value in a set that knows its size.
+local function include(set, key)
+  if not set[key] then
+    set[key] = true
+    set.size = set.size + 1
+  end
+end
+
+-- Resets of one sender, each soon after the one before; copies of one packet counted once.
+local function join_burst(packet, side, ahead)
+  local burst = side.burst
+  if not burst or math.abs(packet.time_us - burst.last_us) > THRESHOLDS.burst_gap_us then
+    burst = { size = 0, shown = new_tally(), seqs = { size = 0 }, ahead = { size = 0 } }
+    side.burst = burst
+  end
+  burst.last_us = packet.time_us
+  burst.size = burst.size + 1
+  count(burst.shown, packet.hop_limit)
+  include(burst.seqs, packet.seq)
+  if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
+    include(burst.ahead, packet.seq)
+  end
+  return burst
+end
+
+-- Takes down a reset seen for the first time.
+local function take_reset(packet, flow, side, peer)
+  local original = copied(packet, side)
+  local ahead = seq_ahead(packet, side, peer)
+  local acked = acked_us(packet, peer)
+  local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
+  local own_next = id_step and id_step <= OWN_RUN
+  local reserved = math.floor(packet.flags / RESERVED_SHIFT)
+  local reset = {
+    time_us = packet.time_us,
+    seq = packet.seq,
+    ack = packet.ack,
+    flags = packet.flags,
+    window = packet.window,
+    ip_id = packet.ip_id,
+    payload_len = packet.payload_len,
+    tsval = packet.tsval,
+    hop_limit = packet.hop_limit,
+    src = packet.src,
+    flow = flow,
+    side = side,
+    burst = original and original.burst or join_burst(packet, side, ahead),
+    stage = stage_of(flow),
+    syn_only = side.packets > 0 and flow.initiator == packet.source and not established(side),
+    sender_had_sent = side.packets > 0,
+    established = established(side),
+    fin_before = (side.fin or peer.fin) and true or false,
+    resets_before = original and original.resets_before or side.resets,
+    peer_resets_before = peer.resets,
+    seq_ahead = ahead,
+    acked_us = acked,
+    response_us = acked or (peer.last_us and packet.time_us - peer.last_us),
+    id_step = id_step,
+    ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
+  }
+  if flow.initiator then
+    reset.sender_is_initiator = flow.initiator == packet.source
+  end
+  if packet.ip_id and peer.last_id then
+    reset.id_mirrored = packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
+  end
+  if peer.last_window then
+    local window = packet.window
+    reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
+    reset.reserved_mirrored = reserved ~= 0 and reserved == math.floor(peer.last_flags / RESERVED_SHIFT)
+  end
+  resets[packet.frame] = reset
+  if not original then
+    side.resets = side.resets + 1
+    count(side.reset_hops, packet.hop_limit)
+    push(side.recent_resets, reset, REMEMBERED_RESETS)
+  end
+end
+
+-- Takes in a frame seen for the first time.
+local function take(packet)
+  if packet.kind == ICMP_ERROR then
+    return
+  end
+  if packet.kind == OTHER then
+    count(host_of(packet.src).other, packet.hop_limit)
+    return
+  end
+  local flow = follow_flow(packet)
+  local side, peer = flow.sides[packet.source], flow.sides[packet.target]
+  if packet.reset then
+    take_reset(packet, flow, side, peer)
+  else
+    count(host_of(packet.src).tcp, packet.hop_limit)
+    authentic(packet, flow, side, peer)
+  end
+end
+
+-- Observables: what the capture says about one reset --------------------------------------------------------
+
+local function distances(hop_limits)
+  local hops = {}
+  for index, hop_limit in ipairs(hop_limits) do
+    hops[index] = distance(hop_limit)
+  end
+  return hops
+end
+
+local function observe_form(o, packet)
+  o.ip_version = packet.ipv4 and 4 or 6
+  o.hop_limit = packet.hop_limit
+  o.distance = distance(packet.hop_limit)
+  o.ip_id = packet.ip_id
+  o.tos = packet.tos
+  o.flow_label = packet.flow_label
+  o.window = packet.window
+  o.payload_len = packet.payload_len
+  o.options_len = packet.options_len
+  o.reserved_bits = math.floor(packet.flags / RESERVED_SHIFT)
+  o.df = packet.df
+  o.has_ack = has(packet.flags, ACK)
+  o.bigip_cause = packet.bigip_cause
+end
+
+local function observe_baseline(o, side, host)
+  local shown, hop_limit = side.shown, o.hop_limit
+  local baseline = most_frequent(shown)
+  o.baseline_source = "flow"
+  if not baseline then
+    baseline = host_baseline(host)
+    o.baseline_source = baseline and "host" or "none"
+  end
+  o.hop_baseline = baseline
+  o.hop_delta = baseline and hop_limit - baseline
+  o.baseline_distance = baseline and distance(baseline)
+  o.flow_packets = side.packets
+  o.flow_values = #shown.order
+  o.hop_gap = nearest(hop_limit, shown.order)
+  o.distance_gap = nearest(o.distance, distances(shown.order))
+  o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
+  local after_handshake = {}
+  for _, value_shown in ipairs(shown.order) do
+    if shown.counts[value_shown] > (value_shown == side.handshake_hop and side.handshake_packets or 0) then
+      after_handshake[#after_handshake + 1] = value_shown
+    end
+  end
+  o.data_gap = nearest(hop_limit, after_handshake)
+end
+
+local function observe_host(o, host)
+  local order, packets, most = host_distances(host)
+  o.host_packets = packets
+  o.host_values = #order
+  o.host_share = packets > 0 and math.floor(100 * most / packets) or nil
+  o.host_gap = nearest(o.distance, order)
+end
+
+-- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
+-- confirmed where a second measurement of the same kind is at most half as long again.
+local function observe_round_trip(o, side, host)
+  local flow = side.round_trips.handshake and side.round_trips or {}
+  local hosts_own = host.round_trips
+  o.rtt_source = flow.handshake and "flow" or hosts_own.handshake and "host" or "none"
+  local rtt_us = flow.least_us
+  if hosts_own.least_us and (not rtt_us or hosts_own.least_us < rtt_us) then
+    rtt_us = hosts_own.least_us
+  end
+  o.rtt_us = rtt_us
+  if rtt_us then
+    o.rtt_confirmed = (flow.second_us ~= nil and 2 * flow.second_us <= 3 * rtt_us)
+      or (hosts_own.second_us ~= nil and 2 * hosts_own.second_us <= 3 * rtt_us)
+  end
+end
+
+local function observe_moment(o, reset)
+  o.stage = reset.stage
+  o.sender_is_initiator = reset.sender_is_initiator
+  o.syn_only = reset.syn_only
+  o.established = reset.established
+  o.fin_before = reset.fin_before
+  o.resets_before = reset.resets_before
+  o.peer_resets_before = reset.peer_resets_before
+  o.seq_ahead = reset.seq_ahead
+  o.acked_us = reset.acked_us
+  o.response_us = reset.response_us
+  o.id_mirrored = reset.id_mirrored
+  o.window_mirrored = reset.window_mirrored
+  o.reserved_mirrored = reset.reserved_mirrored
+  o.id_step = reset.id_step
+  o.ts_step = reset.ts_step
+end
+
+-- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
+local function seq_foreign(reset)
+  return reset.sender_had_sent and reset.seq_ahead ~= nil and math.abs(reset.seq_ahead) > THRESHOLDS.seq_reach
+end
+
+-- The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken. A reset
+-- far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
+local function spoke_after(reset, rtt_us)
+  local side, flow = reset.side, reset.flow
+  if not side.front_us then
+    return false
+  end
+  local wait_us = math.max(rtt_us or 0, THRESHOLDS.speech_wait_us)
+  if side.front_us <= reset.time_us + wait_us then
+    return false
+  end
+  if flow.last_syn_us and flow.last_syn_us > reset.time_us then
+    return false
+  end
+  if not reset.sender_had_sent then
+    return true
+  end
+  return not seq_foreign(reset) and seq_diff(side.front_seq, reset.seq) >= 0
+end
+
+-- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
+local function own_resets(side)
+  local own = 0
+  for _, hop_limit in ipairs(side.reset_hops.order) do
+    if side.shown.counts[hop_limit] then
+      own = own + side.reset_hops.counts[hop_limit]
+    end
+  end
+  return own
+end
+
+local function observe_burst(o, reset)
+  local burst, foreign = reset.burst, 0
+  for _, hop_limit in ipairs(burst.shown.order) do
+    if not reset.side.shown.counts[hop_limit] then
+      foreign = foreign + 1
+    end
+  end
+  o.burst_size = burst.size
+  o.burst_values = #burst.shown.order
+  o.burst_foreign = foreign
+  o.burst_seqs = burst.seqs.size
+  o.burst_ahead = burst.ahead.size
+end
+
+-- Everything that rules may ask about a reset; what the capture does not give is nil.
+local function observe(packet, reset)
+  local o, side, host = {}, reset.side, host_of(packet.src)
+  observe_form(o, packet)
+  observe_baseline(o, side, host)
+  observe_host(o, host)
+  observe_round_trip(o, side, host)
+  observe_moment(o, reset)
+  o.seq_foreign = seq_foreign(reset)
+  o.spoke_after = spoke_after(reset, o.rtt_us)
+  o.own_resets = own_resets(side)
+  observe_burst(o, reset)
+  return o
+end
+
+-- Rules -----------------------------------------------------------------------------------------------------
+
+-- An observable in a sentence.
+local function text(observable)
+  if observable == nil then
+    return "unknown"
+  elseif type(observable) == "boolean" then
+    return observable and "yes" or "no"
+  elseif type(observable) == "number" then
+    return string.format("%d", observable)
+  end
+  return observable
+end
+
+-- Weights in centi-nats: + for "in between", - for "endpoint". A rule that reads a missing observable does not hold.
+local RULES = {
+  { -- Hop limit foreign to the sender's packets in this flow
+    id = "hop_gap",
+    weight = 340,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.flow_packets ~= nil and o.host_packets ~= nil
+        and o.syn_only ~= nil and o.seq_foreign ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
+        and o.distance_gap >= 1 and (o.flow_packets >= 2 or o.host_packets >= 3) and not o.syn_only
+        and not o.seq_foreign and o.baseline_distance <= 40
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
+        .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
+    end,
+  },
+  { -- Hop limit foreign to the only packet the sender shows
+    id = "hop_gap_thin",
+    weight = 200,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.flow_packets ~= nil and o.host_packets ~= nil
+        and o.syn_only ~= nil and o.seq_foreign ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
+        and o.distance_gap >= 1 and o.flow_packets < 2 and o.host_packets < 3 and not o.syn_only
+        and not o.seq_foreign and o.baseline_distance <= 40
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from " .. text(o.hop_baseline)
+        .. ", but that is all the capture shows of this sender"
+    end,
+  },
+  { -- Hop limit one away from the sender's
+    id = "hop_gap_one",
+    weight = 30,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.syn_only ~= nil and o.hop_gap == 1 and not o.syn_only
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
+        .. "; a route that changed looks the same"
+    end,
+  },
+  { -- Distance foreign to the sender's host
+    id = "hop_gap_host",
+    weight = 275,
+    holds = function(o)
+      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
+        and o.baseline_distance ~= nil and o.flow_packets == 0 and o.host_gap >= 2 and o.host_packets >= 3
+        and o.host_share >= 90 and o.baseline_distance <= 40
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hops away, while " .. text(o.host_packets)
+        .. " other packets of this host come from " .. text(o.baseline_distance) .. " hops away"
+    end,
+  },
+  { -- Sent from next to the capture point, the sender being further away
+    id = "near_initial",
+    weight = 150,
+    holds = function(o)
+      return o.distance ~= nil and o.baseline_distance ~= nil and o.syn_only ~= nil and o.flow_packets ~= nil
+        and o.distance_gap ~= nil and o.distance <= 2 and o.baseline_distance - o.distance >= 3
+        and o.baseline_distance <= 40 and not o.syn_only and (o.flow_packets == 0 or o.distance_gap >= 3)
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hops away; the sender is " .. text(o.baseline_distance)
+        .. " hops away"
+    end,
+  },
+  { -- Distance foreign to the flow, but known of the host
+    id = "hop_known_of_host",
+    weight = -250,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap >= 2 and o.host_gap == 0
+    end,
+    say = function(o)
+      return "other packets of this host come from " .. text(o.distance)
+        .. " hops away too, so a service may use a hop limit of its own"
+    end,
+  },
+  { -- A whole round trip from a fraction of the way
+    id = "late_for_its_place",
+    weight = -200,
+    holds = function(o)
+      return o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
+        and o.acked_us * 10 <= o.rtt_us * 20
+    end,
+    say = function(o)
+      return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
+        .. " us), though its hop limit looks much nearer"
+    end,
+  },
+  { -- Hop limit as in the sender's own packets
+    id = "hop_match",
+    weight = -330,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
+        and o.flow_values <= 2 and o.distance >= 3
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
+    end,
+  },
+  { -- Hop limit as in the sender's own packets, from very near
+    id = "hop_match_near",
+    weight = -90,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
+        and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit)
+        .. " equals that of the sender's own packets, but a device as near would show the same"
+    end,
+  },
+  { -- Sender and reset both on this link
+    id = "hop_match_local",
+    weight = -150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
+        and o.flow_values <= 2 and o.distance == 0
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit)
+        .. " has crossed no router, like the sender's own packets: it is on this link"
+    end,
+  },
+  { -- Distance as in the host's other packets
+    id = "hop_match_host",
+    weight = -200,
+    holds = function(o)
+      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
+        and o.distance ~= nil and o.flow_packets == 0 and o.host_gap == 0 and o.host_packets >= 3
+        and o.host_share >= 90 and o.distance >= 3
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hops away, like " .. text(o.host_packets)
+        .. " other packets of this host"
+    end,
+  },
+  { -- Host and reset both on this link
+    id = "hop_match_host_local",
+    weight = -100,
+    holds = function(o)
+      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
+        and o.distance ~= nil and o.flow_packets == 0 and o.host_gap == 0 and o.host_packets >= 3
+        and o.host_share >= 90 and o.distance == 0
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
+        .. " other packets of this host"
+    end,
+  },
+  { -- The sender reset this flow itself as well
+    id = "own_resets_too",
+    weight = -200,
+    holds = function(o)
+      return o.own_resets ~= nil and o.hop_gap ~= nil and o.burst_ahead ~= nil and o.own_resets >= 1
+        and o.hop_gap >= 1 and o.burst_ahead == 0
+    end,
+    say = function(o)
+      return text(o.own_resets)
+        .. " resets of this flow carry the sender's own hop limit; its kernel may use another than its service"
+    end,
+  },
+  { -- Same box as the handshake, data from another
+    id = "handshake_match",
+    weight = -200,
+    origin = "front-end",
+    holds = function(o)
+      return o.handshake_gap ~= nil and o.data_gap ~= nil and o.handshake_gap == 0 and o.data_gap >= 1
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit)
+        .. " equals that of the sender's handshake, while its other packets differ: a load balancer or proxy in front"
+    end,
+  },
+  { -- Answers sooner than the sender can
+    id = "causality",
+    weight = 450,
+    holds = function(o)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and 0 <= o.acked_us * 10
+        and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed
+    end,
+    say = function(o)
+      return "acknowledges bytes that passed " .. text(o.acked_us)
+        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+    end,
+  },
+  { -- Answers sooner than the only round trip measured
+    id = "causality_once",
+    weight = 220,
+    holds = function(o)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and 0 <= o.acked_us * 10
+        and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000 and not o.rtt_confirmed
+    end,
+    say = function(o)
+      return "acknowledges bytes that passed " .. text(o.acked_us)
+        .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
+    end,
+  },
+  { -- The sender goes on after its own reset
+    id = "speaks_after",
+    weight = 350,
+    holds = function(o)
+      return o.spoke_after ~= nil and o.spoke_after
+    end,
+    say = function()
+      return "the sender went on with the conversation past its own reset, with no new SYN"
+    end,
+  },
+  { -- One burst, several foreign hop limits
+    id = "burst_hops",
+    weight = 400,
+    holds = function(o)
+      return o.burst_foreign ~= nil and o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 1
+    end,
+    say = function(o)
+      return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
+        .. " hop limits that the sender never shows"
+    end,
+  },
+  { -- One burst steps ahead of the sender's sequence numbers
+    id = "seq_stride",
+    weight = 350,
+    holds = function(o)
+      return o.burst_seqs ~= nil and o.burst_ahead ~= nil and o.seq_ahead ~= nil and o.hop_gap ~= nil
+        and o.burst_seqs >= 2 and o.burst_ahead >= 1 and (o.seq_ahead > 0 or o.hop_gap >= 1)
+    end,
+    say = function(o)
+      return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
+        .. text(o.burst_ahead) .. " of them beyond all the sender sent"
+    end,
+  },
+  { -- Header fields copied from the packet it answers
+    id = "mirrored",
+    weight = 450,
+    holds = function(o)
+      return o.id_mirrored ~= nil and o.reserved_mirrored ~= nil and (o.id_mirrored or o.reserved_mirrored)
+    end,
+    say = function()
+      return "IP ID or reserved bits are those of the opposite direction's packet that it answers"
+    end,
+  },
+  { -- Window copied from the packet it answers
+    id = "mirrored_window",
+    weight = 120,
+    holds = function(o)
+      return o.window_mirrored ~= nil and o.established ~= nil and o.window_mirrored and o.established
+    end,
+    say = function(o)
+      return "window " .. text(o.window)
+        .. " is that of the opposite direction's packet that it answers, not the sender's own"
+    end,
+  },
+  { -- Timestamp continues the sender's
+    id = "active_form",
+    weight = -220,
+    holds = function(o)
+      return o.ts_step ~= nil and 0 <= o.ts_step and o.ts_step <= 100000000
+    end,
+    say = function()
+      return "TCP timestamp continues the sender's clock, as in the abort of a real socket"
+    end,
+  },
+  { -- IP ID is the sender's next
+    id = "id_run",
+    weight = -150,
+    holds = function(o)
+      return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
+    end,
+    say = function(o)
+      return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
+    end,
+  },
+  { -- After a FIN: ordinary teardown
+    id = "after_fin",
+    weight = -60,
+    holds = function(o)
+      return o.fin_before ~= nil and o.fin_before
+    end,
+    say = function()
+      return "a FIN came before it: part of an ordinary teardown"
+    end,
+  },
+  { -- NetScaler reset code in the window
+    id = "netscaler_code",
+    weight = -200,
+    origin = "front-end",
+    holds = function(o)
+      return o.options_len ~= nil and o.payload_len ~= nil and o.window ~= nil and o.options_len == 0
+        and o.payload_len == 0 and (o.window == 8196 or 8201 <= o.window and o.window <= 8214
+        or o.window == 9100 or 9201 <= o.window and o.window <= 9222 or 9300 <= o.window and o.window <= 9311
+        or 9400 <= o.window and o.window <= 9401 or 9450 <= o.window and o.window <= 9460 or 9600 <= o.window
+        and o.window <= 9602 or 9700 <= o.window and o.window <= 9704 or 9800 <= o.window and o.window <= 9915
+        or 9951 <= o.window and o.window <= 10042)
+    end,
+    say = function(o)
+      return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server"
+    end,
+  },
+  { -- F5 BIG-IP reset cause in the payload
+    id = "bigip_cause",
+    weight = -150,
+    origin = "front-end",
+    holds = function(o)
+      return o.bigip_cause ~= nil and o.bigip_cause
+    end,
+    say = function()
+      return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+    end,
+  },
+}
+
+-- Why a verdict is unclear; the first that holds is given.
+local REASONS = {
+  {
+    holds = function(o)
+      return o.baseline_source ~= nil and o.baseline_source == "none"
+    end,
+    say = function()
+      return "no baseline: the capture holds no other packet of this sender"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.baseline_source ~= nil and o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
+    end,
+    say = function(o)
+      return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
+        .. " distances among the host's " .. text(o.host_packets) .. " packets"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.baseline_source ~= nil and o.host_packets ~= nil and o.baseline_source == "host" and o.host_packets < 3
+    end,
+    say = function(o)
+      return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
+        .. " of its host elsewhere"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.hop_gap == 1
+    end,
+    say = function(o)
+      return "one hop off the sender's " .. text(o.hop_baseline)
+        .. ": a route change and a device next to the sender look the same"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.flow_packets ~= nil and o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
+    end,
+    say = function()
+      return "one hop off the host's other packets: a route change and a device next to the host look the same"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.distance ~= nil and o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
+    end,
+    say = function(o)
+      return "sender and reset both come from " .. text(o.distance) .. " hops away: a device that near looks the same"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.syn_only ~= nil and o.hop_gap >= 1 and o.syn_only
+    end,
+    say = function()
+      return "the sender showed only its SYN, with another hop limit: a raw-socket scanner looks the same"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.seq_foreign ~= nil and o.hop_gap >= 2 and o.seq_foreign
+    end,
+    say = function()
+      return "hop limit and sequence number are both foreign: ordinary behind a SYN proxy, or in answer to an old packet"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.own_resets ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
+    end,
+    say = function()
+      return "evidence in conflict: the hop limit is foreign, but the sender reset this flow itself as well"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.spoke_after ~= nil and (o.hop_gap >= 2 or o.spoke_after)
+    end,
+    say = function()
+      return "evidence in conflict: signs of a device in between and of the endpoint weigh about the same"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_limit ~= nil and o.hop_limit >= 0
+    end,
+    say = function()
+      return "evidence too weak either way"
+    end,
+  },
+}
+
+-- Verdict ---------------------------------------------------------------------------------------------------
+
+local PRIOR = -70
+local FORGED, LIKELY_FORGED = 450, 200
+local LIKELY_GENUINE, GENUINE = -150, -350
+
+-- The scores from which suspicion is at least 1, 2 ... 100: the logistic curve, as a table that postproc shares.
+local SUSPICION_LIMITS = {
+  -529, -418, -366, -332, -306, -284, -267, -251, -238, -225, -214, -204, -195, -186, -177, -170,
+  -162, -155, -148, -142, -136, -130, -124, -118, -113, -107, -102, -97, -92, -87, -82, -78,
+  -73, -69, -64, -60, -55, -51, -47, -43, -38, -34, -30, -26, -22, -18, -14, -10,
+  -6, -2, 2, 6, 10, 14, 18, 22, 26, 30, 34, 38, 43, 47, 51, 55,
+  60, 64, 69, 73, 78, 82, 87, 92, 97, 102, 107, 113, 118, 124, 130, 136,
+  142, 148, 155, 162, 170, 177, 186, 195, 204, 214, 225, 238, 251, 267, 284, 306,
+  332, 366, 418, 529,
+}
+
+local function suspicion_of(score)
+  local suspicion = 0
+  while suspicion < #SUSPICION_LIMITS and score >= SUSPICION_LIMITS[suspicion + 1] do
+    suspicion = suspicion + 1
+  end
+  return suspicion
+end
+
+local function verdict_of(score)
+  if score >= FORGED then
+    return "forged"
+  elseif score >= LIKELY_FORGED then
+    return "likely forged"
+  elseif score <= GENUINE then
+    return "genuine"
+  elseif score <= LIKELY_GENUINE then
+    return "likely genuine"
+  end
+  return "unclear"
+end
+
+local function origin_of(score, front_end)
+  if score >= LIKELY_FORGED then
+    return "middlebox"
+  elseif front_end then
+    return "front-end"
+  elseif score <= LIKELY_GENUINE then
+    return "endpoint"
+  end
+  return "unknown"
+end
+
+local function reason_of(o)
+  for _, reason in ipairs(REASONS) do
+    if reason.holds(o) then
+      return reason.say(o)
+    end
+  end
+  return "evidence too weak either way"
+end
+
+local function judge(o)
+  local score, front_end, fired, ids = PRIOR, false, {}, {}
+  for _, rule in ipairs(RULES) do
+    if rule.holds(o) then
+      score = score + rule.weight
+      front_end = front_end or rule.origin == "front-end"
+      fired[#fired + 1] = rule
+      ids[#ids + 1] = rule.id
+    end
+  end
+  local verdict = verdict_of(score)
+  return {
+    score = score,
+    suspicion = suspicion_of(score),
+    verdict = verdict,
+    origin = origin_of(score, front_end),
+    fired = fired,
+    evidence = table.concat(ids, ","),
+    reason = verdict == "unclear" and reason_of(o) or "",
+  }
+end
+
+-- Dissector -------------------------------------------------------------------------------------------------
+
+local last_frame = 0 -- the last frame taken in
+local warned = false
+
+local function reset_state()
+  hosts, flows, resets, last_frame = {}, {}, {}, 0
+end
+
+-- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
+local function add_number(tree, name, number)
+  if number then
+    tree:add(add[name], math.floor(number)):set_generated()
+  end
+end
+
+-- 64-bit fields take two halves.
+local function add_microseconds(tree, name, microseconds_taken)
+  if microseconds_taken then
+    local low = microseconds_taken % 4294967296
+    local high = math.floor(microseconds_taken / 4294967296) % 4294967296
+    tree:add(add[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
+  end
+end
+
+local function add_text(tree, name, words)
+  tree:add(add[name], words):set_generated()
+end
+
+local function add_hops(tree, hop_limit, baseline)
+  add_number(tree, "hop_limit", hop_limit)
+  if baseline then
+    add_number(tree, "hop_baseline", baseline)
+    add_number(tree, "hop_delta", hop_limit - baseline)
+  end
+end
+
+local function add_judgement(tree, o, judgement)
+  tree:append_text(string.format(": %s, suspicion %d %%", judgement.verdict, judgement.suspicion))
+  add_text(tree, "verdict", judgement.verdict)
+  add_number(tree, "suspicion", judgement.suspicion)
+  add_text(tree, "origin", judgement.origin)
+  if judgement.reason ~= "" then
+    add_text(tree, "reason", judgement.reason)
+  end
+  add_text(tree, "evidence", judgement.evidence)
+  for _, rule in ipairs(judgement.fired) do
+    local item = tree:add(add_evidence[rule.id], true)
+    item:set_text(string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+    item:set_generated()
+  end
+  add_number(tree, "score", judgement.score)
+  add_text(tree, "stage", o.stage)
+  add_text(tree, "baseline_source", o.baseline_source)
+  add_number(tree, "distance", o.distance)
+  add_number(tree, "sender_distance", o.baseline_distance)
+  add_microseconds(tree, "rtt_us", o.rtt_us)
+  add_microseconds(tree, "response_us", o.response_us)
+end
+
+local function warn_once()
+  if not warned then
+    warned = true
+    io.stderr:write(
+      "rstorigin: the first pass of this two-pass run built no fields, so each verdict uses only what came before it; ",
+      "add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n"
+    )
+  end
+end
+
+function rstorigin.init()
+  reset_state()
+end
+
+function rstorigin.dissector(_, pinfo, tree)
+  local packet = decode(pinfo)
+  if not packet then
+    return
+  end
+  if packet.frame > last_frame then
+    if pinfo.visited then
+      warn_once()
+    end
+    last_frame = packet.frame
+    take(packet)
+  end
+  if packet.kind == TCP then
+    local flow = flow_of(packet)
+    local subtree = tree:add(rstorigin)
+    subtree:set_generated()
+    local reset = packet.reset and resets[packet.frame]
+    if reset then
+      decode_reset(packet)
+      local o = observe(packet, reset)
+      add_hops(subtree, packet.hop_limit, o.hop_baseline)
+      add_judgement(subtree, o, judge(o))
+    else
+      local shown = flow and flow.sides[packet.source].shown
+      add_hops(subtree, packet.hop_limit, shown and most_frequent(shown))
+    end
+  elseif packet.icmp then
+    local subtree = tree:add(rstorigin)
+    subtree:set_generated()
+    add_hops(subtree, packet.hop_limit, host_baseline(host_of(packet.src)))
+  end
+end
+
+register_postdissector(rstorigin)
