@@ -13,7 +13,7 @@ PLUGIN := plugins/rstorigin.lua
 .DEFAULT_GOAL := help
 # Targets share .venv and apt's lock: one after another, also with -j.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev demo plugin test lint test-versions clean
+.PHONY: help setup setup-dev demo plugin docs test lint test-versions clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,10 @@ demo: setup plugin ## judge the resets of the example captures, from nothing
 
 plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
+
+docs: setup ## write the generated part of docs/ anew
+	sed -i '/^|/d' docs/observables.md
+	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua

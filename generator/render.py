@@ -1,4 +1,4 @@
-"""A rulebook -> the text of the Wireshark plugin. Pure: the same rulebook gives the same bytes; writing is the caller's."""
+"""A rulebook -> the text of the Wireshark plugin. Pure: the same rulebook gives the same bytes; the caller writes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What rstorigin looks for: the vocabulary of observables, the rulebook, and the verdict. No I/O beyond reading a rulebook."""
+"""What rstorigin looks for: the vocabulary of observables, the rulebook and the verdict. No captures, no Wireshark."""

@@ -1,4 +1,4 @@
-"""The Wireshark fields that both engines read, and nothing else: the plugin as Fields, postproc as columns of an export.
+"""The Wireshark fields that both engines read, and nothing else: the plugin as Fields, postproc as export columns.
 
 Only header fields that stand in the packet are used. What Wireshark derives under preferences (stream numbers,
 relative sequence numbers, analysis flags) is left alone, so that a user's settings cannot change a verdict.

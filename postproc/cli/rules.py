@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ from heuristics.errors import RstoriginError, visible
 from heuristics.expressions import walk
 from heuristics.expressions.tree import Known, Name
 from heuristics.rulebook import Rule, Rulebook, load
-from heuristics.vocabulary import BY_NAME
+from heuristics.vocabulary import BY_NAME, OBSERVABLES
 
 WRONG_USAGE = 2  # exit code; a rulebook that cannot be used counts as one
 
@@ -73,6 +73,17 @@ def check(
         typer.echo(visible(f"{file}: ok, {rules} rules and {reasons} reasons with the default rulebook below"))
 
 
+@app.command()
+def observables(
+    format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
+) -> None:
+    """List the observables: every fact about a reset that the condition of a rule can ask for."""
+    rows: list[Row] = [
+        {"name": seen.name, "type": str(seen.type), "unit": seen.unit, "meaning": seen.meaning} for seen in OBSERVABLES
+    ]
+    typer.echo(_tabled(rows, rows, format_))
+
+
 def _load(overlay: Path | None) -> Rulebook:
     return load(overlays=() if overlay is None else (overlay,))
 
@@ -87,31 +98,39 @@ def _errors_told() -> Iterator[None]:
         raise typer.Exit(WRONG_USAGE) from None
 
 
-def _row(rule: Rule) -> dict[str, str | int]:
+Row = dict[str, str | int]
+Content = dict[str, str | int | bool | None]
+
+
+def _row(rule: Rule) -> Row:
     return {"id": rule.id, "weight": rule.weight, "enabled": "yes" if rule.enabled else "no", "title": rule.title}
 
 
 def _written(rules: Sequence[Rule], format_: Format) -> str:
-    rows = [_row(rule) for rule in rules]
+    return _tabled([_row(rule) for rule in rules], [_content(rule) for rule in rules], format_)
+
+
+def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], format_: Format) -> str:
+    """The list in one of the formats: `rows` for people and spreadsheets, the whole `contents` for programs."""
     match format_:
         case Format.JSON:
-            return json.dumps([_content(rule) for rule in rules], indent=2)
+            return json.dumps(contents, indent=2)
         case Format.JSONL:
-            return "\n".join(json.dumps(_content(rule)) for rule in rules)
+            return "\n".join(map(json.dumps, contents))
         case Format.CSV:
             text = io.StringIO()
-            writer = csv.DictWriter(text, ["id", "weight", "enabled", "title"], lineterminator="\n")
+            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
             return text.getvalue().rstrip("\n")
         case Format.MARKDOWN:
-            escaped = [row | {"title": str(row["title"]).replace("|", r"\|")} for row in rows]
-            return tabulate(escaped, headers="keys", tablefmt="pipe")
+            escaped = [{key: str(cell).replace("|", r"\|") for key, cell in row.items()} for row in rows]
+            return tabulate(escaped, headers="keys", tablefmt="pipe", disable_numparse=True)
         case Format.TABLE:
             return tabulate(rows, headers="keys", tablefmt="simple")
 
 
-def _content(rule: Rule) -> dict[str, str | int | bool | None]:
+def _content(rule: Rule) -> Content:
     return {
         "id": rule.id,
         "weight": rule.weight,
