@@ -8,24 +8,29 @@ import polars as pl
 
 from heuristics.fields import FIN, RST, SYN
 from heuristics.rulebook import Rulebook
-from postproc.flows import Reset, RoundTrips, Tracker
+from postproc.flows import Tracker
 from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
 from postproc.packets import TCP, Packet
-from postproc.resets import ResetRow, judged_row
+from postproc.resets import JudgedReset, ResetRow, judged_reset
+from postproc.state import Reset, RoundTrips
 
 _FLAGS = pl.col("flags")
 
 
 def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> list[ResetRow]:
-    """Every reset of one capture, judged, in frame order. `packets` is the packets table (postproc.packets.normalise)."""
-    return [
-        judged_row(capture, reset, observation, rulebook) for reset, observation in observe_resets(packets, rulebook)
-    ]
+    """Every reset of one capture, judged, in frame order. `packets` is the packets table (`packets.normalise`)."""
+    return [judged.row for judged in judged_resets(capture, packets, rulebook)]
+
+
+def judged_resets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[JudgedReset]:
+    """The same, each with its score and its evidence in words."""
+    for reset, observation in observe_resets(packets, rulebook):
+        yield judged_reset(capture, reset, observation, rulebook)
 
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
-    """Every reset of one capture in frame order, with its observables. `packets` is the packets table, sorted by frame."""
+    """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
     tcp = packets.filter(pl.col("kind") == TCP)
     resets = tcp.filter(_FLAGS & RST != 0)
     if resets.is_empty():

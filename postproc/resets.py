@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from heuristics.rulebook import Rulebook
-from heuristics.verdict import judge
-from postproc.flows import Flow, Reset
+from heuristics.verdict import Judgement, judge
 from postproc.observe import Observation
+from postproc.state import Flow, Reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,23 @@ class ResetRow:
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
 
 
-def judged_row(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> ResetRow:
-    """Weigh the observation and write down the row."""
+@dataclass(frozen=True, slots=True)
+class JudgedReset:
+    """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words."""
+
+    row: ResetRow
+    score: int
+    words: tuple[str, ...]
+
+
+def judged_reset(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> JudgedReset:
+    """Weigh the observation and write down what comes of it."""
     judgement = judge(rulebook, observation)
+    words = tuple(rulebook.rule(id_).say.render(observation) for id_ in judgement.evidence)
+    return JudgedReset(_row(capture, reset, observation, judgement), judgement.score, words)
+
+
+def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
     seen = observation.__getitem__
     return ResetRow(

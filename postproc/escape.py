@@ -1,0 +1,33 @@
+"""Text from packets and file names is anyone's: made harmless for where it goes.
+
+Control characters, ANSI sequences and characters that turn the writing direction are shown as escapes everywhere
+(`heuristics.errors.visible`); here is what Markdown and spreadsheets need on top of that.
+"""
+
+from __future__ import annotations
+
+import re
+
+from heuristics.errors import visible
+
+# Marks that begin something in Markdown (GitHub's too), and the HTML that Markdown lets through.
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~#$])")
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# What makes spreadsheets take a cell for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def markdown(text: str) -> str:
+    """`text` as plain words in Markdown, also in a cell of a table."""
+    safe = "".join(_HTML.get(character, character) for character in visible(text))
+    return _MARKDOWN.sub(r"\\\1", safe)
+
+
+def markdown_code(text: str) -> str:
+    """`text` as a code span in Markdown; backticks become quotes, since no escape for them exists there."""
+    return f"`{visible(text).replace('`', chr(39))}`"
+
+
+def csv_text(text: str) -> str:
+    """`text` as a cell that no spreadsheet takes for a formula: a `'` goes before what begins like one."""
+    return visible(f"'{text}" if text.startswith(_FORMULA) else text)

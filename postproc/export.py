@@ -1,0 +1,161 @@
+"""A capture -> the fields export that we read: the documented command, and what came of running it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+from heuristics.errors import Problem
+from heuristics.fields import FIELDS
+from postproc.errors import CaptureError
+from postproc.fields_text import FieldsText
+from postproc.kinds import Kind, kind_of
+from postproc.tshark import PREFERENCES, Run, Tshark, options
+
+_FIX_CAPTURE = (
+    "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
+)
+_COPIED = 1 << 20  # bytes at a time
+
+
+def command(capture: Path, tshark: Tshark, fields: Sequence[str] = FIELDS) -> list[str]:
+    """The command that exports `fields` of `capture`, tab-separated, every occurrence, with a header line."""
+    return [str(tshark.program), *arguments(capture, tshark.preferences(), fields)]
+
+
+def arguments(capture: Path, preferences: Sequence[str], fields: Sequence[str] = FIELDS) -> list[str]:
+    """What follows `tshark` in the command. `-n`: no name lookups, which would be slow and would tell others."""
+    path = str(capture)
+    path = f".{os.sep}{path}" if path.startswith("-") else path  # `-r -` would mean stdin
+    form = ("header=y", "separator=/t", "occurrence=a", "aggregator=,", "quote=n")
+    return [
+        *("-r", path, "-n", *preferences, "-T", "fields"),
+        *(word for option in form for word in ("-E", option)),
+        *(word for field in fields for word in ("-e", field)),
+    ]
+
+
+def print_command(capture: Path) -> str:
+    """The command for a shell, to be run on any machine with tshark 4.0 or newer; the export goes to stdout."""
+    return shlex.join(["tshark", *arguments(capture, options(PREFERENCES))])
+
+
+def read_capture(capture: Path, tshark: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    """The export of `capture` in frames of text columns, bounded in size, while tshark is at work.
+
+    What is wrong with a capture that could still be read up to some packet goes to `problems` at the end. Raises
+    CaptureError when nothing could be read.
+    """
+    check_capture(capture)
+    packets = 0
+    with tshark.run(command(capture, tshark)[1:]) as run:
+        try:
+            for frame in FieldsText(run.stdout, str(capture), _FIX_CAPTURE).frames():
+                packets += frame.height
+                yield frame
+        except CaptureError:
+            if run.status != 0 and packets == 0:  # no header line, because tshark could not even begin
+                raise failure(capture, run) from None
+            raise
+        problems += ending(capture, run, packets)
+
+
+def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
+    """Write the export of `capture` to `target` as tshark prints it; problems and errors as in `read_capture`."""
+    check_capture(capture)
+    with tshark.run(command(capture, tshark)[1:]) as run:
+        # The header line comes even before a capture that cannot be read at all: wait for what follows it.
+        header = run.stdout.readline()
+        first = run.stdout.readline()
+        if not first and run.status != 0:
+            raise failure(capture, run)
+        target.write(header + first)
+        packets = _copy(run.stdout, target) + bool(first)
+        return ending(capture, run, packets)
+
+
+def write_parquet(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
+    """Write the export of `capture` to `target` as Parquet, by way of a temporary file; else as `write_tsv`."""
+    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+        tsv, parquet = Path(folder) / "export.tsv", Path(folder) / "export.parquet"
+        with tsv.open("wb") as file:
+            problems = write_tsv(capture, tshark, file)
+        pl.scan_csv(
+            tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=dict.fromkeys(FIELDS, pl.String())
+        ).sink_parquet(parquet)
+        with parquet.open("rb") as file:
+            shutil.copyfileobj(file, target)
+    return problems
+
+
+def check_capture(capture: Path) -> None:
+    """Raises CaptureError for what cannot be a capture, without asking tshark."""
+    match kind_of(capture):
+        case Kind.EMPTY:
+            raise CaptureError(str(capture), "is empty", "capture again, or leave it out")
+        case Kind.EXPORT | Kind.PARQUET | Kind.UTF16:
+            raise CaptureError(str(capture), "is an export, not a capture", "summarize reads it as it is")
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> int:
+    """Copy, and count the lines."""
+    lines = 0
+    while piece := source.read(_COPIED):
+        lines += piece.count(b"\n")
+        target.write(piece)
+    return lines
+
+
+def ending(capture: Path, run: Run, packets: int | None) -> list[Problem]:
+    """What the exit status and last words of a tshark that began to print mean.
+
+    `packets` is how many it printed, None where that is not how many it read. Raises CaptureError when it is none.
+    """
+    if run.status == 0:
+        return []
+    if packets == 0:
+        raise failure(capture, run)
+    reason = {
+        "cut short": "the capture is cut short in the middle of a packet",
+        "damaged": "the capture is damaged",
+    }.get(_sort_of(run.messages), f"tshark gave up: {_first_line(run.messages)}")
+    read = f"{reason}; packets read before that: {'not counted' if packets is None else packets}"
+    return [Problem(str(capture), "", "", read, "copy it again from where it was captured, if that one is whole")]
+
+
+def failure(capture: Path, run: Run) -> CaptureError:
+    """Why tshark could read nothing of `capture`."""
+    match _sort_of(run.messages):
+        case "not a capture":
+            what = (
+                "a text file, not a capture" if kind_of(capture) is Kind.TEXT else "not a capture that tshark can read"
+            )
+            return CaptureError(str(capture), f"is {what}", _FIX_CAPTURE)
+        case "cut short":
+            return CaptureError(str(capture), "is cut short before its first packet ends", "copy or capture it again")
+        case "damaged":
+            return CaptureError(str(capture), "is damaged before its first packet ends", "copy or capture it again")
+    return CaptureError(str(capture), f"tshark cannot read it: {_first_line(run.messages)}")
+
+
+# How tshark 4.0, 4.4 and 4.6 say it; exit statuses differ between them (2, 3 and 14).
+_SAYINGS = {
+    "cut short": "appears to have been cut short",
+    "damaged": "appears to be damaged or corrupt",
+    "not a capture": "isn't a capture file",
+}
+
+
+def _sort_of(messages: str) -> str:
+    return next((sort for sort, saying in _SAYINGS.items() if saying in messages), "")
+
+
+def _first_line(messages: str) -> str:
+    return messages.partition("\n")[0].removeprefix("tshark: ") or "it does not say why"

@@ -1,0 +1,166 @@
+"""The resets table as the Wireshark plugin sees it: tshark runs the plugin, and its fields become the rows."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from generator.render import PLUGIN_NAME, render_plugin
+from heuristics.errors import visible
+from heuristics.fields import FIELDS
+from heuristics.rulebook import Rulebook
+from postproc.errors import CaptureError, PluginError
+from postproc.export import arguments, check_capture, ending, failure
+from postproc.fields_text import FieldsText
+from postproc.flows import Flow
+from postproc.kinds import Kind
+from postproc.packets import normalise
+from postproc.resets import JudgedReset, ResetRow, flow_filter
+from postproc.sources import Source
+from postproc.task import Judged, unreadable
+from postproc.tshark import Tshark
+
+_NUMBERS = ("hop_limit", "hop_baseline", "hop_delta", "distance", "sender_distance", "suspicion", "score")
+_TIMES = ("rtt_us", "response_us")
+_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "reason")
+_PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
+_LUA_ERROR = "_ws.lua.error"
+_NO_LUA_FOR_ROOT = (4, 4, 0)  # from here on Wireshark loads no Lua for root, without a word
+_AS_USER = "run rstorigin as an ordinary user"
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """The plugin in a file of its own, and a tshark that will load it and no other."""
+
+    tshark: Tshark
+    rulebook: Rulebook
+    folder: Path
+
+    def judge(self, source: Source) -> Judged:
+        """The same as postproc.task.judge_source, but by the plugin; packets are not counted.
+
+        Evidence in words is the titles of the rules. Raises PluginError when the plugin did not run to its end.
+        """
+        if source.kind in (Kind.EXPORT, Kind.PARQUET, Kind.UTF16):
+            reason = "the plugin reads captures, not exports"
+            return unreadable(source, CaptureError(str(source.path), reason, "leave --from-plugin out"))
+        try:
+            return self._judged(source)
+        except CaptureError as error:
+            return unreadable(source, error)
+
+    def _judged(self, source: Source) -> Judged:
+        check_capture(source.path)
+        fields = (*FIELDS, *_PLUGIN_FIELDS, _LUA_ERROR)
+        command = [
+            *("-2", "-X", f"lua_script:{self.folder / PLUGIN_NAME}"),
+            # Not only to choose: without a filter, the first pass of `-2` gives Lua no fields at all.
+            *("-Y", f"rstorigin.verdict || {_LUA_ERROR}"),
+            *arguments(source.path, self.tshark.preferences(), fields),
+        ]
+        with self.tshark.run(command, self._environment()) as run:
+            text = FieldsText(run.stdout, str(source.path), "")
+            try:
+                raw = pl.concat(list(text.frames(fields)) or [pl.DataFrame(schema=dict.fromkeys(fields, pl.String()))])
+            except CaptureError:
+                self._check(run.messages)
+                raise failure(source.path, run) from None
+            self._check(run.messages)
+            problems = ending(source.path, run, None)
+        self._check_frames(source, raw)
+        resets = tuple(self._reset(source.name, row) for row in _rows(raw))
+        return Judged(source.name, None, resets, tuple(problems))
+
+    def _environment(self) -> Mapping[str, str]:
+        """A home without plugins: the user's own copy of ours beside this one would be one too many."""
+        home = str(self.folder)
+        return {"HOME": home, "XDG_CONFIG_HOME": home, "WIRESHARK_CONFIG_DIR": home, "APPDATA": home}
+
+    def _check(self, messages: str) -> None:
+        """tshark ends with status 0 when a script does not load, and with an odd remark when its fields are missing."""
+        if "Lua: " in messages:
+            raise PluginError(visible(f"the plugin does not load: {messages.partition('Lua: ')[2][:300]}"))
+        if "aren't valid" in messages or "rstorigin" in messages:
+            raise PluginError(
+                f"this tshark ({self.tshark.program}) did not load the plugin: perhaps it was built without Lua "
+                f"(see `tshark --version`), or Lua is switched off; leave --from-plugin out to judge without it"
+            )
+
+    def _check_frames(self, source: Source, raw: pl.DataFrame) -> None:
+        failed = raw.filter(pl.col(_LUA_ERROR).is_not_null()).head(1)
+        for frame, error in failed.select("frame.number", _LUA_ERROR).iter_rows():
+            raise PluginError(visible(f"{source.path}: the plugin failed at frame {frame}: {error[:300]}"))
+
+    def _reset(self, capture: str, row: Mapping[str, str | int | None]) -> JudgedReset:
+        def number(name: str) -> int | None:
+            value = row[f"rstorigin.{name}"]
+            return None if value is None else int(value)
+
+        def there(name: str) -> int:
+            return number(name) or 0
+
+        def text(name: str) -> str:
+            return str(row[f"rstorigin.{name}"] or "")
+
+        evidence = tuple(id_ for id_ in text("evidence").split(",") if id_)
+        src, dst, sport, dport = str(row["src"]), str(row["dst"]), int(row["sport"] or 0), int(row["dport"] or 0)
+        low, high = sorted([(src, sport), (dst, dport)])
+        frame = int(row["frame"] or 0)
+        table_row = ResetRow(
+            capture=capture,
+            frame=frame,
+            time=int(row["time_us"] or 0) / 1_000_000,
+            kind="rst",
+            flow=flow_filter(Flow(low, high, 0, frame, frame, {})),  # the plugin does not tell incarnations apart
+            src=src,
+            sport=sport,
+            dst=dst,
+            dport=dport,
+            stage=text("stage"),
+            end_reason=None,
+            cause=None,
+            verdict=text("verdict"),
+            origin=text("origin"),
+            suspicion=there("suspicion"),
+            hop_limit=there("hop_limit"),
+            hop_baseline=number("hop_baseline"),
+            hop_delta=number("hop_delta"),
+            distance=there("distance"),
+            sender_distance=number("sender_distance"),
+            baseline_source=text("baseline_source"),
+            rtt_us=number("rtt_us"),
+            response_us=number("response_us"),
+            device=None,
+            evidence=evidence,
+            reason=text("reason"),
+        )
+        return JudgedReset(table_row, there("score"), tuple(self.rulebook.rule(id_).title for id_ in evidence))
+
+
+@contextmanager
+def installed_plugin(tshark: Tshark, rulebook: Rulebook) -> Iterator[Plugin]:
+    """The plugin of `rulebook` in a temporary folder. Raises PluginError where `tshark` would not load it."""
+    if tshark.version >= _NO_LUA_FOR_ROOT and hasattr(os, "geteuid") and os.geteuid() == 0:
+        raise PluginError(f"Wireshark {'.'.join(map(str, tshark.version))} loads no Lua plugin for root: {_AS_USER}")
+    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+        path = Path(folder) / PLUGIN_NAME
+        path.write_text(render_plugin(rulebook), encoding="utf-8", newline="\n")
+        yield Plugin(tshark, rulebook, Path(folder))
+
+
+def _rows(raw: pl.DataFrame) -> Iterator[Mapping[str, str | int | None]]:
+    """One row per reset: the packet from the header that carries TCP (postproc.packets), and the plugin's fields."""
+    fields = raw.select(pl.col("frame.number").cast(pl.Int64).alias("frame"), *_PLUGIN_FIELDS)
+    joined = (
+        normalise(raw.select(FIELDS))
+        .select("frame", "time_us", "src", "sport", "dst", "dport")
+        .join(fields, on="frame")
+    )
+    yield from joined.sort("frame").iter_rows(named=True)

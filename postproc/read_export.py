@@ -1,0 +1,65 @@
+"""A fields export -> frames of text columns: TSV as tshark prints it, also compressed or in UTF-16, and our Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from heuristics.errors import Problem
+from heuristics.fields import FIELDS
+from postproc.errors import CaptureError
+from postproc.export import print_command
+from postproc.fields_text import FieldsText, Readable, check_values
+from postproc.kinds import Kind
+
+_ROWS = 200_000  # of a Parquet file at a time
+_GZIP = b"\x1f\x8b"
+
+
+def read_export(path: Path, kind: Kind, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    """The columns FIELDS of the export at `path`, which is of `kind`, in frames of bounded size.
+
+    An export whose last line has no end is read up to there, which goes to `problems`. Raises CaptureError.
+    """
+    remedy = f"make it anew: rstorigin export CAPTURE -o FILE, or {print_command(Path('CAPTURE'))} > FILE"
+    if kind is Kind.PARQUET:
+        yield from _parquet(path, remedy)
+        return
+    with closing(_opened(path, kind)) as file:
+        text = FieldsText(cast(Readable, file), str(path), remedy)
+        yield from text.frames()
+    if text.cut_short:
+        reason = "the export is cut short in the middle of a line; the packets before it were read"
+        problems.append(Problem(str(path), "", "", reason, "make it anew"))
+
+
+def _opened(path: Path, kind: Kind) -> gzip.GzipFile | codecs.StreamRecoder:
+    file = path.open("rb")
+    if kind is Kind.UTF16:  # `>` in Windows PowerShell 5
+        return codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
+    compressed = file.read(len(_GZIP)) == _GZIP
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if compressed else file  # type: ignore[return-value]
+
+
+def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:
+    try:
+        table = pl.scan_parquet(path)
+        schema = table.collect_schema()
+        missing = [name for name in FIELDS if schema.get(name) != pl.String]
+        if missing:
+            raise CaptureError(str(path), f"the export lacks {', '.join(missing)}, as text", remedy)
+        rows = table.select(pl.len()).collect().item()
+        for start in range(0, rows, _ROWS):
+            frame = table.select(FIELDS).slice(start, _ROWS).collect()
+            check_values(frame, str(path), remedy)
+            yield frame
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CaptureError(str(path), f"is not a Parquet file that can be read: {reason}", remedy) from None

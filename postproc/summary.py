@@ -1,0 +1,168 @@
+"""All judged resets -> what a reader wants to know first: totals, senders, the most suspicious, one plain sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from heuristics.errors import Problem
+from heuristics.rulebook import Rulebook
+from heuristics.verdict import Origin, Verdict
+from postproc.resets import JudgedReset, ResetRow
+from postproc.task import Judged
+
+ACCUSED = (Verdict.FORGED, Verdict.LIKELY_FORGED)
+SUSPICIOUS = (*ACCUSED, Verdict.UNCLEAR)
+_TELLING_HOPS = 2  # from this difference on, distances explain a verdict to anyone; one hop may be a change of route
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many resets got a verdict, or come from an origin; `percent` of all resets, one decimal."""
+
+    name: str
+    resets: int
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """`captures` that could be read, `packets` in them (None: not counted), `flows` that hold a reset."""
+
+    captures: int
+    packets: int | None
+    flows: int
+    resets: int
+    by_verdict: tuple[Share, ...]
+    by_origin: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The resets that name one address as their sender.
+
+    Hop values are the different ones that occur, ascending: baselines and deltas in hop limit, `distances` of the
+    resets and `sender_distances` of the address itself in hops. `suspicion` is the highest.
+    """
+
+    address: str
+    resets: int
+    by_verdict: tuple[Share, ...]
+    suspicion: int
+    hop_baselines: tuple[int, ...]
+    hop_deltas: tuple[int, ...]
+    distances: tuple[int, ...]
+    sender_distances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
+
+    `suspicious` leaves out what is genuine or likely so.
+    """
+
+    totals: Totals
+    senders: tuple[Sender, ...]
+    suspicious: tuple[JudgedReset, ...]
+    resets: tuple[JudgedReset, ...]
+    problems: tuple[Problem, ...]
+    conclusion: str
+
+
+def summarise(judged: Sequence[Judged], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()) -> Summary:
+    """Sum up what came of all inputs. `top` is how many of the suspicious to pick; `problems` come before theirs."""
+    resets = tuple(reset for each in judged for reset in each.resets)
+    totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets])
+    ranked = sorted(resets, key=lambda reset: -reset.score)
+    suspicious = [reset for reset in ranked if reset.row.verdict in SUSPICIOUS]
+    return Summary(
+        totals=totals,
+        senders=_senders([reset.row for reset in resets]),
+        suspicious=tuple(suspicious[:top]),
+        resets=resets,
+        problems=(*problems, *(problem for each in judged for problem in each.problems)),
+        conclusion=_conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
+    )
+
+
+def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow]) -> Totals:
+    packets = [each.packets for each in judged]
+    return Totals(
+        captures=len(judged),
+        packets=None if None in packets else sum(count for count in packets if count is not None),
+        flows=len({(row.capture, row.flow) for row in rows}),
+        resets=len(rows),
+        by_verdict=_shares(Verdict, (row.verdict for row in rows)),
+        by_origin=_shares(Origin, (row.origin for row in rows)),
+    )
+
+
+def _shares(names: Iterable[str], values: Iterable[str]) -> tuple[Share, ...]:
+    counts = Counter(values)
+    total = counts.total() or 1
+    return tuple(Share(str(name), counts[name], round(100 * counts[name] / total, 1)) for name in names)
+
+
+def _senders(rows: Sequence[ResetRow]) -> tuple[Sender, ...]:
+    by_address: dict[str, list[ResetRow]] = {}
+    for row in rows:
+        by_address.setdefault(row.src, []).append(row)
+    senders = [_sender(address, sent) for address, sent in by_address.items()]
+    return tuple(sorted(senders, key=lambda sender: (-sender.suspicion, -sender.resets, sender.address)))
+
+
+def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
+    def values(of: Callable[[ResetRow], int | None]) -> tuple[int, ...]:
+        return tuple(sorted({value for value in map(of, rows) if value is not None}))
+
+    return Sender(
+        address=address,
+        resets=len(rows),
+        by_verdict=_shares(Verdict, (row.verdict for row in rows)),
+        suspicion=max(row.suspicion for row in rows),
+        hop_baselines=values(lambda row: row.hop_baseline),
+        hop_deltas=values(lambda row: row.hop_delta),
+        distances=values(lambda row: row.distance),
+        sender_distances=values(lambda row: row.sender_distance),
+    )
+
+
+def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
+    """One sentence that a newcomer understands."""
+    if totals.captures == 0:
+        return "Nothing could be read, so nothing can be said."
+    if totals.resets == 0:
+        packets = "" if totals.packets is None else f" ({_number(totals.packets, 'packet')})"
+        return f"There is no TCP reset in {_number(totals.captures, 'capture')}{packets}."
+    unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
+    undecided = f"; {unclear} could not be decided" if unclear else ""
+    of_all = f"of {_number(totals.resets, 'reset')}"
+    if not accused:
+        if unclear == totals.resets:
+            return f"For none {of_all} the capture shows enough to say who sent it."
+        return f"None {of_all} looks forged: {totals.resets - unclear} fit the host they name{undecided}."
+    forged = sum(reset.row.verdict == Verdict.FORGED for reset in accused)
+    likely = len(accused) - forged
+    if forged:
+        more = f" ({likely} more probably did not)" if likely else ""
+        claim = f"{forged} {of_all} did not come from the host named as sender{more}"
+    else:
+        claim = f"{likely} {of_all} probably did not come from the host named as sender"
+    return f"{claim}: {_for_one(accused[0], rulebook)}{undecided}."
+
+
+def _for_one(reset: JudgedReset, rulebook: Rulebook) -> str:
+    row = reset.row
+    where = f"frame {row.frame} of {row.capture}"
+    if row.sender_distance is not None and abs(row.distance - row.sender_distance) >= _TELLING_HOPS:
+        there = _number(row.sender_distance, "hop")
+        return f"{where} was sent from {_number(row.distance, 'hop')} away while {row.src} is {there} away"
+    weights = [rulebook.rule(id_).weight for id_ in row.evidence]
+    strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
+    return f"in {where}, which names {row.src}, {strongest}"
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

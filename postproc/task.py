@@ -1,0 +1,83 @@
+"""One input, from file to judged resets: the unit of work, on one core or on many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from heuristics.errors import Problem
+from heuristics.rulebook import Rulebook
+from postproc.analyse import judged_resets
+from postproc.errors import CaptureError
+from postproc.export import read_capture
+from postproc.kinds import Kind
+from postproc.packets import normalise
+from postproc.read_export import read_export
+from postproc.resets import JudgedReset
+from postproc.sources import Source
+from postproc.tshark import Tshark
+
+_NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
+_EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one input. `packets` is how many were read, None where they were not counted or none could be."""
+
+    name: str
+    packets: int | None
+    resets: tuple[JudgedReset, ...]
+    problems: tuple[Problem, ...]
+    readable: bool = True
+
+
+def needs_tshark(source: Source) -> bool:
+    """Whether reading it takes a tshark; an export does not."""
+    return source.kind not in _EXPORTS
+
+
+def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> Judged:
+    """Read one input and judge its resets. An input that cannot be read gives a problem, no exception.
+
+    `tshark` may be None for what `needs_tshark` says no to.
+    """
+    problems: list[Problem] = []
+    count = timed = 0
+
+    def normalised() -> Iterator[pl.DataFrame]:
+        nonlocal count, timed
+        for raw in _raw(source, tshark, problems):
+            count += raw.height
+            timed += raw["frame.time_epoch"].count()
+            yield normalise(raw)
+
+    try:
+        pieces = list(normalised())
+    except CaptureError as error:
+        return unreadable(source, error)
+    packets = pl.concat(pieces).sort("frame") if pieces else None
+    if source.kind in (Kind.TEXT, Kind.UNKNOWN) and (packets is None or packets.is_empty()):
+        # tshark also "reads" pictures, JSON and other files that it takes for one packet.
+        reason = "is not a capture: no IP packet in it, and nothing that marks a capture"
+        return unreadable(source, CaptureError(str(source.path), reason, "name a pcap or pcapng file"))
+    if count > 0 and timed == 0:
+        reason = "no packet has a time, so nothing is said about answers that came too soon"
+        problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
+    resets = () if packets is None else tuple(judged_resets(source.name, packets, rulebook))
+    return Judged(source.name, count, resets, tuple(problems))
+
+
+def unreadable(source: Source, error: CaptureError) -> Judged:
+    """What comes of an input that `error` keeps from being read."""
+    return Judged(source.name, None, (), (error.problem,), readable=False)
+
+
+def _raw(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    if not needs_tshark(source):
+        return read_export(source.path, source.kind, problems)
+    if tshark is None:
+        raise CaptureError(str(source.path), "a capture cannot be read without tshark")
+    return read_capture(source.path, tshark, problems)
