@@ -1,0 +1,249 @@
+"""Run both engines over a capture and say where they differ.
+
+A row is what one engine says about one frame, as text by field name: `hop_limit`, `hop_baseline` and `hop_delta` of
+every TCP segment and ICMP message; of a reset also every other field of the plugin, `evidence.RULE` of every rule that
+fired, and `observed.NAME` of every observable, shown in the plugin or not.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from generator.render import PLUGIN_NAME, render_plugin
+from heuristics.fields import RST
+from heuristics.rulebook import Rulebook
+from heuristics.template import value_text
+from heuristics.verdict import judge
+from postproc.analyse import observe_resets
+from postproc.export import arguments
+from postproc.fields_text import FieldsText
+from postproc.flows import Side, Tracker
+from postproc.hosts import HostProfile, most_frequent, profile_hosts
+from postproc.observe import Observation
+from postproc.packets import TCP, Packet, normalise
+from postproc.tshark import Tshark
+from wiresharks import Wireshark, available
+
+CAPTURES = Path(__file__).parent / "captures"
+HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
+RESET_FIELDS = (
+    *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage"),
+    *("verdict", "suspicion", "score", "origin", "reason", "evidence"),
+)
+LUA_ERROR = "_ws.lua.error"
+WHOLE_FILE = ("-2", "-Y", f"rstorigin || {LUA_ERROR}")  # the filter makes tshark build fields in its first pass too
+MOST_SHOWN = 12  # differences that a message lists
+
+Rows = dict[int, dict[str, str]]
+
+# Put at the end of the plugin, where its local functions are in scope: shows every observable of a reset.
+_OBSERVABLES_SHOWN = """
+local parity = Proto("parity", "Observables, for tests")
+local observed = ProtoField.string("parity.observed", "Observed")
+parity.fields = { observed }
+
+function parity.dissector(_, pinfo, tree)
+  local packet = decode(pinfo)
+  local reset = packet and packet.reset and resets[packet.frame]
+  if reset then
+    decode_reset(packet)
+    local pairs_shown = {}
+    for name, found in pairs(observe(packet, reset)) do
+      pairs_shown[#pairs_shown + 1] = name .. "=" .. text(found)
+    end
+    tree:add(parity):add(observed, table.concat(pairs_shown, ";"))
+  end
+end
+
+register_postdissector(parity)
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the plugin showed: its rows, the Lua errors in them, and what tshark said on stderr."""
+
+    rows: Rows
+    errors: tuple[str, ...]
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field of one frame on which the engines disagree; None where the engine has no such field."""
+
+    capture: str
+    frame: int
+    field: str
+    plugin: str | None
+    postproc: str | None
+
+    def __str__(self) -> str:
+        """One line of a failure message."""
+        return f"{self.capture} frame {self.frame} {self.field}: plugin {self.plugin!r}, postproc {self.postproc!r}"
+
+
+def captures() -> list[Path]:
+    """Every capture in tests/captures."""
+    return sorted(path for path in CAPTURES.glob("*/*") if path.suffix in (".pcap", ".pcapng", ".cap"))
+
+
+def system_wireshark() -> Wireshark:
+    """The Wireshark that most tests run: the first of those available."""
+    return available()[0]
+
+
+def compare(
+    capture: Path, wireshark: Wireshark, rulebook: Rulebook, options: Sequence[str | Path] = ()
+) -> list[Difference]:
+    """Where the plugin, run with `options`, and postproc differ over `capture`. Asserts that the plugin ran cleanly."""
+    with ThreadPoolExecutor(2) as both:
+        exported = both.submit(export, capture, wireshark)
+        run = run_plugin(capture, wireshark, rulebook, (*WHOLE_FILE, *options))
+        raw = exported.result()
+    assert not run.errors, f"{capture}: {run.errors}"
+    assert run.stderr == "", f"{capture}: {run.stderr}"
+    return differences(capture.name, run.rows, postproc_rows(raw, rulebook))
+
+
+def differences(capture: str, plugin: Rows, postproc: Rows) -> list[Difference]:
+    """Every field on which two sets of rows differ, by frame."""
+    return [
+        Difference(capture, frame, field, one.get(field), other.get(field))
+        for frame in sorted(plugin.keys() | postproc.keys())
+        for one, other in [(plugin.get(frame, {}), postproc.get(frame, {}))]
+        for field in sorted(one.keys() | other.keys())
+        if one.get(field) != other.get(field)
+    ]
+
+
+def listed(found: Sequence[Difference]) -> str:
+    """The first differences, one a line."""
+    lines = [str(difference) for difference in found[:MOST_SHOWN]]
+    if len(found) > MOST_SHOWN:
+        lines.append(f"... and {len(found) - MOST_SHOWN} more")
+    return "\n".join(["the engines disagree:", *lines])
+
+
+# The plugin ----------------------------------------------------------------------------------------------------------
+
+
+def run_plugin(
+    capture: Path, wireshark: Wireshark, rulebook: Rulebook, options: Sequence[str | Path] = WHOLE_FILE
+) -> Run:
+    """The plugin's rows over `capture`, with tshark's `options`."""
+    evidence = [f"evidence.{rule.id}" for rule in rulebook.rules]
+    names = [*HOP_FIELDS, *RESET_FIELDS, *evidence]
+    shown = ["frame.number", *(f"rstorigin.{name}" for name in names), "parity.observed", LUA_ERROR]
+    columns = [word for field in shown for word in ("-e", field)]
+    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+        plugin = Path(folder) / PLUGIN_NAME
+        plugin.write_text(_plugin_text(rulebook), encoding="utf-8")
+        result = wireshark.tshark("-r", capture, *options, "-T", "fields", *columns, plugins=[plugin])
+    rows: Rows = {}
+    errors = []
+    for line in result.stdout.rstrip("\n").split("\n") if result.stdout else []:
+        number, *values, observed, error = line.split("\t")
+        if error:
+            errors.append(f"frame {number}: {error}")
+        found = {name: value for name, value in zip(names, values, strict=True) if value}
+        for name in found.keys() & set(evidence):
+            found[name] = "yes" if found[name] in ("1", "True") else found[name]  # 4.0 prints 1, later ones True
+        for pair in observed.split(";") if observed else []:
+            name, _, value = pair.partition("=")
+            found[f"observed.{name}"] = value
+        if found:
+            rows[int(number)] = found
+    return Run(rows, tuple(errors), _without_remarks(result.stderr))
+
+
+@cache
+def _plugin_text(rulebook: Rulebook) -> str:
+    return render_plugin(rulebook) + _OBSERVABLES_SHOWN
+
+
+def _without_remarks(stderr: str) -> str:
+    """Without what tshark says of a capture that was cut short; the rows before the cut are there all the same."""
+    lines = stderr.splitlines()
+    remarks = ("cut short in the middle of a packet", "Running as user")
+    return "\n".join(line for line in lines if line and not any(remark in line for remark in remarks))
+
+
+# Postproc ------------------------------------------------------------------------------------------------------------
+
+
+def export(capture: Path, wireshark: Wireshark) -> pl.DataFrame:
+    """The raw export of `capture`, by the command that postproc uses."""
+    placeholder = Path("CAPTURE")
+    words = arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]).preferences())
+    result = wireshark.tshark(*(capture if word == str(placeholder) else word for word in words))
+    text = FieldsText(io.BytesIO(result.stdout.encode()), str(capture), "")
+    return pl.concat(text.frames())
+
+
+def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
+    """Postproc's rows: of resets what it judges, of other packets what its own tables say of their hop limits."""
+    packets = normalise(raw)
+    rows = _hop_rows(packets, _icmp_frames(raw), rulebook)
+    for reset, observation in observe_resets(packets, rulebook):
+        rows[reset.packet.frame] = _reset_row(observation, rulebook)
+    return rows
+
+
+def _reset_row(observation: Observation, rulebook: Rulebook) -> dict[str, str]:
+    judgement = judge(rulebook, observation)
+    shown = {
+        **{name: observation[name] for name in (*HOP_FIELDS, "distance", "baseline_source")},
+        **{name: observation[name] for name in ("rtt_us", "response_us", "stage")},
+        "sender_distance": observation["baseline_distance"],
+        "verdict": judgement.verdict.value,
+        "suspicion": judgement.suspicion,
+        "score": judgement.score,
+        "origin": judgement.origin.value,
+        "reason": judgement.reason or None,
+        "evidence": ",".join(judgement.evidence) or None,
+        **{f"evidence.{rule}": True for rule in judgement.evidence},
+        **{f"observed.{name}": value for name, value in observation.items()},
+    }
+    return {name: value_text(value) for name, value in shown.items() if value is not None}
+
+
+def _icmp_frames(raw: pl.DataFrame) -> set[int]:
+    icmp = raw.filter(pl.col("icmp.type").is_not_null() | pl.col("icmpv6.type").is_not_null())
+    return set(icmp["frame.number"].cast(pl.Int64))
+
+
+def _hop_rows(packets: pl.DataFrame, icmp_frames: set[int], rulebook: Rulebook) -> Rows:
+    """Hop limit, baseline and difference of every packet but resets, against its flow, or of ICMP against its host."""
+    tracker = Tracker(rulebook.thresholds)
+    hosts = profile_hosts(packets, packets["src"].unique())
+    shown: list[tuple[Packet, Mapping[int, int]]] = []
+    for packet in map(Packet._make, packets.iter_rows()):
+        if packet.kind == TCP:
+            tracker.follow([packet])
+            if not packet.flags & RST:
+                shown.append((packet, _side(tracker, packet).hop_limits))
+        elif packet.frame in icmp_frames:
+            host = hosts.get(packet.src, HostProfile())
+            shown.append((packet, host.tcp or host.other))
+    return dict(_hop_row(packet, most_frequent(dict(hop_limits))) for packet, hop_limits in shown)
+
+
+def _side(tracker: Tracker, packet: Packet) -> Side:
+    source, target = (packet.src, packet.sport), (packet.dst, packet.dport)
+    return tracker.flows[min(source, target), max(source, target)].sides[source]
+
+
+def _hop_row(packet: Packet, baseline: int | None) -> tuple[int, dict[str, str]]:
+    row = {"hop_limit": str(packet.hop_limit)}
+    if baseline is not None:
+        row |= {"hop_baseline": str(baseline), "hop_delta": str(packet.hop_limit - baseline)}
+    return packet.frame, row
