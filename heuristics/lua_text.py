@@ -15,8 +15,8 @@ _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\')
 def lua_string(text: str | bytes) -> str:
     r"""`text` (str as UTF-8) as a double-quoted Lua string literal.
 
-    Only printable ASCII other than the double quote and the backslash stands for itself; every other byte is a three-digit decimal
-    escape (`\010`), which a digit that follows cannot change.
+    Only printable ASCII other than the double quote and the backslash stands for itself; every other byte is a
+    three-digit decimal escape (`\010`), which a digit that follows cannot change.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return '"' + "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03d}" for byte in raw) + '"'

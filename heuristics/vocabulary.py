@@ -125,6 +125,8 @@ _FLOW = (
         Type.INT,
         ("resets_before", "", "earlier resets of this sender in this flow, copies of one packet counted once"),
         ("peer_resets_before", "", "earlier resets of the peer in this flow"),
+        ("peer_reset_gap_us", "us", "time between this reset and the nearest one of the peer, either way"),
+        ("ack_ahead", "bytes", "how far the acknowledgement lies beyond all the peer sent; missing without ACK"),
         (
             "own_resets",
             "",
@@ -136,6 +138,15 @@ _FLOW = (
             "how far the sequence number lies beyond all the sender sent and the peer acknowledged; negative: behind",
         ),
     )
+)
+
+_OPENING = _table(
+    Type.BOOL,
+    ("opening_df", "", "the don't-fragment bit of the sender's own SYN or SYN-ACK (IPv4)"),
+) + _table(
+    Type.INT,
+    ("opening_label", "", "the flow label of the sender's own SYN or SYN-ACK (IPv6)"),
+    ("peer_syn_tos", "", "TOS byte or traffic class of the peer's SYN"),
 )
 
 _BURST = _table(
@@ -156,11 +167,14 @@ _LIKENESS = _table(
         "window (not 0) equal to that of the peer's packet it answers, and not one the sender last used",
     ),
     ("reserved_mirrored", "", "reserved TCP bits (not 0) equal to those of the peer's packet it answers"),
+    ("ack_is_isn", "", "acknowledges the peer's initial sequence number instead of the one after it"),
+    ("ack_unflagged", "", "no ACK flag, but an acknowledgement number other than 0"),
 ) + _table(
     Type.INT,
     ("id_step", "", "IP ID minus the sender's last IP ID in this flow, modulo 65536"),
+    ("own_id_step", "", "step between the sender's own last two IP IDs before the reset, modulo 65536"),
     ("ts_step", "", "TCP timestamp minus the sender's last timestamp in this flow, signed; missing without timestamps"),
 )
 
-OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _BURST + _LIKENESS
+OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS
 BY_NAME: dict[str, Observable] = {observable.name: observable for observable in OBSERVABLES}

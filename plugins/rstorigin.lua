@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 73b6d77aaa222223f820c9c5056b314e43ae9a29d5dcaa644f0d1eca6d8d86ba
+-- rulebook hash: 1609555691e29cbace93ada37046588e12feff82b2e1e40dbd1a7b07ce147318
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
 -- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
@@ -12,8 +12,8 @@
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
--- Parts: fields, packet (decoding), hosts, flows, resets, observables, rules, verdict, dissector. The words are those of
--- TCP's specification (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
+-- Parts: fields, packet (decoding), hosts, flows, resets, observables, rules, verdict, dissector. The words are TCP's
+-- own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
 -- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point.
 -- SPDX-License-Identifier: MIT
 
@@ -95,6 +95,12 @@ local add_evidence = {
     "Answers sooner than the sender can"),
   causality_once = ProtoField.bool("rstorigin.evidence.causality_once",
     "Answers sooner than the only round trip measured"),
+  full_rtt = ProtoField.bool("rstorigin.evidence.full_rtt",
+    "Refuses after exactly one round trip, from the host's distance"),
+  too_fast = ProtoField.bool("rstorigin.evidence.too_fast",
+    "Sooner than half a round trip after the sender was last sent anything"),
+  both_ways = ProtoField.bool("rstorigin.evidence.both_ways",
+    "Resets in both directions at once"),
   speaks_after = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
   burst_hops = ProtoField.bool("rstorigin.evidence.burst_hops",
@@ -105,6 +111,18 @@ local add_evidence = {
     "Header fields copied from the packet it answers"),
   mirrored_window = ProtoField.bool("rstorigin.evidence.mirrored_window",
     "Window copied from the packet it answers"),
+  bad_ack = ProtoField.bool("rstorigin.evidence.bad_ack",
+    "Acknowledges what cannot be acknowledged"),
+  bare_on_open = ProtoField.bool("rstorigin.evidence.bare_on_open",
+    "Bare reset on an open connection"),
+  df_clear = ProtoField.bool("rstorigin.evidence.df_clear",
+    "Don't-fragment clear, unlike the sender's"),
+  ip_id_foreign = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
+    "IP ID far from the sender's run"),
+  flow_label_zero = ProtoField.bool("rstorigin.evidence.flow_label_zero",
+    "Flow label 0, unlike the sender's"),
+  tos_echo = ProtoField.bool("rstorigin.evidence.tos_echo",
+    "Type of service of the SYN echoed"),
   active_form = ProtoField.bool("rstorigin.evidence.active_form",
     "Timestamp continues the sender's"),
   id_run = ProtoField.bool("rstorigin.evidence.id_run",
@@ -291,8 +309,8 @@ local function decode(pinfo)
   return packet
 end
 
--- What only resets are asked for.
-local function decode_reset(packet)
+-- What only resets and SYNs are asked for.
+local function decode_habits(packet)
   local ipv4, ipv6 = packet.ipv4, packet.ipv6
   if ipv4 then
     packet.df = value(read.ip_df, ipv4)
@@ -301,6 +319,11 @@ local function decode_reset(packet)
     packet.flow_label = value(read.ipv6_flow, ipv6)
     packet.tos = value(read.ipv6_tclass, ipv6)
   end
+end
+
+-- What only resets are asked for.
+local function decode_reset(packet)
+  decode_habits(packet)
   packet.options_len = (value(read.header_len) or TCP_MIN_HEADER) - TCP_MIN_HEADER
   local cause = value(read.reset_cause)
   local prefix = "BIG-IP: [0x"
@@ -549,7 +572,12 @@ local function answered(packet, peer)
 end
 
 local function handshake(packet, flow, side, peer)
-  side.handshake_hop = side.handshake_hop or packet.hop_limit
+  if not side.handshake_hop then
+    decode_habits(packet)
+    side.handshake_hop = packet.hop_limit
+    side.opening_df, side.opening_label = packet.df, packet.flow_label
+    side.syn_tos = not has(packet.flags, ACK) and packet.tos or nil
+  end
   if packet.hop_limit == side.handshake_hop then
     side.handshake_packets = side.handshake_packets + 1
   end
@@ -579,6 +607,7 @@ local function authentic(packet, flow, side, peer)
   send(packet, side, peer)
   side.fin = side.fin or has(packet.flags, FIN)
   side.last_tsval = packet.tsval or side.last_tsval
+  side.before_last_id = side.last_id
   side.last_us, side.last_id = packet.time_us, packet.ip_id
   side.last_window, side.last_flags = packet.window, packet.flags
 end
@@ -681,6 +710,19 @@ local function join_burst(packet, side, ahead)
   return burst
 end
 
+-- Time to the peer's nearest reset; for the peer's last one this reset may be the nearest.
+local function note_crossing(packet, peer)
+  local other = peer.last_reset
+  if not other then
+    return nil
+  end
+  local gap_us = math.abs(packet.time_us - other.time_us)
+  if not other.peer_reset_gap_us or gap_us < other.peer_reset_gap_us then
+    other.peer_reset_gap_us = gap_us
+  end
+  return gap_us
+end
+
 -- Takes down a reset seen for the first time.
 local function take_reset(packet, flow, side, peer)
   local original = copied(packet, side)
@@ -702,6 +744,7 @@ local function take_reset(packet, flow, side, peer)
     src = packet.src,
     flow = flow,
     side = side,
+    peer = peer,
     burst = original and original.burst or join_burst(packet, side, ahead),
     stage = stage_of(flow),
     syn_only = side.packets > 0 and flow.initiator == packet.source and not established(side),
@@ -714,6 +757,8 @@ local function take_reset(packet, flow, side, peer)
     acked_us = acked,
     response_us = acked or (peer.last_us and packet.time_us - peer.last_us),
     id_step = id_step,
+    own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
+    peer_reset_gap_us = note_crossing(packet, peer),
     ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
   }
   if flow.initiator then
@@ -727,7 +772,14 @@ local function take_reset(packet, flow, side, peer)
     reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
     reset.reserved_mirrored = reserved ~= 0 and reserved == math.floor(peer.last_flags / RESERVED_SHIFT)
   end
+  if has(packet.flags, ACK) then
+    reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
+    if peer.isn then
+      reset.ack_is_isn = packet.ack == peer.isn
+    end
+  end
   resets[packet.frame] = reset
+  side.last_reset = reset
   if not original then
     side.resets = side.resets + 1
     count(side.reset_hops, packet.hop_limit)
@@ -845,7 +897,15 @@ local function observe_moment(o, reset)
   o.window_mirrored = reset.window_mirrored
   o.reserved_mirrored = reset.reserved_mirrored
   o.id_step = reset.id_step
+  o.own_id_step = reset.own_id_step
   o.ts_step = reset.ts_step
+  o.ack_ahead = reset.ack_ahead
+  o.ack_is_isn = reset.ack_is_isn
+  o.ack_unflagged = not has(reset.flags, ACK) and reset.ack ~= 0
+  o.peer_reset_gap_us = reset.peer_reset_gap_us
+  o.opening_df = reset.side.opening_df
+  o.opening_label = reset.side.opening_label
+  o.peer_syn_tos = reset.peer.syn_tos
 end
 
 -- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
@@ -1127,6 +1187,44 @@ local RULES = {
         .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
     end,
   },
+  { -- Refuses after exactly one round trip, from the host's distance
+    id = "full_rtt",
+    weight = -80,
+    holds = function(o)
+      return o.flow_packets ~= nil and o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+        and o.flow_packets == 0 and o.host_gap == 0 and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 9
+        and o.acked_us * 10 <= o.rtt_us * 15
+    end,
+    say = function(o)
+      return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host (" .. text(o.rtt_us)
+        .. " us)"
+    end,
+  },
+  { -- Sooner than half a round trip after the sender was last sent anything
+    id = "too_fast",
+    weight = 25,
+    holds = function(o)
+      return o.response_us ~= nil and o.rtt_us ~= nil and o.resets_before ~= nil and o.acked_us == nil
+        and 0 <= o.response_us * 2 and o.response_us * 2 < o.rtt_us and o.rtt_us - o.response_us >= 1000
+        and o.resets_before == 0
+    end,
+    say = function(o)
+      return "comes " .. text(o.response_us)
+        .. " us after the last packet to the sender, less than half a round trip (" .. text(o.rtt_us)
+        .. " us); an abort may cross it"
+    end,
+  },
+  { -- Resets in both directions at once
+    id = "both_ways",
+    weight = 60,
+    holds = function(o)
+      return o.peer_reset_gap_us ~= nil and o.rtt_us ~= nil and o.peer_reset_gap_us * 2 < o.rtt_us and o.rtt_us >= 2000
+    end,
+    say = function(o)
+      return "the other direction was reset " .. text(o.peer_reset_gap_us)
+        .. " us apart, less than half a round trip: neither can have provoked the other"
+    end,
+  },
   { -- The sender goes on after its own reset
     id = "speaks_after",
     weight = 350,
@@ -1153,7 +1251,7 @@ local RULES = {
     weight = 350,
     holds = function(o)
       return o.burst_seqs ~= nil and o.burst_ahead ~= nil and o.seq_ahead ~= nil and o.hop_gap ~= nil
-        and o.burst_seqs >= 2 and o.burst_ahead >= 1 and (o.seq_ahead > 0 or o.hop_gap >= 1)
+        and o.burst_seqs >= 2 and (o.burst_ahead >= 2 and o.seq_ahead > 0 or o.burst_ahead >= 1 and o.hop_gap >= 1)
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
@@ -1179,6 +1277,73 @@ local RULES = {
     say = function(o)
       return "window " .. text(o.window)
         .. " is that of the opposite direction's packet that it answers, not the sender's own"
+    end,
+  },
+  { -- Acknowledges what cannot be acknowledged
+    id = "bad_ack",
+    weight = 60,
+    holds = function(o)
+      return o.has_ack ~= nil and o.ack_is_isn ~= nil and o.ack_ahead ~= nil and o.has_ack and (o.ack_is_isn
+        or 0 < o.ack_ahead and o.ack_ahead <= 1048576)
+    end,
+    say = function()
+      return "acknowledges data that the other side never sent"
+    end,
+  },
+  { -- Bare reset on an open connection
+    id = "bare_on_open",
+    weight = 40,
+    holds = function(o)
+      return o.has_ack ~= nil and o.established ~= nil and o.fin_before ~= nil and o.resets_before ~= nil
+        and o.peer_resets_before ~= nil and not o.has_ack and o.established and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0
+    end,
+    say = function()
+      return "a reset without ACK on an open connection, where the abort of a socket carries one"
+    end,
+  },
+  { -- Don't-fragment clear, unlike the sender's
+    id = "df_clear",
+    weight = 120,
+    holds = function(o)
+      return o.df ~= nil and o.opening_df ~= nil and not o.df and o.opening_df
+    end,
+    say = function()
+      return "the don't-fragment bit is clear, while the sender's own packets set it"
+    end,
+  },
+  { -- IP ID far from the sender's run
+    id = "ip_id_foreign",
+    weight = 40,
+    holds = function(o)
+      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+    end,
+    say = function(o)
+      return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
+    end,
+  },
+  { -- Flow label 0, unlike the sender's
+    id = "flow_label_zero",
+    weight = 60,
+    holds = function(o)
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and o.flow_label == 0
+        and o.opening_label ~= 0 and o.hop_gap >= 1
+    end,
+    say = function()
+      return "the IPv6 flow label is 0, while the sender labels its flow"
+    end,
+  },
+  { -- Type of service of the SYN echoed
+    id = "tos_echo",
+    weight = -120,
+    holds = function(o)
+      return o.stage ~= nil and o.peer_syn_tos ~= nil and o.tos ~= nil and o.stage == "post-syn"
+        and o.peer_syn_tos >= 4 and o.tos - o.peer_syn_tos <= 3 and o.peer_syn_tos - o.tos <= 3
+    end,
+    say = function(o)
+      return "type of service " .. text(o.tos)
+        .. " is that of the SYN it refuses, as a kernel's closed port answers and no firewall's rejection does"
     end,
   },
   { -- Timestamp continues the sender's
@@ -1306,7 +1471,7 @@ local REASONS = {
       return o.hop_gap ~= nil and o.seq_foreign ~= nil and o.hop_gap >= 2 and o.seq_foreign
     end,
     say = function()
-      return "hop limit and sequence number are both foreign: ordinary behind a SYN proxy, or in answer to an old packet"
+      return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer to an old packet"
     end,
   },
   {

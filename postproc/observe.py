@@ -8,8 +8,8 @@ from __future__ import annotations
 from heuristics.fields import ACK, RESERVED_SHIFT, distance
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
-from postproc.flows import Reset, RoundTrips, Side, seq_diff
 from postproc.hosts import HostProfile, most_frequent
+from postproc.state import Reset, RoundTrips, Side, seq_diff
 
 Observation = dict[str, Value]
 
@@ -126,7 +126,23 @@ def _moment(reset: Reset) -> Observation:
         "window_mirrored": reset.window_mirrored,
         "reserved_mirrored": reset.reserved_mirrored,
         "id_step": reset.id_step,
+        "own_id_step": reset.own_id_step,
         "ts_step": reset.ts_step,
+        "ack_ahead": reset.ack_ahead,
+        "ack_is_isn": reset.ack_is_isn,
+        "ack_unflagged": not reset.packet.flags & ACK and reset.packet.ack != 0,
+        "peer_reset_gap_us": reset.peer_reset_gap_us,
+        **_openings(reset),
+    }
+
+
+def _openings(reset: Reset) -> Observation:
+    """What the two SYNs (or SYN-ACKs) show of their senders' habits."""
+    own, peer = reset.side.opening, reset.peer.opening
+    return {
+        "opening_df": own.df if own else None,
+        "opening_label": own.flow_label if own else None,
+        "peer_syn_tos": peer.tos if peer and not peer.flags & ACK else None,
     }
 
 

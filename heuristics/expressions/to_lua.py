@@ -77,6 +77,8 @@ class _Writer:
                 return str(node.value), _Level.ATOM if node.value >= 0 else _Level.UNARY
             case String():
                 return lua_string(node.value), _Level.ATOM
+            case Not(operand=Known(name=name)):
+                return f"{lua_field(self.table, name)} == nil", _Level.COMPARE
             case Known():
                 return self.present(node.name)
             case Not():
