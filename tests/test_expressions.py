@@ -94,7 +94,7 @@ def test_a_condition_becomes_a_typed_tree() -> None:
         ("a >= 2", "o.a ~= nil and o.a >= 2"),
         ("p", "o.p ~= nil and o.p"),
         ("known(a)", "o.a ~= nil"),
-        ("not known(a) or p", "o.p ~= nil and (not (o.a ~= nil) or o.p)"),
+        ("not known(a) or p", "o.p ~= nil and (o.a == nil or o.p)"),
         ("1 < a <= 5", "o.a ~= nil and 1 < o.a and o.a <= 5"),
         ("s != 'x'", 'o.s ~= nil and o.s ~= "x"'),
         ("s in ('x', 'y')", 'o.s ~= nil and (o.s == "x" or o.s == "y")'),
@@ -343,7 +343,6 @@ def test_a_lua_string_holds_only_harmless_characters(text: str) -> None:
     assert inside.isascii()
     assert inside.isprintable()
     assert '"' not in inside
-    assert "'" not in inside
 
 
 def test_an_escape_is_never_changed_by_the_digit_after_it() -> None:
