@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 1609555691e29cbace93ada37046588e12feff82b2e1e40dbd1a7b07ce147318
+-- rulebook hash: 45dd7e0210a780d651081f67302651d54a226abcea60911a3cababe8405f9feb
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
 -- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
@@ -73,6 +73,8 @@ local add_evidence = {
     "Distance foreign to the sender's host"),
   near_initial = ProtoField.bool("rstorigin.evidence.near_initial",
     "Sent from next to the capture point, the sender being further away"),
+  near_initial_host = ProtoField.bool("rstorigin.evidence.near_initial_host",
+    "Sent from next to the capture point, the host being further away"),
   hop_known_of_host = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
     "Distance foreign to the flow, but known of the host"),
   late_for_its_place = ProtoField.bool("rstorigin.evidence.late_for_its_place",
@@ -1045,13 +1047,25 @@ local RULES = {
     id = "near_initial",
     weight = 150,
     holds = function(o)
-      return o.distance ~= nil and o.baseline_distance ~= nil and o.syn_only ~= nil and o.flow_packets ~= nil
-        and o.distance_gap ~= nil and o.distance <= 2 and o.baseline_distance - o.distance >= 3
-        and o.baseline_distance <= 40 and not o.syn_only and (o.flow_packets == 0 or o.distance_gap >= 3)
+      return o.distance ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.syn_only ~= nil
+        and o.distance <= 2 and o.distance_gap >= 3 and o.baseline_distance - o.distance >= 3
+        and o.baseline_distance <= 40 and not o.syn_only
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hops away; the sender is " .. text(o.baseline_distance)
         .. " hops away"
+    end,
+  },
+  { -- Sent from next to the capture point, the host being further away
+    id = "near_initial_host",
+    weight = 150,
+    holds = function(o)
+      return o.flow_packets ~= nil and o.distance ~= nil and o.host_gap ~= nil and o.host_packets ~= nil
+        and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0 and o.distance <= 2
+        and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hops away; the host is " .. text(o.baseline_distance) .. " hops away"
     end,
   },
   { -- Distance foreign to the flow, but known of the host
