@@ -18,11 +18,11 @@ from heuristics.rulebook import Rulebook
 from postproc.errors import CaptureError, PluginError
 from postproc.export import arguments, check_capture, ending, failure
 from postproc.fields_text import FieldsText
-from postproc.flows import Flow
 from postproc.kinds import Kind
 from postproc.packets import normalise
 from postproc.resets import JudgedReset, ResetRow, flow_filter
 from postproc.sources import Source
+from postproc.state import Flow
 from postproc.task import Judged, unreadable
 from postproc.tshark import Tshark
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from heuristics.errors import Problem
+from heuristics.fields import FIELDS
 from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
 from postproc.errors import CaptureError
@@ -21,6 +22,15 @@ from postproc.tshark import Tshark
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
 _EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """What was read of one input: the packets table, how many packets of any kind there were, and what was wrong."""
+
+    table: pl.DataFrame
+    count: int
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +54,32 @@ def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> J
 
     `tshark` may be None for what `needs_tshark` says no to.
     """
-    problems: list[Problem] = []
-    count = timed = 0
-
-    def normalised() -> Iterator[pl.DataFrame]:
-        nonlocal count, timed
-        for raw in _raw(source, tshark, problems):
-            count += raw.height
-            timed += raw["frame.time_epoch"].count()
-            yield normalise(raw)
-
     try:
-        pieces = list(normalised())
+        packets = read_packets(source, tshark)
     except CaptureError as error:
         return unreadable(source, error)
-    packets = pl.concat(pieces).sort("frame") if pieces else None
-    if source.kind in (Kind.TEXT, Kind.UNKNOWN) and (packets is None or packets.is_empty()):
+    resets = tuple(judged_resets(source.name, packets.table, rulebook))
+    return Judged(source.name, packets.count, resets, packets.problems)
+
+
+def read_packets(source: Source, tshark: Tshark | None) -> Packets:
+    """Read one input whole; `tshark` as in `judge_source`. Raises CaptureError."""
+    problems: list[Problem] = []
+    tables = [normalise(pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())))]
+    count = timed = 0
+    for raw in _raw(source, tshark, problems):
+        count += raw.height
+        timed += raw["frame.time_epoch"].count()
+        tables.append(normalise(raw))  # piece by piece: the text takes several times the memory of the table
+    table = pl.concat(tables).sort("frame")
+    if table.is_empty() and source.kind in (Kind.TEXT, Kind.UNKNOWN):
         # tshark also "reads" pictures, JSON and other files that it takes for one packet.
         reason = "is not a capture: no IP packet in it, and nothing that marks a capture"
-        return unreadable(source, CaptureError(str(source.path), reason, "name a pcap or pcapng file"))
+        raise CaptureError(str(source.path), reason, "name a pcap or pcapng file")
     if count > 0 and timed == 0:
         reason = "no packet has a time, so nothing is said about answers that came too soon"
         problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
-    resets = () if packets is None else tuple(judged_resets(source.name, packets, rulebook))
-    return Judged(source.name, count, resets, tuple(problems))
+    return Packets(table, count, tuple(problems))
 
 
 def unreadable(source: Source, error: CaptureError) -> Judged:
