@@ -150,18 +150,25 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
         claim = f"{forged} {of_all} did not come from the host named as sender{more}"
     else:
         claim = f"{likely} {of_all} probably did not come from the host named as sender"
-    return f"{claim}: {_for_one(accused[0], rulebook)}{undecided}."
+    return f"{claim}: {_for_one(accused, rulebook)}{undecided}."
 
 
-def _for_one(reset: JudgedReset, rulebook: Rulebook) -> str:
+def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
+    """One of the surest, by preference one whose distances explain it to anyone."""
+    surest = [reset for reset in accused if reset.row.verdict == accused[0].row.verdict]
+    reset = max(surest, key=lambda reset: _hops_off(reset.row))
     row = reset.row
     where = f"frame {row.frame} of {row.capture}"
-    if row.sender_distance is not None and abs(row.distance - row.sender_distance) >= _TELLING_HOPS:
+    if row.sender_distance is not None and _hops_off(row) >= _TELLING_HOPS:
         there = _number(row.sender_distance, "hop")
         return f"{where} was sent from {_number(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = [rulebook.rule(id_).weight for id_ in row.evidence]
     strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
     return f"in {where}, which names {row.src}, {strongest}"
+
+
+def _hops_off(row: ResetRow) -> int:
+    return 0 if row.sender_distance is None else abs(row.distance - row.sender_distance)
 
 
 def _number(count: int, thing: str) -> str:
