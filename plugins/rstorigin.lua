@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 45dd7e0210a780d651081f67302651d54a226abcea60911a3cababe8405f9feb
+-- rulebook hash: 8c336fd0d0a05c3315d45b6cba537d306fc6660993892791c8d90ec1088b3f0d
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
 -- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
@@ -109,6 +109,8 @@ local add_evidence = {
     "One burst, several foreign hop limits"),
   seq_stride = ProtoField.bool("rstorigin.evidence.seq_stride",
     "One burst steps ahead of the sender's sequence numbers"),
+  burst_company = ProtoField.bool("rstorigin.evidence.burst_company",
+    "In the company of foreign resets"),
   mirrored = ProtoField.bool("rstorigin.evidence.mirrored",
     "Header fields copied from the packet it answers"),
   mirrored_window = ProtoField.bool("rstorigin.evidence.mirrored_window",
@@ -1270,6 +1272,18 @@ local RULES = {
     say = function(o)
       return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
         .. text(o.burst_ahead) .. " of them beyond all the sender sent"
+    end,
+  },
+  { -- In the company of foreign resets
+    id = "burst_company",
+    weight = 250,
+    holds = function(o)
+      return o.burst_foreign ~= nil and o.burst_seqs ~= nil and o.hop_gap ~= nil and o.burst_foreign >= 2
+        and o.burst_seqs >= 2 and o.hop_gap == 0
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " is the sender's, but " .. text(o.burst_foreign)
+        .. " others in the same burst are not: one of them may match by chance"
     end,
   },
   { -- Header fields copied from the packet it answers
