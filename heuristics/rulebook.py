@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from importlib.resources import files
@@ -15,15 +15,19 @@ from typing import Any
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
 from heuristics.expressions import Node, Test, parse, to_python
-from heuristics.rulebook_file import VOCABULARY, RulebookFile, parse_file, subject
+from heuristics.rulebook_file import CONCLUDED, VOCABULARY, RulebookFile, parse_file, subject
 from heuristics.template import Template, parse_template
+from heuristics.vocabulary import Type
 
 DEFAULT_NAME = "default rulebook"  # what messages call the packaged file
 
 _REQUIRED = {
     "rule": ("title", "when", "weight", "say", "reference"),
     "reason": ("when", "say"),
+    "cause": ("when", "say"),
+    "hand": ("when", "say", "confidence", "reference"),
 }
+_FIRST_THAT_HOLDS = ("reason", "cause", "hand")  # of these, one is given, so an overlay's new ones come first
 _VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
 
 
@@ -60,6 +64,22 @@ class Rule(_Conditional):
 @dataclass(frozen=True)
 class Reason(_Conditional):
     """Why a verdict is unclear; the first that holds is given."""
+
+
+@dataclass(frozen=True)
+class Cause(_Conditional):
+    """What may have made the sender reset; the first that holds is given. May ask for verdict and origin."""
+
+
+@dataclass(frozen=True)
+class Hand(_Conditional):
+    """A known device or mechanism and the form its resets have; the first that holds is given.
+
+    `confidence` (percent) says how sure the form makes the name. Hands are asked after the verdict and never change it.
+    """
+
+    confidence: int
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,8 @@ class Rulebook:
     thresholds: Thresholds
     all_rules: tuple[Rule, ...]  # disabled ones too, in order
     reasons: tuple[Reason, ...]
+    causes: tuple[Cause, ...]
+    hands: tuple[Hand, ...]
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -123,6 +145,8 @@ class Rulebook:
             "thresholds": asdict(self.thresholds),
             "rule": [_content(rule) for rule in self.rules],
             "reason": [_content(reason) for reason in self.reasons],
+            "cause": [_content(cause) for cause in self.causes],
+            "hand": [_content(hand) for hand in self.hands],
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
@@ -172,7 +196,7 @@ class _Merged:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Any]] = {"rulebook": {}, "verdict": {}, "thresholds": {}}
-        self.entries: dict[str, dict[str, dict[str, Any]]] = {"rule": {}, "reason": {}}
+        self.entries: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in _REQUIRED}
         self.owner: dict[tuple[str, str], str] = {}
         self.base = ""
 
@@ -183,12 +207,12 @@ class _Merged:
             table.update(given)
             if given:
                 self.owner[name, ""] = file
-        self.lay_entries(file, "rule", (rule.given() for rule in content.rule))
-        inherited = self.entries["reason"]
-        self.lay_entries(file, "reason", (reason.given() for reason in content.reason))
-        reasons = self.entries["reason"]
-        new = {id_: entry for id_, entry in reasons.items() if self.owner["reason", id_] == file}
-        self.entries["reason"] = {**new, **{id_: reasons[id_] for id_ in inherited}}
+        for kind, inherited in list(self.entries.items()):
+            self.lay_entries(file, kind, (entry.given() for entry in getattr(content, kind)))
+            if kind in _FIRST_THAT_HOLDS:
+                laid = self.entries[kind]
+                new = {id_: entry for id_, entry in laid.items() if id_ not in inherited}
+                self.entries[kind] = {**new, **{id_: laid[id_] for id_ in inherited}}
 
     def lay_entries(self, file: str, table: str, given: Iterable[dict[str, Any]]) -> None:
         entries = dict(self.entries[table])
@@ -199,7 +223,7 @@ class _Merged:
 
     def problems(self) -> list[Problem]:
         """What is missing or contradictory once all layers lie on each other."""
-        found = self.missing_keys() + self.incomplete_entries("rule") + self.incomplete_entries("reason")
+        found = self.missing_keys() + [problem for table in _REQUIRED for problem in self.incomplete_entries(table)]
         return found or self.verdict_order()
 
     def missing_keys(self) -> list[Problem]:
@@ -238,11 +262,13 @@ class _Merged:
             thresholds=Thresholds(**self.tables["thresholds"]),
             all_rules=tuple(Rule(**_parsed(entry)) for entry in self.entries["rule"].values()),
             reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
+            causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
+            hands=tuple(Hand(**_parsed(entry, CONCLUDED)) for entry in self.entries["hand"].values()),
         )
 
 
-def _parsed(entry: dict[str, Any]) -> dict[str, Any]:
-    condition, say = parse(entry["when"], VOCABULARY), parse_template(entry["say"], VOCABULARY)
+def _parsed(entry: dict[str, Any], vocabulary: Mapping[str, Type] = VOCABULARY) -> dict[str, Any]:
+    condition, say = parse(entry["when"], vocabulary), parse_template(entry["say"], VOCABULARY)
     return {**entry, "condition": condition, "say": say}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -18,9 +18,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from heuristics.errors import ExpressionError, Problem, TemplateError, nearest
 from heuristics.expressions import parse
 from heuristics.template import parse_template
-from heuristics.vocabulary import OBSERVABLES
+from heuristics.vocabulary import JUDGED, OBSERVABLES, Type
 
 VOCABULARY = {observable.name: observable.type for observable in OBSERVABLES}
+CONCLUDED = VOCABULARY | {observable.name: observable.type for observable in JUDGED}  # for causes and hands
 MAX_FILE_BYTES = 2**20
 MAX_TEXT = 2000  # characters of any text in a rulebook
 MAX_WEIGHT = 2000  # centi-nats: odds of e^20, far beyond what one observation can prove
@@ -46,12 +47,15 @@ def _printable(text: str) -> str:
     return text
 
 
-def _expression(text: str) -> str:
-    try:
-        parse(text, VOCABULARY)
-    except ExpressionError as error:
-        raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
-    return text
+def _expression_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            parse(text, vocabulary)
+        except ExpressionError as error:
+            raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
+        return text
+
+    return AfterValidator(check)
 
 
 def _template(text: str) -> str:
@@ -63,12 +67,14 @@ def _template(text: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
-Expression = Annotated[str, AfterValidator(_expression)]
+Expression = Annotated[str, _expression_over(VOCABULARY)]
+Conclusion = Annotated[str, _expression_over(CONCLUDED)]
 Say = Annotated[Text, AfterValidator(_template)]
 Identifier = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
 Slug = Annotated[str, Field(pattern=_SLUG, max_length=64)]
 Weight = Annotated[int, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)]
 Limit = Annotated[int, Field(ge=-MAX_LIMIT, le=MAX_LIMIT)]
+Percent = Annotated[int, Field(ge=1, le=100)]
 Threshold = Annotated[int, Field(ge=1, le=MAX_THRESHOLD)]
 
 
@@ -125,6 +131,21 @@ class RuleTable(ReasonTable):
     enabled: bool | None = None
 
 
+class CauseTable(_Table):
+    """One `[[cause]]`: what may have made the sender reset."""
+
+    id: Identifier
+    when: Conclusion | None = None
+    say: Say | None = None
+
+
+class HandTable(CauseTable):
+    """One `[[hand]]`: a device or mechanism that resets of this form come from. `confidence` in percent."""
+
+    confidence: Percent | None = None
+    reference: Text | None = None
+
+
 class RulebookFile(_Table):
     """A whole file, every table optional."""
 
@@ -133,6 +154,8 @@ class RulebookFile(_Table):
     thresholds: ThresholdsTable = ThresholdsTable()
     rule: list[RuleTable] = []
     reason: list[ReasonTable] = []
+    cause: list[CauseTable] = []
+    hand: list[HandTable] = []
 
 
 _TABLES: dict[str, type[_Table]] = {
@@ -141,6 +164,8 @@ _TABLES: dict[str, type[_Table]] = {
     "thresholds": ThresholdsTable,
     "rule": RuleTable,
     "reason": ReasonTable,
+    "cause": CauseTable,
+    "hand": HandTable,
 }
 
 _REASONS = {

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import TypeVar
 
-from heuristics.rulebook import Rule, Rulebook, VerdictLimits
+from heuristics.rulebook import Cause, Hand, Reason, Rule, Rulebook, VerdictLimits
 from heuristics.vocabulary import Value
 
 UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
@@ -39,7 +40,8 @@ class Judgement:
     """What one reset was found to be.
 
     `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
-    why the verdict is unclear (empty otherwise).
+    why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
+    the known hand whose form it has, with how sure that is; both empty where nothing fits.
     """
 
     score: int
@@ -48,6 +50,8 @@ class Judgement:
     origin: Origin
     evidence: tuple[str, ...]
     reason: str
+    cause: str
+    device: str
 
 
 @cache
@@ -71,13 +75,19 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     fired = [rule for rule in rulebook.rules if rule.holds(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
     verdict = _verdict(score, rulebook.verdict)
+    origin = _origin(verdict, fired)
+    concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
+    reason = _first(rulebook.reasons, observation)
+    cause, hand = _first(rulebook.causes, concluded), _first(rulebook.hands, concluded)
     return Judgement(
         score=score,
         suspicion=suspicion(score, suspicion_limits()),
         verdict=verdict,
-        origin=_origin(verdict, fired),
+        origin=origin,
         evidence=tuple(rule.id for rule in fired),
-        reason=_reason(rulebook, observation) if verdict is Verdict.UNCLEAR else "",
+        reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
+        cause=_said(cause, observation, ""),
+        device=f"{_said(hand, observation, '')} ({hand.confidence} %)" if hand else "",
     )
 
 
@@ -101,8 +111,12 @@ def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-def _reason(rulebook: Rulebook, observation: Mapping[str, Value]) -> str:
-    for reason in rulebook.reasons:
-        if reason.holds(observation):
-            return reason.say.render(observation)
-    return UNCLEAR
+_Statement = TypeVar("_Statement", Reason, Cause, Hand)
+
+
+def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
+    return next((statement for statement in statements if statement.holds(observation)), None)
+
+
+def _said(statement: Reason | Cause | Hand | None, observation: Mapping[str, Value], otherwise: str) -> str:
+    return statement.say.render(observation) if statement else otherwise

@@ -87,6 +87,7 @@ _TIMING = _table(
     Type.INT,
     ("rtt_us", "us", "smallest round trip from this capture point to the sender and back"),
     ("acked_us", "us", "time since the last byte that the reset acknowledges was first seen passing"),
+    ("idle_us", "us", "time since the last packet of the flow, in either direction"),
     ("response_us", "us", "acked_us, or where that is missing the time since the peer's last packet"),
 )
 
@@ -114,6 +115,7 @@ _FLOW = (
             "",
             "the sequence number is further than seq_reach from all the sender sent: another conversation's",
         ),
+        ("port_accepts", "", "the sender's port answered a SYN with a SYN-ACK somewhere in the capture"),
         ("fin_before", "", "a FIN of either side came before the reset"),
         (
             "spoke_after",
@@ -177,4 +179,11 @@ _LIKENESS = _table(
 )
 
 OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS
+
+# What is known only once the evidence is weighed: for causes and hands to ask for, not for rules.
+JUDGED: tuple[Observable, ...] = _table(
+    Type.STR,
+    ("verdict", "", "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'"),
+    ("origin", "", "'endpoint', 'front-end', 'middlebox' or 'unknown'"),
+)
 BY_NAME: dict[str, Observable] = {observable.name: observable for observable in OBSERVABLES}

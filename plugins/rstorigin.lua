@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 8c336fd0d0a05c3315d45b6cba537d306fc6660993892791c8d90ec1088b3f0d
+-- rulebook hash: 87a5676b047adbeb6ad82b0934c9ad5a453d337a7c8abb4cb484c662e8bd3ed5
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
 -- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
@@ -57,6 +57,10 @@ local add = {
     "endpoint, front-end, middlebox or unknown"),
   reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
     "Why the verdict is unclear"),
+  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
+    "What may have made the sender reset: a hypothesis"),
+  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
+    "The known device or mechanism whose form the reset has, and how sure that is"),
   evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
     "Ids of the rules that fired"),
 }
@@ -387,7 +391,7 @@ local hosts = {} -- by address
 local function host_of(src)
   local host = hosts[src]
   if not host then
-    host = { tcp = new_tally(), other = new_tally(), round_trips = {} }
+    host = { tcp = new_tally(), other = new_tally(), round_trips = {}, accepts = {} }
     hosts[src] = host
   end
   return host
@@ -565,13 +569,13 @@ local function take_round_trips(packet, side, peer)
 end
 
 -- A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it.
-local function answered(packet, peer)
+local function time_answer(packet, peer, round_trips)
   if peer.handshake_answered or not acknowledges_syn(packet, peer) then
     return
   end
   peer.handshake_answered = true
   if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us then
-    add_round_trip(host_of(packet.src).round_trips, packet.time_us - peer.handshake_us, true)
+    add_round_trip(round_trips, packet.time_us - peer.handshake_us, true)
   end
 end
 
@@ -591,7 +595,9 @@ local function handshake(packet, flow, side, peer)
   end
   if has(packet.flags, ACK) then
     flow.initiator = flow.initiator or packet.target
-    answered(packet, peer)
+    local host = host_of(packet.src)
+    host.accepts[packet.sport] = true
+    time_answer(packet, peer, host.round_trips)
   else
     flow.initiator = flow.initiator or packet.source
     flow.last_syn_us = packet.time_us
@@ -655,6 +661,16 @@ local function acked_us(packet, peer)
       return packet.time_us - sent.time_us
     end
   end
+end
+
+-- Time since the last packet of the flow, in either direction.
+local function idle_us(packet, side, peer)
+  local since_own = side.last_us and packet.time_us - side.last_us
+  local since_peer = peer.last_us and packet.time_us - peer.last_us
+  if since_own and since_peer then
+    return math.min(since_own, since_peer)
+  end
+  return since_own or since_peer
 end
 
 -- Against the most that the sender sent or the peer acknowledged: a capture may have missed the sender's side.
@@ -759,6 +775,7 @@ local function take_reset(packet, flow, side, peer)
     peer_resets_before = peer.resets,
     seq_ahead = ahead,
     acked_us = acked,
+    idle_us = idle_us(packet, side, peer),
     response_us = acked or (peer.last_us and packet.time_us - peer.last_us),
     id_step = id_step,
     own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
@@ -896,6 +913,7 @@ local function observe_moment(o, reset)
   o.peer_resets_before = reset.peer_resets_before
   o.seq_ahead = reset.seq_ahead
   o.acked_us = reset.acked_us
+  o.idle_us = reset.idle_us
   o.response_us = reset.response_us
   o.id_mirrored = reset.id_mirrored
   o.window_mirrored = reset.window_mirrored
@@ -972,6 +990,7 @@ local function observe(packet, reset)
   observe_moment(o, reset)
   o.seq_foreign = seq_foreign(reset)
   o.spoke_after = spoke_after(reset, o.rtt_us)
+  o.port_accepts = host.accepts[packet.sport] or false
   o.own_resets = own_resets(side)
   observe_burst(o, reset)
   return o
@@ -1433,7 +1452,7 @@ local RULES = {
   },
 }
 
--- Why a verdict is unclear; the first that holds is given.
+-- Of each of the following, the first that holds is given. First: why a verdict is unclear.
 local REASONS = {
   {
     holds = function(o)
@@ -1528,6 +1547,243 @@ local REASONS = {
   },
 }
 
+-- What may have made the sender reset.
+local CAUSES = {
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.options_len ~= nil and o.window ~= nil and o.origin == "front-end"
+        and o.options_len == 0 and (o.window == 8196 or 8201 <= o.window and o.window <= 10042)
+    end,
+    say = function(o)
+      return "the load balancer's own decision, reset code " .. text(o.window)
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.origin == "front-end"
+    end,
+    say = function()
+      return "the decision of a load balancer or proxy in front of the server"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.idle_us ~= nil and o.origin == "middlebox" and (235000000 <= o.idle_us
+        and o.idle_us <= 245000000 or 345000000 <= o.idle_us and o.idle_us <= 355000000
+        or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+    end,
+    say = function(o)
+      return "idle timeout of a stateful device: the flow had been silent for " .. text(o.idle_us) .. " us"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.stage ~= nil and o.origin == "middlebox" and o.stage == "post-syn"
+    end,
+    say = function()
+      return "policy: a device refuses the connection in the host's name"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.stage ~= nil and o.origin == "middlebox" and (o.stage == "post-ack"
+        or o.stage == "post-psh")
+    end,
+    say = function()
+      return "policy: a device ends the connection after seeing what it is for"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin ~= nil and o.origin == "middlebox"
+    end,
+    say = function()
+      return "policy, or state lost: a device ends an open connection"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.resets_before ~= nil and o.resets_before >= 1
+    end,
+    say = function()
+      return "the connection was reset before; this answers a packet that was still on its way"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.peer_resets_before ~= nil and o.has_ack ~= nil and o.peer_resets_before >= 1 and not o.has_ack
+    end,
+    say = function()
+      return "the other side's reset had ended the connection; this answers a packet that came later"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.stage ~= nil and o.flow_packets ~= nil and o.port_accepts ~= nil and o.stage == "post-syn"
+        and o.flow_packets == 0 and o.port_accepts
+    end,
+    say = function()
+      return "refused while the same port accepts others: a resource limit, or a guard against SYN floods"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.stage ~= nil and o.flow_packets ~= nil and o.stage == "post-syn" and o.flow_packets == 0
+    end,
+    say = function()
+      return "connection refused: nothing listens on this port"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.syn_only ~= nil and o.syn_only
+    end,
+    say = function()
+      return "the sender's kernel knows nothing of the connection that its SYN asked for: a scan, or a reused port"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.fin_before ~= nil and o.has_ack ~= nil and o.fin_before and o.has_ack
+    end,
+    say = function()
+      return "ordinary teardown cut short: closed with data unread, or without waiting"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.fin_before ~= nil and o.fin_before
+    end,
+    say = function()
+      return "ordinary teardown: answers a packet that came after the socket was closed"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.idle_us ~= nil and (235000000 <= o.idle_us and o.idle_us <= 245000000 or 345000000 <= o.idle_us
+        and o.idle_us <= 355000000 or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+    end,
+    say = function(o)
+      return "idle timeout: the flow had been silent for " .. text(o.idle_us) .. " us"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.has_ack ~= nil and o.established ~= nil and o.has_ack and o.established
+    end,
+    say = function()
+      return "abort by the application (SO_LINGER 0, data left unread, or the process ended)"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.has_ack ~= nil and o.established ~= nil and not o.has_ack and o.established
+    end,
+    say = function()
+      return "the sender knows nothing of this connection (any more), and answers a packet of it"
+    end,
+  },
+}
+
+-- Known devices and mechanisms, by the form of their resets; confidence in percent. They never change a verdict.
+local HANDS = {
+  {
+    confidence = 90,
+    holds = function(o)
+      return o.origin ~= nil and o.options_len ~= nil and o.payload_len ~= nil and o.window ~= nil
+        and o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and (o.window == 8196
+        or 8201 <= o.window and o.window <= 10042)
+    end,
+    say = function()
+      return "NetScaler (Citrix ADC)"
+    end,
+  },
+  {
+    confidence = 95,
+    holds = function(o)
+      return o.bigip_cause ~= nil and o.bigip_cause
+    end,
+    say = function()
+      return "F5 BIG-IP"
+    end,
+  },
+  {
+    confidence = 80,
+    holds = function(o)
+      return o.origin ~= nil and o.burst_ahead ~= nil and o.burst_foreign ~= nil and o.origin == "middlebox"
+        and o.burst_ahead >= 2 and o.burst_foreign >= 2
+    end,
+    say = function()
+      return "injector that shoots bursts with varied hop limits (GFW-like)"
+    end,
+  },
+  {
+    confidence = 80,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil and o.burst_ahead ~= nil
+        and o.burst_foreign ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+        and not o.has_ack and o.burst_ahead >= 2 and o.burst_foreign <= 1
+    end,
+    say = function()
+      return "tcpkill (dsniff)"
+    end,
+  },
+  {
+    confidence = 50,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil and o.burst_size ~= nil
+        and o.burst_ahead ~= nil and o.options_len ~= nil and o.origin == "middlebox" and o.ip_version == 4
+        and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+    end,
+    say = function()
+      return "ngrep -K"
+    end,
+  },
+  {
+    confidence = 70,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil
+        and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+        and o.has_ack and o.window_mirrored
+    end,
+    say = function()
+      return "Suricata reject"
+    end,
+  },
+  {
+    confidence = 50,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.hop_gap ~= nil and o.has_ack ~= nil
+        and o.origin == "middlebox" and o.ip_version == 4 and not o.df and o.hop_gap == 0 and o.has_ack
+    end,
+    say = function()
+      return "Snort active response"
+    end,
+  },
+  {
+    confidence = 70,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.ip_id ~= nil and o.df ~= nil and o.window ~= nil
+        and o.options_len ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
+        and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
+    end,
+    say = function()
+      return "Linux netfilter REJECT"
+    end,
+  },
+  {
+    confidence = 60,
+    holds = function(o)
+      return o.origin ~= nil and o.ip_version ~= nil and o.flow_label ~= nil and o.window ~= nil
+        and o.options_len ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
+        and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+    end,
+    say = function()
+      return "Linux netfilter REJECT"
+    end,
+  },
+}
+
 -- Verdict ---------------------------------------------------------------------------------------------------
 
 local PRIOR = -70
@@ -1577,15 +1833,23 @@ local function origin_of(score, front_end)
   return "unknown"
 end
 
-local function reason_of(o)
-  for _, reason in ipairs(REASONS) do
-    if reason.holds(o) then
-      return reason.say(o)
+-- Said of an unclear verdict when no reason holds.
+local NO_REASON = {
+  say = function()
+    return "evidence too weak either way"
+  end,
+}
+
+-- The first of the statements that holds.
+local function first(statements, o)
+  for _, statement in ipairs(statements) do
+    if statement.holds(o) then
+      return statement
     end
   end
-  return "evidence too weak either way"
 end
 
+-- Everything about one reset that follows from its observables `o`; adds verdict and origin to them.
 local function judge(o)
   local score, front_end, fired, ids = PRIOR, false, {}, {}
   for _, rule in ipairs(RULES) do
@@ -1596,15 +1860,19 @@ local function judge(o)
       ids[#ids + 1] = rule.id
     end
   end
-  local verdict = verdict_of(score)
+  o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
+  local reason = o.verdict == "unclear" and (first(REASONS, o) or NO_REASON)
+  local cause, hand = first(CAUSES, o), first(HANDS, o)
   return {
     score = score,
     suspicion = suspicion_of(score),
-    verdict = verdict,
-    origin = origin_of(score, front_end),
+    verdict = o.verdict,
+    origin = o.origin,
     fired = fired,
     evidence = table.concat(ids, ","),
-    reason = verdict == "unclear" and reason_of(o) or "",
+    reason = reason and reason.say(o) or "",
+    cause = cause and cause.say(o) or "",
+    device = hand and string.format("%s (%d %%)", hand.say(o), hand.confidence) or "",
   }
 end
 
@@ -1650,8 +1918,10 @@ local function add_judgement(tree, o, judgement)
   add_text(tree, "verdict", judgement.verdict)
   add_number(tree, "suspicion", judgement.suspicion)
   add_text(tree, "origin", judgement.origin)
-  if judgement.reason ~= "" then
-    add_text(tree, "reason", judgement.reason)
+  for _, name in ipairs { "reason", "cause", "device" } do
+    if judgement[name] ~= "" then
+      add_text(tree, name, judgement[name])
+    end
   end
   add_text(tree, "evidence", judgement.evidence)
   for _, rule in ipairs(judgement.fired) do

@@ -13,7 +13,7 @@ from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
 from postproc.packets import TCP, Packet
 from postproc.resets import JudgedReset, ResetRow, judged_reset
-from postproc.state import Reset, RoundTrips
+from postproc.state import Answers, Reset
 
 _FLAGS = pl.col("flags")
 
@@ -38,11 +38,11 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
     tracker = Tracker(rulebook.thresholds)
     tracker.follow(map(Packet._make, _needed(tcp, resets).iter_rows()))
     profiles = profile_hosts(packets, resets["src"].unique())
-    unseen, unanswered = HostProfile(), RoundTrips()
+    unseen, unanswered = HostProfile(), Answers()
     for reset in tracker.resets:
         source = reset.packet.src
         host = profiles.get(source, unseen)
-        yield reset, observe(reset, host, tracker.handshakes.get(source, unanswered), rulebook.thresholds)
+        yield reset, observe(reset, host, tracker.answers.get(source, unanswered), rulebook.thresholds)
 
 
 def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:

@@ -12,21 +12,20 @@ from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Thresholds
 from postproc.moment import take_reset
 from postproc.packets import Packet
-from postproc.state import Flow, Reset, RoundTrips, Sent, Side, seq_diff
+from postproc.state import Answers, Flow, Reset, RoundTrips, Sent, Side, seq_diff
 
 # How many unacknowledged segments of a sender are remembered for round trips.
 REMEMBERED_SEGMENTS = 8
 
 
 class Tracker:
-    """Feed it every TCP packet of a flow in file order; `resets` and `handshakes` fill up."""
+    """Feed it every TCP packet of a flow in file order; `resets` and `answers` fill up."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         self.thresholds = thresholds
         self.flows: dict[tuple[tuple[str, int], tuple[str, int]], Flow] = {}
         self.resets: list[Reset] = []
-        # From a SYN to its SYN-ACK, by the address that answered.
-        self.handshakes: dict[str, RoundTrips] = {}
+        self.answers: dict[str, Answers] = {}  # by the address that answered
 
     def follow(self, packets: Iterable[Packet]) -> None:
         """Take in packets of kind TCP, in file order."""
@@ -79,19 +78,21 @@ class Tracker:
         source, target = (packet.src, packet.sport), (packet.dst, packet.dport)
         if packet.flags & ACK:
             flow.initiator = flow.initiator or target
-            self._answered(packet, peer)
+            answers = self.answers.setdefault(packet.src, Answers())
+            answers.ports.add(packet.sport)
+            _time_answer(packet, peer, answers.round_trips)
         else:
             flow.initiator = flow.initiator or source
             flow.last_syn_us = packet.time_us
 
-    def _answered(self, packet: Packet, peer: Side) -> None:
-        """A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it."""
-        if peer.handshake_answered or peer.isn is None or packet.ack != (peer.isn + 1) & 0xFFFFFFFF:
-            return
-        peer.handshake_answered = True
-        if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us:
-            round_trips = self.handshakes.setdefault(packet.src, RoundTrips())
-            round_trips.add(packet.time_us - peer.handshake_us, handshake=True)
+
+def _time_answer(packet: Packet, peer: Side, round_trips: RoundTrips) -> None:
+    """A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it."""
+    if peer.handshake_answered or peer.isn is None or packet.ack != (peer.isn + 1) & 0xFFFFFFFF:
+        return
+    peer.handshake_answered = True
+    if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us:
+        round_trips.add(packet.time_us - peer.handshake_us, handshake=True)
 
 
 def _begins_again(packet: Packet, flow: Flow) -> bool:

@@ -41,6 +41,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         peer_resets_before=peer.resets,
         seq_ahead=seq_ahead,
         acked_us=acked_us,
+        idle_us=_idle_us(packet, side, peer),
         response_us=response_us,
         id_mirrored=_id_mirrored(packet, peer, id_step),
         window_mirrored=_window_mirrored(packet, side, peer),
@@ -80,6 +81,10 @@ def _acked_us(packet: Packet, peer: Side) -> int | None:
         if seq_diff(sent.end, packet.ack) >= 0 and seq_diff(packet.ack, sent.start) > 0:
             return packet.time_us - sent.time_us
     return None
+
+
+def _idle_us(packet: Packet, side: Side, peer: Side) -> int | None:
+    return min((packet.time_us - last.time_us for last in (side.last, peer.last) if last), default=None)
 
 
 def _seq_ahead(packet: Packet, side: Side, peer: Side) -> int | None:

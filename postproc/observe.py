@@ -9,17 +9,17 @@ from heuristics.fields import ACK, RESERVED_SHIFT, distance
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
 from postproc.hosts import HostProfile, most_frequent
-from postproc.state import Reset, RoundTrips, Side, seq_diff
+from postproc.state import Answers, Reset, RoundTrips, Side, seq_diff
 
 Observation = dict[str, Value]
 
 
-def observe(reset: Reset, host: HostProfile, handshakes: RoundTrips, thresholds: Thresholds) -> Observation:
+def observe(reset: Reset, host: HostProfile, answers: Answers, thresholds: Thresholds) -> Observation:
     """Everything the capture says about one reset.
 
-    `host` is the claimed sender's profile and `handshakes` the round trips of the handshakes it answered.
+    `host` is the claimed sender's profile and `answers` how it answered SYNs.
     """
-    rtt = _round_trip(reset.side, handshakes)
+    rtt = _round_trip(reset.side, answers.round_trips)
     return {
         **_form(reset),
         **_baseline(reset, host),
@@ -28,6 +28,7 @@ def observe(reset: Reset, host: HostProfile, handshakes: RoundTrips, thresholds:
         **_moment(reset),
         "seq_foreign": _seq_foreign(reset, thresholds),
         "spoke_after": _spoke_after(reset, rtt["rtt_us"], thresholds),
+        "port_accepts": reset.packet.sport in answers.ports,
         "own_resets": _own_resets(reset),
         **_burst(reset),
     }
@@ -121,6 +122,7 @@ def _moment(reset: Reset) -> Observation:
         "peer_resets_before": reset.peer_resets_before,
         "seq_ahead": reset.seq_ahead,
         "acked_us": reset.acked_us,
+        "idle_us": reset.idle_us,
         "response_us": reset.response_us,
         "id_mirrored": reset.id_mirrored,
         "window_mirrored": reset.window_mirrored,

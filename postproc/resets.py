@@ -18,7 +18,7 @@ class ResetRow:
     `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
     flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
     claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
-    verdict is unclear. `end_reason`, `cause` and `device` are not worked out yet.
+    verdict is unclear. `cause` is a hypothesis, `device` names a known form. `end_reason` is not worked out yet.
     """
 
     capture: str
@@ -83,7 +83,7 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         dport=packet.dport,
         stage=reset.stage,
         end_reason=None,
-        cause=None,
+        cause=judgement.cause or None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
@@ -95,7 +95,7 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         baseline_source=seen("baseline_source"),  # type: ignore[arg-type]
         rtt_us=seen("rtt_us"),  # type: ignore[arg-type]
         response_us=seen("response_us"),  # type: ignore[arg-type]
-        device=None,
+        device=judgement.device or None,
         evidence=judgement.evidence,
         reason=judgement.reason,
     )

@@ -43,6 +43,14 @@ class RoundTrips:
 
 
 @dataclass(slots=True)
+class Answers:
+    """How one host answered SYNs, in all flows: the round trips of its SYN-ACKs and the ports they came from."""
+
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
+    ports: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Burst:
     """Resets of one sender, each soon after the one before; copies of one packet counted once."""
 
@@ -72,6 +80,7 @@ class Reset:
     peer_resets_before: int
     seq_ahead: int | None
     acked_us: int | None
+    idle_us: int | None
     response_us: int | None
     id_mirrored: bool | None
     window_mirrored: bool | None
