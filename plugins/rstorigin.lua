@@ -423,7 +423,7 @@ end
 -- How many unacknowledged segments of a sender are remembered for round trips, and how many resets for finding copies.
 local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 
-local flows = {} -- the latest incarnation, by both ends
+local flows = {} -- lists of incarnations, by both ends
 local resets = {} -- what was known when a reset passed, by frame
 
 local function new_side()
@@ -441,10 +441,10 @@ local function new_side()
   }
 end
 
-local function new_flow(packet, previous)
+local function new_flow(packet)
   local sides = { [packet.source] = new_side() }
   sides[packet.target] = sides[packet.target] or new_side()
-  return { sides = sides, first_frame = packet.frame, previous = previous }
+  return { sides = sides, first_frame = packet.frame }
 end
 
 -- A FIN or a reset was seen: the next new SYN begins another incarnation.
@@ -473,30 +473,42 @@ local function begins_again(packet, flow)
   return packet.seq ~= flow.sides[packet.source].isn
 end
 
-local function flow_key(packet)
-  local source, target = packet.source, packet.target
-  return source <= target and source .. "|" .. target or target .. "|" .. source
+-- The incarnations of the flow with the packet's ends, oldest first, or nil. Whichever end sent first is first in the
+-- key; to order the ends by `<` instead would depend on the user's locale.
+local function incarnations_of(packet)
+  return flows[packet.source .. "|" .. packet.target] or flows[packet.target .. "|" .. packet.source]
 end
 
 -- The flow that a frame seen for the first time belongs to.
 local function follow_flow(packet)
-  local key = flow_key(packet)
-  local flow = flows[key]
+  local incarnations = incarnations_of(packet)
+  if not incarnations then
+    incarnations = {}
+    flows[packet.source .. "|" .. packet.target] = incarnations
+  end
+  local flow = incarnations[#incarnations]
   local opens = has(packet.flags, SYN) and not packet.reset
   if not flow or (opens and begins_again(packet, flow)) then
-    flow = new_flow(packet, flow)
-    flows[key] = flow
+    flow = new_flow(packet)
+    incarnations[#incarnations + 1] = flow
   end
   return flow
 end
 
--- The flow that a frame seen before belongs to.
+-- The flow that a frame seen before belongs to: the last incarnation that had begun by then. Ports can be reused a
+-- million times in one file, hence by halves.
 local function flow_of(packet)
-  local flow = flows[flow_key(packet)]
-  while flow and packet.frame < flow.first_frame do
-    flow = flow.previous
+  local incarnations = incarnations_of(packet) or {}
+  local low, high = 1, #incarnations
+  while low < high do
+    local middle = math.floor((low + high + 1) / 2)
+    if incarnations[middle].first_frame <= packet.frame then
+      low = middle
+    else
+      high = middle - 1
+    end
   end
-  return flow
+  return incarnations[low]
 end
 
 -- Keeps the last `limit` entries of a list.
