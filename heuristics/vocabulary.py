@@ -104,6 +104,7 @@ _FLOW = (
             "",
             "'post-syn', 'post-ack', 'post-psh', 'later', 'after-fin', or 'unknown' where the flow's start is missing",
         ),
+        ("end_reason", "", "why the session ended, as a Palo Alto firewall would log it"),
     )
     + _table(
         Type.BOOL,

@@ -47,6 +47,8 @@ local add = {
     "Time since the bytes that the reset acknowledges, or else the peer's last packet"),
   stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
     "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin"),
+  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
+    "As a Palo Alto firewall would log it: whom the resets name, not who sent them"),
   verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
     "forged, likely forged, unclear, likely genuine or genuine"),
   suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
@@ -444,7 +446,9 @@ end
 local function new_flow(packet)
   local sides = { [packet.source] = new_side() }
   sides[packet.target] = sides[packet.target] or new_side()
-  return { sides = sides, first_frame = packet.frame }
+  -- A guess until the handshake is seen: the end with the higher port.
+  local likely_initiator = packet.sport >= packet.dport and packet.source or packet.target
+  return { sides = sides, likely_initiator = likely_initiator, first_frame = packet.frame }
 end
 
 -- A FIN or a reset was seen: the next new SYN begins another incarnation.
@@ -992,6 +996,12 @@ local function observe_burst(o, reset)
   o.burst_ahead = burst.ahead.size
 end
 
+-- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
+local function end_reason(flow)
+  local client = flow.sides[flow.initiator or flow.likely_initiator]
+  return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
+end
+
 -- Everything that rules may ask about a reset; what the capture does not give is nil.
 local function observe(packet, reset)
   local o, side, host = {}, reset.side, host_of(packet.src)
@@ -1003,6 +1013,7 @@ local function observe(packet, reset)
   o.seq_foreign = seq_foreign(reset)
   o.spoke_after = spoke_after(reset, o.rtt_us)
   o.port_accepts = host.accepts[packet.sport] or false
+  o.end_reason = end_reason(reset.flow)
   o.own_resets = own_resets(side)
   observe_burst(o, reset)
   return o
@@ -1943,6 +1954,7 @@ local function add_judgement(tree, o, judgement)
   end
   add_number(tree, "score", judgement.score)
   add_text(tree, "stage", o.stage)
+  add_text(tree, "end_reason", o.end_reason)
   add_text(tree, "baseline_source", o.baseline_source)
   add_number(tree, "distance", o.distance)
   add_number(tree, "sender_distance", o.baseline_distance)

@@ -49,7 +49,8 @@ class Tracker:
                 incarnation = flow.incarnation + 1
                 flow.reused = True
             sides = {low: Side(), high: Side()}
-            flow = Flow(low, high, incarnation, packet.frame, packet.frame, sides)
+            likely_initiator = source if packet.sport >= packet.dport else target
+            flow = Flow(low, high, incarnation, packet.frame, packet.frame, sides, likely_initiator)
             self.flows[(low, high)] = flow
         return flow
 

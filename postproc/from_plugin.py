@@ -28,10 +28,12 @@ from postproc.tshark import Tshark
 
 _NUMBERS = ("hop_limit", "hop_baseline", "hop_delta", "distance", "sender_distance", "suspicion", "score")
 _TIMES = ("rtt_us", "response_us")
-_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "reason")
+_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "cause", "device", "reason")
 _PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
-_LUA_ERROR = "_ws.lua.error"
+_LUA_ERROR = "_ws.lua.error"  # only says that there is one;
+_MESSAGES = "_ws.expert.message"  # this says which, after "Lua Error: "
 _NO_LUA_FOR_ROOT = (4, 4, 0)  # from here on Wireshark loads no Lua for root, without a word
+_ERROR_SHOWN = 300  # characters of a Lua error that a message repeats
 _AS_USER = "run rstorigin as an ordinary user"
 
 
@@ -58,7 +60,7 @@ class Plugin:
 
     def _judged(self, source: Source) -> Judged:
         check_capture(source.path)
-        fields = (*FIELDS, *_PLUGIN_FIELDS, _LUA_ERROR)
+        fields = (*FIELDS, *_PLUGIN_FIELDS, _LUA_ERROR, _MESSAGES)
         command = [
             *("-2", "-X", f"lua_script:{self.folder / PLUGIN_NAME}"),
             # Not only to choose: without a filter, the first pass of `-2` gives Lua no fields at all.
@@ -86,7 +88,7 @@ class Plugin:
     def _check(self, messages: str) -> None:
         """tshark ends with status 0 when a script does not load, and with an odd remark when its fields are missing."""
         if "Lua: " in messages:
-            raise PluginError(visible(f"the plugin does not load: {messages.partition('Lua: ')[2][:300]}"))
+            raise PluginError(visible(f"the plugin does not load: {messages.partition('Lua: ')[2][:_ERROR_SHOWN]}"))
         if "aren't valid" in messages or "rstorigin" in messages:
             raise PluginError(
                 f"this tshark ({self.tshark.program}) did not load the plugin: perhaps it was built without Lua "
@@ -95,8 +97,9 @@ class Plugin:
 
     def _check_frames(self, source: Source, raw: pl.DataFrame) -> None:
         failed = raw.filter(pl.col(_LUA_ERROR).is_not_null()).head(1)
-        for frame, error in failed.select("frame.number", _LUA_ERROR).iter_rows():
-            raise PluginError(visible(f"{source.path}: the plugin failed at frame {frame}: {error[:300]}"))
+        for frame, error in failed.select("frame.number", _MESSAGES).iter_rows():
+            what = (error or "").partition("Lua Error: ")[2][:_ERROR_SHOWN]
+            raise PluginError(visible(f"{source.path}: the plugin failed at frame {frame}: {what}"))
 
     def _reset(self, capture: str, row: Mapping[str, str | int | None]) -> JudgedReset:
         def number(name: str) -> int | None:
@@ -118,14 +121,14 @@ class Plugin:
             frame=frame,
             time=int(row["time_us"] or 0) / 1_000_000,
             kind="rst",
-            flow=flow_filter(Flow(low, high, 0, frame, frame, {})),  # the plugin does not tell incarnations apart
+            flow=flow_filter(Flow(low, high, 0, frame, frame, {}, low)),  # the plugin does not tell incarnations apart
             src=src,
             sport=sport,
             dst=dst,
             dport=dport,
             stage=text("stage"),
-            end_reason=None,
-            cause=None,
+            end_reason=text("end_reason") or None,
+            cause=text("cause") or None,
             verdict=text("verdict"),
             origin=text("origin"),
             suspicion=there("suspicion"),
@@ -137,7 +140,7 @@ class Plugin:
             baseline_source=text("baseline_source"),
             rtt_us=number("rtt_us"),
             response_us=number("response_us"),
-            device=None,
+            device=text("device") or None,
             evidence=evidence,
             reason=text("reason"),
         )

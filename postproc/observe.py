@@ -9,7 +9,7 @@ from heuristics.fields import ACK, RESERVED_SHIFT, distance
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
 from postproc.hosts import HostProfile, most_frequent
-from postproc.state import Answers, Reset, RoundTrips, Side, seq_diff
+from postproc.state import Answers, Flow, Reset, RoundTrips, Side, seq_diff
 
 Observation = dict[str, Value]
 
@@ -28,6 +28,7 @@ def observe(reset: Reset, host: HostProfile, answers: Answers, thresholds: Thres
         **_moment(reset),
         "seq_foreign": _seq_foreign(reset, thresholds),
         "spoke_after": _spoke_after(reset, rtt["rtt_us"], thresholds),
+        "end_reason": _end_reason(reset.flow),
         "port_accepts": reset.packet.sport in answers.ports,
         "own_resets": _own_resets(reset),
         **_burst(reset),
@@ -169,6 +170,15 @@ def _spoke_after(reset: Reset, rtt_us: Value, thresholds: Thresholds) -> bool:
 def _seq_foreign(reset: Reset, thresholds: Thresholds) -> bool:
     """The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused."""
     return reset.sender_had_sent and reset.seq_ahead is not None and abs(reset.seq_ahead) > thresholds.seq_reach
+
+
+def _end_reason(flow: Flow) -> str:
+    """Why the session ended, as a Palo Alto firewall would log it (PAN-OS, traffic log fields, session end reason).
+
+    A reset outranks a FIN, and the client's the server's.
+    """
+    client = flow.sides[flow.initiator or flow.likely_initiator]
+    return "tcp-rst-from-client" if client.resets else "tcp-rst-from-server"
 
 
 def _own_resets(reset: Reset) -> int:

@@ -18,7 +18,7 @@ class ResetRow:
     `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
     flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
     claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
-    verdict is unclear. `cause` is a hypothesis, `device` names a known form. `end_reason` is not worked out yet.
+    verdict is unclear. `cause` is a hypothesis, `device` names a known form. `end_reason` is Palo Alto's.
     """
 
     capture: str
@@ -82,7 +82,7 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         dst=packet.dst,
         dport=packet.dport,
         stage=reset.stage,
-        end_reason=None,
+        end_reason=seen("end_reason"),  # type: ignore[arg-type]
         cause=judgement.cause or None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,

@@ -137,7 +137,8 @@ class Side:
 class Flow:
     """One incarnation of a connection.
 
-    `initiator` is the endpoint that opened it, None where no handshake was seen; `reused` says that another incarnation
+    `initiator` is the endpoint that opened it, None where no handshake was seen, `likely_initiator` a guess by the
+    higher port (equal ports: the source of the first packet); `reused` says that another incarnation
     of the same addresses and ports follows.
     """
 
@@ -147,6 +148,7 @@ class Flow:
     first_frame: int
     last_frame: int
     sides: dict[tuple[str, int], Side]
+    likely_initiator: tuple[str, int]
     initiator: tuple[str, int] | None = None
     last_syn_us: int | None = None
     reused: bool = False
