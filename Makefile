@@ -13,7 +13,7 @@ PLUGIN := plugins/rstorigin.lua
 .DEFAULT_GOAL := help
 # Targets share .venv and apt's lock: one after another, also with -j.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev demo plugin docs test lint test-versions clean
+.PHONY: help setup setup-dev demo plugin docs test lint test-versions lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,15 @@ test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs r
 	77) echo "test-versions: SKIPPED, for the reason above" ;; \
 	*) exit $$status ;; \
 	esac
+
+# Other paths and scenarios: make lab LAB_ARGS="--seed 4 7 --scenario reject-syn-middle" (python -m tests.lab --list)
+LAB_ARGS ?= --seed 1
+LAB_OUT ?= build/lab
+
+lab: ## make captures whose truth is known, in network namespaces (root, or a user who may have them)
+	@scripts/system-packages.sh python
+	@tests/lab/packages.sh
+	$(PYTHON) -m tests.lab --out $(LAB_OUT) $(LAB_ARGS)
 
 clean: ## remove .venv, caches and build results (not the Wiresharks of test-versions)
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .luacheckcache

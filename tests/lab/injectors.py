@@ -1,0 +1,152 @@
+"""Forgers on a router: they watch the packets that pass and send resets of their own, each in another known manner.
+
+A manner is a function from what the forger saw to the resets it sends. It knows only what a real one would: the packets
+that passed the device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import select
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from .lab import TRIGGER, Lab, emit
+from .packets import ACK, RST, TCP, Packet, build, read_frame
+from .wire import tap
+
+MSS = 1460  # what the GFW takes for one, whatever the flow says (Clayton et al. 2006; Weaver et al. 2009)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the forger saw: the offending packet, and the last packet that passed the other way (None: none did)."""
+
+    offender: Packet
+    other_way: Packet | None
+    device_limit: int
+
+
+Manner = Callable[[Sight, random.Random], list[Packet]]
+
+
+def answer_to(sight: Sight, **changes: object) -> Packet:
+    """A reset to the offender's sender, in the name of the one it was for, at the sequence number it expects."""
+    packet = sight.offender
+    plain = Packet(
+        packet.version, packet.target, packet.source, sight.device_limit, TCP,
+        0 if packet.version == 4 else None, True, 0, 0, packet.target_port, packet.source_port,
+        packet.acknowledgment, packet.sequence + len(packet.payload), RST | ACK,
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def onward(sight: Sight, **changes: object) -> Packet:
+    """A reset to the one the offender was for, in its sender's name, in place of the offender."""
+    packet = sight.offender
+    plain = replace(packet, flags=RST | ACK, payload=b"", options=b"", hop_limit=sight.device_limit)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def _seen_limit(packet: Packet | None, otherwise: int) -> int:
+    """The hop limit with which a seen packet left the router."""
+    return (packet.hop_limit if packet else otherwise) - 1
+
+
+def hop_copying(sight: Sight, rng: random.Random) -> list[Packet]:
+    """Both ends reset, with the hop limit, IP ID and label that the sender's own packets would have had."""
+    seen = sight.other_way
+    bare = {"flags": RST, "acknowledgment": 0}
+    shape: dict[str, object] = rng.choice((bare, {"flags": RST | ACK}))
+    back = answer_to(
+        sight, **shape, hop_limit=_seen_limit(seen, 64), flow_label=seen.flow_label if seen else 0,
+        df=seen.df if seen else True, window=rng.choice((0, seen.window if seen else 0)),
+        ip_id=(seen.ip_id + 1) & 0xFFFF if seen and seen.ip_id is not None else None,
+    )  # fmt: skip
+    forth = onward(sight, **shape, hop_limit=_seen_limit(sight.offender, 64), window=rng.choice((0, 501)))
+    return [back, forth] if rng.random() < 0.7 else [back]
+
+
+def gfw_like(sight: Sight, rng: random.Random) -> list[Packet]:
+    """To the client one bare reset and three with ACK at +0, +1460, +4380, each with its own hop limit."""
+
+    def limit() -> int:
+        return rng.randint(38, 220)
+
+    def forged(**changes: object) -> Packet:
+        ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+        return answer_to(sight, hop_limit=limit(), ip_id=ip_id, df=rng.random() < 0.5,
+                         window=rng.randrange(100, 65000), **changes)  # fmt: skip
+
+    start = sight.offender.acknowledgment
+    return [forged(flags=RST, acknowledgment=0), *(forged(sequence=start + n * MSS) for n in (0, 1, 3))]
+
+
+def snort_like(sight: Sight, rng: random.Random) -> list[Packet]:
+    """Both ends reset with the flow's own hop limit (of a bridge, sometimes of a router), random IP ID, DF clear."""
+    lower = rng.choice((1, 1, 0))
+    ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+    back = (sight.other_way.hop_limit if sight.other_way else 64) - lower
+    return [
+        answer_to(sight, hop_limit=back, ip_id=ip_id, df=False),
+        onward(sight, hop_limit=sight.offender.hop_limit - lower, ip_id=ip_id, df=False, window=0),
+    ]
+
+
+def mirroring(sight: Sight, rng: random.Random) -> list[Packet]:
+    """A reset made by turning the offending packet round: IP ID, window, reserved bits, sometimes hop limit stay."""
+    packet = sight.offender
+    copied = {"ip_id": packet.ip_id, "window": packet.window, "reserved": packet.reserved, "tos": packet.tos,
+              "flow_label": packet.flow_label, "df": packet.df}  # fmt: skip
+    limit = rng.choice((sight.device_limit, packet.hop_limit))
+    return [answer_to(sight, hop_limit=limit, flags=rng.choice((RST, RST | ACK)), **copied)]
+
+
+class Injector:
+    """Watches a port on the lab's device and forges once per flow when the client's data hold what it objects to."""
+
+    def __init__(self, lab: Lab, ports: Sequence[int], manner: Manner) -> None:
+        """Begin to watch, until the scenario ends."""
+        self._lab, self._ports, self._manner = lab, set(ports), manner
+        self._limit = lab.plan.hop_limits[lab.device.name]
+        self._last: dict[tuple[str, int, str, int], Packet] = {}
+        self._done: set[tuple[str, int, str, int]] = set()
+        self._taps = [tap(lab.device, towards, outgoing=False) for towards in ("client", "server")]
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        lab.later(self.close)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._ending.set()
+        self._thread.join()
+        for tapped in self._taps:
+            tapped.close()
+
+    def _watch(self) -> None:
+        while not self._ending.is_set():
+            for tapped in select.select(self._taps, [], [], 0.1)[0]:
+                with contextlib.suppress(OSError):
+                    packet = read_frame(tapped.recv(65536))
+                    if packet and packet.protocol == TCP:
+                        self._see(packet)
+
+    def _see(self, packet: Packet) -> None:
+        if self._ports.isdisjoint((packet.source_port, packet.target_port)):
+            return
+        flow = (packet.source, packet.source_port, packet.target, packet.target_port)
+        back = (*flow[2:], *flow[:2])
+        self._last[flow] = packet
+        if TRIGGER in packet.payload and flow not in self._done:
+            self._done.add(flow)
+            sight = Sight(packet, self._last.get(back), self._limit)
+            for towards, forged in self._aimed(self._manner(sight, self._lab.rng)):
+                emit(self._lab.topology, self._lab.device, towards, [build(forged)])
+
+    def _aimed(self, forged: Sequence[Packet]) -> Iterator[tuple[str, Packet]]:
+        clients = {self._lab.address("client", version) for version in (4, 6)}
+        for packet in forged:
+            yield ("client" if packet.target in clients else "server"), packet

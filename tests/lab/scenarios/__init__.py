@@ -1,0 +1,49 @@
+"""All scenarios by name. Each is a function of a `Lab`; the decorator names it and says where its device may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..lab import Lab
+from ..topology import Plan
+
+PLACES = ("client", "middle", "server")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario. `place`: where its device stands; None: where the seed says."""
+
+    name: str
+    about: str
+    run: Callable[[Lab], None]
+    place: str | None = None
+
+    def device(self, plan: Plan) -> int:
+        """The number of the router that plays the device."""
+        places = {"client": 1, "middle": (plan.routers + 1) // 2, "server": plan.routers}
+        return places[self.place] if self.place else plan.device
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(name: str, *, everywhere: bool = False) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
+    """Register a scenario, described by its docstring; `everywhere` makes three: NAME-client, -middle, -server."""
+
+    def register(run: Callable[[Lab], None]) -> Callable[[Lab], None]:
+        about = " ".join((run.__doc__ or "").split())
+        for place in PLACES if everywhere else (None,):
+            full = f"{name}-{place}" if place else name
+            SCENARIOS[full] = Scenario(full, about, run, place)
+        return run
+
+    return register
+
+
+def load() -> dict[str, Scenario]:
+    """All scenarios, in the order they run."""
+    from . import endpoint, firewalls, front_ends, icmp, injection, lifetimes, routes, scans  # noqa: F401
+
+    return SCENARIOS
