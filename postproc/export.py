@@ -104,6 +104,12 @@ def check_capture(capture: Path) -> None:
             raise CaptureError(str(capture), "is an export, not a capture", "summarize reads it as it is")
 
 
+def not_a_capture(path: Path) -> CaptureError:
+    """What is said of a file that nothing marks as a capture."""
+    what = "a text file, not a capture" if kind_of(path) is Kind.TEXT else "not a capture that tshark can read"
+    return CaptureError(str(path), f"is {what}", _FIX_CAPTURE)
+
+
 def _copy(source: IO[bytes], target: IO[bytes]) -> int:
     """Copy, and count the lines."""
     lines = 0
@@ -134,10 +140,7 @@ def failure(capture: Path, run: Run) -> CaptureError:
     """Why tshark could read nothing of `capture`."""
     match _sort_of(run.messages):
         case "not a capture":
-            what = (
-                "a text file, not a capture" if kind_of(capture) is Kind.TEXT else "not a capture that tshark can read"
-            )
-            return CaptureError(str(capture), f"is {what}", _FIX_CAPTURE)
+            return not_a_capture(capture)
         case "cut short":
             return CaptureError(str(capture), "is cut short before its first packet ends", "copy or capture it again")
         case "damaged":

@@ -54,11 +54,7 @@ class FieldsText:
 
         Other columns are ignored, and the order does not matter.
         """
-        rest = self._read()
-        header, ended, rest = rest.partition(b"\n")
-        if not ended:
-            header, rest = b"", header
-        names = self._names(header, fields)
+        names, rest = self._header(fields)
         while True:
             piece = self._read()
             lines, ended, tail = (rest + piece).rpartition(b"\n")
@@ -78,6 +74,15 @@ class FieldsText:
             raise CaptureError(self.file, f"cannot be decompressed or decoded: {error}", self.remedy) from None
         except OSError as error:
             raise CaptureError(self.file, f"cannot be read: {error.strerror}") from None
+
+    def _header(self, fields: Sequence[str]) -> tuple[list[str], bytes]:
+        """The columns' names, and what was read after them."""
+        start = piece = self._read()
+        while piece and b"\n" not in start:
+            piece = self._read()
+            start += piece
+        header, _, rest = start.partition(b"\n")
+        return self._names(header, fields), rest
 
     def _names(self, header: bytes, fields: Sequence[str]) -> list[str]:
         """The columns' names, each once: a second one of a name gets its position too."""

@@ -28,7 +28,7 @@ from postproc.tshark import Tshark
 
 _NUMBERS = ("hop_limit", "hop_baseline", "hop_delta", "distance", "sender_distance", "suspicion", "score")
 _TIMES = ("rtt_us", "response_us")
-_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "cause", "device", "reason")
+_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "end_reason", "cause", "device", "reason")
 _PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
 _LUA_ERROR = "_ws.lua.error"  # only says that there is one;
 _MESSAGES = "_ws.expert.message"  # this says which, after "Lua Error: "

@@ -169,8 +169,11 @@ def _reset(reset: JudgedReset, safe: Callable[[str], str], code: Callable[[str],
     lines = [
         f"Frame {row.frame} of {safe(row.capture)}: {row.verdict}{reason}, suspicion {row.suspicion} of 100, "
         f"origin {row.origin}",
-        f"- named sender {safe(row.src)} port {row.sport}, to {safe(row.dst)} port {row.dport}, stage {safe(row.stage)}",
+        f"- named sender {safe(row.src)} port {row.sport}, to {safe(row.dst)} port {row.dport}",
+        f"- stage of the connection: {safe(row.stage)}",
         *(f"- {safe(words)}" for words in reset.words),
+        *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
+        *([f"- made like those of: {safe(row.device)}"] if row.device else []),
         f"- flow: {code(row.flow)}",
     ]
     return "\n   ".join(lines)

@@ -164,7 +164,7 @@ def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
         return f"{where} was sent from {_number(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = [rulebook.rule(id_).weight for id_ in row.evidence]
     strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
-    return f"in {where}, which names {row.src}, {strongest}"
+    return f"{where} ({strongest})"
 
 
 def _hops_off(row: ResetRow) -> int:

@@ -12,7 +12,7 @@ from heuristics.fields import FIELDS
 from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
 from postproc.errors import CaptureError
-from postproc.export import read_capture
+from postproc.export import not_a_capture, read_capture
 from postproc.kinds import Kind
 from postproc.packets import normalise
 from postproc.read_export import read_export
@@ -74,8 +74,7 @@ def read_packets(source: Source, tshark: Tshark | None) -> Packets:
     table = pl.concat(tables).sort("frame")
     if table.is_empty() and source.kind in (Kind.TEXT, Kind.UNKNOWN):
         # tshark also "reads" pictures, JSON and other files that it takes for one packet.
-        reason = "is not a capture: no IP packet in it, and nothing that marks a capture"
-        raise CaptureError(str(source.path), reason, "name a pcap or pcapng file")
+        raise not_a_capture(source.path)
     if count > 0 and timed == 0:
         reason = "no packet has a time, so nothing is said about answers that came too soon"
         problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
