@@ -1,12 +1,14 @@
 """Text from packets and file names is anyone's: made harmless for where it goes.
 
 Control characters, ANSI sequences and characters that turn the writing direction are shown as escapes everywhere
-(`heuristics.errors.visible`); here is what Markdown and spreadsheets need on top of that.
+(`heuristics.errors.visible`); here is what Markdown, spreadsheets and shells need on top of that.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 
 from heuristics.errors import visible
 
@@ -31,3 +33,15 @@ def markdown_code(text: str) -> str:
 def csv_text(text: str) -> str:
     """`text` as a cell that no spreadsheet takes for a formula: a `'` goes before what begins like one."""
     return visible(f"'{text}" if text.startswith(_FORMULA) else text)
+
+
+def shell_word(text: str) -> str:
+    r"""`text` as one word of a shell command, safe to show: what is not printable as bytes in `$'\x1b'` (bash, zsh)."""
+    if text.isprintable():
+        return shlex.quote(text)
+    quoted = (rf"\{c}" if c in "\\'" else c if c.isprintable() else _bytes(c) for c in text)
+    return f"$'{''.join(quoted)}'"
+
+
+def _bytes(character: str) -> str:
+    return "".join(rf"\x{byte:02x}" for byte in os.fsencode(character))

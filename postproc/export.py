@@ -32,14 +32,18 @@ def command(capture: Path, tshark: Tshark, fields: Sequence[str] = FIELDS) -> li
 
 def arguments(capture: Path, preferences: Sequence[str], fields: Sequence[str] = FIELDS) -> list[str]:
     """What follows `tshark` in the command. `-n`: no name lookups, which would be slow and would tell others."""
-    path = str(capture)
-    path = f".{os.sep}{path}" if path.startswith("-") else path  # `-r -` would mean stdin
     form = ("header=y", "separator=/t", "occurrence=a", "aggregator=,", "quote=n")
     return [
-        *("-r", path, "-n", *preferences, "-T", "fields"),
+        *("-r", readable(capture), "-n", *preferences, "-T", "fields"),
         *(word for option in form for word in ("-E", option)),
         *(word for field in fields for word in ("-e", field)),
     ]
+
+
+def readable(capture: Path) -> str:
+    """The name of a file as `tshark -r` takes it: `-r -` would mean stdin."""
+    path = str(capture)
+    return f".{os.sep}{path}" if path.startswith("-") else path
 
 
 def print_command(capture: Path) -> str:

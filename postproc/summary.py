@@ -134,11 +134,11 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
     if totals.captures == 0:
         return "Nothing could be read, so nothing can be said."
     if totals.resets == 0:
-        packets = "" if totals.packets is None else f" ({_number(totals.packets, 'packet')})"
-        return f"There is no TCP reset in {_number(totals.captures, 'capture')}{packets}."
+        packets = "" if totals.packets is None else f" ({counted(totals.packets, 'packet')})"
+        return f"There is no TCP reset in {counted(totals.captures, 'capture')}{packets}."
     unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
     undecided = f"; {unclear} could not be decided" if unclear else ""
-    of_all = f"of {_number(totals.resets, 'reset')}"
+    of_all = f"of {counted(totals.resets, 'reset')}"
     if not accused:
         if unclear == totals.resets:
             return f"For none {of_all} the capture shows enough to say who sent it."
@@ -160,8 +160,8 @@ def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
     row = reset.row
     where = f"frame {row.frame} of {row.capture}"
     if row.sender_distance is not None and _hops_off(row) >= _TELLING_HOPS:
-        there = _number(row.sender_distance, "hop")
-        return f"{where} was sent from {_number(row.distance, 'hop')} away while {row.src} is {there} away"
+        there = counted(row.sender_distance, "hop")
+        return f"{where} was sent from {counted(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = [rulebook.rule(id_).weight for id_ in row.evidence]
     strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
     return f"{where} ({strongest})"
@@ -171,5 +171,6 @@ def _hops_off(row: ResetRow) -> int:
     return 0 if row.sender_distance is None else abs(row.distance - row.sender_distance)
 
 
-def _number(count: int, thing: str) -> str:
+def counted(count: int, thing: str) -> str:
+    """`count` of `thing`, in the plural where it takes one."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from postproc import tshark
-from postproc.cli import export, plugin, rules, summarize
+from postproc.cli import explain, export, plugin, rules, summarize
 from postproc.cli.messages import TellingGroup
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(summarize.summarize)
+app.command()(explain.explain)
 app.command()(export.export)
 app.add_typer(plugin.app)
 app.add_typer(rules.app)

@@ -1,0 +1,105 @@
+"""`rstorigin explain`: the story of one reset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from heuristics.errors import visible
+from heuristics.rulebook import load
+from postproc import story_text, tshark
+from postproc.analyse import observe_resets
+from postproc.atomic import spare
+from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
+from postproc.cli.rules import RulebookOption
+from postproc.errors import CaptureError
+from postproc.explain import gather
+from postproc.explain import tell as tell_story
+from postproc.export import check_capture
+from postproc.kinds import kind_of
+from postproc.packets import ICMP_ERROR
+from postproc.resets import judged_reset
+from postproc.sources import Source
+from postproc.summary import counted
+from postproc.task import read_packets
+
+_NEAREST = 5  # resets that an error message names
+
+
+class Format(StrEnum):
+    """How a story is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+_WRITERS = {
+    Format.TEXT: story_text.text,
+    Format.MARKDOWN: story_text.markdown,
+    Format.JSON: story_text.whole_json,
+}
+
+
+def explain(
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture: whatever tshark reads.")],
+    frame: Annotated[
+        int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by the number Wireshark shows.")
+    ] = None,
+    worst: Annotated[
+        bool, typer.Option("--worst", help="The reset most likely forged. So it is too without --frame.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
+    rulebook: RulebookOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write, instead of stdout.")
+    ] = None,
+) -> None:
+    """Tell the story of one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
+    if frame is not None and worst:
+        tell("--frame and --worst exclude each other: leave one out")
+        raise typer.Exit(WRONG_USAGE)
+    rules = load(overlays=() if rulebook is None else (rulebook,))
+    if capture.is_dir():
+        raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")
+    check_capture(capture)
+    if out is not None:
+        spare(out, [capture])
+    found = tshark.find()
+    packets = read_packets(Source(capture, capture.as_posix(), kind_of(capture)), found)
+    judged = {
+        reset.packet.frame: (judged_reset(capture.as_posix(), reset, observation, rules), reset, observation)
+        for reset, observation in observe_resets(packets.table, rules)
+    }
+    tell_problems(packets.problems)
+    if frame is not None and frame not in judged:
+        raise _no_reset(capture, frame, packets.count, packets.table, list(judged))
+    if judged:
+        chosen = frame if frame is not None else max(judged, key=lambda number: judged[number][0].score)
+        case = gather(*judged[chosen], packets.table)
+        # Only here: pyshark takes longer to import than all the rest, and no other command needs it.
+        from postproc.packet_details import read_details
+
+        story = tell_story(case, read_details(capture, case.frames, found), rules)
+        write_result(_WRITERS[format_](story, capture), out, [capture])
+    else:
+        nothing = f"There is no TCP reset in {visible(str(capture))} ({counted(packets.count, 'packet')})."
+        write_result("null" if format_ is Format.JSON else nothing, out, [capture])
+    if packets.problems:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _no_reset(capture: Path, frame: int, count: int, packets: pl.DataFrame, resets: Sequence[int]) -> CaptureError:
+    """Why there is no story of `frame`, and which frames there are instead."""
+    nearest = sorted(sorted(resets, key=lambda reset: abs(reset - frame))[:_NEAREST])
+    hint = f"the nearest: {', '.join(map(str, nearest))}" if nearest else "there is none in this capture"
+    if packets.filter((pl.col("frame") == frame) & (pl.col("kind") == ICMP_ERROR)).height:
+        return CaptureError(str(capture), f"frame {frame} is an ICMP error; explain tells of TCP resets only", hint)
+    if frame > count:
+        return CaptureError(str(capture), f"there is no frame {frame} among {counted(count, 'packet')}", hint)
+    return CaptureError(str(capture), f"frame {frame} is no TCP reset", hint)
