@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from generator.render import PLUGIN_NAME, render_plugin
-from heuristics.fields import RST
+from heuristics.fields import FIELDS, RST
 from heuristics.rulebook import Rulebook
 from heuristics.template import value_text
 from heuristics.verdict import judge
@@ -36,7 +36,7 @@ CAPTURES = Path(__file__).parent / "captures"
 HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 RESET_FIELDS = (
     *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage"),
-    *("verdict", "suspicion", "score", "origin", "reason", "evidence"),
+    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence"),
 )
 LUA_ERROR = "_ws.lua.error"
 WHOLE_FILE = ("-2", "-Y", f"rstorigin || {LUA_ERROR}")  # the filter makes tshark build fields in its first pass too
@@ -170,11 +170,14 @@ def _plugin_text(rulebook: Rulebook) -> str:
     return render_plugin(rulebook) + _OBSERVABLES_SHOWN
 
 
+# Wireshark's own words: on a capture that was cut short (the packets before the cut are there all the same), and on its
+# other dissectors' mistakes (4.0: TLS over segments that overlap), after which post-dissectors run as ever.
+_REMARKS = ("cut short in the middle of a packet", "Running as user", "[Epan WARNING] -- Dissector bug, protocol")
+
+
 def _without_remarks(stderr: str) -> str:
-    """Without what tshark says of a capture that was cut short; the rows before the cut are there all the same."""
     lines = stderr.splitlines()
-    remarks = ("cut short in the middle of a packet", "Running as user")
-    return "\n".join(line for line in lines if line and not any(remark in line for remark in remarks))
+    return "\n".join(line for line in lines if line and not any(remark in line for remark in _REMARKS))
 
 
 # Postproc ------------------------------------------------------------------------------------------------------------
@@ -186,7 +189,7 @@ def export(capture: Path, wireshark: Wireshark) -> pl.DataFrame:
     words = arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]).preferences())
     result = wireshark.tshark(*(capture if word == str(placeholder) else word for word in words))
     text = FieldsText(io.BytesIO(result.stdout.encode()), str(capture), "")
-    return pl.concat(text.frames())
+    return pl.concat([pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())), *text.frames()])
 
 
 def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
@@ -209,6 +212,8 @@ def _reset_row(observation: Observation, rulebook: Rulebook) -> dict[str, str]:
         "score": judgement.score,
         "origin": judgement.origin.value,
         "reason": judgement.reason or None,
+        "cause": judgement.cause or None,
+        "device": judgement.device or None,
         "evidence": ",".join(judgement.evidence) or None,
         **{f"evidence.{rule}": True for rule in judgement.evidence},
         **{f"observed.{name}": value for name, value in observation.items()},
