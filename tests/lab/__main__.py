@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import sandbox
 from .lab import Lab
-from .rewrap import rewrap_some
+from .rewrap import compress, rewrap_some
 from .scenarios import load
 from .topology import Topology, plan
 from .weberblog import make_example
@@ -29,6 +29,7 @@ def main() -> int:
         metavar="N",
         help="captures to repeat mirrored, tagged and tunnelled (default: 2 each)",
     )
+    parser.add_argument("--gzip", action="store_true", help="compress the captures")
     parser.add_argument("--example", action="store_true", help="the captures of examples/who-sends-tcp-rsts instead")
     parser.add_argument("--list", action="store_true", help="name the scenarios and what they do")
     arguments = parser.parse_args()
@@ -52,6 +53,8 @@ def main() -> int:
         out = arguments.out / f"seed-{seed}" if len(arguments.seed) > 1 else arguments.out
         failed += run(seed, out, arguments.scenario or list(scenarios))
         rewrap_some(out, seed, arguments.rewrapped)
+        if arguments.gzip:
+            compress(out)
     return 1 if failed else 0
 
 

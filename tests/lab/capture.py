@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import select
 import socket
 import struct
@@ -74,13 +73,12 @@ class Taps:
 
 
 def write_pcap(path: Path, frames: Sequence[Frame]) -> None:
-    """Write frames as a classic pcap file with microseconds; compressed where the name ends in .gz."""
+    """Write frames as a classic pcap file with microseconds."""
     parts = [struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, SNAP_LENGTH, ETHERNET)]
     for frame in frames:
         seconds, nanoseconds = divmod(frame.time, NANOSECONDS)
         parts.append(struct.pack("<IIII", seconds, nanoseconds // 1000, len(frame.data), len(frame.data)) + frame.data)
-    data = b"".join(parts)
-    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    path.write_bytes(b"".join(parts))
 
 
 def read_pcap(path: Path) -> list[Frame]:

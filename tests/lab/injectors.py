@@ -69,19 +69,27 @@ def hop_copying(sight: Sight, rng: random.Random) -> list[Packet]:
     return [back, forth] if rng.random() < 0.7 else [back]
 
 
+def plain(sight: Sight, rng: random.Random) -> list[Packet]:
+    """Both ends reset with the device's own hop limit, as a firewall told to reset both does."""
+    ip_id = rng.choice((0, rng.randrange(1, 65536))) if sight.offender.version == 4 else None
+    shape = {"ip_id": ip_id, "df": rng.random() < 0.5, "flags": rng.choice((RST, RST | ACK)), "flow_label": 0}
+    return [answer_to(sight, **shape), onward(sight, window=0, tos=0, **shape)]
+
+
 def gfw_like(sight: Sight, rng: random.Random) -> list[Packet]:
-    """To the client one bare reset and three with ACK at +0, +1460, +4380, each with its own hop limit."""
+    """One bare reset and three with ACK at +0, +1460, +4380, each with its own hop limit; mostly to both ends."""
 
-    def limit() -> int:
-        return rng.randint(38, 220)
+    def burst(to_one_end: Callable[..., Packet], start: int) -> list[Packet]:
+        def forged(**changes: object) -> Packet:
+            ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+            random_fields = {"hop_limit": rng.randint(38, 220), "ip_id": ip_id, "df": rng.random() < 0.5}
+            return to_one_end(sight, window=rng.randrange(100, 65000), **random_fields, **changes)
 
-    def forged(**changes: object) -> Packet:
-        ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
-        return answer_to(sight, hop_limit=limit(), ip_id=ip_id, df=rng.random() < 0.5,
-                         window=rng.randrange(100, 65000), **changes)  # fmt: skip
+        return [forged(flags=RST, acknowledgment=0), *(forged(sequence=start + n * MSS) for n in (0, 1, 3))]
 
-    start = sight.offender.acknowledgment
-    return [forged(flags=RST, acknowledgment=0), *(forged(sequence=start + n * MSS) for n in (0, 1, 3))]
+    packet = sight.offender
+    back = burst(answer_to, packet.acknowledgment)
+    return back if rng.random() < 0.3 else back + burst(onward, packet.sequence)
 
 
 def snort_like(sight: Sight, rng: random.Random) -> list[Packet]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import socket
 import struct
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from .capture import Frame, Taps, write_pcap
 from .conversation import Server, ask, close_abruptly
-from .labels import Note, Scene, events
+from .labels import Note, Scene, events, write_labels
 from .packets import Packet, build
 from .sandbox import Node
 from .topology import Topology
@@ -110,8 +109,7 @@ class Lab:
                 "inconsistent": problems,
                 "events": found,
             }
-            text = json.dumps(head, indent=1) + "\n"
-            (self.out / name.replace(".pcap", ".labels.json")).write_text(text)
+            write_labels(self.out / name.replace(".pcap", ".labels.json"), head)
 
     # --- time -------------------------------------------------------------------------------------------------------
 

@@ -7,9 +7,11 @@ without having entered it. What fits no story is counted in `inconsistent`, neve
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .capture import NANOSECONDS, Frame
 from .packets import TCP, Packet, read_frame
@@ -232,3 +234,10 @@ def _details(packet: Packet) -> dict[str, object]:
         details["inner"] = {"src": quoted.source, "dst": quoted.target, "proto": quoted.protocol,
                             "sport": quoted.source_port, "dport": quoted.target_port}  # fmt: skip
     return details
+
+
+def write_labels(path: Path, told: Mapping[str, object]) -> None:
+    """Write labels as JSON, one line per key and per event; `told` ends with the events."""
+    lines = [f" {json.dumps(key)}: {json.dumps(value)}," for key, value in told.items() if key != "events"]
+    recorded = ",\n".join(f"  {json.dumps(event)}" for event in told["events"])  # type: ignore[attr-defined]
+    path.write_text("\n".join(["{", *lines, ' "events": [', recorded, " ]", "}", ""]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .capture import Frame, read_pcap, write_pcap
+from .labels import write_labels
 from .packets import IPV4, IPV6, UDP, Packet, checksum, ipv4_header
 
 GRE = 47
@@ -119,4 +121,14 @@ def rewrap_some(out: Path, seed: int, count: int) -> None:
             told["notes"].append(f"made from the capture without {name}")
             told["events"] = move_events(told["events"], entries)
             write_pcap(out / told["capture"], [frame for _, _, frame in entries])
-            (out / f"{name}-{path.name}").write_text(json.dumps(told, indent=1) + "\n")
+            write_labels(out / f"{name}-{path.name}", told)
+
+
+def compress(out: Path) -> None:
+    """Make every capture of a folder NAME.pcap.gz, and say so in its labels."""
+    for path in sorted(out.glob("*.pcap")):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+        path.unlink()
+        labels = path.with_suffix(".labels.json")
+        told = json.loads(labels.read_text())
+        write_labels(labels, {**told, "capture": f"{path.name}.gz"})

@@ -86,6 +86,7 @@ def _register(name: str, manner: Callable[..., object], about: str, everywhere: 
 
 
 _register("hop-copying", injectors.hop_copying, "Forged resets with the hop limit the sender's packets have.", True)
+_register("reset-both", injectors.plain, "Resets to both ends with the device's own hop limit.")
 _register("gfw-like", injectors.gfw_like, "A burst: one bare reset, three with ACK at +0, +1460, +4380.")
 _register("snort-like", injectors.snort_like, "Resets with the flow's own hop limit, random IP ID, DF clear.")
 _register("mirroring", injectors.mirroring, "Resets with fields copied from the offending packet.")
