@@ -21,21 +21,22 @@ from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.fields import FIELDS, RST
 from heuristics.rulebook import Rulebook
 from heuristics.template import value_text
-from heuristics.verdict import judge
 from postproc.analyse import observe_resets
 from postproc.export import arguments
 from postproc.fields_text import FieldsText
-from postproc.flows import Side, Tracker
+from postproc.flows import Tracker
 from postproc.hosts import HostProfile, most_frequent, profile_hosts
 from postproc.observe import Observation
 from postproc.packets import TCP, Packet, normalise
+from postproc.resets import judged_reset
+from postproc.state import Reset, Side
 from postproc.tshark import Tshark
 from wiresharks import Wireshark, available
 
 CAPTURES = Path(__file__).parent / "captures"
 HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 RESET_FIELDS = (
-    *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage"),
+    *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage", "end_reason"),
     *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence"),
 )
 LUA_ERROR = "_ws.lua.error"
@@ -197,25 +198,18 @@ def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
     packets = normalise(raw)
     rows = _hop_rows(packets, _icmp_frames(raw), rulebook)
     for reset, observation in observe_resets(packets, rulebook):
-        rows[reset.packet.frame] = _reset_row(observation, rulebook)
+        rows[reset.packet.frame] = _reset_row(reset, observation, rulebook)
     return rows
 
 
-def _reset_row(observation: Observation, rulebook: Rulebook) -> dict[str, str]:
-    judgement = judge(rulebook, observation)
+def _reset_row(reset: Reset, observation: Observation, rulebook: Rulebook) -> dict[str, str]:
+    judged = judged_reset("", reset, observation, rulebook)
     shown = {
-        **{name: observation[name] for name in (*HOP_FIELDS, "distance", "baseline_source")},
-        **{name: observation[name] for name in ("rtt_us", "response_us", "stage")},
-        "sender_distance": observation["baseline_distance"],
-        "verdict": judgement.verdict.value,
-        "suspicion": judgement.suspicion,
-        "score": judgement.score,
-        "origin": judgement.origin.value,
-        "reason": judgement.reason or None,
-        "cause": judgement.cause or None,
-        "device": judgement.device or None,
-        "evidence": ",".join(judgement.evidence) or None,
-        **{f"evidence.{rule}": True for rule in judgement.evidence},
+        **{name: getattr(judged.row, name) for name in (*HOP_FIELDS, *RESET_FIELDS) if name != "score"},
+        "score": judged.score,
+        "reason": judged.row.reason or None,
+        "evidence": ",".join(judged.row.evidence) or None,
+        **{f"evidence.{rule}": True for rule in judged.row.evidence},
         **{f"observed.{name}": value for name, value in observation.items()},
     }
     return {name: value_text(value) for name, value in shown.items() if value is not None}

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import frames
 import pytest
 from parity import (
     CAPTURES,
+    HOP_FIELDS,
     LUA_ERROR,
+    RESET_FIELDS,
     WHOLE_FILE,
     Run,
     captures,
@@ -20,6 +28,8 @@ from parity import (
     system_wireshark,
 )
 
+from generator.render import render_plugin
+from heuristics.fields import ACK, RST, SYN
 from heuristics.rulebook import Rulebook, load
 
 EXPECTED = CAPTURES / "real" / "expected.csv"
@@ -105,6 +115,11 @@ def test_there_are_captures_with_resets() -> None:
     assert sum("verdict" in row for row in run.rows.values()) >= 5
 
 
+def test_every_field_of_the_plugin_is_compared() -> None:
+    declared = re.findall(r'ProtoField\.\w+\("rstorigin\.(\w+)"', render_plugin(load()))
+    assert set(declared) == {*HOP_FIELDS, *RESET_FIELDS}
+
+
 @pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
 def test_engines_agree(capture: Path, overlaid: Rulebook) -> None:
     for rulebook in (load(), overlaid):
@@ -180,3 +195,32 @@ def test_names_do_not_matter(tmp_path: Path) -> None:
         assert (named.errors, named.stderr) == ((), "")
         found = differences(capture.name, named.rows, usual_run(capture).rows)
         assert not found, listed(found)
+
+
+def test_the_locale_does_not_matter(tmp_path: Path) -> None:
+    """In en_US.UTF-8 the C library takes bytes that are no UTF-8 for equal, such as 192 and 203 of two addresses."""
+    ends = (bytes((192, 0, 2, 1)), bytes((203, 0, 2, 1)))
+    flags = (SYN, SYN | ACK, ACK, ACK, RST | ACK)
+    records = []
+    for number, flag in enumerate(flags):
+        source, target = ends if number % 2 == 0 else ends[::-1]
+        segment = frames.tcp(179, 179, 1 + number // 2, 1, flag, 500)
+        packet = frames.ipv4(source, target, frames.TCP, segment, ttl=60 - number % 2)
+        data = frames.link_frame(frames.RAW, packet)
+        records.append(frames.Record(10**18 + number * 10**6, data, len(data)))
+    capture = tmp_path / "ports179.pcap"
+    capture.write_bytes(frames.pcap(records, frames.RAW))
+    with tempfile.TemporaryDirectory(prefix="rstorigin-locale-") as folder:
+        compiled = Path(folder) / "en_US.UTF-8"
+        if shutil.which("localedef") is None or not _localedef(compiled):
+            pytest.skip("no localedef, or no locale sources, on this machine")
+        Path(folder).chmod(0o755)
+        plain = system_wireshark()
+        local = replace(plain, command=(*plain.command, f"LOCPATH={folder}", "LC_ALL=en_US.UTF-8"))
+        found = compare(capture, local, load())
+    assert not found, listed(found)
+
+
+def _localedef(target: Path) -> bool:
+    subprocess.run(["localedef", "-i", "en_US", "-f", "UTF-8", str(target)], capture_output=True, check=False)
+    return target.is_dir()
