@@ -10,15 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heuristics import fields as wireshark
 from heuristics.expressions import Node, to_lua
+from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.lua_text import lua_string
 from heuristics.rulebook import Rulebook
-from heuristics.template import Template
-from heuristics.verdict import UNCLEAR, Origin, Verdict, suspicion_limits
+from heuristics.template import Placeholder, Template
+from heuristics.verdict import ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION, UNCLEAR, Origin, Verdict, suspicion_limits
 
 PLUGIN_NAME = "rstorigin.lua"
 
 # How many numbers of a table stand on one line of the plugin.
 _NUMBERS_PER_LINE = 16
+
+# Characters of text in one string literal of the plugin.
+_LONGEST_STRING = 84
 
 
 def render_plugin(rulebook: Rulebook) -> str:
@@ -32,6 +36,10 @@ def render_plugin(rulebook: Rulebook) -> str:
         verdicts=Verdict,
         origins=Origin,
         unclear=UNCLEAR,
+        icmp_meanings=sorted(ICMP_MEANINGS.items()),
+        icmp_classes=IcmpClass,
+        icmp_unjudged=ICMP_UNJUDGED,
+        icmp_unjudged_suspicion=ICMP_UNJUDGED_SUSPICION,
     )
 
 
@@ -58,7 +66,7 @@ def _environment() -> Environment:
 _BREAK = re.compile(r'"(?:[^"\\]|\\.)*"|( )(?:and|or|\.\.) ')
 
 
-def _wrapped(expression: str, width: int = 108, indent: str = " " * 8) -> str:
+def _wrapped(expression: str, width: int = 107, indent: str = " " * 8) -> str:
     """`expression` over as many lines as it takes to stay below `width`, broken before its operators."""
     lines, start, last = [], 0, 0
     for match in _BREAK.finditer(expression):
@@ -79,4 +87,15 @@ def _lua_condition(tree: Node) -> str:
 
 
 def _lua_sentence(template: Template) -> str:
-    return _wrapped(template.to_lua())
+    parts = [piece for part in template.parts for piece in (_pieces(part) if isinstance(part, str) else [part])]
+    return _wrapped(Template(template.source, tuple(parts)).to_lua())
+
+
+def _pieces(text: str) -> list[str | Placeholder]:
+    """`text` cut at spaces into strings that fit a line."""
+    pieces: list[str | Placeholder] = []
+    while len(text) > _LONGEST_STRING and " " in text[:_LONGEST_STRING]:
+        cut = text.rindex(" ", 0, _LONGEST_STRING) + 1
+        pieces.append(text[:cut])
+        text = text[cut:]
+    return [*pieces, text]

@@ -25,7 +25,9 @@ FIELDS: tuple[str, ...] = (
     "ipv6.tclass",
     "ipv6.nxt",
     "icmp.type",
+    "icmp.code",
     "icmpv6.type",
+    "icmpv6.code",
     "tcp.srcport",
     "tcp.dstport",
     "tcp.seq_raw",
@@ -36,15 +38,22 @@ FIELDS: tuple[str, ...] = (
     "tcp.len",
     "tcp.options.timestamp.tsval",
     "tcp.reset_cause",
+    "udp.srcport",
+    "udp.dstport",
 )
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1
 PROTOCOL_TCP = 6
+PROTOCOL_UDP = 17
 PROTOCOL_ICMPV6 = 58
+
+# Next headers that are IPv6 extension headers (IANA "IPv6 Extension Header Types").
+IPV6_EXTENSIONS = frozenset({0, 43, 44, 51, 60, 135, 139, 140})
 
 # ICMP error types: RFC 792 (3, 4, 5, 11, 12); ICMPv6: every type below 128 is an error (RFC 4443 section 2.1).
 ICMP_ERRORS = frozenset({3, 4, 5, 11, 12})
+ICMP_REDIRECT = 5  # counts as an error, but rejects nothing: not judged
 ICMPV6_FIRST_INFORMATIONAL = 128
 
 # TCP flag bits (RFC 9293 section 3.1). The four bits above CWR are the AE flag (RFC 9768) and the reserved ones.

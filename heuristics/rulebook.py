@@ -15,7 +15,7 @@ from typing import Any
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
 from heuristics.expressions import Node, Test, parse, to_python
-from heuristics.rulebook_file import CONCLUDED, VOCABULARY, RulebookFile, parse_file, subject
+from heuristics.rulebook_file import CONCLUDED, ICMP, VOCABULARY, RulebookFile, parse_file, subject
 from heuristics.template import Template, parse_template
 from heuristics.vocabulary import Type
 
@@ -26,8 +26,9 @@ _REQUIRED = {
     "reason": ("when", "say"),
     "cause": ("when", "say"),
     "hand": ("when", "say", "confidence", "reference"),
+    "icmp": ("when", "verdict", "origin", "suspicion", "say", "reference"),
 }
-_FIRST_THAT_HOLDS = ("reason", "cause", "hand")  # of these, one is given, so an overlay's new ones come first
+_FIRST_THAT_HOLDS = ("reason", "cause", "hand", "icmp")  # of these, one is given, so an overlay's new ones come first
 _VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
 
 
@@ -82,6 +83,21 @@ class Hand(_Conditional):
     reference: str
 
 
+@dataclass(frozen=True)
+class IcmpEntry(_Conditional):
+    """A judgement of ICMP and ICMPv6 errors; that of the first entry that holds is given.
+
+    `verdict` and `origin` are values of heuristics.verdict.Verdict and Origin, `suspicion` is 0-100, `device` names a
+    known device whose form the error has.
+    """
+
+    verdict: str
+    origin: str
+    suspicion: int
+    reference: str
+    device: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictLimits:
     """The score before any evidence, and the scores from which each verdict is given. Centi-nats."""
@@ -123,6 +139,7 @@ class Rulebook:
     reasons: tuple[Reason, ...]
     causes: tuple[Cause, ...]
     hands: tuple[Hand, ...]
+    icmp: tuple[IcmpEntry, ...]
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -147,6 +164,7 @@ class Rulebook:
             "reason": [_content(reason) for reason in self.reasons],
             "cause": [_content(cause) for cause in self.causes],
             "hand": [_content(hand) for hand in self.hands],
+            "icmp": [_content(entry) for entry in self.icmp],
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
@@ -264,11 +282,14 @@ class _Merged:
             reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
             causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
             hands=tuple(Hand(**_parsed(entry, CONCLUDED)) for entry in self.entries["hand"].values()),
+            icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP)) for entry in self.entries["icmp"].values()),
         )
 
 
-def _parsed(entry: dict[str, Any], vocabulary: Mapping[str, Type] = VOCABULARY) -> dict[str, Any]:
-    condition, say = parse(entry["when"], vocabulary), parse_template(entry["say"], VOCABULARY)
+def _parsed(
+    entry: dict[str, Any], vocabulary: Mapping[str, Type] = VOCABULARY, spoken: Mapping[str, Type] = VOCABULARY
+) -> dict[str, Any]:
+    condition, say = parse(entry["when"], vocabulary), parse_template(entry["say"], spoken)
     return {**entry, "condition": condition, "say": say}
 
 

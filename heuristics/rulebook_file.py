@@ -17,11 +17,13 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from heuristics.errors import ExpressionError, Problem, TemplateError, nearest
 from heuristics.expressions import parse
+from heuristics.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.template import parse_template
 from heuristics.vocabulary import JUDGED, OBSERVABLES, Type
 
 VOCABULARY = {observable.name: observable.type for observable in OBSERVABLES}
 CONCLUDED = VOCABULARY | {observable.name: observable.type for observable in JUDGED}  # for causes and hands
+ICMP = {observable.name: observable.type for observable in ICMP_OBSERVABLES}
 MAX_FILE_BYTES = 2**20
 MAX_TEXT = 2000  # characters of any text in a rulebook
 MAX_WEIGHT = 2000  # centi-nats: odds of e^20, far beyond what one observation can prove
@@ -58,23 +60,29 @@ def _expression_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _template(text: str) -> str:
-    try:
-        parse_template(text, VOCABULARY)
-    except TemplateError as error:
-        raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
-    return text
+def _template_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            parse_template(text, vocabulary)
+        except TemplateError as error:
+            raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
+        return text
+
+    return AfterValidator(check)
 
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 Expression = Annotated[str, _expression_over(VOCABULARY)]
 Conclusion = Annotated[str, _expression_over(CONCLUDED)]
-Say = Annotated[Text, AfterValidator(_template)]
+IcmpExpression = Annotated[str, _expression_over(ICMP)]
+Say = Annotated[Text, _template_over(VOCABULARY)]
+IcmpSay = Annotated[Text, _template_over(ICMP)]
 Identifier = Annotated[str, Field(pattern=_IDENTIFIER, max_length=64)]
 Slug = Annotated[str, Field(pattern=_SLUG, max_length=64)]
 Weight = Annotated[int, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)]
 Limit = Annotated[int, Field(ge=-MAX_LIMIT, le=MAX_LIMIT)]
 Percent = Annotated[int, Field(ge=1, le=100)]
+Suspicion = Annotated[int, Field(ge=0, le=100)]
 Threshold = Annotated[int, Field(ge=1, le=MAX_THRESHOLD)]
 
 
@@ -146,6 +154,19 @@ class HandTable(CauseTable):
     reference: Text | None = None
 
 
+class IcmpTable(_Table):
+    """One `[[icmp]]`: what an ICMP error is, where its condition is the first that holds. `suspicion` in percent."""
+
+    id: Identifier
+    when: IcmpExpression | None = None
+    verdict: Literal["forged", "likely forged", "unclear", "likely genuine", "genuine"] | None = None
+    origin: Literal["endpoint", "front-end", "middlebox", "router", "unknown"] | None = None
+    suspicion: Suspicion | None = None
+    say: IcmpSay | None = None
+    reference: Text | None = None
+    device: Text | None = None
+
+
 class RulebookFile(_Table):
     """A whole file, every table optional."""
 
@@ -156,6 +177,7 @@ class RulebookFile(_Table):
     reason: list[ReasonTable] = []
     cause: list[CauseTable] = []
     hand: list[HandTable] = []
+    icmp: list[IcmpTable] = []
 
 
 _TABLES: dict[str, type[_Table]] = {
@@ -166,7 +188,10 @@ _TABLES: dict[str, type[_Table]] = {
     "reason": ReasonTable,
     "cause": CauseTable,
     "hand": HandTable,
+    "icmp": IcmpTable,
 }
+
+_ENTRIES = ("rule", "reason", "cause", "hand", "icmp")  # tables of which there are several, each with its id
 
 _REASONS = {
     "int_type": "must be a whole number, not {input}",
@@ -197,7 +222,7 @@ def parse_file(file: str, raw: bytes) -> tuple[RulebookFile, list[Problem]]:
         return empty, [Problem(file, "", "", "not TOML: nested too deeply")]
     except ValueError as error:
         return empty, [_not_toml(file, str(error))]
-    problems = _duplicates(file, data, "rule") + _duplicates(file, data, "reason")
+    problems = [problem for table in _ENTRIES for problem in _duplicates(file, data, table)]
     try:
         content = RulebookFile.model_validate(data)
     except ValidationError as error:
@@ -263,7 +288,7 @@ def _explained(table: str, path: Sequence[int | str], details: ErrorDetails) -> 
     if details["type"] == "text":
         return f"{key}, column {context['column']}", str(context["reason"]), str(context.get("hint", ""))
     if details["type"] in ("model_type", "list_type"):
-        header = f"[[{table}]]" if table in ("rule", "reason") else f"[{table}]"
+        header = f"[[{table}]]" if table in _ENTRIES else f"[{table}]"
         return "" if path else table, "not a table", f"start it with a line {header}"
     shown = {**context, "input": _shorten(repr(details["input"]))}
     template = _REASONS.get(details["type"])

@@ -10,10 +10,11 @@ from enum import StrEnum
 from functools import cache
 from typing import TypeVar
 
-from heuristics.rulebook import Cause, Hand, Reason, Rule, Rulebook, VerdictLimits
+from heuristics.rulebook import Cause, Hand, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits
 from heuristics.vocabulary import Value
 
 UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
+ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 
 
 class Verdict(StrEnum):
@@ -27,11 +28,12 @@ class Verdict(StrEnum):
 
 
 class Origin(StrEnum):
-    """Where the reset came from."""
+    """Where the reset or the ICMP error came from."""
 
     ENDPOINT = "endpoint"
     FRONT_END = "front-end"
     MIDDLEBOX = "middlebox"
+    ROUTER = "router"  # of ICMP errors: a router that speaks in its own name, as it should
     UNKNOWN = "unknown"
 
 
@@ -91,6 +93,48 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class IcmpJudgement:
+    """What one ICMP error was found to be. `evidence` is the id of the entry that holds, `words` what it says."""
+
+    suspicion: int
+    verdict: Verdict
+    origin: Origin
+    evidence: str
+    words: str
+    device: str
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is unclear; empty otherwise."""
+        return self.words if self.verdict is Verdict.UNCLEAR else ""
+
+    @property
+    def score(self) -> int:
+        """The score (centi-nats) that a reset of this suspicion has; only to be sorted by."""
+        return icmp_score(self.suspicion)
+
+
+def icmp_score(suspicion: int) -> int:
+    """The least score (centi-nats) that stands for `suspicion` (0-100)."""
+    return suspicion_limits()[max(suspicion, 1) - 1]
+
+
+def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudgement:
+    """What the first [[icmp]] entry says that holds (observable name -> value: heuristics/icmp_vocabulary.py)."""
+    entry = _first(rulebook.icmp, observation)
+    if entry is None:
+        return IcmpJudgement(ICMP_UNJUDGED_SUSPICION, Verdict.UNCLEAR, Origin.UNKNOWN, "", ICMP_UNJUDGED, "")
+    return IcmpJudgement(
+        suspicion=entry.suspicion,
+        verdict=Verdict(entry.verdict),
+        origin=Origin(entry.origin),
+        evidence=entry.id,
+        words=entry.say.render(observation),
+        device=entry.device or "",
+    )
+
+
 def _verdict(score: int, limits: VerdictLimits) -> Verdict:
     if score >= limits.forged:
         return Verdict.FORGED
@@ -111,7 +155,7 @@ def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-_Statement = TypeVar("_Statement", Reason, Cause, Hand)
+_Statement = TypeVar("_Statement", Reason, Cause, Hand, IcmpEntry)
 
 
 def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:

@@ -2,19 +2,20 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 87a5676b047adbeb6ad82b0934c9ad5a453d337a7c8abb4cb484c662e8bd3ed5
+-- rulebook hash: 0b43b9fb9b4fe51e6c7f2176823a541bcb9dfb30caa5f98200884e9c4ca7dd7e
 --
--- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset with what its
--- claimed sender shows elsewhere in the capture and adds fields: try the display filter `rstorigin.verdict`, or a
--- column of it.
+-- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
+-- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
+-- `rstorigin.verdict`, or a column of it.
 --
 -- State is kept while frames are seen for the first time; a verdict is computed whenever a reset is dissected, from all
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
--- Parts: fields, packet (decoding), hosts, flows, resets, observables, rules, verdict, dissector. The words are TCP's
--- own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
--- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point.
+-- Parts: fields, packet (decoding), hosts, flows, resets, ICMP errors, observables, rules, verdict, dissector. The
+-- words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
+-- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
+-- packet that it rejects, the "probe", which the "prober" had sent to the "target".
 -- SPDX-License-Identifier: MIT
 
 local rstorigin = Proto("rstorigin", "RST origin")
@@ -29,6 +30,10 @@ local THRESHOLDS = {
 -- Fields ----------------------------------------------------------------------------------------------------
 
 local add = {
+  kind = ProtoField.string("rstorigin.kind", "Kind", base.NONE,
+    "What is judged: rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
+  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
+    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
   hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
     "IPv4 TTL or IPv6 hop limit of the header that carries TCP"),
   hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
@@ -56,7 +61,7 @@ local add = {
   score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
     "Sum of the evidence in centi-nats"),
   origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
-    "endpoint, front-end, middlebox or unknown"),
+    "endpoint, front-end, middlebox, router or unknown"),
   reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
     "Why the verdict is unclear"),
   cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
@@ -145,7 +150,59 @@ local add_evidence = {
     "F5 BIG-IP reset cause in the payload"),
 }
 
-for _, proto_fields in ipairs { add, add_evidence } do
+-- The same for each entry that judges ICMP errors.
+local add_icmp = {
+  unspecified_source = ProtoField.bool("rstorigin.icmp.unspecified_source",
+    "unspecified source"),
+  no_quote = ProtoField.bool("rstorigin.icmp.no_quote",
+    "no quote"),
+  not_its_packet = ProtoField.bool("rstorigin.icmp.not_its_packet",
+    "not its packet"),
+  undefined = ProtoField.bool("rstorigin.icmp.undefined",
+    "undefined"),
+  in_the_hosts_name = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
+    "in the hosts name"),
+  never_came_near = ProtoField.bool("rstorigin.icmp.never_came_near",
+    "never came near"),
+  short_of_the_host = ProtoField.bool("rstorigin.icmp.short_of_the_host",
+    "short of the host"),
+  host_out_of_place = ProtoField.bool("rstorigin.icmp.host_out_of_place",
+    "host out of place"),
+  one_hop_off = ProtoField.bool("rstorigin.icmp.one_hop_off",
+    "one hop off"),
+  host_itself = ProtoField.bool("rstorigin.icmp.host_itself",
+    "host itself"),
+  host_itself_near = ProtoField.bool("rstorigin.icmp.host_itself_near",
+    "host itself near"),
+  host_unseen = ProtoField.bool("rstorigin.icmp.host_unseen",
+    "host unseen"),
+  host_unknown = ProtoField.bool("rstorigin.icmp.host_unknown",
+    "host unknown"),
+  source_out_of_place = ProtoField.bool("rstorigin.icmp.source_out_of_place",
+    "source out of place"),
+  prohibited = ProtoField.bool("rstorigin.icmp.prohibited",
+    "prohibited"),
+  port_refused_for_host = ProtoField.bool("rstorigin.icmp.port_refused_for_host",
+    "port refused for host"),
+  tcp_port_refused = ProtoField.bool("rstorigin.icmp.tcp_port_refused",
+    "tcp port refused"),
+  port_refused_on_the_way = ProtoField.bool("rstorigin.icmp.port_refused_on_the_way",
+    "port refused on the way"),
+  port_by_another_address = ProtoField.bool("rstorigin.icmp.port_by_another_address",
+    "port by another address"),
+  policy_as_unreachable = ProtoField.bool("rstorigin.icmp.policy_as_unreachable",
+    "policy as unreachable"),
+  policy_as_unreachable_too = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_too",
+    "policy as unreachable too"),
+  policy_as_unreachable_later = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_later",
+    "policy as unreachable later"),
+  unreachable = ProtoField.bool("rstorigin.icmp.unreachable",
+    "unreachable"),
+  on_the_way = ProtoField.bool("rstorigin.icmp.on_the_way",
+    "on the way"),
+}
+
+for _, proto_fields in ipairs { add, add_evidence, add_icmp } do
   for _, proto_field in pairs(proto_fields) do
     rstorigin.fields[#rstorigin.fields + 1] = proto_field
   end
@@ -169,7 +226,9 @@ local read = {
   ipv6_tclass = Field.new("ipv6.tclass"),
   ipv6_nxt = Field.new("ipv6.nxt"),
   icmp_type = Field.new("icmp.type"),
+  icmp_code = Field.new("icmp.code"),
   icmpv6_type = Field.new("icmpv6.type"),
+  icmpv6_code = Field.new("icmpv6.code"),
   sport = Field.new("tcp.srcport"),
   dport = Field.new("tcp.dstport"),
   seq = Field.new("tcp.seq_raw"),
@@ -180,6 +239,8 @@ local read = {
   payload_len = Field.new("tcp.len"),
   tsval = Field.new("tcp.options.timestamp.tsval"),
   reset_cause = Field.new("tcp.reset_cause"),
+  udp_sport = Field.new("udp.srcport"),
+  udp_dport = Field.new("udp.dstport"),
 }
 
 -- Packet: one value of each header field --------------------------------------------------------------------
@@ -824,13 +885,17 @@ local function take_reset(packet, flow, side, peer)
   end
 end
 
--- Takes in a frame seen for the first time.
+-- Notes what an authentic packet shows of its host.
+local function show(packet, protocol)
+  local host = host_of(packet.src)
+  count(host[protocol], packet.hop_limit)
+  host.last_frame, host.last_us = packet.frame, packet.time_us
+end
+
+-- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
 local function take(packet)
-  if packet.kind == ICMP_ERROR then
-    return
-  end
   if packet.kind == OTHER then
-    count(host_of(packet.src).other, packet.hop_limit)
+    show(packet, "other")
     return
   end
   local flow = follow_flow(packet)
@@ -838,9 +903,265 @@ local function take(packet)
   if packet.reset then
     take_reset(packet, flow, side, peer)
   else
-    count(host_of(packet.src).tcp, packet.hop_limit)
+    show(packet, "tcp")
     authentic(packet, flow, side, peer)
   end
+end
+
+-- ICMP errors: who rejected a packet, and where -------------------------------------------------------------
+
+-- An error quotes the packet that it rejects, the probe. Several IP headers stand in such a frame: those of tunnels
+-- around it, its own, and the quoted ones.
+
+local PROTOCOL_UDP = 17
+local ICMP_REDIRECT = 5 -- rejects nothing: not judged
+
+-- Next headers that are IPv6 extension headers (IANA)
+local IPV6_EXTENSIONS = {}
+for _, number in ipairs { 0, 43, 44, 51, 60, 135, 139, 140 } do
+  IPV6_EXTENSIONS[number] = true
+end
+
+-- What errors say: class and name, by IP version and then by type * 256 + code.
+local ICMP_MEANINGS = {
+  [4] = {
+    [768] = { "unreachable", "network unreachable" },
+    [769] = { "unreachable", "host unreachable" },
+    [770] = { "port", "protocol unreachable" },
+    [771] = { "port", "port unreachable" },
+    [772] = { "path", "fragmentation needed but forbidden" },
+    [773] = { "path", "source route failed" },
+    [774] = { "unreachable", "destination network unknown" },
+    [775] = { "unreachable", "destination host unknown" },
+    [776] = { "unreachable", "source host isolated" },
+    [777] = { "prohibited", "network administratively prohibited" },
+    [778] = { "prohibited", "host administratively prohibited" },
+    [779] = { "unreachable", "network unreachable for this type of service" },
+    [780] = { "unreachable", "host unreachable for this type of service" },
+    [781] = { "prohibited", "communication administratively prohibited" },
+    [782] = { "path", "host precedence violation" },
+    [783] = { "path", "precedence cutoff in effect" },
+    [1024] = { "path", "source quench" },
+    [2816] = { "path", "time to live exceeded in transit" },
+    [2817] = { "path", "fragment reassembly time exceeded" },
+    [3072] = { "path", "parameter problem" },
+    [3073] = { "path", "required option missing" },
+    [3074] = { "path", "bad length" },
+  },
+  [6] = {
+    [256] = { "unreachable", "no route to destination" },
+    [257] = { "prohibited", "communication administratively prohibited" },
+    [258] = { "path", "beyond scope of source address" },
+    [259] = { "unreachable", "address unreachable" },
+    [260] = { "port", "port unreachable" },
+    [261] = { "prohibited", "source address failed ingress or egress policy" },
+    [262] = { "prohibited", "reject route to destination" },
+    [263] = { "path", "error in source routing header" },
+    [264] = { "path", "headers too long" },
+    [512] = { "path", "packet too big" },
+    [768] = { "path", "hop limit exceeded in transit" },
+    [769] = { "path", "fragment reassembly time exceeded" },
+    [1024] = { "path", "erroneous header field" },
+    [1025] = { "port", "unrecognized next header" },
+    [1026] = { "path", "unrecognized option" },
+    [1027] = { "path", "first fragment has an incomplete header chain" },
+    [1028] = { "path", "segment routing upper-layer header error" },
+    [1029] = { "path", "unrecognized next header at an intermediate node" },
+    [1030] = { "path", "extension header too big" },
+    [1031] = { "path", "extension header chain too long" },
+    [1032] = { "path", "too many extension headers" },
+    [1033] = { "path", "too many options in an extension header" },
+    [1034] = { "path", "option too big" },
+  },
+}
+
+local errors = {} -- what was known when an ICMP error passed, by frame
+local refusing = {} -- sources and targets of errors that say "prohibited", or speak of ports
+
+-- How many of the headers from index `first` to `last` carry `protocol`.
+local function carriers(field, protocol, first, last)
+  local found = 0
+  for index, info in ipairs { field() } do
+    if index >= first and index <= last and info.value == protocol then
+      found = found + 1
+    end
+  end
+  return found
+end
+
+-- The ports of the quoted packet, where it says that it carries `protocol` or hides that behind an extension header.
+local function quoted_ports(quoted, next_header, protocol, sports, dports, outer)
+  local sport, dport = value(sports, outer + 1), value(dports, outer + 1)
+  if next_header == protocol or (IPV6_EXTENSIONS[next_header or -1] and sport) then
+    quoted.sport, quoted.dport = sport or 0, dport or 0
+    return true
+  end
+end
+
+local function quoted_protocol(quoted, next_header, tcp_before, udp_before)
+  if quoted_ports(quoted, next_header, PROTOCOL_TCP, read.sport, read.dport, tcp_before) then
+    return "tcp"
+  elseif quoted_ports(quoted, next_header, PROTOCOL_UDP, read.udp_sport, read.udp_dport, udp_before) then
+    return "udp"
+  elseif next_header == PROTOCOL_ICMP or next_header == PROTOCOL_ICMPV6 then
+    return "icmp"
+  end
+  return "other"
+end
+
+-- What the error says and quotes. Nil for a redirect.
+local function decode_error(packet)
+  local ipv4 = value(read.icmp_type) ~= nil
+  local error = {
+    type = ipv4 and value(read.icmp_type) or value(read.icmpv6_type),
+    code = value(ipv4 and read.icmp_code or read.icmpv6_code),
+    sport = 0,
+    dport = 0,
+  }
+  if packet.ipv4 and error.type == ICMP_REDIRECT then
+    return nil
+  end
+  local own, other = read.ip_proto, read.ipv6_nxt
+  if not ipv4 then
+    own, other = other, own
+  end
+  local carrying = position(own, ipv4 and PROTOCOL_ICMP or PROTOCOL_ICMPV6) or 1
+  local index = carrying + 1
+  error.quoted_src = address(ipv4 and read.ip_src or read.ipv6_src, index)
+  error.quoted_dst = address(ipv4 and read.ip_dst or read.ipv6_dst, index)
+  error.quoted_hop_limit = value(ipv4 and read.ip_ttl or read.ipv6_hlim, index)
+  local tcp_before = carriers(own, PROTOCOL_TCP, 1, carrying - 1) + carriers(other, PROTOCOL_TCP, 1, math.huge)
+  local udp_before = carriers(own, PROTOCOL_UDP, 1, carrying - 1) + carriers(other, PROTOCOL_UDP, 1, math.huge)
+  error.protocol = quoted_protocol(error, value(own, index), tcp_before, udp_before)
+  local meaning = ICMP_MEANINGS[packet.ipv4 and 4 or 6][error.type * 256 + (error.code or -1)]
+  error.class = meaning and meaning[1] or "unknown"
+  error.name = meaning and meaning[2]
+    or string.format("type %d code %s", error.type, error.code and string.format("%d", error.code) or "unknown")
+  return error
+end
+
+-- The stage of the TCP flow that the error is about.
+local function quoted_stage(error)
+  if error.protocol ~= "tcp" or not (error.quoted_src and error.quoted_dst) then
+    return "unknown"
+  end
+  local incarnations = incarnations_of {
+    source = error.quoted_src .. string.format(":%d", error.sport),
+    target = error.quoted_dst .. string.format(":%d", error.dport),
+  }
+  return incarnations and stage_of(incarnations[#incarnations]) or "unknown"
+end
+
+-- Source and target of an error as one key.
+local function refusal(packet, error)
+  return packet.src .. "|" .. (error.quoted_dst or "")
+end
+
+-- Takes down an error seen for the first time.
+local function take_error(packet)
+  local error = decode_error(packet)
+  if not error then
+    return
+  end
+  if error.class == "prohibited" or error.class == "port" then
+    refusing[refusal(packet, error)] = true
+  end
+  local target = error.quoted_dst and hosts[error.quoted_dst]
+  errors[packet.frame] = { stage = quoted_stage(error), target_us = target and target.last_us }
+end
+
+local function share(most, packets)
+  return packets > 0 and math.floor(100 * most / packets) or nil
+end
+
+local NO_HOST = { tcp = new_tally(), other = new_tally(), accepts = {} }
+
+-- The host with that address, if the capture shows it.
+local function known_host(of_address)
+  return of_address and hosts[of_address] or NO_HOST
+end
+
+local function observe_target(o, packet, error, moment)
+  local host = known_host(error.quoted_dst)
+  local order, packets, most = host_distances(host)
+  local baseline = host_baseline(host)
+  o.target_packets = packets
+  o.target_distance = baseline and distance(baseline)
+  o.target_nearest = nearest(0, order)
+  o.target_share = share(most, packets)
+  o.target_gap = nearest(o.distance, order)
+  o.target_idle_us = moment.target_us and packet.time_us - moment.target_us
+  o.target_after = (host.last_frame or 0) > packet.frame
+  o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
+end
+
+local function observe_source(o, packet, error)
+  local host = known_host(packet.src)
+  local order, packets, most = host_distances(host)
+  o.hop_baseline = host_baseline(host)
+  o.source_packets = packets
+  o.source_share = share(most, packets)
+  o.source_gap = nearest(o.distance, order)
+  o.source_refuses = refusing[refusal(packet, error)] or false
+end
+
+-- The hop limit that the probe may have had at the capture point: the largest that has the same initial hop limit.
+local function started_from(quoted, shown)
+  local started
+  for _, hop_limit in ipairs(shown) do
+    local fits = hop_limit >= quoted and hop_limit + distance(hop_limit) == quoted + distance(quoted)
+    if fits and (not started or hop_limit > started) then
+      started = hop_limit
+    end
+  end
+  return started
+end
+
+local function observe_prober(o, error)
+  local host, quoted, packets = known_host(error.quoted_src), error.quoted_hop_limit, 0
+  local shown, others = host.tcp, host.other
+  if error.protocol ~= "tcp" then
+    shown, others = others, shown
+  end
+  shown = #shown.order > 0 and shown or others
+  for _, seen in pairs(shown.counts) do
+    packets = packets + seen
+  end
+  o.probe_packets = packets
+  if not quoted then
+    return
+  end
+  o.probe_hop_limit = started_from(quoted, shown.order)
+  if packets == 0 then
+    o.quoted_beyond = distance(quoted)
+  else
+    o.quoted_beyond = o.probe_hop_limit and o.probe_hop_limit - quoted
+  end
+  o.quoted_short = o.target_nearest and o.quoted_beyond and o.target_nearest - o.quoted_beyond
+end
+
+-- Everything that the rulebook may ask about an ICMP error; what the capture does not give is nil.
+local function observe_error(packet, error, moment)
+  local o = {
+    ip_version = packet.ipv4 and 4 or 6,
+    icmp_type = error.type,
+    icmp_code = error.code,
+    icmp_name = error.name,
+    icmp_class = error.class,
+    hop_limit = packet.hop_limit,
+    distance = distance(packet.hop_limit),
+    quoted_hop_limit = error.quoted_hop_limit,
+    quoted_travelled = error.quoted_hop_limit and distance(error.quoted_hop_limit),
+    quoted_protocol = error.protocol,
+    stage = moment.stage,
+    from_target = packet.src == error.quoted_dst,
+    to_prober = packet.dst == error.quoted_src,
+    source_unspecified = packet.src == string.rep("\0", #packet.src),
+  }
+  observe_target(o, packet, error, moment)
+  observe_source(o, packet, error)
+  observe_prober(o, error)
+  return o
 end
 
 -- Observables: what the capture says about one reset --------------------------------------------------------
@@ -1206,7 +1527,8 @@ local RULES = {
     end,
     say = function(o)
       return text(o.own_resets)
-        .. " resets of this flow carry the sender's own hop limit; its kernel may use another than its service"
+        .. " resets of this flow carry the sender's own hop limit; its kernel may use another "
+        .. "than its service"
     end,
   },
   { -- Same box as the handshake, data from another
@@ -1218,7 +1540,8 @@ local RULES = {
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit)
-        .. " equals that of the sender's handshake, while its other packets differ: a load balancer or proxy in front"
+        .. " equals that of the sender's handshake, while its other packets differ: a load "
+        .. "balancer or proxy in front"
     end,
   },
   { -- Answers sooner than the sender can
@@ -1413,7 +1736,8 @@ local RULES = {
     end,
     say = function(o)
       return "type of service " .. text(o.tos)
-        .. " is that of the SYN it refuses, as a kernel's closed port answers and no firewall's rejection does"
+        .. " is that of the SYN it refuses, as a kernel's closed port answers and no firewall's "
+        .. "rejection does"
     end,
   },
   { -- Timestamp continues the sender's
@@ -1517,7 +1841,7 @@ local REASONS = {
       return o.flow_packets ~= nil and o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
     end,
     say = function()
-      return "one hop off the host's other packets: a route change and a device next to the host look the same"
+      return "one hop off the host's other packets: a route change and a device next to the host " .. "look the same"
     end,
   },
   {
@@ -1533,7 +1857,7 @@ local REASONS = {
       return o.hop_gap ~= nil and o.syn_only ~= nil and o.hop_gap >= 1 and o.syn_only
     end,
     say = function()
-      return "the sender showed only its SYN, with another hop limit: a raw-socket scanner looks the same"
+      return "the sender showed only its SYN, with another hop limit: a raw-socket scanner looks " .. "the same"
     end,
   },
   {
@@ -1541,7 +1865,8 @@ local REASONS = {
       return o.hop_gap ~= nil and o.seq_foreign ~= nil and o.hop_gap >= 2 and o.seq_foreign
     end,
     say = function()
-      return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer to an old packet"
+      return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer "
+        .. "to an old packet"
     end,
   },
   {
@@ -1549,7 +1874,7 @@ local REASONS = {
       return o.hop_gap ~= nil and o.own_resets ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
     end,
     say = function()
-      return "evidence in conflict: the hop limit is foreign, but the sender reset this flow itself as well"
+      return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
     end,
   },
   {
@@ -1557,7 +1882,7 @@ local REASONS = {
       return o.hop_gap ~= nil and o.spoke_after ~= nil and (o.hop_gap >= 2 or o.spoke_after)
     end,
     say = function()
-      return "evidence in conflict: signs of a device in between and of the endpoint weigh about the same"
+      return "evidence in conflict: signs of a device in between and of the endpoint weigh about " .. "the same"
     end,
   },
   {
@@ -1637,7 +1962,7 @@ local CAUSES = {
       return o.peer_resets_before ~= nil and o.has_ack ~= nil and o.peer_resets_before >= 1 and not o.has_ack
     end,
     say = function()
-      return "the other side's reset had ended the connection; this answers a packet that came later"
+      return "the other side's reset had ended the connection; this answers a packet that came " .. "later"
     end,
   },
   {
@@ -1646,7 +1971,7 @@ local CAUSES = {
         and o.flow_packets == 0 and o.port_accepts
     end,
     say = function()
-      return "refused while the same port accepts others: a resource limit, or a guard against SYN floods"
+      return "refused while the same port accepts others: a resource limit, or a guard against " .. "SYN floods"
     end,
   },
   {
@@ -1662,7 +1987,8 @@ local CAUSES = {
       return o.syn_only ~= nil and o.syn_only
     end,
     say = function()
-      return "the sender's kernel knows nothing of the connection that its SYN asked for: a scan, or a reused port"
+      return "the sender's kernel knows nothing of the connection that its SYN asked for: a scan, "
+        .. "or a reused port"
     end,
   },
   {
@@ -1807,6 +2133,366 @@ local HANDS = {
   },
 }
 
+-- Of ICMP errors: the first that holds is the judgement.
+local ICMP_ENTRIES = {
+  {
+    id = "unspecified_source",
+    verdict = "likely genuine",
+    origin = "middlebox",
+    suspicion = 10,
+    device = "Palo Alto Networks firewall, PAN-OS before 10.2.8, 11.0.3 or 11.1.0: upgrade",
+    holds = function(o)
+      return o.source_unspecified ~= nil and o.ip_version ~= nil and o.source_unspecified and o.ip_version == 6
+    end,
+    say = function(o)
+      return text(o.icmp_name)
+        .. ", from the unspecified address ::, as Palo Alto Networks firewalls send it before "
+        .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
+        .. " hops away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
+        .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "no_quote",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 50,
+    holds = function(o)
+      return o.quoted_hop_limit == nil
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from " .. text(o.distance)
+        .. " hops away, but the packet that it is about cannot be read"
+    end,
+  },
+  {
+    id = "not_its_packet",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 60,
+    holds = function(o)
+      return o.to_prober ~= nil and not o.to_prober
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", but the packet that it quotes was not sent by the host it goes to: address "
+        .. "translation, or made up"
+    end,
+  },
+  {
+    id = "undefined",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 50,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.icmp_class == "unknown"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hops away"
+    end,
+  },
+  {
+    id = "in_the_hosts_name",
+    verdict = "forged",
+    origin = "middlebox",
+    suspicion = 97,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.target_nearest ~= nil
+        and o.quoted_short ~= nil and o.target_packets ~= nil and o.from_target and o.target_gap >= 2
+        and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_packets >= 3
+        and o.target_nearest <= 30
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
+        .. " hops away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_nearest)
+        .. " hops away, and the probe had gone only " .. text(o.quoted_beyond)
+        .. " hops beyond the capture point (quoted hop limit " .. text(o.quoted_hop_limit)
+        .. "): it never reached the host"
+    end,
+  },
+  {
+    id = "never_came_near",
+    verdict = "likely forged",
+    origin = "middlebox",
+    suspicion = 88,
+    holds = function(o)
+      return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil and o.probe_packets ~= nil
+        and o.target_packets ~= nil and o.target_nearest ~= nil and o.from_target and o.quoted_short >= 3
+        and o.quoted_beyond <= 1 and o.probe_packets >= 1 and o.target_packets >= 3 and o.target_nearest <= 30
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name, but the probe had gone only " .. text(o.quoted_beyond)
+        .. " hops beyond the capture point when it was rejected (quoted hop limit " .. text(o.quoted_hop_limit)
+        .. "), and the host is " .. text(o.target_nearest) .. " hops away"
+    end,
+  },
+  {
+    id = "short_of_the_host",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 60,
+    holds = function(o)
+      return o.from_target ~= nil and o.quoted_short ~= nil and o.from_target and o.quoted_short >= 2
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name; the quoted hop limit " .. text(o.quoted_hop_limit)
+        .. " puts the probe " .. text(o.quoted_short)
+        .. " hops short of the host: a device in between, another route there than back, or hop "
+        .. "limits rewritten on the way"
+    end,
+  },
+  {
+    id = "host_out_of_place",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 55,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hops away (hop limit "
+        .. text(o.hop_limit) .. "), the host is " .. text(o.target_distance)
+        .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
+        .. " does not say that the probe fell short of it"
+    end,
+  },
+  {
+    id = "one_hop_off",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 40,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 1
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
+        .. " hops away, one hop off its other packets: a route change and a device next to the "
+        .. "host look the same"
+    end,
+  },
+  {
+    id = "host_itself",
+    verdict = "genuine",
+    origin = "endpoint",
+    suspicion = 3,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.from_target
+        and o.target_gap == 0 and o.distance >= 3 and o.quoted_short ~= nil
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
+        .. " hops away like its other packets (hop limit " .. text(o.hop_limit)
+        .. "), and the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted hop limit "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "host_itself_near",
+    verdict = "likely genuine",
+    origin = "endpoint",
+    suspicion = 12,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from " .. text(o.distance)
+        .. " hops away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "host_unseen",
+    verdict = "likely genuine",
+    origin = "endpoint",
+    suspicion = 22,
+    holds = function(o)
+      return o.from_target ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.from_target
+        and o.quoted_beyond == o.distance
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hops away (hop limit "
+        .. text(o.hop_limit) .. "), and just as far the probe had come (quoted hop limit "
+        .. text(o.quoted_hop_limit) .. "); the capture shows nothing else of this host"
+    end,
+  },
+  {
+    id = "host_unknown",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 45,
+    holds = function(o)
+      return o.from_target ~= nil and o.from_target
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name, from " .. text(o.distance)
+        .. " hops away, and the capture shows nothing else of this host to compare with: the "
+        .. "host or a device in its name"
+    end,
+  },
+  {
+    id = "source_out_of_place",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 55,
+    holds = function(o)
+      return o.source_gap ~= nil and o.source_packets ~= nil and o.source_share ~= nil and o.source_gap >= 2
+        and o.source_packets >= 3 and o.source_share >= 90
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " from " .. text(o.distance)
+        .. " hops away, but other packets of the address that it names as its source come from "
+        .. "elsewhere (" .. text(o.source_gap) .. " hops off)"
+    end,
+  },
+  {
+    id = "prohibited",
+    verdict = "genuine",
+    origin = "middlebox",
+    suspicion = 2,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.icmp_class == "prohibited"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from " .. text(o.distance)
+        .. " hops away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
+        .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "port_refused_for_host",
+    verdict = "genuine",
+    origin = "middlebox",
+    suspicion = 3,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+        .. " hops away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_distance)
+        .. " hops away: a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
+        .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "tcp_port_refused",
+    verdict = "genuine",
+    origin = "middlebox",
+    suspicion = 3,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
+        .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+        .. "): a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
+        .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "port_refused_on_the_way",
+    verdict = "likely genuine",
+    origin = "middlebox",
+    suspicion = 10,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.icmp_class == "port"
+        and o.quoted_beyond - o.distance == 1
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+        .. " hops away (hop limit " .. text(o.hop_limit)
+        .. "), of a probe whose hop limit it had already counted down (" .. text(o.quoted_hop_limit)
+        .. "), as who forwards does: a firewall that rejects"
+    end,
+  },
+  {
+    id = "port_by_another_address",
+    verdict = "likely genuine",
+    origin = "unknown",
+    suspicion = 15,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.icmp_class == "port"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+        .. " hops away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
+        .. "): a firewall that rejects, or the host by another of its addresses"
+    end,
+  },
+  {
+    id = "policy_as_unreachable",
+    verdict = "genuine",
+    origin = "middlebox",
+    suspicion = 3,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.target_idle_us ~= nil and o.icmp_class == "unreachable"
+        and o.target_idle_us <= 10000000
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+        .. "), about a host that answered " .. text(o.target_idle_us)
+        .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "policy_as_unreachable_too",
+    verdict = "genuine",
+    origin = "middlebox",
+    suspicion = 5,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+        .. "), by an address that also refuses packets to this host by policy; the probe had " .. "travelled "
+        .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "policy_as_unreachable_later",
+    verdict = "likely genuine",
+    origin = "middlebox",
+    suspicion = 10,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.target_after ~= nil and o.port_answers ~= nil
+        and o.icmp_class == "unreachable" and (o.target_after or o.port_answers)
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+        .. "), about a host that answers elsewhere in the capture: policy, or the host was down "
+        .. "for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "unreachable",
+    verdict = "genuine",
+    origin = "router",
+    suspicion = 2,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.icmp_class == "unreachable"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+        .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "on_the_way",
+    verdict = "genuine",
+    origin = "router",
+    suspicion = 2,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.icmp_class == "path"
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+        .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+        .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+}
+
 -- Verdict ---------------------------------------------------------------------------------------------------
 
 local PRIOR = -70
@@ -1899,6 +2585,21 @@ local function judge(o)
   }
 end
 
+-- Where no entry holds.
+local ICMP_UNJUDGED = {
+  verdict = "unclear",
+  origin = "unknown",
+  suspicion = 50,
+  say = function()
+    return "the rulebook has no entry for it"
+  end,
+}
+
+-- Everything about one ICMP error that follows from its observables `o`.
+local function judge_icmp(o)
+  return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
+end
+
 -- Dissector -------------------------------------------------------------------------------------------------
 
 local last_frame = 0 -- the last frame taken in
@@ -1906,6 +2607,7 @@ local warned = false
 
 local function reset_state()
   hosts, flows, resets, last_frame = {}, {}, {}, 0
+  errors, refusing = {}, {}
 end
 
 -- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
@@ -1938,6 +2640,7 @@ end
 
 local function add_judgement(tree, o, judgement)
   tree:append_text(string.format(": %s, suspicion %d %%", judgement.verdict, judgement.suspicion))
+  add_text(tree, "kind", "rst")
   add_text(tree, "verdict", judgement.verdict)
   add_number(tree, "suspicion", judgement.suspicion)
   add_text(tree, "origin", judgement.origin)
@@ -1960,6 +2663,33 @@ local function add_judgement(tree, o, judgement)
   add_number(tree, "sender_distance", o.baseline_distance)
   add_microseconds(tree, "rtt_us", o.rtt_us)
   add_microseconds(tree, "response_us", o.response_us)
+end
+
+local function add_icmp_judgement(tree, o)
+  local entry = judge_icmp(o)
+  local words = entry.say(o)
+  tree:append_text(string.format(": %s, suspicion %d %%", entry.verdict, entry.suspicion))
+  add_text(tree, "kind", "icmp")
+  add_text(tree, "verdict", entry.verdict)
+  add_number(tree, "suspicion", entry.suspicion)
+  add_text(tree, "origin", entry.origin)
+  if entry.verdict == "unclear" then
+    add_text(tree, "reason", words)
+  end
+  if entry.device then
+    add_text(tree, "device", entry.device)
+  end
+  if entry.id then
+    add_text(tree, "evidence", entry.id)
+    local item = tree:add(add_icmp[entry.id], true)
+    item:set_text(string.format("%s: %s", entry.id, words))
+    item:set_generated()
+  end
+  add_text(tree, "stage", o.stage)
+  add_text(tree, "baseline_source", o.hop_baseline and "host" or "none")
+  add_number(tree, "quoted_hop_limit", o.quoted_hop_limit)
+  add_number(tree, "distance", o.distance)
+  add_number(tree, "sender_distance", o.hop_baseline and distance(o.hop_baseline))
 end
 
 local function warn_once()
@@ -1986,7 +2716,11 @@ function rstorigin.dissector(_, pinfo, tree)
       warn_once()
     end
     last_frame = packet.frame
-    take(packet)
+    if packet.kind == ICMP_ERROR then
+      take_error(packet)
+    else
+      take(packet)
+    end
   end
   if packet.kind == TCP then
     local flow = flow_of(packet)
@@ -2005,7 +2739,12 @@ function rstorigin.dissector(_, pinfo, tree)
   elseif packet.icmp then
     local subtree = tree:add(rstorigin)
     subtree:set_generated()
-    add_hops(subtree, packet.hop_limit, host_baseline(host_of(packet.src)))
+    add_hops(subtree, packet.hop_limit, host_baseline(known_host(packet.src)))
+    local moment = errors[packet.frame]
+    local error = moment and decode_error(packet)
+    if error then
+      add_icmp_judgement(subtree, observe_error(packet, error, moment))
+    end
   end
 end
 

@@ -31,7 +31,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         side=side,
         peer=peer,
         burst=original.burst if original else _join_burst(packet, side, seq_ahead, thresholds),
-        stage=_stage(flow),
+        stage=stage_of(flow),
         sender_is_initiator=None if flow.initiator is None else flow.initiator == (packet.src, packet.sport),
         syn_only=_syn_only(packet, flow, side),
         sender_had_sent=side.packets > 0,
@@ -93,7 +93,7 @@ def _seq_ahead(packet: Packet, side: Side, peer: Side) -> int | None:
     return min(known, default=None)
 
 
-def _stage(flow: Flow) -> str:
+def stage_of(flow: Flow) -> str:
     """Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023).
 
     Only the initiator's data count, as there. Without the handshake, data tell that it was later than the first.

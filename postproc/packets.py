@@ -5,7 +5,7 @@ The plugin decodes the same fields in Lua (generator/templates/packet.lua.j2); t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from heuristics.fields import (
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
 )
+from postproc.quotes import read_errors
 
 OTHER, TCP, ICMP_ERROR = 0, 1, 2
 
@@ -26,7 +27,7 @@ class Packet(NamedTuple):
     """One IP packet, addresses and hop limit taken from the header that carries its TCP header (else the innermost).
 
     A value that the packet does not have (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in
-    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR.
+    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR. `error` has the fields of an IcmpError.
     """
 
     frame: int
@@ -50,10 +51,12 @@ class Packet(NamedTuple):
     window: int
     tsval: int | None
     bigip_cause: bool
+    error: dict[str, Any] | None = None
 
 
 _TEXT_FIELDS = ("tcp.reset_cause",)
 _LISTED = tuple(name for name in FIELDS if name not in (*_TEXT_FIELDS, "frame.number", "frame.time_epoch"))
+_UDP_FIELDS = ("udp.srcport", "udp.dstport")  # read of errors only
 _TCP_FIELDS = tuple(name for name in _LISTED if name.startswith("tcp."))
 _IPV4_FIELDS = tuple(name for name in _LISTED if name.startswith("ip."))
 _IPV6_FIELDS = tuple(name for name in _LISTED if name.startswith("ipv6."))
@@ -65,11 +68,16 @@ def normalise(raw: pl.DataFrame) -> pl.DataFrame:
 
     Rows without an IP header are left out; the rest come sorted by frame with the columns of Packet.
     """
-    several = pl.any_horizontal(pl.col(name).str.contains(",", literal=True).fill_null(value=False) for name in _LISTED)
+    several = pl.any_horizontal(
+        pl.col(name).str.contains(",", literal=True).fill_null(value=False)
+        for name in _LISTED
+        if name not in _UDP_FIELDS
+    )
     nested = several | (pl.col("ip.ttl").is_not_null() & pl.col("ipv6.hlim").is_not_null())
     plain = _typed(raw.filter(~nested))
     layered = _typed(_carrying_header(raw.filter(nested)))
-    return pl.concat([plain, layered]).sort("frame")
+    errors = read_errors(raw.filter(_is_icmp_error(_first("icmp.type"), _first("icmpv6.type"))))
+    return pl.concat([plain, layered]).sort("frame").join(errors, on="frame", how="left", maintain_order="left")
 
 
 def _first(name: str) -> pl.Expr:

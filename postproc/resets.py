@@ -13,7 +13,7 @@ from postproc.state import Flow, Reset
 
 @dataclass(frozen=True, slots=True)
 class ResetRow:
-    """One judged reset. A value that the capture does not give is None.
+    """One judged reset or ICMP error. A value that the capture does not give is None.
 
     `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
     flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
@@ -47,6 +47,7 @@ class ResetRow:
     device: str | None
     evidence: tuple[str, ...]
     reason: str
+    quoted_hop_limit: int | None = None
 
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))

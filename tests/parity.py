@@ -26,6 +26,7 @@ from postproc.export import arguments
 from postproc.fields_text import FieldsText
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile, most_frequent, profile_hosts
+from postproc.icmp import judged_error, observe_errors
 from postproc.observe import Observation
 from postproc.packets import TCP, Packet, normalise
 from postproc.resets import judged_reset
@@ -36,6 +37,7 @@ from wiresharks import Wireshark, available
 CAPTURES = Path(__file__).parent / "captures"
 HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 RESET_FIELDS = (
+    *("kind", "quoted_hop_limit"),
     *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage", "end_reason"),
     *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence"),
 )
@@ -54,10 +56,13 @@ parity.fields = { observed }
 function parity.dissector(_, pinfo, tree)
   local packet = decode(pinfo)
   local reset = packet and packet.reset and resets[packet.frame]
-  if reset then
-    decode_reset(packet)
+  local moment = packet and packet.kind == ICMP_ERROR and errors[packet.frame]
+  if reset or moment then
+    if reset then
+      decode_reset(packet)
+    end
     local pairs_shown = {}
-    for name, found in pairs(observe(packet, reset)) do
+    for name, found in pairs(reset and observe(packet, reset) or observe_error(packet, decode_error(packet), moment)) do
       pairs_shown[#pairs_shown + 1] = name .. "=" .. text(found)
     end
     tree:add(parity):add(observed, table.concat(pairs_shown, ";"))
@@ -141,7 +146,7 @@ def run_plugin(
     capture: Path, wireshark: Wireshark, rulebook: Rulebook, options: Sequence[str | Path] = WHOLE_FILE
 ) -> Run:
     """The plugin's rows over `capture`, with tshark's `options`."""
-    evidence = [f"evidence.{rule.id}" for rule in rulebook.rules]
+    evidence = [*(f"evidence.{rule.id}" for rule in rulebook.rules), *(f"icmp.{entry.id}" for entry in rulebook.icmp)]
     names = [*HOP_FIELDS, *RESET_FIELDS, *evidence]
     shown = ["frame.number", *(f"rstorigin.{name}" for name in names), "parity.observed", LUA_ERROR]
     columns = [word for field in shown for word in ("-e", field)]
@@ -199,7 +204,21 @@ def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
     rows = _hop_rows(packets, _icmp_frames(raw), rulebook)
     for reset, observation in observe_resets(packets, rulebook):
         rows[reset.packet.frame] = _reset_row(reset, observation, rulebook)
+    for packet, observation in observe_errors(packets, rulebook):
+        rows[packet.frame] = _error_row(packet, observation, rulebook)
     return rows
+
+
+def _error_row(packet: Packet, observation: Observation, rulebook: Rulebook) -> dict[str, str]:
+    row = judged_error("", packet, observation, rulebook).row
+    shown = {
+        **{name: getattr(row, name) for name in (*HOP_FIELDS, *RESET_FIELDS) if name != "score"},
+        "reason": row.reason or None,
+        "evidence": ",".join(row.evidence) or None,
+        **{f"icmp.{entry}": True for entry in row.evidence},
+        **{f"observed.{name}": value for name, value in observation.items()},
+    }
+    return {name: value_text(value) for name, value in shown.items() if value is not None}
 
 
 def _reset_row(reset: Reset, observation: Observation, rulebook: Rulebook) -> dict[str, str]:

@@ -146,4 +146,4 @@ def test_suspicion_is_the_probability_in_percent(score: int) -> None:
 
 def test_the_values_are_the_words_that_tables_show() -> None:
     assert list(Verdict) == ["forged", "likely forged", "unclear", "likely genuine", "genuine"]
-    assert list(Origin) == ["endpoint", "front-end", "middlebox", "unknown"]
+    assert list(Origin) == ["endpoint", "front-end", "middlebox", "router", "unknown"]

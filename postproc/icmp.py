@@ -1,0 +1,264 @@
+"""ICMP and ICMPv6 errors, judged: who rejected a packet, and where (names and meaning: heuristics/icmp_vocabulary.py).
+
+The plugin does the same in Lua (generator/templates/icmp.lua.j2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from heuristics.fields import ACK, ICMP_REDIRECT, RST, SYN, distance, initial_hop_limit
+from heuristics.icmp_codes import IcmpClass, icmp_meaning
+from heuristics.rulebook import Rulebook
+from heuristics.verdict import judge_icmp
+from postproc.flows import Tracker
+from postproc.hosts import HostProfile, profile_hosts
+from postproc.moment import stage_of
+from postproc.observe import Observation
+from postproc.packets import ICMP_ERROR, TCP, Packet
+from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
+from postproc.resets import JudgedReset, ResetRow
+
+_REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
+_UNSPECIFIED = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was known when an error passed: the stage of the TCP flow it is about, the target's last packet (us)."""
+
+    stage: str
+    target_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the whole capture shows of the hosts that errors speak of."""
+
+    profiles: dict[str, HostProfile]
+    last_frames: dict[str, int]
+    accepting: frozenset[tuple[str, int]]
+    refusing: frozenset[tuple[str, str]]  # source and target of errors of the classes in _REFUSALS
+
+    def host(self, address: str) -> HostProfile:
+        return self.profiles.get(address) or HostProfile()
+
+
+def judged_errors(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[JudgedReset]:
+    """Every ICMP error of one capture, judged, in frame order. `packets` is the packets table (`packets.normalise`)."""
+    for packet, observation in observe_errors(packets, rulebook):
+        yield judged_error(capture, packet, observation, rulebook)
+
+
+def observe_errors(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Packet, Observation]]:
+    """Every ICMP error of one capture in frame order, with its observables. `packets` is sorted by frame."""
+    errors = _judged_errors(packets)
+    if errors.is_empty():
+        return
+    known = _known(packets, errors)
+    moments = _moments(packets, errors, rulebook)
+    for packet in map(Packet._make, errors.iter_rows()):
+        yield packet, _observe(packet, error_of(packet), moments[packet.frame], known)
+
+
+def error_of(packet: Packet) -> IcmpError:
+    """What a packet of kind ICMP_ERROR says and quotes."""
+    assert packet.error is not None
+    return IcmpError(**packet.error)
+
+
+def _judged_errors(packets: pl.DataFrame) -> pl.DataFrame:
+    redirect = (pl.col("ip_version") == 4) & (pl.col("error").struct.field("icmp_type") == ICMP_REDIRECT)
+    return packets.filter((pl.col("kind") == ICMP_ERROR) & ~redirect)
+
+
+def _authentic() -> pl.Expr:
+    return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
+
+
+def _known(packets: pl.DataFrame, errors: pl.DataFrame) -> _Known:
+    quoted = errors.select(pl.col("error").struct.unnest())
+    addresses = {*errors["src"], *quoted["quoted_src"], *quoted["quoted_dst"]}
+    of_hosts = packets.filter(_authentic() & pl.col("src").is_in(list(addresses)))
+    last = of_hosts.group_by("src").agg(pl.col("frame").max())
+    handshakes = of_hosts.filter((pl.col("kind") == TCP) & (pl.col("flags") & (SYN | ACK) == SYN | ACK))
+    return _Known(
+        profiles=profile_hosts(packets, addresses),
+        last_frames=dict(last.iter_rows()),
+        accepting=frozenset(handshakes.select("src", "sport").iter_rows()),
+        refusing=frozenset(_refusals(map(Packet._make, errors.iter_rows()))),
+    )
+
+
+def _refusals(errors: Iterable[Packet]) -> Iterator[tuple[str, str]]:
+    for packet in errors:
+        error = error_of(packet)
+        if icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code).icmp_class in _REFUSALS:
+            yield packet.src, error.quoted_dst
+
+
+def _moments(packets: pl.DataFrame, errors: pl.DataFrame, rulebook: Rulebook) -> dict[int, Moment]:
+    """By frame. Follows the flows that errors quote, and when each target last spoke."""
+    about = errors.select("frame", pl.col("error").struct.unnest())
+    targets = about["quoted_dst"].unique().implode()
+    spoken = packets.filter(_authentic() & pl.col("src").is_in(targets)).select("frame", "src", "time_us")
+    target_us = dict(
+        about.select("frame", src="quoted_dst")
+        .join_asof(spoken, on="frame", by="src", check_sortedness=False)
+        .select("frame", "time_us")
+        .iter_rows()
+    )
+    stages = _stages(packets, about.filter(pl.col("quoted_protocol") == TCP_QUOTED), rulebook)
+    return {frame: Moment(stages.get(frame, "unknown"), target_us[frame]) for frame in about["frame"]}
+
+
+def _stages(packets: pl.DataFrame, about: pl.DataFrame, rulebook: Rulebook) -> dict[int, str]:
+    """The stage of the flow that each error in `about` quotes, by the error's frame."""
+    if about.is_empty():
+        return {}
+    ends = about.select("frame", src="quoted_src", sport="quoted_sport", dst="quoted_dst", dport="quoted_dport")
+    ends = ends.cast({"sport": pl.Int64, "dport": pl.Int64})
+    endpoints = ["src", "sport", "dst", "dport"]
+    reverse = ends.select(src="dst", sport="dport", dst="src", dport="sport")
+    flows = pl.concat([ends.select(endpoints), reverse]).unique()
+    tcp = packets.filter(pl.col("kind") == TCP).join(flows, on=endpoints, how="semi")
+    segments = map(Packet._make, tcp.sort("frame").iter_rows())
+    tracker, stages = Tracker(rulebook.thresholds), {}
+    waiting = next(segments, None)
+    for frame, src, sport, dst, dport in ends.sort("frame").iter_rows():
+        while waiting is not None and waiting.frame < frame:
+            tracker.follow([waiting])
+            waiting = next(segments, None)
+        flow = tracker.flows.get((min((src, sport), (dst, dport)), max((src, sport), (dst, dport))))
+        stages[frame] = stage_of(flow) if flow else "unknown"
+    return stages
+
+
+def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> Observation:
+    meaning = icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code)
+    quoted = error.quoted_hop_limit
+    target = _target(packet, error, moment, known)
+    prober = _prober(error, known.host(error.quoted_src))
+    beyond, nearest = prober["quoted_beyond"], target["target_nearest"]
+    return {
+        "ip_version": packet.ip_version,
+        "icmp_type": error.icmp_type,
+        "icmp_code": error.icmp_code,
+        "icmp_name": meaning.name,
+        "icmp_class": meaning.icmp_class.value,
+        "hop_limit": packet.hop_limit,
+        "distance": distance(packet.hop_limit),
+        "quoted_hop_limit": quoted,
+        "quoted_travelled": None if quoted is None else distance(quoted),
+        "quoted_protocol": error.quoted_protocol,
+        "stage": moment.stage,
+        "from_target": packet.src == error.quoted_dst,
+        "to_prober": packet.dst == error.quoted_src,
+        "source_unspecified": packet.src in _UNSPECIFIED,
+        **target,
+        **_source(packet, known.host(packet.src)),
+        "source_refuses": (packet.src, error.quoted_dst) in known.refusing,
+        **prober,
+        "quoted_short": nearest - beyond if isinstance(nearest, int) and isinstance(beyond, int) else None,
+    }
+
+
+def _gap(packet: Packet, distances: dict[int, int]) -> int | None:
+    return min((abs(distance(packet.hop_limit) - other) for other in distances), default=None)
+
+
+def _share(counts: dict[int, int]) -> int | None:
+    return 100 * max(counts.values()) // sum(counts.values()) if counts else None
+
+
+def _target(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> Observation:
+    host = known.host(error.quoted_dst)
+    distances, baseline = host.distances(), host.baseline()
+    return {
+        "target_packets": sum(distances.values()),
+        "target_distance": None if baseline is None else distance(baseline),
+        "target_nearest": min(distances, default=None),
+        "target_share": _share(distances),
+        "target_gap": _gap(packet, distances),
+        "target_idle_us": None if moment.target_us is None else packet.time_us - moment.target_us,
+        "target_after": known.last_frames.get(error.quoted_dst, 0) > packet.frame,
+        "port_answers": error.quoted_protocol == TCP_QUOTED
+        and (error.quoted_dst, error.quoted_dport) in known.accepting,
+    }
+
+
+def _source(packet: Packet, host: HostProfile) -> Observation:
+    distances, baseline = host.distances(), host.baseline()
+    return {
+        "source_packets": sum(distances.values()),
+        "source_share": _share(distances),
+        "source_gap": _gap(packet, distances),
+        "hop_baseline": baseline,
+    }
+
+
+def _prober(error: IcmpError, host: HostProfile) -> Observation:
+    of_kind, others = (host.tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, host.tcp)
+    shown = of_kind or others
+    quoted, started = error.quoted_hop_limit, None
+    if quoted is not None:
+        initial = initial_hop_limit(quoted)
+        started = max((hops for hops in shown if hops >= quoted and initial_hop_limit(hops) == initial), default=None)
+    beyond = None
+    if quoted is not None and not shown:
+        beyond = distance(quoted)
+    elif quoted is not None and started is not None:
+        beyond = started - quoted
+    return {"probe_packets": sum(shown.values()), "probe_hop_limit": started, "quoted_beyond": beyond}
+
+
+def judged_error(capture: str, packet: Packet, observation: Observation, rulebook: Rulebook) -> JudgedReset:
+    """Find the entry that holds, and write down what comes of it."""
+    judgement, error = judge_icmp(rulebook, observation), error_of(packet)
+    baseline = observation["hop_baseline"]
+    assert baseline is None or isinstance(baseline, int)
+    row = ResetRow(
+        capture=capture,
+        frame=packet.frame,
+        time=packet.time_us / 1_000_000,
+        kind="icmp",
+        flow=probe_filter(packet, error),
+        src=packet.src,
+        sport=error.quoted_sport,
+        dst=packet.dst,
+        dport=error.quoted_dport,
+        stage=str(observation["stage"]),
+        end_reason=None,
+        cause=None,
+        verdict=judgement.verdict.value,
+        origin=judgement.origin.value,
+        suspicion=judgement.suspicion,
+        hop_limit=packet.hop_limit,
+        hop_baseline=baseline,
+        hop_delta=None if baseline is None else packet.hop_limit - baseline,
+        distance=distance(packet.hop_limit),
+        sender_distance=None if baseline is None else distance(baseline),
+        baseline_source="none" if baseline is None else "host",
+        rtt_us=None,
+        response_us=None,
+        device=judgement.device or None,
+        evidence=(judgement.evidence,) if judgement.evidence else (),
+        reason=judgement.reason,
+        quoted_hop_limit=error.quoted_hop_limit,
+    )
+    return JudgedReset(row, judgement.score, (judgement.words,))
+
+
+def probe_filter(packet: Packet, error: IcmpError) -> str:
+    """A Wireshark display filter for the flow of the packet that the error quotes, and the errors about it."""
+    ip = "ipv6" if packet.ip_version == 6 else "ip"
+    if not error.quoted_dst:
+        return f"frame.number == {packet.frame}"
+    ends = f"{ip}.addr == {error.quoted_src} && {ip}.addr == {error.quoted_dst}"
+    if error.quoted_protocol in (TCP_QUOTED, UDP_QUOTED):
+        layer = error.quoted_protocol
+        return f"{ends} && {layer}.port == {error.quoted_sport} && {layer}.port == {error.quoted_dport}"
+    return ends
