@@ -211,13 +211,14 @@ end
 -- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
 -- relative sequence numbers) is left alone, so that settings cannot change a verdict.
 local read = {
-  epoch = Field.new("frame.time_epoch"),
+  time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
   ip_src = Field.new("ip.src"),
   ip_dst = Field.new("ip.dst"),
   ip_ttl = Field.new("ip.ttl"),
   ip_id = Field.new("ip.id"),
   ip_df = Field.new("ip.flags.df"),
-  ip_tos = Field.new("ip.dsfield"),
+  ip_dsfield = Field.new("ip.dsfield"),
+  ip_tos = Field.new("ip.tos"), -- the same byte, where a preference asks for its meaning before 1998
   ip_proto = Field.new("ip.proto"),
   ipv6_src = Field.new("ipv6.src"),
   ipv6_dst = Field.new("ipv6.dst"),
@@ -346,7 +347,7 @@ local function decode(pinfo)
   end
   local packet = {
     frame = pinfo.number,
-    time_us = microseconds(value(read.epoch)),
+    time_us = microseconds(value(read.time)),
     kind = OTHER,
     icmp = (icmp_type or icmpv6_type) ~= nil,
     ipv4 = ipv4,
@@ -385,7 +386,7 @@ local function decode_habits(packet)
   local ipv4, ipv6 = packet.ipv4, packet.ipv6
   if ipv4 then
     packet.df = value(read.ip_df, ipv4)
-    packet.tos = value(read.ip_tos, ipv4)
+    packet.tos = value(read.ip_dsfield, ipv4) or value(read.ip_tos, ipv4)
   else
     packet.flow_label = value(read.ipv6_flow, ipv6)
     packet.tos = value(read.ipv6_tclass, ipv6)

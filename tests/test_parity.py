@@ -82,6 +82,7 @@ SETTINGS = {
     "no_sequence_analysis": ("-o", "tcp.analyze_sequence_numbers:FALSE"),
     "no_stream_reassembly": ("-o", "tcp.desegment_tcp_streams:FALSE"),
     "no_ip_reassembly": ("-o", "ip.defragment:FALSE"),
+    "old_type_of_service": ("-o", "ip.decode_tos_as_diffserv:FALSE"),
     "no_conversation_timestamps": ("-o", "tcp.calculate_timestamps:FALSE"),
     "checked_checksums": ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"),
     "subdissector_first": ("-o", "tcp.try_heuristic_first:TRUE"),
@@ -182,6 +183,16 @@ def test_settings_do_not_matter(setting: tuple[str, ...]) -> None:
         other = run_plugin(capture, system_wireshark(), load(), (*WHOLE_FILE, *setting))
         assert (other.errors, other.stderr) == ((), "")
         found = differences(capture.name, other.rows, usual_run(capture).rows)
+        assert not found, listed(found)
+
+
+@pytest.mark.skipif(system_wireshark().version >= (4, 2), reason="this preference went with Wireshark 4.2")
+def test_the_epoch_time_preference_does_not_matter() -> None:
+    for capture in several(5):
+        options = (*WHOLE_FILE, "-o", "frame.generate_epoch_time:FALSE")
+        found = differences(
+            capture.name, run_plugin(capture, system_wireshark(), load(), options).rows, usual_run(capture).rows
+        )
         assert not found, listed(found)
 
 
