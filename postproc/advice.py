@@ -61,7 +61,7 @@ _ADVICE = (
     (
         "origin == 'middlebox' and distance < baseline_distance",
         "Capture at the same time behind the next routers and firewalls on the way to the named sender: the device "
-        "that sent the reset lies before the first place where it no longer passes.",
+        "that sent the reset lies between the last place where it passes and the first where it does not.",
     ),
     (
         "hop_limit >= 0",

@@ -7,8 +7,9 @@ than ours, and complains on stderr when it is collected. Here it gets a loop tha
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,21 @@ def read_details(capture: Path, frames: Iterable[int], tshark: Tshark) -> dict[i
     Whatever goes wrong in pyshark costs details, never the story: the capture has been read and judged before.
     """
     found: dict[int, Details] = {}
-    with suppress(Exception):  # it raises everything, from exceptions of its own to UnicodeDecodeError
+    with _silence(), suppress(Exception):  # it raises everything, from exceptions of its own to UnicodeDecodeError
         asyncio.run(_read(capture, set(frames), tshark, found))
     return found
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing from asyncio on stderr: where tshark ends by itself just before pyshark ends it, asyncio warns."""
+    logger = logging.getLogger("asyncio")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 async def _read(capture: Path, frames: set[int], tshark: Tshark, found: dict[int, Details]) -> None:
@@ -51,12 +64,10 @@ async def _read(capture: Path, frames: set[int], tshark: Tshark, found: dict[int
         if found.keys() >= frames:
             raise StopCapture
 
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda loop, context: None)  # it would print, even what we know and what is harmless
     wanted = " || ".join(f"frame.number == {frame}" for frame in sorted(frames))
     reader = _Reader(
         capture.absolute(),  # a name that begins with "-" would be an option
-        eventloop=loop,
+        eventloop=asyncio.get_running_loop(),
         # Not as display_filter=: pyshark would run tshark once more, only to see that it is newer than 2012.
         custom_parameters=["-Y", wanted, *tshark.preferences()],
     )

@@ -17,6 +17,7 @@ from postproc import escape
 from postproc.comparison import Comparison
 from postproc.explain import LeftOut, Step, Story
 from postproc.export import readable
+from postproc.summary import counted
 
 _ARROW = 44  # characters from end to end
 _FLOW_FIELDS = {
@@ -90,7 +91,7 @@ def _ladder(story: Story) -> list[str]:
     lines = [f"{'frame':>7} {'time s':>13}  A{'B':>{_ARROW + 3}}  hop limit"]
     for step in story.ladder:
         if isinstance(step, LeftOut):
-            lines.append(f"{'...':>7} {'':>13}  {f'{step.packets_left_out:,} more packets':^{_ARROW + 4}}")
+            lines.append(f"{'...':>7} {'':>13}  {f'{step.packets_left_out:,} more packets':^{_ARROW + 4}}".rstrip())
             continue
         note = f"  {step.note}" if step.note else ""
         time = f"{step.time_us / 1_000_000:.6f}"
@@ -99,7 +100,7 @@ def _ladder(story: Story) -> list[str]:
 
 
 def _arrow(step: Step) -> str:
-    size = f", {step.payload_len:,} bytes" if step.payload_len else ""
+    size = f", {counted(step.payload_len, 'byte')}" if step.payload_len else ""
     what = f" {'+'.join(step.flags) or 'no flags'}{size} ".center(_ARROW - 1, "-")
     return f"{what}>" if step.sender == "A" else f"<{what}"
 

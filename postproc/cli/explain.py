@@ -11,14 +11,14 @@ import polars as pl
 import typer
 
 from heuristics.errors import visible
-from heuristics.rulebook import load
-from postproc import story_text, tshark
+from heuristics.rulebook import Rulebook, load
+from postproc import escape, story_text, tshark
 from postproc.analyse import observe_resets
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
 from postproc.cli.rules import RulebookOption
 from postproc.errors import CaptureError
-from postproc.explain import gather
+from postproc.explain import Case, gather
 from postproc.explain import tell as tell_story
 from postproc.export import check_capture
 from postproc.kinds import kind_of
@@ -26,7 +26,7 @@ from postproc.packets import ICMP_ERROR
 from postproc.resets import judged_reset
 from postproc.sources import Source
 from postproc.summary import counted
-from postproc.task import read_packets
+from postproc.task import Packets, read_packets
 
 _NEAREST = 5  # resets that an error message names
 
@@ -72,34 +72,42 @@ def explain(
         spare(out, [capture])
     found = tshark.find()
     packets = read_packets(Source(capture, capture.as_posix(), kind_of(capture)), found)
-    judged = {
-        reset.packet.frame: (judged_reset(capture.as_posix(), reset, observation, rules), reset, observation)
-        for reset, observation in observe_resets(packets.table, rules)
-    }
     tell_problems(packets.problems)
-    if frame is not None and frame not in judged:
-        raise _no_reset(capture, frame, packets.count, packets.table, list(judged))
-    if judged:
-        chosen = frame if frame is not None else max(judged, key=lambda number: judged[number][0].score)
-        case = gather(*judged[chosen], packets.table)
+    case = _case(capture, packets, frame, rules)
+    if case is None:
+        name = (escape.markdown if format_ is Format.MARKDOWN else visible)(str(capture))
+        nothing = f"There is no TCP reset in {name} ({counted(packets.count, 'packet')})."
+        write_result("null" if format_ is Format.JSON else nothing, out, [capture])
+    else:
         # Only here: pyshark takes longer to import than all the rest, and no other command needs it.
         from postproc.packet_details import read_details
 
         story = tell_story(case, read_details(capture, case.frames, found), rules)
         write_result(_WRITERS[format_](story, capture), out, [capture])
-    else:
-        nothing = f"There is no TCP reset in {visible(str(capture))} ({counted(packets.count, 'packet')})."
-        write_result("null" if format_ is Format.JSON else nothing, out, [capture])
     if packets.problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _no_reset(capture: Path, frame: int, count: int, packets: pl.DataFrame, resets: Sequence[int]) -> CaptureError:
+def _case(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> Case | None:
+    """The reset at `frame`, or the one with the highest score; None where there is none at all."""
+    judged = {
+        reset.packet.frame: (judged_reset(capture.as_posix(), reset, observation, rulebook), reset, observation)
+        for reset, observation in observe_resets(packets.table, rulebook)
+    }
+    if frame is not None and frame not in judged:
+        raise _no_reset(capture, frame, packets, list(judged))
+    if not judged:
+        return None
+    chosen = frame if frame is not None else max(judged, key=lambda number: judged[number][0].score)
+    return gather(*judged[chosen], packets.table)
+
+
+def _no_reset(capture: Path, frame: int, packets: Packets, resets: Sequence[int]) -> CaptureError:
     """Why there is no story of `frame`, and which frames there are instead."""
     nearest = sorted(sorted(resets, key=lambda reset: abs(reset - frame))[:_NEAREST])
     hint = f"the nearest: {', '.join(map(str, nearest))}" if nearest else "there is none in this capture"
-    if packets.filter((pl.col("frame") == frame) & (pl.col("kind") == ICMP_ERROR)).height:
+    if packets.table.filter(pl.col("frame") == frame, pl.col("kind") == ICMP_ERROR).height:
         return CaptureError(str(capture), f"frame {frame} is an ICMP error; explain tells of TCP resets only", hint)
-    if frame > count:
-        return CaptureError(str(capture), f"there is no frame {frame} among {counted(count, 'packet')}", hint)
+    if frame > packets.count:
+        return CaptureError(str(capture), f"there is no frame {frame} among {counted(packets.count, 'packet')}", hint)
     return CaptureError(str(capture), f"frame {frame} is no TCP reset", hint)
