@@ -171,6 +171,7 @@ _LIKENESS = _table(
     ),
     ("reserved_mirrored", "", "reserved TCP bits (not 0) equal to those of the peer's packet it answers"),
     ("ack_is_isn", "", "acknowledges the peer's initial sequence number instead of the one after it"),
+    ("ts_missing", "", "the sender's packets in this flow carry TCP timestamps, the reset carries none"),
     ("ack_unflagged", "", "no ACK flag, but an acknowledgement number other than 0"),
 ) + _table(
     Type.INT,

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 0b43b9fb9b4fe51e6c7f2176823a541bcb9dfb30caa5f98200884e9c4ca7dd7e
+-- rulebook hash: 7d069128fd5acd87558699b980644f9d918629cc501d9c64a18a92e9478ed3b4
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -88,6 +88,8 @@ local add_evidence = {
     "Sent from next to the capture point, the host being further away"),
   hop_known_of_host = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
     "Distance foreign to the flow, but known of the host"),
+  service_hop_limit = ProtoField.bool("rstorigin.evidence.service_hop_limit",
+    "Answers too soon to be as far as its baseline says"),
   late_for_its_place = ProtoField.bool("rstorigin.evidence.late_for_its_place",
     "A whole round trip from a fraction of the way"),
   hop_match = ProtoField.bool("rstorigin.evidence.hop_match",
@@ -106,6 +108,8 @@ local add_evidence = {
     "Same box as the handshake, data from another"),
   causality = ProtoField.bool("rstorigin.evidence.causality",
     "Answers sooner than the sender can"),
+  causality_host = ProtoField.bool("rstorigin.evidence.causality_host",
+    "Answers sooner than the host does elsewhere, from about its distance"),
   causality_once = ProtoField.bool("rstorigin.evidence.causality_once",
     "Answers sooner than the only round trip measured"),
   full_rtt = ProtoField.bool("rstorigin.evidence.full_rtt",
@@ -116,6 +120,8 @@ local add_evidence = {
     "Resets in both directions at once"),
   speaks_after = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
+  speaks_after_syn = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
+    "A scanner goes on after its kernel's reset"),
   burst_hops = ProtoField.bool("rstorigin.evidence.burst_hops",
     "One burst, several foreign hop limits"),
   seq_stride = ProtoField.bool("rstorigin.evidence.seq_stride",
@@ -130,10 +136,16 @@ local add_evidence = {
     "Acknowledges what cannot be acknowledged"),
   bare_on_open = ProtoField.bool("rstorigin.evidence.bare_on_open",
     "Bare reset on an open connection"),
+  explained = ProtoField.bool("rstorigin.evidence.explained",
+    "Bare reset of a connection that had ended"),
+  ts_missing = ProtoField.bool("rstorigin.evidence.ts_missing",
+    "Abort without the sender's timestamps"),
   df_clear = ProtoField.bool("rstorigin.evidence.df_clear",
     "Don't-fragment clear, unlike the sender's"),
   ip_id_foreign = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
     "IP ID far from the sender's run"),
+  ip_id_foreign_abort = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
+    "Abort with an IP ID far from the sender's run"),
   flow_label_zero = ProtoField.bool("rstorigin.evidence.flow_label_zero",
     "Flow label 0, unlike the sender's"),
   tos_echo = ProtoField.bool("rstorigin.evidence.tos_echo",
@@ -198,6 +210,8 @@ local add_icmp = {
     "policy as unreachable later"),
   unreachable = ProtoField.bool("rstorigin.icmp.unreachable",
     "unreachable"),
+  hops_used_up = ProtoField.bool("rstorigin.icmp.hops_used_up",
+    "hops used up"),
   on_the_way = ProtoField.bool("rstorigin.icmp.on_the_way",
     "on the way"),
 }
@@ -660,13 +674,12 @@ end
 local function handshake(packet, flow, side, peer)
   if not side.handshake_hop then
     decode_habits(packet)
-    side.handshake_hop = packet.hop_limit
+    side.handshake_hop, side.handshake_shown = packet.hop_limit, new_tally()
     side.opening_df, side.opening_label = packet.df, packet.flow_label
     side.syn_tos = not has(packet.flags, ACK) and packet.tos or nil
   end
-  if packet.hop_limit == side.handshake_hop then
-    side.handshake_packets = side.handshake_packets + 1
-  end
+  side.handshake_packets = side.handshake_packets + 1
+  count(side.handshake_shown, packet.hop_limit)
   side.handshake_sent = side.isn == packet.seq and side.handshake_sent + 1 or 1
   if side.handshake_sent == 1 then
     side.isn, side.handshake_us = packet.seq, packet.time_us
@@ -694,7 +707,7 @@ local function authentic(packet, flow, side, peer)
   end
   send(packet, side, peer)
   side.fin = side.fin or has(packet.flags, FIN)
-  side.last_tsval = packet.tsval or side.last_tsval
+  side.last_tsval, side.last_has_ts = packet.tsval or side.last_tsval, packet.tsval ~= nil
   side.before_last_id = side.last_id
   side.last_us, side.last_id = packet.time_us, packet.ip_id
   side.last_window, side.last_flags = packet.window, packet.flags
@@ -858,6 +871,7 @@ local function take_reset(packet, flow, side, peer)
     id_step = id_step,
     own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
     peer_reset_gap_us = note_crossing(packet, peer),
+    ts_expected = established(side) and side.last_has_ts,
     ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
   }
   if flow.initiator then
@@ -915,6 +929,7 @@ end
 -- around it, its own, and the quoted ones.
 
 local PROTOCOL_UDP = 17
+local USED_UP = 1 -- who rejects a packet with this hop limit or less did so for want of hops
 local ICMP_REDIRECT = 5 -- rejects nothing: not judged
 
 -- Next headers that are IPv6 extension headers (IANA)
@@ -1106,6 +1121,11 @@ local function observe_source(o, packet, error)
   o.source_refuses = refusing[refusal(packet, error)] or false
 end
 
+-- How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say.
+local function travelled(quoted)
+  return quoted and quoted > USED_UP and distance(quoted) or nil
+end
+
 -- The hop limit that the probe may have had at the capture point: the largest that has the same initial hop limit.
 local function started_from(quoted, shown)
   local started
@@ -1134,7 +1154,7 @@ local function observe_prober(o, error)
   end
   o.probe_hop_limit = started_from(quoted, shown.order)
   if packets == 0 then
-    o.quoted_beyond = distance(quoted)
+    o.quoted_beyond = travelled(quoted)
   else
     o.quoted_beyond = o.probe_hop_limit and o.probe_hop_limit - quoted
   end
@@ -1152,7 +1172,7 @@ local function observe_error(packet, error, moment)
     hop_limit = packet.hop_limit,
     distance = distance(packet.hop_limit),
     quoted_hop_limit = error.quoted_hop_limit,
-    quoted_travelled = error.quoted_hop_limit and distance(error.quoted_hop_limit),
+    quoted_travelled = travelled(error.quoted_hop_limit),
     quoted_protocol = error.protocol,
     stage = moment.stage,
     from_target = packet.src == error.quoted_dst,
@@ -1209,7 +1229,8 @@ local function observe_baseline(o, side, host)
   o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
   local after_handshake = {}
   for _, value_shown in ipairs(shown.order) do
-    if shown.counts[value_shown] > (value_shown == side.handshake_hop and side.handshake_packets or 0) then
+    local in_handshake = side.handshake_shown and side.handshake_shown.counts[value_shown] or 0
+    if shown.counts[value_shown] > in_handshake then
       after_handshake[#after_handshake + 1] = value_shown
     end
   end
@@ -1332,6 +1353,7 @@ local function observe(packet, reset)
   observe_host(o, host)
   observe_round_trip(o, side, host)
   observe_moment(o, reset)
+  o.ts_missing = packet.tsval == nil and reset.ts_expected
   o.seq_foreign = seq_foreign(reset)
   o.spoke_after = spoke_after(reset, o.rtt_us)
   o.port_accepts = host.accepts[packet.sport] or false
@@ -1445,6 +1467,18 @@ local RULES = {
         .. " hops away too, so a service may use a hop limit of its own"
     end,
   },
+  { -- Answers too soon to be as far as its baseline says
+    id = "service_hop_limit",
+    weight = -300,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil
+        and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
+    end,
+    say = function(o)
+      return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
+        .. " hops away: its service uses a hop limit of its own"
+    end,
+  },
   { -- A whole round trip from a fraction of the way
     id = "late_for_its_place",
     weight = -200,
@@ -1460,7 +1494,7 @@ local RULES = {
   },
   { -- Hop limit as in the sender's own packets
     id = "hop_match",
-    weight = -330,
+    weight = -200,
     holds = function(o)
       return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
         and o.flow_values <= 2 and o.distance >= 3
@@ -1549,12 +1583,26 @@ local RULES = {
     id = "causality",
     weight = 450,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and 0 <= o.acked_us * 10
-        and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.rtt_source ~= nil
+        and o.host_gap ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and (o.rtt_source == "flow" or o.host_gap >= 2)
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
         .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+    end,
+  },
+  { -- Answers sooner than the host does elsewhere, from about its distance
+    id = "causality_host",
+    weight = 180,
+    holds = function(o)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.rtt_source ~= nil
+        and o.host_gap ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
+    end,
+    say = function(o)
+      return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
+        .. text(o.rtt_us) .. " us, but may be forwarded further"
     end,
   },
   { -- Answers sooner than the only round trip measured
@@ -1609,12 +1657,23 @@ local RULES = {
   },
   { -- The sender goes on after its own reset
     id = "speaks_after",
-    weight = 350,
+    weight = 400,
     holds = function(o)
-      return o.spoke_after ~= nil and o.spoke_after
+      return o.spoke_after ~= nil and o.syn_only ~= nil and o.spoke_after and not o.syn_only
     end,
     say = function()
       return "the sender went on with the conversation past its own reset, with no new SYN"
+    end,
+  },
+  { -- A scanner goes on after its kernel's reset
+    id = "speaks_after_syn",
+    weight = 150,
+    holds = function(o)
+      return o.spoke_after ~= nil and o.syn_only ~= nil and o.spoke_after and o.syn_only
+    end,
+    say = function()
+      return "the sender went on past its own reset, but had sent only a SYN before: a raw-socket "
+        .. "scanner does that"
     end,
   },
   { -- One burst, several foreign hop limits
@@ -1642,7 +1701,7 @@ local RULES = {
   },
   { -- In the company of foreign resets
     id = "burst_company",
-    weight = 250,
+    weight = 200,
     holds = function(o)
       return o.burst_foreign ~= nil and o.burst_seqs ~= nil and o.hop_gap ~= nil and o.burst_foreign >= 2
         and o.burst_seqs >= 2 and o.hop_gap == 0
@@ -1686,7 +1745,7 @@ local RULES = {
   },
   { -- Bare reset on an open connection
     id = "bare_on_open",
-    weight = 40,
+    weight = 130,
     holds = function(o)
       return o.has_ack ~= nil and o.established ~= nil and o.fin_before ~= nil and o.resets_before ~= nil
         and o.peer_resets_before ~= nil and not o.has_ack and o.established and not o.fin_before
@@ -1694,6 +1753,30 @@ local RULES = {
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
+    end,
+  },
+  { -- Bare reset of a connection that had ended
+    id = "explained",
+    weight = -120,
+    holds = function(o)
+      return o.has_ack ~= nil and o.fin_before ~= nil and o.resets_before ~= nil and o.peer_resets_before ~= nil
+        and o.hop_gap ~= nil and not o.has_ack and (o.fin_before or o.resets_before >= 1
+        or o.peer_resets_before >= 1) and o.hop_gap == 0
+    end,
+    say = function()
+      return "the connection had ended, and a reset without ACK is how a kernel answers what " .. "still arrives"
+    end,
+  },
+  { -- Abort without the sender's timestamps
+    id = "ts_missing",
+    weight = 130,
+    holds = function(o)
+      return o.has_ack ~= nil and o.ts_missing ~= nil and o.fin_before ~= nil and o.resets_before ~= nil
+        and o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
+    end,
+    say = function()
+      return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
+        .. "abort of its socket would"
     end,
   },
   { -- Don't-fragment clear, unlike the sender's
@@ -1710,11 +1793,25 @@ local RULES = {
     id = "ip_id_foreign",
     weight = 40,
     holds = function(o)
-      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+      return o.has_ack ~= nil and o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and not o.has_ack
+        and o.ip_id ~= 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
+        and o.id_step < 63536
     end,
     say = function(o)
       return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
+    end,
+  },
+  { -- Abort with an IP ID far from the sender's run
+    id = "ip_id_foreign_abort",
+    weight = 130,
+    holds = function(o)
+      return o.has_ack ~= nil and o.established ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.has_ack
+        and o.established and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
+        and o.id_step < 63536
+    end,
+    say = function(o)
+      return "RST+ACK with IP ID " .. text(o.ip_id)
+        .. ", far from the sender's run, which the abort of its socket would continue"
     end,
   },
   { -- Flow label 0, unlike the sender's
@@ -1755,7 +1852,8 @@ local RULES = {
     id = "id_run",
     weight = -150,
     holds = function(o)
-      return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
+      return o.id_step ~= nil and o.ip_id ~= nil and o.has_ack ~= nil and o.ts_missing ~= nil and 1 <= o.id_step
+        and o.id_step <= 8 and o.ip_id ~= 0 and o.has_ack and not o.ts_missing
     end,
     say = function(o)
       return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
@@ -2476,6 +2574,20 @@ local ICMP_ENTRIES = {
       return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
         .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
         .. text(o.quoted_hop_limit) .. ")"
+    end,
+  },
+  {
+    id = "hops_used_up",
+    verdict = "genuine",
+    origin = "router",
+    suspicion = 2,
+    holds = function(o)
+      return o.icmp_class ~= nil and o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+        .. text(o.hop_limit) .. "); the probe had hop limit " .. text(o.quoted_hop_limit)
+        .. " left, as in traceroute or a routing loop"
     end,
   },
   {

@@ -71,8 +71,8 @@ class Tracker:
 
     def _handshake(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
         side.opening = side.opening or packet
-        if packet.hop_limit == side.handshake_hop:
-            side.handshake_packets += 1
+        side.handshake_packets += 1
+        side.handshake_hops[packet.hop_limit] = side.handshake_hops.get(packet.hop_limit, 0) + 1
         side.handshake_sent = side.handshake_sent + 1 if side.isn == packet.seq else 1
         if side.handshake_sent == 1:
             side.isn, side.handshake_us = packet.seq, packet.time_us

@@ -49,6 +49,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         id_step=id_step,
         own_id_step=_own_id_step(side),
         ts_step=_ts_step(packet, side),
+        ts_expected=side.established and side.last is not None and side.last.tsval is not None,
         ack_ahead=_ack_ahead(packet, peer),
         ack_is_isn=packet.ack == peer.isn if packet.flags & ACK and peer.isn is not None else None,
         peer_reset_gap_us=_note_crossing(packet, peer),

@@ -62,11 +62,7 @@ def _baseline(reset: Reset, host: HostProfile) -> Observation:
         baseline = host.baseline()
         source = "host" if baseline is not None else "none"
     shown = side.hop_limits
-    after_handshake = [
-        value
-        for value, packets in shown.items()
-        if packets > (side.handshake_packets if value == side.handshake_hop else 0)
-    ]
+    after_handshake = [value for value, packets in shown.items() if packets > side.handshake_hops.get(value, 0)]
     return {
         "baseline_source": source,
         "hop_baseline": baseline,
@@ -131,6 +127,7 @@ def _moment(reset: Reset) -> Observation:
         "id_step": reset.id_step,
         "own_id_step": reset.own_id_step,
         "ts_step": reset.ts_step,
+        "ts_missing": reset.packet.tsval is None and reset.ts_expected,
         "ack_ahead": reset.ack_ahead,
         "ack_is_isn": reset.ack_is_isn,
         "ack_unflagged": not reset.packet.flags & ACK and reset.packet.ack != 0,

@@ -88,6 +88,7 @@ class Reset:
     id_step: int | None
     own_id_step: int | None
     ts_step: int | None
+    ts_expected: bool
     ack_ahead: int | None
     ack_is_isn: bool | None
     peer_reset_gap_us: int | None
@@ -100,6 +101,7 @@ class Side:
     hop_limits: dict[int, int] = field(default_factory=dict)
     packets: int = 0
     handshake_packets: int = 0
+    handshake_hops: dict[int, int] = field(default_factory=dict)
     isn: int | None = None
     handshake_us: int = 0
     handshake_sent: int = 0
