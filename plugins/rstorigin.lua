@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 7d069128fd5acd87558699b980644f9d918629cc501d9c64a18a92e9478ed3b4
+-- rulebook hash: 67a8a4b7355ff1f996f9d9cf21b2a3514938a1330d3b22313d820253286b39b5
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -1561,9 +1561,8 @@ local RULES = {
         and o.hop_gap >= 1 and o.burst_ahead == 0
     end,
     say = function(o)
-      return text(o.own_resets)
-        .. " resets of this flow carry the sender's own hop limit; its kernel may use another "
-        .. "than its service"
+      return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
+        .. "; its kernel may use another than its service"
     end,
   },
   { -- Same box as the handshake, data from another
