@@ -33,8 +33,12 @@ plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
 
 docs: setup ## write the generated part of docs/ anew
-	sed -i '/^|/d' docs/observables.md
+	sed -i '/^|/d; /^## ICMP errors/,$$d' docs/observables.md
 	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
+	printf '\n## ICMP errors\n\n%s\n\n' \
+	    'What the condition of an `[[icmp]]` entry can ask for; the *probe* is the packet that an error rejects and quotes.' \
+	    >> docs/observables.md
+	$(BIN)/rstorigin rules observables --icmp --format markdown >> docs/observables.md
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua

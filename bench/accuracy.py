@@ -25,9 +25,10 @@ from tabulate import tabulate
 
 from heuristics.fields import RST
 from heuristics.rulebook import Rulebook, load
-from heuristics.verdict import Verdict
+from heuristics.verdict import Origin, Verdict
 from postproc import tshark
 from postproc.analyse import judge_packets
+from postproc.icmp import judged_errors
 from postproc.kinds import Kind
 from postproc.packets import ICMP_ERROR
 from postproc.sources import Source
@@ -77,6 +78,19 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class IcmpCase:
+    """One labelled ICMP error: its mechanism, where it came from, and our origin and verdict."""
+
+    capture: str
+    frame: int
+    vantage: str
+    mechanism: str
+    truth: str
+    origin: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """One reset of a capture that was judged by hand, the verdicts to accept, and ours (None: we saw no reset)."""
 
@@ -114,6 +128,27 @@ def labelled_cases(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Ca
             for event in truth["events"]
             if event["kind"] == "rst"
         ]
+    return cases
+
+
+def labelled_icmp(folder: Path, rulebook: Rulebook, program: Tshark) -> list[IcmpCase]:
+    """Every labelled ICMP error of the captures in `folder`, judged."""
+    cases = []
+    for labels in sorted(folder.glob("*.labels.json")):
+        truth = json.loads(labels.read_text(encoding="utf-8"))
+        events = [event for event in truth["events"] if event["kind"] == "icmp_error"]
+        capture = labels.with_name(labels.name.replace(".labels.json", ".pcap"))
+        rows = {}
+        if events:
+            rows = {
+                error.row.frame: error.row
+                for error in judged_errors(capture.name, _packets(capture, program), rulebook)
+            }
+        for event in events:
+            row = rows.get(event["frame"])
+            judged = (row.origin, row.verdict) if row else ("not seen", "not seen")
+            common = (capture.name, event["frame"], truth["vantage"], event["mechanism"], event["origin"])
+            cases.append(IcmpCase(*common, *judged))
     return cases
 
 
@@ -217,6 +252,32 @@ def _print_scores(cases: Sequence[Case]) -> None:
         print(f"FALSE ACCUSATION: {case.capture} frame {case.frame}, {case.mechanism}: {case.verdict}")
 
 
+def _print_icmp(cases: Sequence[IcmpCase]) -> None:
+    """By mechanism, and what came out wrong."""
+
+    def key(case: IcmpCase) -> tuple[str, str, str]:
+        return case.vantage, case.mechanism, case.truth
+
+    rows = [
+        (
+            *group,
+            len(members),
+            sum(case.origin == case.truth for case in members),
+            sum(case.origin == Origin.UNKNOWN for case in members),
+            sum(case.verdict in ACCUSED for case in members),
+        )
+        for group, found in groupby(sorted(cases, key=key), key=key)
+        for members in [list(found)]
+    ]
+    header = ("vantage", "mechanism of the ICMP error", "truth", "n", "origin right", "unknown", "called forged")
+    print(tabulate(rows, header), end="\n\n")
+    right = sum(case.origin == case.truth for case in cases)
+    print(f"{right} of {len(cases)} ICMP errors: origin right", end="\n\n")
+    for case in cases:
+        if case.origin not in (case.truth, Origin.UNKNOWN):
+            print(f"WRONG ORIGIN: {case.capture} frame {case.frame}, {case.mechanism}: {case.origin}")
+
+
 def _print_expectations(found: Sequence[Expectation]) -> None:
     print(f"{sum(each.met for each in found)} of {len(found)} resets judged by hand: verdict accepted")
     for each in found:
@@ -237,6 +298,9 @@ def main() -> None:
     if cases:
         _print_groups(cases)
         _print_scores(cases)
+    icmp = [case for folder in arguments.folders for case in labelled_icmp(folder, rulebook, program)]
+    if icmp:
+        _print_icmp(icmp)
     if arguments.expected:
         _print_expectations(expectations(arguments.expected, rulebook, program))
 

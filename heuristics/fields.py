@@ -53,6 +53,7 @@ IPV6_EXTENSIONS = frozenset({0, 43, 44, 51, 60, 135, 139, 140})
 
 # ICMP error types: RFC 792 (3, 4, 5, 11, 12); ICMPv6: every type below 128 is an error (RFC 4443 section 2.1).
 ICMP_ERRORS = frozenset({3, 4, 5, 11, 12})
+USED_UP = 1  # a packet that is rejected with this hop limit or less was not forwarded for want of hops
 ICMP_REDIRECT = 5  # counts as an error, but rejects nothing: not judged
 ICMPV6_FIRST_INFORMATIONAL = 128
 

@@ -36,7 +36,11 @@ _QUOTE = (
     _table(
         Type.INT,
         ("quoted_hop_limit", "hops", "hop limit that the probe had left when it was rejected"),
-        ("quoted_travelled", "hops", "initial hop limit minus quoted hop limit: how far the probe had come"),
+        (
+            "quoted_travelled",
+            "hops",
+            "initial hop limit minus quoted hop limit: how far the probe had come; missing where it is used up",
+        ),
     )
     + _table(
         Type.STR,

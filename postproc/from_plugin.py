@@ -15,20 +15,42 @@ from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
 from heuristics.fields import FIELDS
 from heuristics.rulebook import Rulebook
+from heuristics.verdict import icmp_score
 from postproc.errors import CaptureError, PluginError
 from postproc.export import arguments, check_capture, ending, failure
 from postproc.fields_text import FieldsText
+from postproc.icmp import error_of, probe_filter, rejection_of
 from postproc.kinds import Kind
-from postproc.packets import normalise
+from postproc.packets import Packet, normalise
 from postproc.resets import JudgedReset, ResetRow, flow_filter
 from postproc.sources import Source
 from postproc.state import Flow
 from postproc.task import Judged, unreadable
 from postproc.tshark import Tshark
 
-_NUMBERS = ("hop_limit", "hop_baseline", "hop_delta", "distance", "sender_distance", "suspicion", "score")
+_NUMBERS = (
+    "hop_limit",
+    "hop_baseline",
+    "hop_delta",
+    "distance",
+    "sender_distance",
+    "suspicion",
+    "score",
+    "quoted_hop_limit",
+)
 _TIMES = ("rtt_us", "response_us")
-_TEXTS = ("baseline_source", "verdict", "origin", "evidence", "stage", "end_reason", "cause", "device", "reason")
+_TEXTS = (
+    "kind",
+    "baseline_source",
+    "verdict",
+    "origin",
+    "evidence",
+    "stage",
+    "end_reason",
+    "cause",
+    "device",
+    "reason",
+)
 _PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
 _LUA_ERROR = "_ws.lua.error"  # only says that there is one;
 _MESSAGES = "_ws.expert.message"  # this says which, after "Lua Error: "
@@ -77,8 +99,10 @@ class Plugin:
             self._check(run.messages)
             problems = ending(source.path, run, None)
         self._check_frames(source, raw)
-        resets = tuple(self._reset(source.name, row) for row in _rows(raw))
-        return Judged(source.name, None, resets, tuple(problems))
+        judged = [self._judged_row(source.name, packet, row) for packet, row in _rows(raw)]
+        resets = tuple(each for each in judged if each.row.kind == "rst")
+        errors = tuple(each for each in judged if each.row.kind == "icmp")
+        return Judged(source.name, None, resets, tuple(problems), errors=errors)
 
     def _environment(self) -> Mapping[str, str]:
         """A home without plugins: the user's own copy of ours beside this one would be one too many."""
@@ -101,7 +125,7 @@ class Plugin:
             what = (error or "").partition("Lua Error: ")[2][:_ERROR_SHOWN]
             raise PluginError(visible(f"{source.path}: the plugin failed at frame {frame}: {what}"))
 
-    def _reset(self, capture: str, row: Mapping[str, str | int | None]) -> JudgedReset:
+    def _judged_row(self, capture: str, packet: Packet, row: Mapping[str, str | None]) -> JudgedReset:
         def number(name: str) -> int | None:
             value = row[f"rstorigin.{name}"]
             return None if value is None else int(value)
@@ -113,18 +137,20 @@ class Plugin:
             return str(row[f"rstorigin.{name}"] or "")
 
         evidence = tuple(id_ for id_ in text("evidence").split(",") if id_)
-        src, dst, sport, dport = str(row["src"]), str(row["dst"]), int(row["sport"] or 0), int(row["dport"] or 0)
-        low, high = sorted([(src, sport), (dst, dport)])
-        frame = int(row["frame"] or 0)
+        error = error_of(packet) if text("kind") == "icmp" else None
+        sport, dport = (error.quoted_sport, error.quoted_dport) if error else (packet.sport, packet.dport)
+        low, high = sorted([(packet.src, sport), (packet.dst, dport)])
+        # The plugin does not tell incarnations apart.
+        flow = flow_filter(Flow(low, high, 0, packet.frame, packet.frame, {}, low))
         table_row = ResetRow(
             capture=capture,
-            frame=frame,
-            time=int(row["time_us"] or 0) / 1_000_000,
-            kind="rst",
-            flow=flow_filter(Flow(low, high, 0, frame, frame, {}, low)),  # the plugin does not tell incarnations apart
-            src=src,
+            frame=packet.frame,
+            time=packet.time_us / 1_000_000,
+            kind="icmp" if error else "rst",
+            flow=probe_filter(packet, error) if error else flow,
+            src=packet.src,
             sport=sport,
-            dst=dst,
+            dst=packet.dst,
             dport=dport,
             stage=text("stage"),
             end_reason=text("end_reason") or None,
@@ -143,7 +169,11 @@ class Plugin:
             device=text("device") or None,
             evidence=evidence,
             reason=text("reason"),
+            quoted_hop_limit=number("quoted_hop_limit"),
         )
+        if error:
+            words = (text("reason") or " ".join(evidence).replace("_", " "),)
+            return JudgedReset(table_row, icmp_score(table_row.suspicion), words, rejection_of(packet))
         return JudgedReset(table_row, there("score"), tuple(self.rulebook.rule(id_).title for id_ in evidence))
 
 
@@ -158,12 +188,9 @@ def installed_plugin(tshark: Tshark, rulebook: Rulebook) -> Iterator[Plugin]:
         yield Plugin(tshark, rulebook, Path(folder))
 
 
-def _rows(raw: pl.DataFrame) -> Iterator[Mapping[str, str | int | None]]:
-    """One row per reset: the packet from the header that carries TCP (postproc.packets), and the plugin's fields."""
+def _rows(raw: pl.DataFrame) -> Iterator[tuple[Packet, Mapping[str, str | None]]]:
+    """One for each reset and ICMP error: the packet (postproc.packets), and the plugin's fields."""
     fields = raw.select(pl.col("frame.number").cast(pl.Int64).alias("frame"), *_PLUGIN_FIELDS)
-    joined = (
-        normalise(raw.select(FIELDS))
-        .select("frame", "time_us", "src", "sport", "dst", "dport")
-        .join(fields, on="frame")
-    )
-    yield from joined.sort("frame").iter_rows(named=True)
+    joined = normalise(raw.select(FIELDS)).join(fields, on="frame").sort("frame")
+    for row in joined.iter_rows(named=True):
+        yield Packet(**{name: row[name] for name in Packet._fields}), row

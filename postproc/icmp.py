@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from heuristics.fields import ACK, ICMP_REDIRECT, RST, SYN, distance, initial_hop_limit
+from heuristics.fields import ACK, ICMP_REDIRECT, RST, SYN, USED_UP, distance, initial_hop_limit
 from heuristics.icmp_codes import IcmpClass, icmp_meaning
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import judge_icmp
@@ -20,7 +20,7 @@ from postproc.moment import stage_of
 from postproc.observe import Observation
 from postproc.packets import ICMP_ERROR, TCP, Packet
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
-from postproc.resets import JudgedReset, ResetRow
+from postproc.resets import JudgedReset, Rejection, ResetRow
 
 _REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
 _UNSPECIFIED = ("0.0.0.0", "::")
@@ -152,7 +152,7 @@ def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) ->
         "hop_limit": packet.hop_limit,
         "distance": distance(packet.hop_limit),
         "quoted_hop_limit": quoted,
-        "quoted_travelled": None if quoted is None else distance(quoted),
+        "quoted_travelled": _travelled(quoted),
         "quoted_protocol": error.quoted_protocol,
         "stage": moment.stage,
         "from_target": packet.src == error.quoted_dst,
@@ -200,6 +200,11 @@ def _source(packet: Packet, host: HostProfile) -> Observation:
     }
 
 
+def _travelled(quoted: int | None) -> int | None:
+    """How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say."""
+    return None if quoted is None or quoted <= USED_UP else distance(quoted)
+
+
 def _prober(error: IcmpError, host: HostProfile) -> Observation:
     of_kind, others = (host.tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, host.tcp)
     shown = of_kind or others
@@ -209,7 +214,7 @@ def _prober(error: IcmpError, host: HostProfile) -> Observation:
         started = max((hops for hops in shown if hops >= quoted and initial_hop_limit(hops) == initial), default=None)
     beyond = None
     if quoted is not None and not shown:
-        beyond = distance(quoted)
+        beyond = _travelled(quoted)
     elif quoted is not None and started is not None:
         beyond = started - quoted
     return {"probe_packets": sum(shown.values()), "probe_hop_limit": started, "quoted_beyond": beyond}
@@ -249,7 +254,17 @@ def judged_error(capture: str, packet: Packet, observation: Observation, ruleboo
         reason=judgement.reason,
         quoted_hop_limit=error.quoted_hop_limit,
     )
-    return JudgedReset(row, judgement.score, (judgement.words,))
+    return JudgedReset(row, judgement.score, (judgement.words,), rejection_of(packet))
+
+
+def rejection_of(packet: Packet) -> Rejection:
+    """What the error in `packet`, of kind ICMP_ERROR, rejects."""
+    error = error_of(packet)
+    return Rejection(
+        name=icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code).name,
+        target=error.quoted_dst,
+        travelled=_travelled(error.quoted_hop_limit),
+    )
 
 
 def probe_filter(packet: Packet, error: IcmpError) -> str:

@@ -13,10 +13,12 @@ from tabulate import tabulate
 
 from heuristics.errors import visible
 from postproc import escape
+from postproc.rejections import Rejector, told
 from postproc.resets import COLUMNS, JudgedReset, ResetRow
 from postproc.summary import Sender, Share, Summary
 
 _VALUES_SHOWN = 6  # different hop values of one sender that a table shows
+_REJECTOR_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the probe had travelled", "saying")
 _SENDER_COLUMNS = ("sender", "resets", "suspicion", "verdicts", "hop baseline", "delta", "sent from", "sender is at")
 
 
@@ -27,6 +29,7 @@ def table(summary: Summary, senders: int) -> str:
         *_both_shares(summary, "simple"),
         *_sections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
         *(f"{number}. {_reset(reset, visible, visible)}" for number, reset in enumerate(summary.suspicious, 1)),
+        *_rejections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
         visible(summary.conclusion),
     ]
     return "\n\n".join(parts)
@@ -45,6 +48,7 @@ def markdown(summary: Summary, senders: int) -> str:
             for number, reset in enumerate(summary.suspicious, 1)
         ),
     ]
+    parts += _rejections(summary, senders, "pipe", escape.markdown, lambda title: f"## {title}\n\n")
     if summary.problems:
         problems = "\n".join(f"- {escape.markdown(str(problem))}" for problem in summary.problems)
         parts.append(f"## Problems\n\n{problems}")
@@ -78,11 +82,19 @@ def whole_json(summary: Summary) -> str:
         | {
             "by_verdict": _by_name(summary.totals.by_verdict),
             "by_origin": _by_name(summary.totals.by_origin),
+            "icmp_by_verdict": _errors_by_name(summary.totals.icmp_by_verdict),
+            "icmp_by_origin": _errors_by_name(summary.totals.icmp_by_origin),
             "conclusion": summary.conclusion,
         },
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [
             _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words)} for reset in summary.resets
+        ],
+        "by_rejector": [asdict(rejector) for rejector in summary.rejectors],
+        "icmp_errors": [
+            _cells(error.row)
+            | {"evidence_text": list(error.words), "rejection": asdict(error.rejection) if error.rejection else None}
+            for error in summary.errors
         ],
         "problems": [
             {"file": problem.file, "reason": problem.reason, "hint": problem.hint} for problem in summary.problems
@@ -99,12 +111,16 @@ def _by_name(shares: Sequence[Share]) -> dict[str, dict[str, float]]:
     return {share.name: {"resets": share.resets, "percent": share.percent} for share in shares}
 
 
+def _errors_by_name(shares: Sequence[Share]) -> dict[str, dict[str, float]]:
+    return {share.name: {"errors": share.resets, "percent": share.percent} for share in shares}
+
+
 def _counts(summary: Summary) -> str:
     totals = summary.totals
     packets = "not counted" if totals.packets is None else f"{totals.packets:,}"
     return (
         f"Captures: {totals.captures:,}, packets: {packets}, "
-        f"flows with a reset: {totals.flows:,}, resets: {totals.resets:,}"
+        f"flows with a reset: {totals.flows:,}, resets: {totals.resets:,}, ICMP errors: {totals.icmp_errors:,}"
     )
 
 
@@ -136,6 +152,53 @@ def _sections(
     if summary.suspicious:
         parts.append(heading("Most suspicious resets").rstrip("\n"))
     return parts
+
+
+def _rejections(
+    summary: Summary, most: int, style: str, safe: Callable[[str], str], heading: Callable[[str], str]
+) -> list[str]:
+    """The table of those who rejected by ICMP errors, and the errors that are suspicious."""
+    if not summary.errors:
+        return []
+    shown = summary.rejectors[:most]
+    left_out = len(summary.rejectors) - len(shown)
+    more = f"\n\n{left_out:,} more addresses, less suspicious; --top shows more, --format json all" if left_out else ""
+    parts = []
+    if shown:
+        rows = [_rejector_cells(rejector, safe) for rejector in shown]
+        parts.append(heading("ICMP errors: who rejected") + _tabulated(rows, _REJECTOR_COLUMNS, style) + more)
+    if summary.suspicious_errors:
+        parts.append(heading("Most suspicious ICMP errors").rstrip("\n"))
+        parts += (f"{number}. {_error(error, safe)}" for number, error in enumerate(summary.suspicious_errors, 1))
+    return parts
+
+
+def _rejector_cells(rejector: Rejector, safe: Callable[[str], str]) -> tuple[str, ...]:
+    return (
+        safe(rejector.address),
+        safe(rejector.origin),
+        f"{rejector.errors:,}",
+        ", ".join(f"{count:,} {verdict}" for verdict, count in rejector.verdicts.items()),
+        _values(rejector.distances, unit=" hops"),
+        _values(rejector.travelled, unit=" hops"),
+        safe(_few([f"{count:,} {name}" for name, count in rejector.names.items()])),
+    )
+
+
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:_VALUES_SHOWN], *(["..."] if len(texts) > _VALUES_SHOWN else [])])
+
+
+def _error(error: JudgedReset, safe: Callable[[str], str]) -> str:
+    row = error.row
+    lines = [
+        f"Frame {row.frame} of {safe(row.capture)}: {row.verdict}, suspicion {row.suspicion} of 100, "
+        f"origin {row.origin}",
+        f"- {safe(told(error))}",
+        *(f"- {safe(words)}" for words in error.words),
+        f"- flow: {safe(row.flow)}",
+    ]
+    return "\n   ".join(lines)
 
 
 def _tabulated(rows: Sequence[Sequence[str]], header: Sequence[str], style: str) -> str:

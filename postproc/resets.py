@@ -1,4 +1,4 @@
-"""The resets table: one row for every reset, with its verdict. Names and order are stable; every output uses them."""
+"""The resets table: a row for every reset and ICMP error, with its verdict. Names and order are stable."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class ResetRow:
     flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
     claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
     verdict is unclear. `cause` is a hypothesis, `device` names a known form. `end_reason` is Palo Alto's.
+
+    Of an ICMP error, `sport` and `dport` are those of the packet it quotes, `evidence` is the entry of the rulebook
+    that holds, and `quoted_hop_limit` is what the packet had left.
     """
 
     capture: str
@@ -54,12 +57,25 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """What an ICMP error says: type and code in words, the rejected packet's target, and the hops it had travelled."""
+
+    name: str
+    target: str
+    travelled: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedReset:
-    """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words."""
+    """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words.
+
+    `rejection` is there for ICMP errors.
+    """
 
     row: ResetRow
     score: int
     words: tuple[str, ...]
+    rejection: Rejection | None = None
 
 
 def judged_reset(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> JudgedReset:

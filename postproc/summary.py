@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from heuristics.errors import Problem
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Origin, Verdict
+from postproc.rejections import Rejector, concluded, rejectors
 from postproc.resets import JudgedReset, ResetRow
 from postproc.task import Judged
 
 ACCUSED = (Verdict.FORGED, Verdict.LIKELY_FORGED)
+_RESET_ORIGINS = tuple(origin for origin in Origin if origin is not Origin.ROUTER)
 SUSPICIOUS = (*ACCUSED, Verdict.UNCLEAR)
 _TELLING_HOPS = 2  # from this difference on, distances explain a verdict to anyone; one hop may be a change of route
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many resets got a verdict, or come from an origin; `percent` of all resets, one decimal."""
+    """How many resets (or ICMP errors) got a verdict, or come from an origin; `percent` of all resets, one decimal."""
 
     name: str
     resets: int
@@ -36,6 +38,9 @@ class Totals:
     resets: int
     by_verdict: tuple[Share, ...]
     by_origin: tuple[Share, ...]
+    icmp_errors: int = 0
+    icmp_by_verdict: tuple[Share, ...] = ()
+    icmp_by_origin: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Sender:
 class Summary:
     """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
 
-    `suspicious` leaves out what is genuine or likely so.
+    `suspicious` leaves out what is genuine or likely so. `errors` are the ICMP errors, `suspicious_errors` the most
+    suspicious of them, `rejectors` those who sent them.
     """
 
     totals: Totals
@@ -69,25 +75,50 @@ class Summary:
     resets: tuple[JudgedReset, ...]
     problems: tuple[Problem, ...]
     conclusion: str
+    errors: tuple[JudgedReset, ...] = ()
+    suspicious_errors: tuple[JudgedReset, ...] = ()
+    rejectors: tuple[Rejector, ...] = ()
+    rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
 
 
 def summarise(judged: Sequence[Judged], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()) -> Summary:
     """Sum up what came of all inputs. `top` is how many of the suspicious to pick; `problems` come before theirs."""
     resets = tuple(reset for each in judged for reset in each.resets)
-    totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets])
-    ranked = sorted(resets, key=lambda reset: -reset.score)
-    suspicious = [reset for reset in ranked if reset.row.verdict in SUSPICIOUS]
+    errors = tuple(error for each in judged for error in each.errors)
+    totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets], errors)
+    suspicious = _most_suspicious(resets)
     return Summary(
         totals=totals,
         senders=_senders([reset.row for reset in resets]),
         suspicious=tuple(suspicious[:top]),
         resets=resets,
         problems=(*problems, *(problem for each in judged for problem in each.problems)),
-        conclusion=_conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
+        conclusion=" ".join(
+            filter(
+                None,
+                (
+                    _conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
+                    concluded(errors),
+                ),
+            )
+        ),
+        errors=errors,
+        suspicious_errors=tuple(_most_suspicious(errors)[:top]),
+        rejectors=rejectors(errors),
+        rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
     )
 
 
-def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow]) -> Totals:
+def _most_suspicious(judged: Sequence[JudgedReset]) -> list[JudgedReset]:
+    ranked = sorted(judged, key=lambda each: -each.score)
+    return [each for each in ranked if each.row.verdict in SUSPICIOUS]
+
+
+def _in_order(judged: Sequence[JudgedReset]) -> list[ResetRow]:
+    return sorted((each.row for each in judged), key=lambda row: row.frame)
+
+
+def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:
     packets = [each.packets for each in judged]
     return Totals(
         captures=len(judged),
@@ -95,7 +126,10 @@ def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow]) -> Totals:
         flows=len({(row.capture, row.flow) for row in rows}),
         resets=len(rows),
         by_verdict=_shares(Verdict, (row.verdict for row in rows)),
-        by_origin=_shares(Origin, (row.origin for row in rows)),
+        by_origin=_shares(_RESET_ORIGINS, (row.origin for row in rows)),
+        icmp_errors=len(errors),
+        icmp_by_verdict=_shares(Verdict, (error.row.verdict for error in errors)),
+        icmp_by_origin=_shares(Origin, (error.row.origin for error in errors)),
     )
 
 

@@ -13,6 +13,7 @@ from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
 from postproc.errors import CaptureError
 from postproc.export import not_a_capture, read_capture
+from postproc.icmp import judged_errors
 from postproc.kinds import Kind
 from postproc.packets import normalise
 from postproc.read_export import read_export
@@ -35,13 +36,17 @@ class Packets:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What came of one input. `packets` is how many were read, None where they were not counted or none could be."""
+    """What came of one input; `errors` are its ICMP errors.
+
+    `packets` is how many were read, None where they were not counted or none could be.
+    """
 
     name: str
     packets: int | None
     resets: tuple[JudgedReset, ...]
     problems: tuple[Problem, ...]
     readable: bool = True
+    errors: tuple[JudgedReset, ...] = ()
 
 
 def needs_tshark(source: Source) -> bool:
@@ -50,7 +55,7 @@ def needs_tshark(source: Source) -> bool:
 
 
 def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> Judged:
-    """Read one input and judge its resets. An input that cannot be read gives a problem, no exception.
+    """Read one input and judge its resets and ICMP errors. An input that cannot be read gives a problem, no exception.
 
     `tshark` may be None for what `needs_tshark` says no to.
     """
@@ -59,7 +64,8 @@ def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> J
     except CaptureError as error:
         return unreadable(source, error)
     resets = tuple(judged_resets(source.name, packets.table, rulebook))
-    return Judged(source.name, packets.count, resets, packets.problems)
+    errors = tuple(judged_errors(source.name, packets.table, rulebook))
+    return Judged(source.name, packets.count, resets, packets.problems, errors=errors)
 
 
 def read_packets(source: Source, tshark: Tshark | None) -> Packets:

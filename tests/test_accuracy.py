@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from commandline import LAB, REAL
 
-from bench.accuracy import Expectation, Scores, expectations, labelled_cases, naive_scores, our_scores
+from bench.accuracy import Expectation, Scores, expectations, labelled_cases, labelled_icmp, naive_scores, our_scores
 from heuristics.rulebook import load
 from postproc import tshark
 
@@ -49,3 +49,9 @@ def test_the_table_of_expectations_was_read() -> None:
 def test_a_reset_judged_by_hand_gets_an_accepted_verdict(number: int) -> None:
     expectation = judged_by_hand()[number]
     assert expectation.met, expectation
+
+
+def test_the_origin_of_icmp_errors_is_right() -> None:
+    cases = labelled_icmp(LAB, load(), tshark.find())
+    assert len(cases) >= 42
+    assert [case for case in cases if case.origin != case.truth] == []

@@ -15,9 +15,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_observables_are_the_vocabulary() -> None:
-    """`make docs` rewrites the table."""
+    """`make docs` rewrites the tables."""
     table = CliRunner().invoke(app, ["observables", "--format", "markdown"]).stdout
-    assert table in (DOCS / "observables.md").read_text(encoding="utf-8")
+    icmp_table = CliRunner().invoke(app, ["observables", "--icmp", "--format", "markdown"]).stdout
+    text = (DOCS / "observables.md").read_text(encoding="utf-8")
+    assert table in text
+    assert icmp_table in text
 
 
 def test_limits_in_the_rulebook_chapter() -> None:

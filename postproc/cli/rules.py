@@ -16,10 +16,11 @@ import typer
 from tabulate import tabulate
 
 from heuristics.errors import RstoriginError, visible
-from heuristics.expressions import walk
+from heuristics.expressions import Node, walk
 from heuristics.expressions.tree import Known, Name
-from heuristics.rulebook import Rule, Rulebook, load
-from heuristics.vocabulary import BY_NAME, OBSERVABLES
+from heuristics.icmp_vocabulary import ICMP_BY_NAME, ICMP_OBSERVABLES
+from heuristics.rulebook import IcmpEntry, Rule, Rulebook, load
+from heuristics.vocabulary import BY_NAME, OBSERVABLES, Observable
 
 WRONG_USAGE = 2  # exit code; a rulebook that cannot be used counts as one
 
@@ -57,9 +58,11 @@ def show(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The id of a rule, as `rules list` shows it.")],
     rulebook: RulebookOption = None,
 ) -> None:
-    """Show all about one rule: its condition, what it reads, its weight, explanation and reference."""
+    """Show all about one rule, or entry for ICMP errors: its condition, what it reads, explanation and reference."""
     with _errors_told():
-        typer.echo(_described(_load(rulebook).rule(id_)))
+        rules = _load(rulebook)
+        known = any(rule.id == id_ for rule in rules.all_rules)
+        typer.echo(_described(rules.rule(id_)) if known else _entry_described(rules.icmp_entry(id_)))
 
 
 @app.command()
@@ -69,17 +72,20 @@ def check(
     """Check a rulebook file: says ok, or everything that is wrong with it."""
     with _errors_told():
         checked = _load(file)
-        rules, reasons = len(checked.rules), len(checked.reasons)
-        typer.echo(visible(f"{file}: ok, {rules} rules and {reasons} reasons with the default rulebook below"))
+        rules, reasons, icmp = len(checked.rules), len(checked.reasons), len(checked.icmp)
+        counts = f"{rules} rules, {reasons} reasons and {icmp} entries for ICMP errors"
+        typer.echo(visible(f"{file}: ok, {counts} with the default rulebook below"))
 
 
 @app.command()
 def observables(
     format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
+    icmp: Annotated[bool, typer.Option("--icmp", help="Those of ICMP errors.")] = False,
 ) -> None:
-    """List the observables: every fact about a reset that the condition of a rule can ask for."""
+    """List the observables: every fact about a reset (or an ICMP error) that a condition can ask for."""
     rows: list[Row] = [
-        {"name": seen.name, "type": str(seen.type), "unit": seen.unit, "meaning": seen.meaning} for seen in OBSERVABLES
+        {"name": seen.name, "type": str(seen.type), "unit": seen.unit, "meaning": seen.meaning}
+        for seen in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
     ]
     typer.echo(_tabled(rows, rows, format_))
 
@@ -144,7 +150,6 @@ def _content(rule: Rule) -> Content:
 
 
 def _described(rule: Rule) -> str:
-    names = dict.fromkeys(part.name for part in walk(rule.condition) if isinstance(part, Name | Known))
     facts = [
         ("when", rule.when),
         ("weight", f"{rule.weight:+d} centi-nats: odds of a forgery times {math.exp(rule.weight / 100):.3g}"),
@@ -153,8 +158,24 @@ def _described(rule: Rule) -> str:
         ("enabled", "yes" if rule.enabled else "no"),
         ("reference", rule.reference),
     ]
-    lines = [f"{rule.id}: {rule.title}", *(f"  {label:<10} {text}" for label, text in facts), "  reads"]
-    for observable in map(BY_NAME.__getitem__, names):
+    return _listed(f"{rule.id}: {rule.title}", facts, rule.condition, BY_NAME)
+
+
+def _entry_described(entry: IcmpEntry) -> str:
+    facts = [
+        ("when", entry.when),
+        ("verdict", f"{entry.verdict}, origin {entry.origin}, suspicion {entry.suspicion} of 100"),
+        ("says", entry.say.source),
+        *([("device", entry.device)] if entry.device else []),
+        ("reference", entry.reference),
+    ]
+    return _listed(f"{entry.id}: an entry for ICMP errors", facts, entry.condition, ICMP_BY_NAME)
+
+
+def _listed(title: str, facts: Sequence[tuple[str, str]], condition: Node, vocabulary: Mapping[str, Observable]) -> str:
+    names = dict.fromkeys(part.name for part in walk(condition) if isinstance(part, Name | Known))
+    lines = [title, *(f"  {label:<10} {text}" for label, text in facts), "  reads"]
+    for observable in map(vocabulary.__getitem__, names):
         unit = f" ({observable.unit})" if observable.unit else ""
         lines.append(f"    {observable.name}{unit}: {observable.meaning}")
     return "\n".join(lines)

@@ -29,7 +29,10 @@ def summarize(
     ],
     format_: Annotated[
         Format,
-        typer.Option("--format", help="table, markdown: the summary; csv, jsonl: one row per reset; json: everything."),
+        typer.Option(
+            "--format",
+            help="table, markdown: the summary; csv, jsonl: a row per reset or ICMP error; json: everything.",
+        ),
     ] = Format.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
@@ -43,7 +46,7 @@ def summarize(
         bool, typer.Option("--from-plugin", help="Let the Wireshark plugin judge, inside tshark. Captures only.")
     ] = False,
 ) -> None:
-    """Judge every TCP reset: did the host sent it that it names, or something in between?"""
+    """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
     rules = load(overlays=() if rulebook is None else (rulebook,))
     found = find_sources(paths)
     if not found.files:
@@ -81,8 +84,8 @@ def _written(summary: Summary, format_: Format, top: int) -> str:
         case Format.MARKDOWN:
             return outputs.markdown(summary, senders=top)
         case Format.CSV:
-            return outputs.rows_csv([reset.row for reset in summary.resets])
+            return outputs.rows_csv(summary.rows)
         case Format.JSONL:
-            return outputs.rows_jsonl([reset.row for reset in summary.resets])
+            return outputs.rows_jsonl(summary.rows)
         case Format.JSON:
             return outputs.whole_json(summary)
