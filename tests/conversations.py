@@ -121,6 +121,7 @@ class Conversation:
     encapsulation: str
     tags: tuple[int, ...]
     odd: bool  # extension headers, options, fragments
+    latest: bytes = b""  # the last packet, before it was wrapped or cut into fragments
 
     @property
     def random(self) -> Random:
@@ -159,6 +160,7 @@ class Conversation:
                 traffic_class=shape.get("tos", 0),
                 flow_label=identification,
             )
+        self.latest = bytes(packet)
         pieces = [packet]
         if self.odd and rarely(random, 6):
             pieces = frames.fragments(packet, random.choice((8, 16, 24, 64)))[:6]

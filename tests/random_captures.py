@@ -7,10 +7,12 @@ it can shrink.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import frames
 from conversations import (
+    ADDRESSES,
     ENCAPSULATIONS,
     HOP_LIMITS,
     IDENTIFIERS,
@@ -157,17 +159,23 @@ def move(talk: Conversation) -> None:
 
 
 def complain(talk: Conversation) -> None:
-    """An ICMP error that quotes the last packet, from an end or a router, or an ICMP type nobody knows."""
+    """An ICMP error about a packet, whole or cut, from an end or a router, or an ICMP type nobody knows."""
     random, records = talk.random, talk.capture.records
     sender, receiver = talk.some_way()
-    quoted = b""
-    if records and records[-1][1].packet.version == talk.version:
-        quoted = bytes(records[-1][1].packet)[: random.choice((10, 28, 48, 60, 200))]
+    if rarely(random, 3):
+        sender = replace(sender, address=ADDRESSES[talk.version][2])
+    quoted = bytearray(talk.latest)
+    if records and rarely(random, 6):
+        quoted = bytearray(bytes(records[-1][1].packet))  # of any conversation, perhaps wrapped
+    if len(quoted) > 8 and random.randrange(2):
+        quoted[8 if talk.version == 4 else 7] = random.choice((1, 0, 57, 64))
+    data = bytes(quoted[: random.choice((10, 28, 48, 60, 200))])
+    code = random.choice((0, 1, 2, 3, 4, 9, 10, 13, 99))
     if talk.version == 4:
-        message, protocol = frames.icmp(random.choice((3, 11, 5, 4, 12, 40)), 1, quoted), frames.ICMP
+        message, protocol = frames.icmp(random.choice((3, 3, 3, 11, 5, 4, 12, 40)), code, data), frames.ICMP
     else:
-        message, protocol = frames.icmp(random.choice((1, 2, 3, 4, 100, 127, 200)), 0, quoted), frames.ICMPV6
-    talk.emit(sender, receiver, message, protocol, hop_limit=random.choice(HOP_LIMITS))
+        message, protocol = frames.icmp(random.choice((1, 1, 2, 3, 4, 100, 127, 200)), code, data), frames.ICMPV6
+    talk.emit(sender, receiver, message, protocol, hop_limit=random.choice((sender.hop_limit, *HOP_LIMITS)))
 
 
 def chat(talk: Conversation) -> None:
@@ -192,7 +200,7 @@ def nonsense(talk: Conversation) -> None:
 Step = Callable[[Conversation], None]
 STEPS: tuple[Step, ...] = (
     *(open_, open_, data, data, data, data, acknowledge, lose, close, reset, reset, reset, reset),
-    *(again, again, reopen, move, complain, chat, nonsense),
+    *(again, again, reopen, move, complain, complain, chat, nonsense),
 )
 
 
