@@ -218,11 +218,13 @@ def new_conversation(capture: Capture, odd_one_in: int) -> Conversation:
     return Conversation(capture, version, (client, server), encapsulation, tags, rarely(random, odd_one_in))
 
 
-def random_capture(random: Random, packets: int, odd_one_in: int = 5, damaged_one_in: int = NEVER) -> bytes:
+def random_capture(
+    random: Random, packets: int, odd_one_in: int = 5, damaged_one_in: int = NEVER, cut_one_in: int = 3
+) -> bytes:
     """A capture of about `packets` packets at most, as the bytes of a pcap file.
 
     One conversation in `odd_one_in` is tunnelled, one is tagged, one has fragments and extension headers. One packet in
-    `damaged_one_in` has a wrong byte somewhere in its headers.
+    `damaged_one_in` has a wrong byte somewhere in its headers. One capture in `cut_one_in` has a short snap length.
     """
     capture = Capture(random, random.choice((START_NS, START_NS, START_NS, 0)))
     talks = [new_conversation(capture, odd_one_in)]
@@ -231,21 +233,21 @@ def random_capture(random: Random, packets: int, odd_one_in: int = 5, damaged_on
             talks.append(new_conversation(capture, odd_one_in))
         random.choice(STEPS)(random.choice(talks))
         capture.wait()
-    return written(capture, damaged_one_in)
+    return written(capture, damaged_one_in, cut_one_in)
 
 
-def written(capture: Capture, damaged_one_in: int) -> bytes:
+def written(capture: Capture, damaged_one_in: int, cut_one_in: int) -> bytes:
     """The capture as a file: link type, byte order, snap length, and sometimes an end in mid-packet."""
     random = capture.random
     link = random.choice((frames.ETHERNET, frames.ETHERNET, frames.RAW, frames.LINUX_COOKED, frames.NULL))
-    snap = random.choice((262144, 262144, 262144, 262144, 262144, 262144, 96, 68, 54, 40))
+    snap = random.choice((96, 68, 54, 40)) if rarely(random, cut_one_in) else 262144
     records = []
     for time_ns, packet in capture.records:
         whole = frames.link_frame(link, packet.packet, packet.tags)
         if rarely(random, damaged_one_in):
             place = random.randrange(min(len(whole), 120))
             whole = whole[:place] + bytes([random.randrange(256)]) + whole[place + 1 :]
-        kept = whole[: random.randrange(14, 100)] if rarely(random, 40) else whole[:snap]
+        kept = whole[: random.randrange(14, 100)] if rarely(random, 20 * cut_one_in) else whole[:snap]
         records.append(Record(time_ns, kept, len(whole)))
     if rarely(random, 3) and len(records) > 1:  # overtaken on the way
         place = random.randrange(len(records) - 1)
