@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 67a8a4b7355ff1f996f9d9cf21b2a3514938a1330d3b22313d820253286b39b5
+-- rulebook hash: 690b2e302a3936e1e369117f6208806a879b63aa5694fbaf92fb03366ab4fd3c
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -1440,8 +1440,9 @@ local RULES = {
         and o.baseline_distance <= 40 and not o.syn_only
     end,
     say = function(o)
-      return "sent from " .. text(o.distance) .. " hops away; the sender is " .. text(o.baseline_distance)
-        .. " hops away"
+      return "only " .. text(o.distance)
+        .. " hops from this capture point, where a device on the way would sit; the sender is "
+        .. text(o.baseline_distance) .. " away"
     end,
   },
   { -- Sent from next to the capture point, the host being further away
@@ -1453,7 +1454,7 @@ local RULES = {
         and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
     end,
     say = function(o)
-      return "sent from " .. text(o.distance) .. " hops away; the host is " .. text(o.baseline_distance) .. " hops away"
+      return "only " .. text(o.distance) .. " hops from this capture point, where a device on the way would sit"
     end,
   },
   { -- Distance foreign to the flow, but known of the host

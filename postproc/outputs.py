@@ -15,9 +15,10 @@ from heuristics.errors import visible
 from postproc import escape
 from postproc.rejections import Rejector, told
 from postproc.resets import COLUMNS, JudgedReset, ResetRow
-from postproc.summary import Sender, Share, Summary
+from postproc.summary import Alike, Sender, Share, Summary, counted
 
 _VALUES_SHOWN = 6  # different hop values of one sender that a table shows
+_FRAMES_SHOWN = 12  # frames of resets that are alike
 _REJECTOR_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the probe had travelled", "saying")
 _SENDER_COLUMNS = ("sender", "resets", "suspicion", "verdicts", "hop baseline", "delta", "sent from", "sender is at")
 
@@ -28,7 +29,7 @@ def table(summary: Summary, senders: int) -> str:
         _counts(summary),
         *_both_shares(summary, "simple"),
         *_sections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
-        *(f"{number}. {_reset(reset, visible, visible)}" for number, reset in enumerate(summary.suspicious, 1)),
+        *(f"{number}. {_reset(alike, visible, visible)}" for number, alike in enumerate(summary.suspicious, 1)),
         *_rejections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
         visible(summary.conclusion),
     ]
@@ -44,8 +45,8 @@ def markdown(summary: Summary, senders: int) -> str:
         *_both_shares(summary, "pipe"),
         *_sections(summary, senders, "pipe", escape.markdown, lambda title: f"## {title}\n\n"),
         *(
-            f"{number}. {_reset(reset, escape.markdown, escape.markdown_code)}"
-            for number, reset in enumerate(summary.suspicious, 1)
+            f"{number}. {_reset(alike, escape.markdown, escape.markdown_code)}"
+            for number, alike in enumerate(summary.suspicious, 1)
         ),
     ]
     parts += _rejections(summary, senders, "pipe", escape.markdown, lambda title: f"## {title}\n\n")
@@ -226,8 +227,13 @@ def _values(values: Sequence[int], form: str = "d", unit: str = "") -> str:
     return ", ".join(f"{value:{form}}" for value in values[:_VALUES_SHOWN]) + more + unit
 
 
-def _reset(reset: JudgedReset, safe: Callable[[str], str], code: Callable[[str], str]) -> str:
-    row = reset.row
+def _frames(frames: Sequence[int]) -> str:
+    more = ", ..." if len(frames) > _FRAMES_SHOWN else ""
+    return f"frame{'' if len(frames) == 1 else 's'} {', '.join(map(str, frames[:_FRAMES_SHOWN]))}{more}"
+
+
+def _reset(alike: Alike, safe: Callable[[str], str], code: Callable[[str], str]) -> str:
+    reset, row = alike.reset, alike.reset.row
     reason = f" ({safe(row.reason)})" if row.reason else ""
     lines = [
         f"Frame {row.frame} of {safe(row.capture)}: {row.verdict}{reason}, suspicion {row.suspicion} of 100, "
@@ -235,6 +241,7 @@ def _reset(reset: JudgedReset, safe: Callable[[str], str], code: Callable[[str],
         f"- named sender {safe(row.src)} port {row.sport}, to {safe(row.dst)} port {row.dport}",
         f"- stage of the connection: {safe(row.stage)}",
         *(f"- {safe(words)}" for words in reset.words),
+        *([f"- alike: {counted(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
         *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
         *([f"- made like those of: {safe(row.device)}"] if row.device else []),
         f"- flow: {code(row.flow)}",

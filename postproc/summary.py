@@ -62,16 +62,26 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Resets of one capture that name one sender, with one verdict on the same evidence: the most suspicious of them,
+    and the frames of the others.
+    """
+
+    reset: JudgedReset
+    others: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
 
-    `suspicious` leaves out what is genuine or likely so. `errors` are the ICMP errors, `suspicious_errors` the most
+    `suspicious` leaves out what is genuine or likely so, and tells resets that are alike once. `errors` are the ICMP errors, `suspicious_errors` the most
     suspicious of them, `rejectors` those who sent them.
     """
 
     totals: Totals
     senders: tuple[Sender, ...]
-    suspicious: tuple[JudgedReset, ...]
+    suspicious: tuple[Alike, ...]
     resets: tuple[JudgedReset, ...]
     problems: tuple[Problem, ...]
     conclusion: str
@@ -90,7 +100,7 @@ def summarise(judged: Sequence[Judged], rulebook: Rulebook, top: int, problems: 
     return Summary(
         totals=totals,
         senders=_senders([reset.row for reset in resets]),
-        suspicious=tuple(suspicious[:top]),
+        suspicious=tuple(_alike(suspicious)[:top]),
         resets=resets,
         problems=(*problems, *(problem for each in judged for problem in each.problems)),
         conclusion=" ".join(
@@ -116,6 +126,15 @@ def _most_suspicious(judged: Sequence[JudgedReset]) -> list[JudgedReset]:
 
 def _in_order(judged: Sequence[JudgedReset]) -> list[ResetRow]:
     return sorted((each.row for each in judged), key=lambda row: row.frame)
+
+
+def _alike(ranked: Sequence[JudgedReset]) -> list[Alike]:
+    """`ranked` in groups that read the same, in the order of the first of each."""
+    groups: dict[tuple[object, ...], list[JudgedReset]] = {}
+    for reset in ranked:
+        row = reset.row
+        groups.setdefault((row.capture, row.src, row.verdict, row.evidence, row.reason), []).append(reset)
+    return [Alike(first, tuple(sorted(other.row.frame for other in rest))) for first, *rest in groups.values()]
 
 
 def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:

@@ -56,9 +56,16 @@ def test_senders_show_every_value_once_and_the_worst_come_first() -> None:
 
 
 def test_the_most_suspicious_are_picked_by_score_and_honest_ones_never() -> None:
-    resets = [judged_reset(score=score, frame=score) for score in (300, 500, 400)]
-    assert [reset.row.frame for reset in summary(HONEST, *resets, UNDECIDED, top=2).suspicious] == [500, 400]
+    resets = [judged_reset(score=score, frame=score, src=f"192.0.2.{score // 100}") for score in (300, 500, 400)]
+    assert [alike.reset.row.frame for alike in summary(HONEST, *resets, UNDECIDED, top=2).suspicious] == [500, 400]
     assert len(summary(HONEST, *resets, UNDECIDED).suspicious) == 4
+
+
+def test_resets_that_are_alike_are_told_once() -> None:
+    first, second = judged_reset(score=500, frame=7), judged_reset(score=500, frame=9)
+    other = judged_reset(score=400, frame=8, src="192.0.2.77")
+    suspicious = summary(second, other, first).suspicious
+    assert [(alike.reset.row.frame, alike.others) for alike in suspicious] == [(9, (7,)), (8, ())]
 
 
 def test_the_conclusion_names_the_distances() -> None:
