@@ -41,15 +41,20 @@ CLEARED = (Verdict.GENUINE, Verdict.LIKELY_GENUINE)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One labelled reset, our verdict on it, and whether the naive rule accuses it."""
+    """One labelled reset, where it came from (an Origin), our verdict on it, and whether the naive rule accuses it."""
 
     capture: str
     frame: int
     vantage: str
     mechanism: str
-    forged: bool
+    truth: str
     verdict: str
     naive: bool
+
+    @property
+    def forged(self) -> bool:
+        """Whether something in between sent it in the sender's name. A front-end speaks for itself."""
+        return self.truth == Origin.MIDDLEBOX
 
     @property
     def accused(self) -> bool:
@@ -62,9 +67,9 @@ class Case:
         return self.verdict in CLEARED
 
     @property
-    def group(self) -> tuple[str, str, bool]:
+    def group(self) -> tuple[str, str, str]:
         """What averages are over: a mechanism at one vantage, and the truth."""
-        return self.vantage, self.mechanism, self.forged
+        return self.vantage, self.mechanism, self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ def labelled_cases(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Ca
     cases = []
     for labels in sorted(folder.glob("*.labels.json")):
         truth = json.loads(labels.read_text(encoding="utf-8"))
-        capture = labels.with_name(labels.name.replace(".labels.json", ".pcap"))
+        capture = labels.with_name(truth["capture"])
         packets = _packets(capture, program)
         verdicts = _verdicts(capture.name, packets, rulebook)
         naive = _naively_accused(packets)
@@ -121,7 +126,7 @@ def labelled_cases(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Ca
                 frame=event["frame"],
                 vantage=truth["vantage"],
                 mechanism=event["mechanism"],
-                forged=event["origin"] != "endpoint",
+                truth=event["origin"],
                 verdict=verdicts.get(event["frame"], "not seen"),
                 naive=event["frame"] in naive,
             )
@@ -137,7 +142,7 @@ def labelled_icmp(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Icm
     for labels in sorted(folder.glob("*.labels.json")):
         truth = json.loads(labels.read_text(encoding="utf-8"))
         events = [event for event in truth["events"] if event["kind"] == "icmp_error"]
-        capture = labels.with_name(labels.name.replace(".labels.json", ".pcap"))
+        capture = labels.with_name(truth["capture"])
         rows = {}
         if events:
             rows = {
@@ -201,7 +206,7 @@ def _scores(cases: Sequence[Case], accuses: Callable[[Case], bool], clears: Call
     accused = [case for case in cases if accuses(case)]
     return Scores(
         forged_recall=_macro([case for case in cases if case.forged], accuses),
-        genuine_recall=_macro([case for case in cases if not case.forged], clears),
+        genuine_recall=_macro([case for case in cases if case.truth == Origin.ENDPOINT], clears),
         precision=fmean(case.forged for case in accused) if accused else 1.0,
         false_accusations=tuple(case for case in accused if not case.forged),
     )
@@ -213,7 +218,7 @@ def _macro(cases: Sequence[Case], right: Callable[[Case], bool]) -> float:
     return fmean(shares) if shares else 1.0
 
 
-def _groups(cases: Sequence[Case]) -> Iterable[tuple[tuple[str, str, bool], list[Case]]]:
+def _groups(cases: Sequence[Case]) -> Iterable[tuple[tuple[str, str, str], list[Case]]]:
     ordered = sorted(cases, key=lambda case: case.group)
     return ((key, list(group)) for key, group in groupby(ordered, key=lambda case: case.group))
 
@@ -223,14 +228,14 @@ def _print_groups(cases: Sequence[Case]) -> None:
         (
             vantage,
             mechanism,
-            "forged" if forged else "genuine",
+            truth,
             len(group),
             sum(case.accused for case in group),
             sum(not case.accused and not case.cleared for case in group),
             sum(case.cleared for case in group),
             sum(case.naive for case in group),
         )
-        for (vantage, mechanism, forged), group in _groups(cases)
+        for (vantage, mechanism, truth), group in _groups(cases)
     ]
     header = ("vantage", "mechanism", "truth", "n", "(likely) forged", "unclear", "(likely) genuine", "naive: forged")
     print(tabulate(rows, header), end="\n\n")

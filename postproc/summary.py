@@ -75,8 +75,8 @@ class Alike:
 class Summary:
     """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
 
-    `suspicious` leaves out what is genuine or likely so, and tells resets that are alike once. `errors` are the ICMP errors, `suspicious_errors` the most
-    suspicious of them, `rejectors` those who sent them.
+    `suspicious` leaves out what is genuine or likely so, and tells resets that are alike once. `errors` are the ICMP
+    errors, `suspicious_errors` the most suspicious of them, `rejectors` those who sent them.
     """
 
     totals: Totals
