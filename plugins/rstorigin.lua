@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 690b2e302a3936e1e369117f6208806a879b63aa5694fbaf92fb03366ab4fd3c
+-- rulebook hash: 36b0452b451062fc185b547b84536c8ac6b0db53e0c573e48153b7ad9ce3da29
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -1427,8 +1427,8 @@ local RULES = {
         and o.host_share >= 90 and o.baseline_distance <= 40
     end,
     say = function(o)
-      return "sent from " .. text(o.distance) .. " hops away, while " .. text(o.host_packets)
-        .. " other packets of this host come from " .. text(o.baseline_distance) .. " hops away"
+      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
+        .. " other packets of this host come from " .. text(o.baseline_distance) .. " hop(s) away"
     end,
   },
   { -- Sent from next to the capture point, the sender being further away
@@ -1441,7 +1441,7 @@ local RULES = {
     end,
     say = function(o)
       return "only " .. text(o.distance)
-        .. " hops from this capture point, where a device on the way would sit; the sender is "
+        .. " hop(s) from this capture point, where a device on the way would sit; the sender is "
         .. text(o.baseline_distance) .. " away"
     end,
   },
@@ -1454,7 +1454,7 @@ local RULES = {
         and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
     end,
     say = function(o)
-      return "only " .. text(o.distance) .. " hops from this capture point, where a device on the way would sit"
+      return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
     end,
   },
   { -- Distance foreign to the flow, but known of the host
@@ -1465,7 +1465,7 @@ local RULES = {
     end,
     say = function(o)
       return "other packets of this host come from " .. text(o.distance)
-        .. " hops away too, so a service may use a hop limit of its own"
+        .. " hop(s) away too, so a service may use a hop limit of its own"
     end,
   },
   { -- Answers too soon to be as far as its baseline says
@@ -1477,7 +1477,7 @@ local RULES = {
     end,
     say = function(o)
       return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
-        .. " hops away: its service uses a hop limit of its own"
+        .. " hop(s) away: its service uses a hop limit of its own"
     end,
   },
   { -- A whole round trip from a fraction of the way
@@ -1537,7 +1537,7 @@ local RULES = {
         and o.host_share >= 90 and o.distance >= 3
     end,
     say = function(o)
-      return "sent from " .. text(o.distance) .. " hops away, like " .. text(o.host_packets)
+      return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
         .. " other packets of this host"
     end,
   },
@@ -1948,7 +1948,7 @@ local REASONS = {
       return o.distance ~= nil and o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
     end,
     say = function(o)
-      return "sender and reset both come from " .. text(o.distance) .. " hops away: a device that near looks the same"
+      return "sender and reset both come from " .. text(o.distance) .. " hop(s) away: a device that near looks the same"
     end,
   },
   {
@@ -2247,7 +2247,7 @@ local ICMP_ENTRIES = {
       return text(o.icmp_name)
         .. ", from the unspecified address ::, as Palo Alto Networks firewalls send it before "
         .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
-        .. " hops away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
+        .. " hop(s) away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
         .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
     end,
   },
@@ -2261,7 +2261,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance)
-        .. " hops away, but the packet that it is about cannot be read"
+        .. " hop(s) away, but the packet that it is about cannot be read"
     end,
   },
   {
@@ -2286,7 +2286,7 @@ local ICMP_ENTRIES = {
       return o.icmp_class ~= nil and o.icmp_class == "unknown"
     end,
     say = function(o)
-      return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hops away"
+      return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
     end,
   },
   {
@@ -2302,7 +2302,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
-        .. " hops away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_nearest)
+        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_nearest)
         .. " hops away, and the probe had gone only " .. text(o.quoted_beyond)
         .. " hops beyond the capture point (quoted hop limit " .. text(o.quoted_hop_limit)
         .. "): it never reached the host"
@@ -2348,7 +2348,7 @@ local ICMP_ENTRIES = {
       return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
     end,
     say = function(o)
-      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hops away (hop limit "
+      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
         .. text(o.hop_limit) .. "), the host is " .. text(o.target_distance)
         .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
         .. " does not say that the probe fell short of it"
@@ -2364,8 +2364,8 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
-        .. " hops away, one hop off its other packets: a route change and a device next to the "
-        .. "host look the same"
+        .. " hop(s) away, one hop off its other packets: a route change and a device next to "
+        .. "the host look the same"
     end,
   },
   {
@@ -2379,7 +2379,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
-        .. " hops away like its other packets (hop limit " .. text(o.hop_limit)
+        .. " hop(s) away like its other packets (hop limit " .. text(o.hop_limit)
         .. "), and the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted hop limit "
         .. text(o.quoted_hop_limit) .. ")"
     end,
@@ -2394,7 +2394,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance)
-        .. " hops away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
+        .. " hop(s) away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
         .. text(o.quoted_hop_limit) .. ")"
     end,
   },
@@ -2408,7 +2408,7 @@ local ICMP_ENTRIES = {
         and o.quoted_beyond == o.distance
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hops away (hop limit "
+      return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
         .. text(o.hop_limit) .. "), and just as far the probe had come (quoted hop limit "
         .. text(o.quoted_hop_limit) .. "); the capture shows nothing else of this host"
     end,
@@ -2423,7 +2423,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name, from " .. text(o.distance)
-        .. " hops away, and the capture shows nothing else of this host to compare with: the "
+        .. " hop(s) away, and the capture shows nothing else of this host to compare with: the "
         .. "host or a device in its name"
     end,
   },
@@ -2438,8 +2438,8 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " from " .. text(o.distance)
-        .. " hops away, but other packets of the address that it names as its source come from "
-        .. "elsewhere (" .. text(o.source_gap) .. " hops off)"
+        .. " hop(s) away, but other packets of the address that it names as its source come "
+        .. "from elsewhere (" .. text(o.source_gap) .. " hops off)"
     end,
   },
   {
@@ -2452,7 +2452,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from " .. text(o.distance)
-        .. " hops away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
+        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
         .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
     end,
   },
@@ -2466,7 +2466,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hops away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_distance)
+        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_distance)
         .. " hops away: a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
         .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
     end,
@@ -2481,7 +2481,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
-        .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+        .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
         .. "): a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
         .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
     end,
@@ -2497,7 +2497,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hops away (hop limit " .. text(o.hop_limit)
+        .. " hop(s) away (hop limit " .. text(o.hop_limit)
         .. "), of a probe whose hop limit it had already counted down (" .. text(o.quoted_hop_limit)
         .. "), as who forwards does: a firewall that rejects"
     end,
@@ -2512,7 +2512,7 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hops away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
+        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
         .. "): a firewall that rejects, or the host by another of its addresses"
     end,
   },
@@ -2526,7 +2526,7 @@ local ICMP_ENTRIES = {
         and o.target_idle_us <= 10000000
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
         .. "), about a host that answered " .. text(o.target_idle_us)
         .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
         .. text(o.quoted_hop_limit) .. ")"
@@ -2541,7 +2541,7 @@ local ICMP_ENTRIES = {
       return o.icmp_class ~= nil and o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
         .. "), by an address that also refuses packets to this host by policy; the probe had " .. "travelled "
         .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
     end,
@@ -2556,7 +2556,7 @@ local ICMP_ENTRIES = {
         and o.icmp_class == "unreachable" and (o.target_after or o.port_answers)
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hops away (hop limit " .. text(o.hop_limit)
+      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
         .. "), about a host that answers elsewhere in the capture: policy, or the host was down "
         .. "for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
         .. text(o.quoted_hop_limit) .. ")"
@@ -2571,7 +2571,7 @@ local ICMP_ENTRIES = {
       return o.icmp_class ~= nil and o.icmp_class == "unreachable"
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
         .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
         .. text(o.quoted_hop_limit) .. ")"
     end,
@@ -2585,7 +2585,7 @@ local ICMP_ENTRIES = {
       return o.icmp_class ~= nil and o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
         .. text(o.hop_limit) .. "); the probe had hop limit " .. text(o.quoted_hop_limit)
         .. " left, as in traceroute or a routing loop"
     end,
@@ -2599,7 +2599,7 @@ local ICMP_ENTRIES = {
       return o.icmp_class ~= nil and o.icmp_class == "path"
     end,
     say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hops away (hop limit "
+      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
         .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
         .. text(o.quoted_hop_limit) .. ")"
     end,
