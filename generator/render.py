@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heuristics import fields as wireshark
-from heuristics.expressions import Node, to_lua
+from heuristics.expressions import MAX_OBSERVABLE, Node, to_lua
 from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.lua_text import lua_string
 from heuristics.rulebook import Rulebook
@@ -31,6 +31,7 @@ def render_plugin(rulebook: Rulebook) -> str:
     return template.render(
         rulebook=rulebook,
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
+        max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
         wireshark=wireshark,
         verdicts=Verdict,

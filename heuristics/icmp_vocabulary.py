@@ -107,5 +107,7 @@ _PROBER = _table(
     ),
 )
 
+# Those that a capture always gives; see heuristics.vocabulary.ALWAYS.
+ICMP_ALWAYS: frozenset[str] = frozenset({"ip_version", "hop_limit", "distance", "icmp_name", "icmp_class", "stage"})
 ICMP_OBSERVABLES: tuple[Observable, ...] = _ERROR + _QUOTE + _TARGET + _SOURCE + _PROBER
 ICMP_BY_NAME: dict[str, Observable] = {observable.name: observable for observable in ICMP_OBSERVABLES}

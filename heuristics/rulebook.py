@@ -15,9 +15,10 @@ from typing import Any
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
 from heuristics.expressions import Node, Test, parse, to_python
+from heuristics.icmp_vocabulary import ICMP_ALWAYS
 from heuristics.rulebook_file import CONCLUDED, ICMP, VOCABULARY, RulebookFile, parse_file, subject
 from heuristics.template import Template, parse_template
-from heuristics.vocabulary import Type
+from heuristics.vocabulary import ALWAYS, Type
 
 DEFAULT_NAME = "default rulebook"  # what messages call the packaged file
 
@@ -289,14 +290,17 @@ class _Merged:
             reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
             causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
             hands=tuple(Hand(**_parsed(entry, CONCLUDED)) for entry in self.entries["hand"].values()),
-            icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP)) for entry in self.entries["icmp"].values()),
+            icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP, ICMP_ALWAYS)) for entry in self.entries["icmp"].values()),
         )
 
 
 def _parsed(
-    entry: dict[str, Any], vocabulary: Mapping[str, Type] = VOCABULARY, spoken: Mapping[str, Type] = VOCABULARY
+    entry: dict[str, Any],
+    vocabulary: Mapping[str, Type] = VOCABULARY,
+    spoken: Mapping[str, Type] = VOCABULARY,
+    always: frozenset[str] = ALWAYS,
 ) -> dict[str, Any]:
-    condition, say = parse(entry["when"], vocabulary), parse_template(entry["say"], spoken)
+    condition, say = parse(entry["when"], vocabulary, always), parse_template(entry["say"], spoken)
     return {**entry, "condition": condition, "say": say}
 
 

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 36b0452b451062fc185b547b84536c8ac6b0db53e0c573e48153b7ad9ce3da29
+-- rulebook hash: 33d92e247eaa6510d6e9db2a97abbb5a41da2b7727c93a897c78223ea5194a1c
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -74,145 +74,151 @@ local add = {
 
 -- One boolean for each rule, present where the rule fired.
 local add_evidence = {
-  hop_gap = ProtoField.bool("rstorigin.evidence.hop_gap",
+  ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
-  hop_gap_thin = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
+  ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
     "Hop limit foreign to the only packet the sender shows"),
-  hop_gap_one = ProtoField.bool("rstorigin.evidence.hop_gap_one",
+  ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
     "Hop limit one away from the sender's"),
-  hop_gap_host = ProtoField.bool("rstorigin.evidence.hop_gap_host",
+  ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
-  near_initial = ProtoField.bool("rstorigin.evidence.near_initial",
+  ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
     "Sent from next to the capture point, the sender being further away"),
-  near_initial_host = ProtoField.bool("rstorigin.evidence.near_initial_host",
+  ["near_initial_host"] = ProtoField.bool("rstorigin.evidence.near_initial_host",
     "Sent from next to the capture point, the host being further away"),
-  hop_known_of_host = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
+  ["hop_known_of_host"] = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
     "Distance foreign to the flow, but known of the host"),
-  service_hop_limit = ProtoField.bool("rstorigin.evidence.service_hop_limit",
+  ["service_hop_limit"] = ProtoField.bool("rstorigin.evidence.service_hop_limit",
     "Answers too soon to be as far as its baseline says"),
-  late_for_its_place = ProtoField.bool("rstorigin.evidence.late_for_its_place",
+  ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
     "A whole round trip from a fraction of the way"),
-  hop_match = ProtoField.bool("rstorigin.evidence.hop_match",
+  ["hop_match"] = ProtoField.bool("rstorigin.evidence.hop_match",
     "Hop limit as in the sender's own packets"),
-  hop_match_near = ProtoField.bool("rstorigin.evidence.hop_match_near",
+  ["hop_match_near"] = ProtoField.bool("rstorigin.evidence.hop_match_near",
     "Hop limit as in the sender's own packets, from very near"),
-  hop_match_local = ProtoField.bool("rstorigin.evidence.hop_match_local",
+  ["hop_match_local"] = ProtoField.bool("rstorigin.evidence.hop_match_local",
     "Sender and reset both on this link"),
-  hop_match_host = ProtoField.bool("rstorigin.evidence.hop_match_host",
+  ["hop_match_host"] = ProtoField.bool("rstorigin.evidence.hop_match_host",
     "Distance as in the host's other packets"),
-  hop_match_host_local = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
+  ["hop_match_host_local"] = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
     "Host and reset both on this link"),
-  own_resets_too = ProtoField.bool("rstorigin.evidence.own_resets_too",
+  ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
     "The sender reset this flow itself as well"),
-  handshake_match = ProtoField.bool("rstorigin.evidence.handshake_match",
+  ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
     "Same box as the handshake, data from another"),
-  causality = ProtoField.bool("rstorigin.evidence.causality",
+  ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
     "Answers sooner than the sender can"),
-  causality_host = ProtoField.bool("rstorigin.evidence.causality_host",
+  ["causality_host"] = ProtoField.bool("rstorigin.evidence.causality_host",
     "Answers sooner than the host does elsewhere, from about its distance"),
-  causality_once = ProtoField.bool("rstorigin.evidence.causality_once",
+  ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
     "Answers sooner than the only round trip measured"),
-  full_rtt = ProtoField.bool("rstorigin.evidence.full_rtt",
+  ["full_rtt"] = ProtoField.bool("rstorigin.evidence.full_rtt",
     "Refuses after exactly one round trip, from the host's distance"),
-  too_fast = ProtoField.bool("rstorigin.evidence.too_fast",
+  ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
     "Sooner than half a round trip after the sender was last sent anything"),
-  both_ways = ProtoField.bool("rstorigin.evidence.both_ways",
+  ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
     "Resets in both directions at once"),
-  speaks_after = ProtoField.bool("rstorigin.evidence.speaks_after",
+  ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
-  speaks_after_syn = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
+  ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
     "A scanner goes on after its kernel's reset"),
-  burst_hops = ProtoField.bool("rstorigin.evidence.burst_hops",
+  ["burst_hops"] = ProtoField.bool("rstorigin.evidence.burst_hops",
     "One burst, several foreign hop limits"),
-  seq_stride = ProtoField.bool("rstorigin.evidence.seq_stride",
+  ["seq_stride"] = ProtoField.bool("rstorigin.evidence.seq_stride",
     "One burst steps ahead of the sender's sequence numbers"),
-  burst_company = ProtoField.bool("rstorigin.evidence.burst_company",
+  ["seq_stride_gap"] = ProtoField.bool("rstorigin.evidence.seq_stride_gap",
+    "With a burst that steps ahead, from a foreign distance"),
+  ["burst_company"] = ProtoField.bool("rstorigin.evidence.burst_company",
     "In the company of foreign resets"),
-  mirrored = ProtoField.bool("rstorigin.evidence.mirrored",
-    "Header fields copied from the packet it answers"),
-  mirrored_window = ProtoField.bool("rstorigin.evidence.mirrored_window",
+  ["mirrored"] = ProtoField.bool("rstorigin.evidence.mirrored",
+    "IP ID copied from the packet it answers"),
+  ["mirrored_reserved"] = ProtoField.bool("rstorigin.evidence.mirrored_reserved",
+    "Reserved bits copied from the packet it answers"),
+  ["mirrored_window"] = ProtoField.bool("rstorigin.evidence.mirrored_window",
     "Window copied from the packet it answers"),
-  bad_ack = ProtoField.bool("rstorigin.evidence.bad_ack",
+  ["bad_ack"] = ProtoField.bool("rstorigin.evidence.bad_ack",
     "Acknowledges what cannot be acknowledged"),
-  bare_on_open = ProtoField.bool("rstorigin.evidence.bare_on_open",
+  ["bad_ack_isn"] = ProtoField.bool("rstorigin.evidence.bad_ack_isn",
+    "Acknowledges the SYN's own number"),
+  ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
     "Bare reset on an open connection"),
-  explained = ProtoField.bool("rstorigin.evidence.explained",
+  ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
     "Bare reset of a connection that had ended"),
-  ts_missing = ProtoField.bool("rstorigin.evidence.ts_missing",
+  ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
     "Abort without the sender's timestamps"),
-  df_clear = ProtoField.bool("rstorigin.evidence.df_clear",
+  ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
     "Don't-fragment clear, unlike the sender's"),
-  ip_id_foreign = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
+  ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
     "IP ID far from the sender's run"),
-  ip_id_foreign_abort = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
+  ["ip_id_foreign_abort"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
     "Abort with an IP ID far from the sender's run"),
-  flow_label_zero = ProtoField.bool("rstorigin.evidence.flow_label_zero",
+  ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
     "Flow label 0, unlike the sender's"),
-  tos_echo = ProtoField.bool("rstorigin.evidence.tos_echo",
+  ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
     "Type of service of the SYN echoed"),
-  active_form = ProtoField.bool("rstorigin.evidence.active_form",
+  ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
     "Timestamp continues the sender's"),
-  id_run = ProtoField.bool("rstorigin.evidence.id_run",
+  ["id_run"] = ProtoField.bool("rstorigin.evidence.id_run",
     "IP ID is the sender's next"),
-  after_fin = ProtoField.bool("rstorigin.evidence.after_fin",
+  ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
     "After a FIN: ordinary teardown"),
-  netscaler_code = ProtoField.bool("rstorigin.evidence.netscaler_code",
+  ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
     "NetScaler reset code in the window"),
-  bigip_cause = ProtoField.bool("rstorigin.evidence.bigip_cause",
+  ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
     "F5 BIG-IP reset cause in the payload"),
 }
 
 -- The same for each entry that judges ICMP errors.
 local add_icmp = {
-  unspecified_source = ProtoField.bool("rstorigin.icmp.unspecified_source",
+  ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
     "unspecified source"),
-  no_quote = ProtoField.bool("rstorigin.icmp.no_quote",
+  ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
     "no quote"),
-  not_its_packet = ProtoField.bool("rstorigin.icmp.not_its_packet",
+  ["not_its_packet"] = ProtoField.bool("rstorigin.icmp.not_its_packet",
     "not its packet"),
-  undefined = ProtoField.bool("rstorigin.icmp.undefined",
+  ["undefined"] = ProtoField.bool("rstorigin.icmp.undefined",
     "undefined"),
-  in_the_hosts_name = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
+  ["in_the_hosts_name"] = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
     "in the hosts name"),
-  never_came_near = ProtoField.bool("rstorigin.icmp.never_came_near",
+  ["never_came_near"] = ProtoField.bool("rstorigin.icmp.never_came_near",
     "never came near"),
-  short_of_the_host = ProtoField.bool("rstorigin.icmp.short_of_the_host",
+  ["short_of_the_host"] = ProtoField.bool("rstorigin.icmp.short_of_the_host",
     "short of the host"),
-  host_out_of_place = ProtoField.bool("rstorigin.icmp.host_out_of_place",
+  ["host_out_of_place"] = ProtoField.bool("rstorigin.icmp.host_out_of_place",
     "host out of place"),
-  one_hop_off = ProtoField.bool("rstorigin.icmp.one_hop_off",
+  ["one_hop_off"] = ProtoField.bool("rstorigin.icmp.one_hop_off",
     "one hop off"),
-  host_itself = ProtoField.bool("rstorigin.icmp.host_itself",
+  ["host_itself"] = ProtoField.bool("rstorigin.icmp.host_itself",
     "host itself"),
-  host_itself_near = ProtoField.bool("rstorigin.icmp.host_itself_near",
+  ["host_itself_near"] = ProtoField.bool("rstorigin.icmp.host_itself_near",
     "host itself near"),
-  host_unseen = ProtoField.bool("rstorigin.icmp.host_unseen",
+  ["host_unseen"] = ProtoField.bool("rstorigin.icmp.host_unseen",
     "host unseen"),
-  host_unknown = ProtoField.bool("rstorigin.icmp.host_unknown",
+  ["host_unknown"] = ProtoField.bool("rstorigin.icmp.host_unknown",
     "host unknown"),
-  source_out_of_place = ProtoField.bool("rstorigin.icmp.source_out_of_place",
+  ["source_out_of_place"] = ProtoField.bool("rstorigin.icmp.source_out_of_place",
     "source out of place"),
-  prohibited = ProtoField.bool("rstorigin.icmp.prohibited",
+  ["prohibited"] = ProtoField.bool("rstorigin.icmp.prohibited",
     "prohibited"),
-  port_refused_for_host = ProtoField.bool("rstorigin.icmp.port_refused_for_host",
+  ["port_refused_for_host"] = ProtoField.bool("rstorigin.icmp.port_refused_for_host",
     "port refused for host"),
-  tcp_port_refused = ProtoField.bool("rstorigin.icmp.tcp_port_refused",
+  ["tcp_port_refused"] = ProtoField.bool("rstorigin.icmp.tcp_port_refused",
     "tcp port refused"),
-  port_refused_on_the_way = ProtoField.bool("rstorigin.icmp.port_refused_on_the_way",
+  ["port_refused_on_the_way"] = ProtoField.bool("rstorigin.icmp.port_refused_on_the_way",
     "port refused on the way"),
-  port_by_another_address = ProtoField.bool("rstorigin.icmp.port_by_another_address",
+  ["port_by_another_address"] = ProtoField.bool("rstorigin.icmp.port_by_another_address",
     "port by another address"),
-  policy_as_unreachable = ProtoField.bool("rstorigin.icmp.policy_as_unreachable",
+  ["policy_as_unreachable"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable",
     "policy as unreachable"),
-  policy_as_unreachable_too = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_too",
+  ["policy_as_unreachable_too"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_too",
     "policy as unreachable too"),
-  policy_as_unreachable_later = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_later",
+  ["policy_as_unreachable_later"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_later",
     "policy as unreachable later"),
-  unreachable = ProtoField.bool("rstorigin.icmp.unreachable",
+  ["unreachable"] = ProtoField.bool("rstorigin.icmp.unreachable",
     "unreachable"),
-  hops_used_up = ProtoField.bool("rstorigin.icmp.hops_used_up",
+  ["hops_used_up"] = ProtoField.bool("rstorigin.icmp.hops_used_up",
     "hops used up"),
-  on_the_way = ProtoField.bool("rstorigin.icmp.on_the_way",
+  ["on_the_way"] = ProtoField.bool("rstorigin.icmp.on_the_way",
     "on the way"),
 }
 
@@ -294,6 +300,14 @@ end
 -- How far sequence number `a` lies beyond `b`, signed, across the wrap (RFC 9293 section 3.4).
 local function seq_diff(a, b)
   return (a - b + 2147483648) % 4294967296 - 2147483648
+end
+
+-- Time from one packet to another in microseconds. Held to what rules may compute with (12 days), so that Lua 5.2 is
+-- exact: packets without a time stamp lie decades from the others.
+local MAX_ELAPSED = 1099511627776
+
+local function elapsed_us(later_us, earlier_us)
+  return math.max(-MAX_ELAPSED, math.min(MAX_ELAPSED, later_us - earlier_us))
 end
 
 -- The value of a field's `index`-th occurrence, by default the first.
@@ -654,7 +668,7 @@ local function take_round_trips(packet, side, peer)
     if seq_diff(packet.ack, sent.segment_end) < 0 then
       waiting[#waiting + 1] = sent
     elseif packet.ack == sent.segment_end and not sent.twice and packet.time_us >= sent.time_us then
-      add_round_trip(side.round_trips, packet.time_us - sent.time_us, sent.start == peer.isn)
+      add_round_trip(side.round_trips, elapsed_us(packet.time_us, sent.time_us), sent.start == peer.isn)
     end
   end
   peer.sent = waiting
@@ -667,7 +681,7 @@ local function time_answer(packet, peer, round_trips)
   end
   peer.handshake_answered = true
   if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us then
-    add_round_trip(round_trips, packet.time_us - peer.handshake_us, true)
+    add_round_trip(round_trips, elapsed_us(packet.time_us, peer.handshake_us), true)
   end
 end
 
@@ -749,15 +763,15 @@ local function acked_us(packet, peer)
   end
   for _, sent in ipairs(peer.sent) do
     if seq_diff(sent.segment_end, packet.ack) >= 0 and seq_diff(packet.ack, sent.start) > 0 then
-      return packet.time_us - sent.time_us
+      return elapsed_us(packet.time_us, sent.time_us)
     end
   end
 end
 
 -- Time since the last packet of the flow, in either direction.
 local function idle_us(packet, side, peer)
-  local since_own = side.last_us and packet.time_us - side.last_us
-  local since_peer = peer.last_us and packet.time_us - peer.last_us
+  local since_own = side.last_us and elapsed_us(packet.time_us, side.last_us)
+  local since_peer = peer.last_us and elapsed_us(packet.time_us, peer.last_us)
   if since_own and since_peer then
     return math.min(since_own, since_peer)
   end
@@ -827,7 +841,7 @@ local function note_crossing(packet, peer)
   if not other then
     return nil
   end
-  local gap_us = math.abs(packet.time_us - other.time_us)
+  local gap_us = math.abs(elapsed_us(packet.time_us, other.time_us))
   if not other.peer_reset_gap_us or gap_us < other.peer_reset_gap_us then
     other.peer_reset_gap_us = gap_us
   end
@@ -852,7 +866,6 @@ local function take_reset(packet, flow, side, peer)
     payload_len = packet.payload_len,
     tsval = packet.tsval,
     hop_limit = packet.hop_limit,
-    src = packet.src,
     flow = flow,
     side = side,
     peer = peer,
@@ -867,7 +880,7 @@ local function take_reset(packet, flow, side, peer)
     seq_ahead = ahead,
     acked_us = acked,
     idle_us = idle_us(packet, side, peer),
-    response_us = acked or (peer.last_us and packet.time_us - peer.last_us),
+    response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
     id_step = id_step,
     own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
     peer_reset_gap_us = note_crossing(packet, peer),
@@ -1106,7 +1119,7 @@ local function observe_target(o, packet, error, moment)
   o.target_nearest = nearest(0, order)
   o.target_share = share(most, packets)
   o.target_gap = nearest(o.distance, order)
-  o.target_idle_us = moment.target_us and packet.time_us - moment.target_us
+  o.target_idle_us = moment.target_us and elapsed_us(packet.time_us, moment.target_us)
   o.target_after = (host.last_frame or 0) > packet.frame
   o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
 end
@@ -1383,8 +1396,7 @@ local RULES = {
     id = "hop_gap",
     weight = 340,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.flow_packets ~= nil and o.host_packets ~= nil
-        and o.syn_only ~= nil and o.seq_foreign ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
         and o.distance_gap >= 1 and (o.flow_packets >= 2 or o.host_packets >= 3) and not o.syn_only
         and not o.seq_foreign and o.baseline_distance <= 40
     end,
@@ -1397,8 +1409,7 @@ local RULES = {
     id = "hop_gap_thin",
     weight = 200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.flow_packets ~= nil and o.host_packets ~= nil
-        and o.syn_only ~= nil and o.seq_foreign ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
         and o.distance_gap >= 1 and o.flow_packets < 2 and o.host_packets < 3 and not o.syn_only
         and not o.seq_foreign and o.baseline_distance <= 40
     end,
@@ -1411,7 +1422,7 @@ local RULES = {
     id = "hop_gap_one",
     weight = 30,
     holds = function(o)
-      return o.hop_gap ~= nil and o.syn_only ~= nil and o.hop_gap == 1 and not o.syn_only
+      return o.hop_gap ~= nil and o.hop_gap == 1 and not o.syn_only
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
@@ -1422,9 +1433,8 @@ local RULES = {
     id = "hop_gap_host",
     weight = 275,
     holds = function(o)
-      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
-        and o.baseline_distance ~= nil and o.flow_packets == 0 and o.host_gap >= 2 and o.host_packets >= 3
-        and o.host_share >= 90 and o.baseline_distance <= 40
+      return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
+        and o.host_gap >= 2 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -1435,9 +1445,8 @@ local RULES = {
     id = "near_initial",
     weight = 150,
     holds = function(o)
-      return o.distance ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.syn_only ~= nil
-        and o.distance <= 2 and o.distance_gap >= 3 and o.baseline_distance - o.distance >= 3
-        and o.baseline_distance <= 40 and not o.syn_only
+      return o.distance_gap ~= nil and o.baseline_distance ~= nil and o.distance <= 2 and o.distance_gap >= 3
+        and o.baseline_distance - o.distance >= 3 and o.baseline_distance <= 40 and not o.syn_only
     end,
     say = function(o)
       return "only " .. text(o.distance)
@@ -1449,9 +1458,9 @@ local RULES = {
     id = "near_initial_host",
     weight = 150,
     holds = function(o)
-      return o.flow_packets ~= nil and o.distance ~= nil and o.host_gap ~= nil and o.host_packets ~= nil
-        and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0 and o.distance <= 2
-        and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
+      return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
+        and o.distance <= 2 and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90
+        and o.baseline_distance <= 40
     end,
     say = function(o)
       return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
@@ -1472,8 +1481,8 @@ local RULES = {
     id = "service_hop_limit",
     weight = -300,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil
-        and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
+      return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.hop_gap >= 1
+        and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
     end,
     say = function(o)
       return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
@@ -1484,7 +1493,7 @@ local RULES = {
     id = "late_for_its_place",
     weight = -200,
     holds = function(o)
-      return o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
         and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
         and o.acked_us * 10 <= o.rtt_us * 20
     end,
@@ -1497,8 +1506,7 @@ local RULES = {
     id = "hop_match",
     weight = -200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
-        and o.flow_values <= 2 and o.distance >= 3
+      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
@@ -1508,8 +1516,7 @@ local RULES = {
     id = "hop_match_near",
     weight = -90,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
-        and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
+      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit)
@@ -1520,8 +1527,7 @@ local RULES = {
     id = "hop_match_local",
     weight = -150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_values ~= nil and o.distance ~= nil and o.hop_gap == 0
-        and o.flow_values <= 2 and o.distance == 0
+      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit)
@@ -1532,9 +1538,8 @@ local RULES = {
     id = "hop_match_host",
     weight = -200,
     holds = function(o)
-      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
-        and o.distance ~= nil and o.flow_packets == 0 and o.host_gap == 0 and o.host_packets >= 3
-        and o.host_share >= 90 and o.distance >= 3
+      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
+        and o.host_packets >= 3 and o.host_share >= 90 and o.distance >= 3
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -1545,9 +1550,8 @@ local RULES = {
     id = "hop_match_host_local",
     weight = -100,
     holds = function(o)
-      return o.flow_packets ~= nil and o.host_gap ~= nil and o.host_packets ~= nil and o.host_share ~= nil
-        and o.distance ~= nil and o.flow_packets == 0 and o.host_gap == 0 and o.host_packets >= 3
-        and o.host_share >= 90 and o.distance == 0
+      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
+        and o.host_packets >= 3 and o.host_share >= 90 and o.distance == 0
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
@@ -1558,8 +1562,7 @@ local RULES = {
     id = "own_resets_too",
     weight = -200,
     holds = function(o)
-      return o.own_resets ~= nil and o.hop_gap ~= nil and o.burst_ahead ~= nil and o.own_resets >= 1
-        and o.hop_gap >= 1 and o.burst_ahead == 0
+      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -1583,9 +1586,9 @@ local RULES = {
     id = "causality",
     weight = 450,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.rtt_source ~= nil
-        and o.host_gap ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
-        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and (o.rtt_source == "flow" or o.host_gap >= 2)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
+        and o.rtt_confirmed and (o.rtt_source == "flow" or o.host_gap >= 2)
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -1596,9 +1599,9 @@ local RULES = {
     id = "causality_host",
     weight = 180,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.rtt_source ~= nil
-        and o.host_gap ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
-        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
+        and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
@@ -1621,8 +1624,8 @@ local RULES = {
     id = "full_rtt",
     weight = -80,
     holds = function(o)
-      return o.flow_packets ~= nil and o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-        and o.flow_packets == 0 and o.host_gap == 0 and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 9
+      return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
+        and o.host_gap == 0 and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 9
         and o.acked_us * 10 <= o.rtt_us * 15
     end,
     say = function(o)
@@ -1634,9 +1637,8 @@ local RULES = {
     id = "too_fast",
     weight = 25,
     holds = function(o)
-      return o.response_us ~= nil and o.rtt_us ~= nil and o.resets_before ~= nil and o.acked_us == nil
-        and 0 <= o.response_us * 2 and o.response_us * 2 < o.rtt_us and o.rtt_us - o.response_us >= 1000
-        and o.resets_before == 0
+      return o.response_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.response_us * 2
+        and o.response_us * 2 < o.rtt_us and o.rtt_us - o.response_us >= 1000 and o.resets_before == 0
     end,
     say = function(o)
       return "comes " .. text(o.response_us)
@@ -1659,7 +1661,7 @@ local RULES = {
     id = "speaks_after",
     weight = 400,
     holds = function(o)
-      return o.spoke_after ~= nil and o.syn_only ~= nil and o.spoke_after and not o.syn_only
+      return o.spoke_after and not o.syn_only
     end,
     say = function()
       return "the sender went on with the conversation past its own reset, with no new SYN"
@@ -1669,7 +1671,7 @@ local RULES = {
     id = "speaks_after_syn",
     weight = 150,
     holds = function(o)
-      return o.spoke_after ~= nil and o.syn_only ~= nil and o.spoke_after and o.syn_only
+      return o.spoke_after and o.syn_only
     end,
     say = function()
       return "the sender went on past its own reset, but had sent only a SYN before: a raw-socket "
@@ -1680,7 +1682,7 @@ local RULES = {
     id = "burst_hops",
     weight = 400,
     holds = function(o)
-      return o.burst_foreign ~= nil and o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 1
+      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 1
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
@@ -1691,41 +1693,62 @@ local RULES = {
     id = "seq_stride",
     weight = 350,
     holds = function(o)
-      return o.burst_seqs ~= nil and o.burst_ahead ~= nil and o.seq_ahead ~= nil and o.hop_gap ~= nil
-        and o.burst_seqs >= 2 and (o.burst_ahead >= 2 and o.seq_ahead > 0 or o.burst_ahead >= 1 and o.hop_gap >= 1)
+      return o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 2 and o.seq_ahead > 0
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
         .. text(o.burst_ahead) .. " of them beyond all the sender sent"
     end,
   },
+  { -- With a burst that steps ahead, from a foreign distance
+    id = "seq_stride_gap",
+    weight = 350,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 1
+        and o.hop_gap >= 1 and not (o.burst_ahead >= 2 and o.seq_ahead > 0)
+    end,
+    say = function(o)
+      return text(o.burst_size) .. " resets in one burst, " .. text(o.burst_ahead)
+        .. " of them beyond all the sender sent, and a hop limit that is not its own"
+    end,
+  },
   { -- In the company of foreign resets
     id = "burst_company",
     weight = 200,
     holds = function(o)
-      return o.burst_foreign ~= nil and o.burst_seqs ~= nil and o.hop_gap ~= nil and o.burst_foreign >= 2
-        and o.burst_seqs >= 2 and o.hop_gap == 0
+      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.burst_seqs >= 2 and o.hop_gap == 0
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is the sender's, but " .. text(o.burst_foreign)
         .. " others in the same burst are not: one of them may match by chance"
     end,
   },
-  { -- Header fields copied from the packet it answers
+  { -- IP ID copied from the packet it answers
     id = "mirrored",
     weight = 450,
     holds = function(o)
-      return o.id_mirrored ~= nil and o.reserved_mirrored ~= nil and (o.id_mirrored or o.reserved_mirrored)
+      return o.id_mirrored ~= nil and o.id_mirrored
     end,
-    say = function()
-      return "IP ID or reserved bits are those of the opposite direction's packet that it answers"
+    say = function(o)
+      return "IP ID " .. text(o.ip_id) .. " is that of the opposite direction's packet that it answers"
+    end,
+  },
+  { -- Reserved bits copied from the packet it answers
+    id = "mirrored_reserved",
+    weight = 300,
+    holds = function(o)
+      return o.reserved_mirrored ~= nil and o.reserved_mirrored
+    end,
+    say = function(o)
+      return "reserved TCP bits " .. text(o.reserved_bits)
+        .. " are those of the opposite direction's packet that it answers"
     end,
   },
   { -- Window copied from the packet it answers
     id = "mirrored_window",
     weight = 120,
     holds = function(o)
-      return o.window_mirrored ~= nil and o.established ~= nil and o.window_mirrored and o.established
+      return o.window_mirrored ~= nil and o.window_mirrored and o.established
     end,
     say = function(o)
       return "window " .. text(o.window)
@@ -1736,20 +1759,27 @@ local RULES = {
     id = "bad_ack",
     weight = 60,
     holds = function(o)
-      return o.has_ack ~= nil and o.ack_is_isn ~= nil and o.ack_ahead ~= nil and o.has_ack and (o.ack_is_isn
-        or 0 < o.ack_ahead and o.ack_ahead <= 1048576)
+      return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= 1048576
     end,
     say = function()
       return "acknowledges data that the other side never sent"
+    end,
+  },
+  { -- Acknowledges the SYN's own number
+    id = "bad_ack_isn",
+    weight = 60,
+    holds = function(o)
+      return o.ack_is_isn ~= nil and o.ack_is_isn
+    end,
+    say = function()
+      return "acknowledges the initial sequence number of the SYN instead of the one after it"
     end,
   },
   { -- Bare reset on an open connection
     id = "bare_on_open",
     weight = 130,
     holds = function(o)
-      return o.has_ack ~= nil and o.established ~= nil and o.fin_before ~= nil and o.resets_before ~= nil
-        and o.peer_resets_before ~= nil and not o.has_ack and o.established and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0
+      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
@@ -1759,8 +1789,7 @@ local RULES = {
     id = "explained",
     weight = -120,
     holds = function(o)
-      return o.has_ack ~= nil and o.fin_before ~= nil and o.resets_before ~= nil and o.peer_resets_before ~= nil
-        and o.hop_gap ~= nil and not o.has_ack and (o.fin_before or o.resets_before >= 1
+      return o.hop_gap ~= nil and not o.has_ack and (o.fin_before or o.resets_before >= 1
         or o.peer_resets_before >= 1) and o.hop_gap == 0
     end,
     say = function()
@@ -1771,8 +1800,7 @@ local RULES = {
     id = "ts_missing",
     weight = 130,
     holds = function(o)
-      return o.has_ack ~= nil and o.ts_missing ~= nil and o.fin_before ~= nil and o.resets_before ~= nil
-        and o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
+      return o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
@@ -1793,9 +1821,8 @@ local RULES = {
     id = "ip_id_foreign",
     weight = 40,
     holds = function(o)
-      return o.has_ack ~= nil and o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and not o.has_ack
-        and o.ip_id ~= 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
-        and o.id_step < 63536
+      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and not o.has_ack and o.ip_id ~= 0
+        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
     end,
     say = function(o)
       return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
@@ -1805,9 +1832,8 @@ local RULES = {
     id = "ip_id_foreign_abort",
     weight = 130,
     holds = function(o)
-      return o.has_ack ~= nil and o.established ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.has_ack
-        and o.established and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
-        and o.id_step < 63536
+      return o.own_id_step ~= nil and o.id_step ~= nil and o.has_ack and o.established and 1 <= o.own_id_step
+        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
     end,
     say = function(o)
       return "RST+ACK with IP ID " .. text(o.ip_id)
@@ -1829,8 +1855,8 @@ local RULES = {
     id = "tos_echo",
     weight = -120,
     holds = function(o)
-      return o.stage ~= nil and o.peer_syn_tos ~= nil and o.tos ~= nil and o.stage == "post-syn"
-        and o.peer_syn_tos >= 4 and o.tos - o.peer_syn_tos <= 3 and o.peer_syn_tos - o.tos <= 3
+      return o.peer_syn_tos ~= nil and o.tos ~= nil and o.stage == "post-syn" and o.peer_syn_tos >= 4
+        and math.abs(o.tos - o.peer_syn_tos) <= 3
     end,
     say = function(o)
       return "type of service " .. text(o.tos)
@@ -1852,8 +1878,8 @@ local RULES = {
     id = "id_run",
     weight = -150,
     holds = function(o)
-      return o.id_step ~= nil and o.ip_id ~= nil and o.has_ack ~= nil and o.ts_missing ~= nil and 1 <= o.id_step
-        and o.id_step <= 8 and o.ip_id ~= 0 and o.has_ack and not o.ts_missing
+      return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
+        and o.has_ack and not o.ts_missing
     end,
     say = function(o)
       return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
@@ -1863,7 +1889,7 @@ local RULES = {
     id = "after_fin",
     weight = -60,
     holds = function(o)
-      return o.fin_before ~= nil and o.fin_before
+      return o.fin_before
     end,
     say = function()
       return "a FIN came before it: part of an ordinary teardown"
@@ -1874,12 +1900,11 @@ local RULES = {
     weight = -200,
     origin = "front-end",
     holds = function(o)
-      return o.options_len ~= nil and o.payload_len ~= nil and o.window ~= nil and o.options_len == 0
-        and o.payload_len == 0 and (o.window == 8196 or 8201 <= o.window and o.window <= 8214
-        or o.window == 9100 or 9201 <= o.window and o.window <= 9222 or 9300 <= o.window and o.window <= 9311
-        or 9400 <= o.window and o.window <= 9401 or 9450 <= o.window and o.window <= 9460 or 9600 <= o.window
-        and o.window <= 9602 or 9700 <= o.window and o.window <= 9704 or 9800 <= o.window and o.window <= 9915
-        or 9951 <= o.window and o.window <= 10042)
+      return o.options_len == 0 and o.payload_len == 0 and (o.window == 8196 or 8201 <= o.window
+        and o.window <= 8214 or o.window == 9100 or 9201 <= o.window and o.window <= 9222 or 9300 <= o.window
+        and o.window <= 9311 or 9400 <= o.window and o.window <= 9401 or 9450 <= o.window and o.window <= 9460
+        or 9600 <= o.window and o.window <= 9602 or 9700 <= o.window and o.window <= 9704 or 9800 <= o.window
+        and o.window <= 9915 or 9951 <= o.window and o.window <= 10042)
     end,
     say = function(o)
       return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server"
@@ -1890,7 +1915,7 @@ local RULES = {
     weight = -150,
     origin = "front-end",
     holds = function(o)
-      return o.bigip_cause ~= nil and o.bigip_cause
+      return o.bigip_cause
     end,
     say = function()
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
@@ -1902,7 +1927,7 @@ local RULES = {
 local REASONS = {
   {
     holds = function(o)
-      return o.baseline_source ~= nil and o.baseline_source == "none"
+      return o.baseline_source == "none"
     end,
     say = function()
       return "no baseline: the capture holds no other packet of this sender"
@@ -1910,7 +1935,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.baseline_source ~= nil and o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
+      return o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
     end,
     say = function(o)
       return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
@@ -1919,7 +1944,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.baseline_source ~= nil and o.host_packets ~= nil and o.baseline_source == "host" and o.host_packets < 3
+      return o.baseline_source == "host" and o.host_packets < 3
     end,
     say = function(o)
       return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
@@ -1937,7 +1962,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.flow_packets ~= nil and o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
+      return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
     end,
     say = function()
       return "one hop off the host's other packets: a route change and a device next to the host " .. "look the same"
@@ -1945,7 +1970,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.distance ~= nil and o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
+      return o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
     end,
     say = function(o)
       return "sender and reset both come from " .. text(o.distance) .. " hop(s) away: a device that near looks the same"
@@ -1953,7 +1978,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.syn_only ~= nil and o.hop_gap >= 1 and o.syn_only
+      return o.hop_gap ~= nil and o.hop_gap >= 1 and o.syn_only
     end,
     say = function()
       return "the sender showed only its SYN, with another hop limit: a raw-socket scanner looks " .. "the same"
@@ -1961,7 +1986,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.seq_foreign ~= nil and o.hop_gap >= 2 and o.seq_foreign
+      return o.hop_gap ~= nil and o.hop_gap >= 2 and o.seq_foreign
     end,
     say = function()
       return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer "
@@ -1970,7 +1995,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
+      return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
     end,
     say = function()
       return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
@@ -1978,7 +2003,15 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.spoke_after ~= nil and (o.hop_gap >= 2 or o.spoke_after)
+      return o.spoke_after
+    end,
+    say = function()
+      return "evidence in conflict: the sender went on after the reset, but other signs fit the " .. "sender"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.hop_gap >= 2
     end,
     say = function()
       return "evidence in conflict: signs of a device in between and of the endpoint weigh about " .. "the same"
@@ -1986,7 +2019,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_limit ~= nil and o.hop_limit >= 0
+      return o.hop_limit >= 0
     end,
     say = function()
       return "evidence too weak either way"
@@ -1998,8 +2031,8 @@ local REASONS = {
 local CAUSES = {
   {
     holds = function(o)
-      return o.origin ~= nil and o.options_len ~= nil and o.window ~= nil and o.origin == "front-end"
-        and o.options_len == 0 and (o.window == 8196 or 8201 <= o.window and o.window <= 10042)
+      return o.origin == "front-end" and o.options_len == 0 and (o.window == 8196 or 8201 <= o.window
+        and o.window <= 10042)
     end,
     say = function(o)
       return "the load balancer's own decision, reset code " .. text(o.window)
@@ -2007,7 +2040,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin ~= nil and o.origin == "front-end"
+      return o.origin == "front-end"
     end,
     say = function()
       return "the decision of a load balancer or proxy in front of the server"
@@ -2015,9 +2048,9 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin ~= nil and o.idle_us ~= nil and o.origin == "middlebox" and (235000000 <= o.idle_us
-        and o.idle_us <= 245000000 or 345000000 <= o.idle_us and o.idle_us <= 355000000
-        or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+      return o.idle_us ~= nil and o.origin == "middlebox" and (235000000 <= o.idle_us and o.idle_us <= 245000000
+        or 345000000 <= o.idle_us and o.idle_us <= 355000000 or 3595000000 <= o.idle_us
+        and o.idle_us <= 3605000000)
     end,
     say = function(o)
       return "idle timeout of a stateful device: the flow had been silent for " .. text(o.idle_us) .. " us"
@@ -2025,7 +2058,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin ~= nil and o.stage ~= nil and o.origin == "middlebox" and o.stage == "post-syn"
+      return o.origin == "middlebox" and o.stage == "post-syn"
     end,
     say = function()
       return "policy: a device refuses the connection in the host's name"
@@ -2033,8 +2066,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin ~= nil and o.stage ~= nil and o.origin == "middlebox" and (o.stage == "post-ack"
-        or o.stage == "post-psh")
+      return o.origin == "middlebox" and (o.stage == "post-ack" or o.stage == "post-psh")
     end,
     say = function()
       return "policy: a device ends the connection after seeing what it is for"
@@ -2042,7 +2074,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin ~= nil and o.origin == "middlebox"
+      return o.origin == "middlebox"
     end,
     say = function()
       return "policy, or state lost: a device ends an open connection"
@@ -2050,7 +2082,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.resets_before ~= nil and o.resets_before >= 1
+      return o.resets_before >= 1
     end,
     say = function()
       return "the connection was reset before; this answers a packet that was still on its way"
@@ -2058,7 +2090,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.peer_resets_before ~= nil and o.has_ack ~= nil and o.peer_resets_before >= 1 and not o.has_ack
+      return o.peer_resets_before >= 1 and not o.has_ack
     end,
     say = function()
       return "the other side's reset had ended the connection; this answers a packet that came " .. "later"
@@ -2066,8 +2098,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.stage ~= nil and o.flow_packets ~= nil and o.port_accepts ~= nil and o.stage == "post-syn"
-        and o.flow_packets == 0 and o.port_accepts
+      return o.stage == "post-syn" and o.flow_packets == 0 and o.port_accepts
     end,
     say = function()
       return "refused while the same port accepts others: a resource limit, or a guard against " .. "SYN floods"
@@ -2075,7 +2106,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.stage ~= nil and o.flow_packets ~= nil and o.stage == "post-syn" and o.flow_packets == 0
+      return o.stage == "post-syn" and o.flow_packets == 0
     end,
     say = function()
       return "connection refused: nothing listens on this port"
@@ -2083,7 +2114,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.syn_only ~= nil and o.syn_only
+      return o.syn_only
     end,
     say = function()
       return "the sender's kernel knows nothing of the connection that its SYN asked for: a scan, "
@@ -2092,7 +2123,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.fin_before ~= nil and o.has_ack ~= nil and o.fin_before and o.has_ack
+      return o.fin_before and o.has_ack
     end,
     say = function()
       return "ordinary teardown cut short: closed with data unread, or without waiting"
@@ -2100,7 +2131,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.fin_before ~= nil and o.fin_before
+      return o.fin_before
     end,
     say = function()
       return "ordinary teardown: answers a packet that came after the socket was closed"
@@ -2117,7 +2148,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.has_ack ~= nil and o.established ~= nil and o.has_ack and o.established
+      return o.has_ack and o.established
     end,
     say = function()
       return "abort by the application (SO_LINGER 0, data left unread, or the process ended)"
@@ -2125,7 +2156,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.has_ack ~= nil and o.established ~= nil and not o.has_ack and o.established
+      return not o.has_ack and o.established
     end,
     say = function()
       return "the sender knows nothing of this connection (any more), and answers a packet of it"
@@ -2138,8 +2169,7 @@ local HANDS = {
   {
     confidence = 90,
     holds = function(o)
-      return o.origin ~= nil and o.options_len ~= nil and o.payload_len ~= nil and o.window ~= nil
-        and o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and (o.window == 8196
+      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and (o.window == 8196
         or 8201 <= o.window and o.window <= 10042)
     end,
     say = function()
@@ -2149,7 +2179,7 @@ local HANDS = {
   {
     confidence = 95,
     holds = function(o)
-      return o.bigip_cause ~= nil and o.bigip_cause
+      return o.bigip_cause
     end,
     say = function()
       return "F5 BIG-IP"
@@ -2158,8 +2188,7 @@ local HANDS = {
   {
     confidence = 80,
     holds = function(o)
-      return o.origin ~= nil and o.burst_ahead ~= nil and o.burst_foreign ~= nil and o.origin == "middlebox"
-        and o.burst_ahead >= 2 and o.burst_foreign >= 2
+      return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
     end,
     say = function()
       return "injector that shoots bursts with varied hop limits (GFW-like)"
@@ -2168,9 +2197,8 @@ local HANDS = {
   {
     confidence = 80,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil and o.burst_ahead ~= nil
-        and o.burst_foreign ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-        and not o.has_ack and o.burst_ahead >= 2 and o.burst_foreign <= 1
+      return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
+        and o.burst_ahead >= 2 and o.burst_foreign <= 1
     end,
     say = function()
       return "tcpkill (dsniff)"
@@ -2179,9 +2207,8 @@ local HANDS = {
   {
     confidence = 50,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil and o.burst_size ~= nil
-        and o.burst_ahead ~= nil and o.options_len ~= nil and o.origin == "middlebox" and o.ip_version == 4
-        and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+      return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
+        and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
     end,
     say = function()
       return "ngrep -K"
@@ -2190,9 +2217,8 @@ local HANDS = {
   {
     confidence = 70,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.has_ack ~= nil
-        and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-        and o.has_ack and o.window_mirrored
+      return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
+        and not o.df and o.has_ack and o.window_mirrored
     end,
     say = function()
       return "Suricata reject"
@@ -2201,8 +2227,8 @@ local HANDS = {
   {
     confidence = 50,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.df ~= nil and o.hop_gap ~= nil and o.has_ack ~= nil
-        and o.origin == "middlebox" and o.ip_version == 4 and not o.df and o.hop_gap == 0 and o.has_ack
+      return o.df ~= nil and o.hop_gap ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+        and o.hop_gap == 0 and o.has_ack
     end,
     say = function()
       return "Snort active response"
@@ -2211,8 +2237,7 @@ local HANDS = {
   {
     confidence = 70,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.ip_id ~= nil and o.df ~= nil and o.window ~= nil
-        and o.options_len ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
+      return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
         and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
     end,
     say = function()
@@ -2222,8 +2247,7 @@ local HANDS = {
   {
     confidence = 60,
     holds = function(o)
-      return o.origin ~= nil and o.ip_version ~= nil and o.flow_label ~= nil and o.window ~= nil
-        and o.options_len ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
+      return o.flow_label ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
         and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
     end,
     say = function()
@@ -2241,7 +2265,7 @@ local ICMP_ENTRIES = {
     suspicion = 10,
     device = "Palo Alto Networks firewall, PAN-OS before 10.2.8, 11.0.3 or 11.1.0: upgrade",
     holds = function(o)
-      return o.source_unspecified ~= nil and o.ip_version ~= nil and o.source_unspecified and o.ip_version == 6
+      return o.source_unspecified ~= nil and o.source_unspecified and o.ip_version == 6
     end,
     say = function(o)
       return text(o.icmp_name)
@@ -2283,7 +2307,7 @@ local ICMP_ENTRIES = {
     origin = "unknown",
     suspicion = 50,
     holds = function(o)
-      return o.icmp_class ~= nil and o.icmp_class == "unknown"
+      return o.icmp_class == "unknown"
     end,
     say = function(o)
       return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
@@ -2295,10 +2319,9 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 97,
     holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.target_nearest ~= nil
-        and o.quoted_short ~= nil and o.target_packets ~= nil and o.from_target and o.target_gap >= 2
-        and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_packets >= 3
-        and o.target_nearest <= 30
+      return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
+        and o.target_packets ~= nil and o.from_target and o.target_gap >= 2 and o.distance < o.target_nearest
+        and o.quoted_short >= 2 and o.target_packets >= 3 and o.target_nearest <= 30
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
@@ -2374,8 +2397,8 @@ local ICMP_ENTRIES = {
     origin = "endpoint",
     suspicion = 3,
     holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.from_target
-        and o.target_gap == 0 and o.distance >= 3 and o.quoted_short ~= nil
+      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
+        and o.distance >= 3 and o.quoted_short ~= nil
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
@@ -2404,8 +2427,7 @@ local ICMP_ENTRIES = {
     origin = "endpoint",
     suspicion = 22,
     holds = function(o)
-      return o.from_target ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.from_target
-        and o.quoted_beyond == o.distance
+      return o.from_target ~= nil and o.quoted_beyond ~= nil and o.from_target and o.quoted_beyond == o.distance
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -2448,7 +2470,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 2,
     holds = function(o)
-      return o.icmp_class ~= nil and o.icmp_class == "prohibited"
+      return o.icmp_class == "prohibited"
     end,
     say = function(o)
       return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from " .. text(o.distance)
@@ -2462,7 +2484,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 3,
     holds = function(o)
-      return o.icmp_class ~= nil and o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
+      return o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
@@ -2477,7 +2499,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 3,
     holds = function(o)
-      return o.icmp_class ~= nil and o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
+      return o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
     end,
     say = function(o)
       return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
@@ -2492,8 +2514,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 10,
     holds = function(o)
-      return o.icmp_class ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.icmp_class == "port"
-        and o.quoted_beyond - o.distance == 1
+      return o.quoted_beyond ~= nil and o.icmp_class == "port" and o.quoted_beyond - o.distance == 1
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
@@ -2508,7 +2529,7 @@ local ICMP_ENTRIES = {
     origin = "unknown",
     suspicion = 15,
     holds = function(o)
-      return o.icmp_class ~= nil and o.icmp_class == "port"
+      return o.icmp_class == "port"
     end,
     say = function(o)
       return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
@@ -2522,8 +2543,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 3,
     holds = function(o)
-      return o.icmp_class ~= nil and o.target_idle_us ~= nil and o.icmp_class == "unreachable"
-        and o.target_idle_us <= 10000000
+      return o.target_idle_us ~= nil and o.icmp_class == "unreachable" and o.target_idle_us <= 10000000
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
@@ -2538,7 +2558,7 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 5,
     holds = function(o)
-      return o.icmp_class ~= nil and o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
+      return o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
@@ -2552,8 +2572,8 @@ local ICMP_ENTRIES = {
     origin = "middlebox",
     suspicion = 10,
     holds = function(o)
-      return o.icmp_class ~= nil and o.target_after ~= nil and o.port_answers ~= nil
-        and o.icmp_class == "unreachable" and (o.target_after or o.port_answers)
+      return o.target_after ~= nil and o.port_answers ~= nil and o.icmp_class == "unreachable" and (o.target_after
+        or o.port_answers)
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
@@ -2568,7 +2588,7 @@ local ICMP_ENTRIES = {
     origin = "router",
     suspicion = 2,
     holds = function(o)
-      return o.icmp_class ~= nil and o.icmp_class == "unreachable"
+      return o.icmp_class == "unreachable"
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -2582,7 +2602,7 @@ local ICMP_ENTRIES = {
     origin = "router",
     suspicion = 2,
     holds = function(o)
-      return o.icmp_class ~= nil and o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
+      return o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -2596,7 +2616,7 @@ local ICMP_ENTRIES = {
     origin = "router",
     suspicion = 2,
     holds = function(o)
-      return o.icmp_class ~= nil and o.icmp_class == "path"
+      return o.icmp_class == "path"
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "

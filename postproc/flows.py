@@ -12,7 +12,7 @@ from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Thresholds
 from postproc.moment import take_reset
 from postproc.packets import Packet
-from postproc.state import Answers, Flow, Reset, RoundTrips, Sent, Side, seq_diff
+from postproc.state import Answers, Flow, Reset, RoundTrips, Sent, Side, elapsed_us, seq_diff
 
 # How many unacknowledged segments of a sender are remembered for round trips.
 REMEMBERED_SEGMENTS = 8
@@ -93,7 +93,7 @@ def _time_answer(packet: Packet, peer: Side, round_trips: RoundTrips) -> None:
         return
     peer.handshake_answered = True
     if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us:
-        round_trips.add(packet.time_us - peer.handshake_us, handshake=True)
+        round_trips.add(elapsed_us(packet.time_us, peer.handshake_us), handshake=True)
 
 
 def _begins_again(packet: Packet, flow: Flow) -> bool:
@@ -158,5 +158,5 @@ def _take_round_trips(packet: Packet, side: Side, peer: Side) -> None:
         if seq_diff(packet.ack, sent.end) < 0:
             waiting.append(sent)
         elif packet.ack == sent.end and sent.once and packet.time_us >= sent.time_us:
-            side.round_trips.add(packet.time_us - sent.time_us, handshake=sent.start == peer.isn)
+            side.round_trips.add(elapsed_us(packet.time_us, sent.time_us), handshake=sent.start == peer.isn)
     peer.sent = waiting

@@ -21,6 +21,7 @@ from postproc.observe import Observation
 from postproc.packets import ICMP_ERROR, TCP, Packet
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.resets import JudgedReset, Rejection, ResetRow
+from postproc.state import elapsed_us
 
 _REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
 _UNSPECIFIED = ("0.0.0.0", "::")
@@ -183,7 +184,7 @@ def _target(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> 
         "target_nearest": min(distances, default=None),
         "target_share": _share(distances),
         "target_gap": _gap(packet, distances),
-        "target_idle_us": None if moment.target_us is None else packet.time_us - moment.target_us,
+        "target_idle_us": None if moment.target_us is None else elapsed_us(packet.time_us, moment.target_us),
         "target_after": known.last_frames.get(error.quoted_dst, 0) > packet.frame,
         "port_answers": error.quoted_protocol == TCP_QUOTED
         and (error.quoted_dst, error.quoted_dport) in known.accepting,

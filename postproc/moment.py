@@ -8,7 +8,7 @@ from __future__ import annotations
 from heuristics.fields import ACK
 from heuristics.rulebook import Thresholds
 from postproc.packets import Packet
-from postproc.state import Burst, Flow, Reset, Side, seq_diff
+from postproc.state import Burst, Flow, Reset, Side, elapsed_us, seq_diff
 
 # How many resets of a sender are remembered for finding copies.
 REMEMBERED_RESETS = 16
@@ -21,7 +21,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
     seq_ahead = _seq_ahead(packet, side, peer)
     acked_us = _acked_us(packet, peer)
     if acked_us is None and peer.last is not None:
-        response_us: int | None = packet.time_us - peer.last.time_us
+        response_us: int | None = elapsed_us(packet.time_us, peer.last.time_us)
     else:
         response_us = acked_us
     id_step = _id_step(packet, side)
@@ -80,12 +80,12 @@ def _acked_us(packet: Packet, peer: Side) -> int | None:
         return None
     for sent in peer.sent:
         if seq_diff(sent.end, packet.ack) >= 0 and seq_diff(packet.ack, sent.start) > 0:
-            return packet.time_us - sent.time_us
+            return elapsed_us(packet.time_us, sent.time_us)
     return None
 
 
 def _idle_us(packet: Packet, side: Side, peer: Side) -> int | None:
-    return min((packet.time_us - last.time_us for last in (side.last, peer.last) if last), default=None)
+    return min((elapsed_us(packet.time_us, last.time_us) for last in (side.last, peer.last) if last), default=None)
 
 
 def _seq_ahead(packet: Packet, side: Side, peer: Side) -> int | None:
@@ -137,7 +137,7 @@ def _note_crossing(packet: Packet, peer: Side) -> int | None:
     other = peer.last_reset
     if other is None:
         return None
-    gap_us = abs(packet.time_us - other.packet.time_us)
+    gap_us = abs(elapsed_us(packet.time_us, other.packet.time_us))
     if other.peer_reset_gap_us is None or gap_us < other.peer_reset_gap_us:
         other.peer_reset_gap_us = gap_us
     return gap_us

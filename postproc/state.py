@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from heuristics.expressions import MAX_OBSERVABLE
 from postproc.packets import Packet
 
 
 def seq_diff(a: int, b: int) -> int:
     """How far sequence number `a` lies beyond `b`, signed, across the wrap (RFC 9293 section 3.4)."""
     return ((a - b + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+
+
+def elapsed_us(later_us: int, earlier_us: int) -> int:
+    """Time from one packet to another in microseconds, negative where the clock ran backwards.
+
+    Held to what rules may compute with (12 days): packets without a time stamp lie decades from the others.
+    """
+    return max(-MAX_OBSERVABLE, min(MAX_OBSERVABLE, later_us - earlier_us))
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from heuristics.rulebook import Reason, Rule, Rulebook, Thresholds, load
 from heuristics.verdict import UNCLEAR, Origin, Verdict, judge, suspicion, suspicion_limits
+from heuristics.vocabulary import ALWAYS, OBSERVABLES, Type, Value
 
 RULEBOOK = (
     """\
@@ -32,7 +34,7 @@ genuine = -300
 [[rule]]
 id = "always"
 title = "Fires whenever there is a hop limit"
-when = "hop_limit >= 0"
+when = "hop_limit >= 1"
 weight = 0
 say = "Hop limit {hop_limit}"
 reference = "none"
@@ -54,6 +56,12 @@ when = "fin_before"
 say = "after a FIN"
 """
 )
+
+
+def seen(given: Mapping[str, Value]) -> dict[str, Value]:
+    """An observation as the engines make it: what is always there is there, and the rest is missing but for `given`."""
+    nothing: dict[Type, Value] = {Type.INT: 0, Type.BOOL: False, Type.STR: ""}
+    return {o.name: nothing[o.type] if o.name in ALWAYS else None for o in OBSERVABLES} | dict(given)
 
 
 @pytest.fixture(scope="module")
@@ -85,36 +93,36 @@ def weighing(rulebook: Rulebook, weight: int) -> Rulebook:
 )
 def test_the_score_decides_verdict_and_origin(rulebook: Rulebook, score: int, verdict: Verdict, origin: Origin) -> None:
     weighed = weighing(rulebook, score - 10)
-    judgement = judge(weighed, {"hop_limit": 64})
+    judgement = judge(weighed, seen({"hop_limit": 64}))
     assert (judgement.score, judgement.verdict, judgement.origin) == (score, verdict, origin)
-    fronted = judge(weighed, {"hop_limit": 64, "bigip_cause": True})
+    fronted = judge(weighed, seen({"hop_limit": 64, "bigip_cause": True}))
     assert fronted.origin is (Origin.MIDDLEBOX if score >= 100 else Origin.FRONT_END)
 
 
 def test_without_evidence_the_prior_stands(rulebook: Rulebook) -> None:
-    judgement = judge(rulebook, {})
+    judgement = judge(rulebook, seen({}))
     assert (judgement.score, judgement.evidence, judgement.verdict) == (10, (), Verdict.UNCLEAR)
 
 
 def test_evidence_is_named_in_rulebook_order(rulebook: Rulebook) -> None:
-    assert judge(rulebook, {"bigip_cause": True, "hop_limit": 64}).evidence == ("always", "front")
+    assert judge(rulebook, seen({"bigip_cause": True, "hop_limit": 64})).evidence == ("always", "front")
 
 
 def test_a_disabled_rule_is_no_evidence(rulebook: Rulebook) -> None:
     always, *others = rulebook.all_rules
     without = replace(rulebook, all_rules=(replace(always, enabled=False), *others))
-    assert judge(without, {"hop_limit": 64}).evidence == ()
+    assert judge(without, seen({"hop_limit": 64})).evidence == ()
 
 
 def test_an_unclear_verdict_gives_the_first_reason_that_holds(rulebook: Rulebook) -> None:
     both = {"flow_packets": 0, "fin_before": True, "hop_limit": 64}
-    assert judge(rulebook, both).reason == "nothing to compare hop limit 64 with"
-    assert judge(rulebook, {"flow_packets": 1, "fin_before": True}).reason == "after a FIN"
-    assert judge(rulebook, {"flow_packets": 1}).reason == UNCLEAR
+    assert judge(rulebook, seen(both)).reason == "nothing to compare hop limit 64 with"
+    assert judge(rulebook, seen({"flow_packets": 1, "fin_before": True})).reason == "after a FIN"
+    assert judge(rulebook, seen({"flow_packets": 1})).reason == UNCLEAR
 
 
 def test_a_clear_verdict_needs_no_reason(rulebook: Rulebook) -> None:
-    assert judge(weighing(rulebook, 500), {"hop_limit": 64, "fin_before": True}).reason == ""
+    assert judge(weighing(rulebook, 500), seen({"hop_limit": 64, "fin_before": True})).reason == ""
 
 
 def test_rules_and_reasons_are_what_a_rulebook_is_made_of(rulebook: Rulebook) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TypeVar
 
 from heuristics.errors import (
@@ -62,14 +62,14 @@ _Numeric = TypeVar("_Numeric", Integer, Arithmetic)
 _SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
 
 
-def parse(source: str, vocabulary: Mapping[str, Type]) -> Node:
-    """The typed tree of the condition `source`, whose names are those of `vocabulary`.
+def parse(source: str, vocabulary: Mapping[str, Type], always: Container[str] = frozenset()) -> Node:
+    """The typed tree of the condition `source`, whose names are those of `vocabulary`; those in `always` never miss.
 
     Raises a subclass of ExpressionError, with the column, for anything that is not such a condition.
     """
     _check_text(source)
     text = source.lstrip(" ")
-    reader = _Reader(text, vocabulary, len(source) - len(text) + 1)
+    reader = _Reader(text, vocabulary, always, len(source) - len(text) + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what Python only warns of, such as '\d', is an error here
@@ -95,9 +95,10 @@ def _check_text(source: str) -> None:
 class _Reader:
     """Turns Python's untyped tree into ours, refusing what is not in the subset."""
 
-    def __init__(self, text: str, vocabulary: Mapping[str, Type], offset: int) -> None:
+    def __init__(self, text: str, vocabulary: Mapping[str, Type], always: Container[str], offset: int) -> None:
         self.text = text
         self.vocabulary = vocabulary
+        self.always = always
         self.offset = offset
         self.nodes = 0
 
@@ -137,7 +138,7 @@ class _Reader:
             case ast.Constant():
                 return self.literal(node)
             case ast.Name(id=name):
-                return Name(name, self.observable(node, name))
+                return Name(name, self.observable(node, name), name in self.always)
             case ast.BoolOp():
                 operands = tuple(self.condition(value, depth + 1) for value in node.values)
                 return And(operands) if isinstance(node.op, ast.And) else Or(operands)

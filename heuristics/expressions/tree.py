@@ -15,10 +15,11 @@ Function = Literal["abs", "min", "max"]
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The value of an observable."""
+    """The value of an observable. `always` says that it is never missing."""
 
     name: str
     type: Type
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ def required_names(node: Node) -> tuple[str, ...]:
     Where one of them is missing the whole expression is false, whichever branch names it. Both targets put this guard
     in front, so that "missing" never depends on the order of evaluation.
     """
-    return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
+    names = (part.name for part in walk(node) if isinstance(part, Name) and not part.always)
+    return tuple(dict.fromkeys(names))
 
 
 def magnitude(node: Node, observable: int) -> int:

@@ -18,9 +18,9 @@ from tabulate import tabulate
 from heuristics.errors import RstoriginError, visible
 from heuristics.expressions import Node, walk
 from heuristics.expressions.tree import Known, Name
-from heuristics.icmp_vocabulary import ICMP_BY_NAME, ICMP_OBSERVABLES
+from heuristics.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
 from heuristics.rulebook import IcmpEntry, Rule, Rulebook, load
-from heuristics.vocabulary import BY_NAME, OBSERVABLES, Observable
+from heuristics.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 
 WRONG_USAGE = 2  # exit code; a rulebook that cannot be used counts as one
 
@@ -84,7 +84,13 @@ def observables(
 ) -> None:
     """List the observables: every fact about a reset (or an ICMP error) that a condition can ask for."""
     rows: list[Row] = [
-        {"name": seen.name, "type": str(seen.type), "unit": seen.unit, "meaning": seen.meaning}
+        {
+            "name": seen.name,
+            "type": str(seen.type),
+            "unit": seen.unit,
+            "missing": "" if seen.name in (ICMP_ALWAYS if icmp else ALWAYS) else "may be",
+            "meaning": seen.meaning,
+        }
         for seen in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
     ]
     typer.echo(_tabled(rows, rows, format_))
