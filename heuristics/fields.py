@@ -59,7 +59,7 @@ ICMPV6_FIRST_INFORMATIONAL = 128
 
 # TCP flag bits (RFC 9293 section 3.1). The four bits above CWR are the AE flag (RFC 9768) and the reserved ones.
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
-RESERVED_SHIFT = 256
+RESERVED_UNIT = 256
 
 # The smallest of these not below a hop limit is taken for the sender's initial hop limit (p0f's convention).
 INITIAL_HOP_LIMITS = (32, 64, 128, 255)
@@ -71,6 +71,11 @@ BIGIP_CAUSE_PREFIX = "BIG-IP: [0x"
 def initial_hop_limit(hop_limit: int) -> int:
     """The initial hop limit that a packet seen with `hop_limit` most likely started from."""
     return next(initial for initial in INITIAL_HOP_LIMITS if hop_limit <= initial)
+
+
+def reserved_bits(flags: int) -> int:
+    """The four TCP flag bits above CWR: AE and the reserved three."""
+    return flags // RESERVED_UNIT
 
 
 def distance(hop_limit: int) -> int:

@@ -26,10 +26,10 @@ _REQUIRED = {
     "rule": ("title", "when", "weight", "say", "reference"),
     "reason": ("when", "say"),
     "cause": ("when", "say"),
-    "hand": ("when", "say", "confidence", "reference"),
+    "device": ("when", "say", "confidence", "reference"),
     "icmp": ("when", "verdict", "origin", "suspicion", "say", "reference"),
 }
-_FIRST_THAT_HOLDS = ("reason", "cause", "hand", "icmp")  # of these, one is given, so an overlay's new ones come first
+_FIRST_THAT_HOLDS = ("reason", "cause", "device", "icmp")  # of these, one is given, so an overlay's new ones come first
 _VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
 
 
@@ -74,10 +74,10 @@ class Cause(_Conditional):
 
 
 @dataclass(frozen=True)
-class Hand(_Conditional):
+class Device(_Conditional):
     """A known device or mechanism and the form its resets have; the first that holds is given.
 
-    `confidence` (percent) says how sure the form makes the name. Hands are asked after the verdict and never change it.
+    `confidence` (percent) says how sure the form makes the name. Asked after the verdict, they never change it.
     """
 
     confidence: int
@@ -139,7 +139,7 @@ class Rulebook:
     all_rules: tuple[Rule, ...]  # disabled ones too, in order
     reasons: tuple[Reason, ...]
     causes: tuple[Cause, ...]
-    hands: tuple[Hand, ...]
+    devices: tuple[Device, ...]
     icmp: tuple[IcmpEntry, ...]
 
     @cached_property
@@ -171,7 +171,7 @@ class Rulebook:
             "rule": [_content(rule) for rule in self.rules],
             "reason": [_content(reason) for reason in self.reasons],
             "cause": [_content(cause) for cause in self.causes],
-            "hand": [_content(hand) for hand in self.hands],
+            "device": [_content(device) for device in self.devices],
             "icmp": [_content(entry) for entry in self.icmp],
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -289,7 +289,7 @@ class _Merged:
             all_rules=tuple(Rule(**_parsed(entry)) for entry in self.entries["rule"].values()),
             reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
             causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
-            hands=tuple(Hand(**_parsed(entry, CONCLUDED)) for entry in self.entries["hand"].values()),
+            devices=tuple(Device(**_parsed(entry, CONCLUDED)) for entry in self.entries["device"].values()),
             icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP, ICMP_ALWAYS)) for entry in self.entries["icmp"].values()),
         )
 

@@ -22,7 +22,7 @@ from heuristics.template import parse_template
 from heuristics.vocabulary import JUDGED, OBSERVABLES, Type
 
 VOCABULARY = {observable.name: observable.type for observable in OBSERVABLES}
-CONCLUDED = VOCABULARY | {observable.name: observable.type for observable in JUDGED}  # for causes and hands
+CONCLUDED = VOCABULARY | {observable.name: observable.type for observable in JUDGED}  # for causes and devices
 ICMP = {observable.name: observable.type for observable in ICMP_OBSERVABLES}
 MAX_FILE_BYTES = 2**20
 MAX_TEXT = 2000  # characters of any text in a rulebook
@@ -147,8 +147,8 @@ class CauseTable(_Table):
     say: Say | None = None
 
 
-class HandTable(CauseTable):
-    """One `[[hand]]`: a device or mechanism that resets of this form come from. `confidence` in percent."""
+class DeviceTable(CauseTable):
+    """One `[[device]]`: a device or mechanism that resets of this form come from. `confidence` in percent."""
 
     confidence: Percent | None = None
     reference: Text | None = None
@@ -176,7 +176,7 @@ class RulebookFile(_Table):
     rule: list[RuleTable] = []
     reason: list[ReasonTable] = []
     cause: list[CauseTable] = []
-    hand: list[HandTable] = []
+    device: list[DeviceTable] = []
     icmp: list[IcmpTable] = []
 
 
@@ -187,11 +187,11 @@ _TABLES: dict[str, type[_Table]] = {
     "rule": RuleTable,
     "reason": ReasonTable,
     "cause": CauseTable,
-    "hand": HandTable,
+    "device": DeviceTable,
     "icmp": IcmpTable,
 }
 
-_ENTRIES = ("rule", "reason", "cause", "hand", "icmp")  # tables of which there are several, each with its id
+_ENTRIES = ("rule", "reason", "cause", "device", "icmp")  # tables of which there are several, each with its id
 
 _REASONS = {
     "int_type": "must be a whole number, not {input}",

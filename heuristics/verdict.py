@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TypeVar
 
-from heuristics.rulebook import Cause, Hand, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits
+from heuristics.rulebook import Cause, Device, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits
 from heuristics.vocabulary import Value
 
 UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
@@ -43,7 +43,7 @@ class Judgement:
 
     `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
     why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
-    the known hand whose form it has, with how sure that is; both empty where nothing fits.
+    the known device whose form it has, with how sure that is; both empty where nothing fits.
     """
 
     score: int
@@ -80,7 +80,7 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     origin = _origin(verdict, fired)
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
     reason = _first(rulebook.reasons, observation)
-    cause, hand = _first(rulebook.causes, concluded), _first(rulebook.hands, concluded)
+    cause, device = _first(rulebook.causes, concluded), _first(rulebook.devices, concluded)
     return Judgement(
         score=score,
         suspicion=suspicion(score, suspicion_limits()),
@@ -89,7 +89,7 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
         evidence=tuple(rule.id for rule in fired),
         reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
         cause=_said(cause, observation, ""),
-        device=f"{_said(hand, observation, '')} ({hand.confidence} %)" if hand else "",
+        device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
     )
 
 
@@ -155,12 +155,12 @@ def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-_Statement = TypeVar("_Statement", Reason, Cause, Hand, IcmpEntry)
+_Statement = TypeVar("_Statement", Reason, Cause, Device, IcmpEntry)
 
 
 def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
     return next((statement for statement in statements if statement.holds(observation)), None)
 
 
-def _said(statement: Reason | Cause | Hand | None, observation: Mapping[str, Value], otherwise: str) -> str:
+def _said(statement: Reason | Cause | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
     return statement.say.render(observation) if statement else otherwise

@@ -182,7 +182,7 @@ _LIKENESS = _table(
 
 OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS
 
-# What is known only once the evidence is weighed: for causes and hands to ask for, not for rules.
+# What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
 JUDGED: tuple[Observable, ...] = _table(
     Type.STR,
     ("verdict", "", "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'"),

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 33d92e247eaa6510d6e9db2a97abbb5a41da2b7727c93a897c78223ea5194a1c
+-- rulebook hash: 1ded1a19199f2d2bdf42f6df88824685d2ed4c43d9f2474a1f5b16b5cba0eb48
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -268,7 +268,6 @@ local read = {
 
 -- TCP flag bits (RFC 9293 section 3.1)
 local FIN, SYN, RST, ACK = 1, 2, 4, 16
-local RESERVED_SHIFT = 256
 
 -- IP protocol numbers (IANA)
 local PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
@@ -287,6 +286,11 @@ local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
 
 local function has(flags, flag)
   return bit.band(flags, flag) ~= 0
+end
+
+-- The four TCP flag bits above CWR: AE and the reserved three.
+local function reserved_bits(flags)
+  return math.floor(flags / 256)
 end
 
 local function distance(hop_limit)
@@ -855,7 +859,7 @@ local function take_reset(packet, flow, side, peer)
   local acked = acked_us(packet, peer)
   local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
   local own_next = id_step and id_step <= OWN_RUN
-  local reserved = math.floor(packet.flags / RESERVED_SHIFT)
+  local reserved = reserved_bits(packet.flags)
   local reset = {
     time_us = packet.time_us,
     seq = packet.seq,
@@ -896,7 +900,7 @@ local function take_reset(packet, flow, side, peer)
   if peer.last_window then
     local window = packet.window
     reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
-    reset.reserved_mirrored = reserved ~= 0 and reserved == math.floor(peer.last_flags / RESERVED_SHIFT)
+    reset.reserved_mirrored = reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
   end
   if has(packet.flags, ACK) then
     reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
@@ -1218,7 +1222,7 @@ local function observe_form(o, packet)
   o.window = packet.window
   o.payload_len = packet.payload_len
   o.options_len = packet.options_len
-  o.reserved_bits = math.floor(packet.flags / RESERVED_SHIFT)
+  o.reserved_bits = reserved_bits(packet.flags)
   o.df = packet.df
   o.has_ack = has(packet.flags, ACK)
   o.bigip_cause = packet.bigip_cause
@@ -2165,7 +2169,7 @@ local CAUSES = {
 }
 
 -- Known devices and mechanisms, by the form of their resets; confidence in percent. They never change a verdict.
-local HANDS = {
+local DEVICES = {
   {
     confidence = 90,
     holds = function(o)
@@ -2704,7 +2708,7 @@ local function judge(o)
   end
   o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
   local reason = o.verdict == "unclear" and (first(REASONS, o) or NO_REASON)
-  local cause, hand = first(CAUSES, o), first(HANDS, o)
+  local cause, device = first(CAUSES, o), first(DEVICES, o)
   return {
     score = score,
     suspicion = suspicion_of(score),
@@ -2714,7 +2718,7 @@ local function judge(o)
     evidence = table.concat(ids, ","),
     reason = reason and reason.say(o) or "",
     cause = cause and cause.say(o) or "",
-    device = hand and string.format("%s (%d %%)", hand.say(o), hand.confidence) or "",
+    device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
   }
 end
 

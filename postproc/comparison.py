@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from heuristics.fields import RESERVED_SHIFT
+from heuristics.fields import reserved_bits
 from heuristics.template import value_text
 from postproc.packets import TCP, Packet
 
@@ -83,7 +83,7 @@ _FIELDS = (
     _Field("don't fragment", True, lambda packet: None if packet.df is None else value_text(packet.df)),
     _Field("type of service", True, _number(lambda packet: packet.tos, "#04x")),
     _Field("flow label", True, _number(lambda packet: packet.flow_label, "#07x")),
-    _Field("reserved TCP bits", True, _number(lambda packet: packet.flags // RESERVED_SHIFT or None)),
+    _Field("reserved TCP bits", True, _number(lambda packet: reserved_bits(packet.flags) or None)),
     _Field("window", False, _of_tcp(lambda packet: packet.window)),
     _Field(OPTIONS, False, _only_detailed),
     _Field("payload bytes", False, _of_tcp(lambda packet: packet.payload_len)),

@@ -5,7 +5,7 @@ The plugin does the same in Lua (generator/templates/resets.lua.j2), function by
 
 from __future__ import annotations
 
-from heuristics.fields import ACK
+from heuristics.fields import ACK, reserved_bits
 from heuristics.rulebook import Thresholds
 from postproc.packets import Packet
 from postproc.state import Burst, Flow, Reset, Side, elapsed_us, seq_diff
@@ -170,8 +170,8 @@ def _window_mirrored(packet: Packet, side: Side, peer: Side) -> bool | None:
 def _reserved_mirrored(packet: Packet, peer: Side) -> bool | None:
     if peer.last is None:
         return None
-    reserved = packet.flags >> 8
-    return reserved != 0 and reserved == peer.last.flags >> 8
+    reserved = reserved_bits(packet.flags)
+    return reserved != 0 and reserved == reserved_bits(peer.last.flags)
 
 
 def _copied(packet: Packet, side: Side, thresholds: Thresholds) -> Reset | None:

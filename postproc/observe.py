@@ -5,7 +5,7 @@ The plugin does the same in Lua (generator/templates/observe.lua.j2).
 
 from __future__ import annotations
 
-from heuristics.fields import ACK, RESERVED_SHIFT, distance
+from heuristics.fields import ACK, distance, reserved_bits
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
 from postproc.hosts import HostProfile, most_frequent
@@ -47,7 +47,7 @@ def _form(reset: Reset) -> Observation:
         "window": packet.window,
         "payload_len": packet.payload_len,
         "options_len": packet.options_len,
-        "reserved_bits": packet.flags // RESERVED_SHIFT,
+        "reserved_bits": reserved_bits(packet.flags),
         "df": packet.df,
         "has_ack": packet.flags & ACK != 0,
         "bigip_cause": packet.bigip_cause,
