@@ -37,8 +37,8 @@ def find_sources(paths: Sequence[Path]) -> Sources:
     """The files at `paths` and, of folders, the captures and exports in them, at any depth.
 
     Files come in the order given, those of a folder by name and before its folders; each once, however often and by
-    whatever link it was reached. Hidden files and folders (`.rstorigin` is one) are passed over inside a folder, not
-    when named.
+    whatever link it was reached. Hidden files and folders are passed over inside a folder, not when
+    named.
     """
     found: list[Source] = []
     problems: list[Problem] = []
