@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def write_result(text: str, out: Path | None, inputs: Iterable[Path] = ()) -> No
 
 
 class TellingGroup(TyperGroup):
-    """A group of commands that turns our own errors into a message and exit code 2."""
+    """A group of commands that turns our own errors, and a full disk, into a message and exit code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named. `ctx` is click's context, which typer brings or imports, by version."""
@@ -52,4 +53,9 @@ class TellingGroup(TyperGroup):
             return super().invoke(ctx)
         except RstoriginError as error:
             tell(str(error))
+            raise typer.Exit(WRONG_USAGE) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader has seen enough: typer ends quietly
+            tell(f"the result cannot be written: {error.strerror}")
             raise typer.Exit(WRONG_USAGE) from None

@@ -52,7 +52,7 @@ def summarize(
     if not found.files:
         tell_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
-    inputs = [source.path for source in found.files]
+    inputs = [source.path for source in found.files] + ([rulebook] if rulebook else [])
     if out is not None:
         spare(out, inputs)
     with _judge(found.files, rules, from_plugin=from_plugin) as judge:
