@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.rulebook import load
@@ -36,3 +39,15 @@ def test_the_generator_is_deterministic() -> None:
         for seed in ("1", "2")
     )
     assert first == second
+
+
+@pytest.mark.parametrize("compiler", ["luac5.2", "luac5.4"])
+def test_a_rule_may_be_called_like_a_word_of_lua(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    overlay = tmp_path / "mine.toml"
+    rule = '[[rule]]\nid = "{}"\ntitle = "t"\nwhen = "has_ack"\nweight = 1\nsay = "s"\nreference = "r"\n'
+    overlay.write_text("".join(map(rule.format, ("end", "repeat", "local"))), encoding="utf-8")
+    plugin = tmp_path / PLUGIN_NAME
+    plugin.write_text(render_plugin(load(overlays=[overlay])), encoding="utf-8")
+    subprocess.run([compiler, "-p", str(plugin)], check=True)
