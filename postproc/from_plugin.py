@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -56,6 +57,9 @@ _LUA_ERROR = "_ws.lua.error"  # only says that there is one;
 _MESSAGES = "_ws.expert.message"  # this says which, after "Lua Error: "
 _NO_LUA_FOR_ROOT = (4, 4, 0)  # from here on Wireshark loads no Lua for root, without a word
 _ERROR_SHOWN = 300  # characters of a Lua error that a message repeats
+# tshark's words, at the beginning of a line: a file's name may hold anything.
+_DOES_NOT_LOAD = re.compile(r"^tshark: Lua: (.*)", re.MULTILINE | re.DOTALL)
+_NOT_LOADED = re.compile(r"^tshark: Some fields aren't valid:\n\s*rstorigin\.", re.MULTILINE)
 _AS_USER = "run rstorigin as an ordinary user"
 
 
@@ -111,9 +115,9 @@ class Plugin:
 
     def _check(self, messages: str) -> None:
         """tshark ends with status 0 when a script does not load, and with an odd remark when its fields are missing."""
-        if "Lua: " in messages:
-            raise PluginError(visible(f"the plugin does not load: {messages.partition('Lua: ')[2][:_ERROR_SHOWN]}"))
-        if "aren't valid" in messages or "rstorigin" in messages:
+        if error := _DOES_NOT_LOAD.search(messages):
+            raise PluginError(visible(f"the plugin does not load: {error[1][:_ERROR_SHOWN]}"))
+        if _NOT_LOADED.search(messages):
             raise PluginError(
                 f"this tshark ({self.tshark.program}) did not load the plugin: perhaps it was built without Lua "
                 f"(see `tshark --version`), or Lua is switched off; leave --from-plugin out to judge without it"
@@ -131,7 +135,9 @@ class Plugin:
             return None if value is None else int(value)
 
         def there(name: str) -> int:
-            return number(name) or 0
+            if (value := number(name)) is None:
+                raise PluginError(visible(f"{capture}: the plugin gave frame {packet.frame} no rstorigin.{name}"))
+            return value
 
         def text(name: str) -> str:
             return str(row[f"rstorigin.{name}"] or "")

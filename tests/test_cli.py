@@ -154,6 +154,28 @@ def test_a_plugin_that_fails_at_a_packet_is_told(monkeypatch: pytest.MonkeyPatch
     assert "oh no" in result.stderr
 
 
+@pytest.mark.skipif(not LUA_RUNS, reason="Wireshark 4.4 and newer load no Lua for root")
+def test_a_field_that_the_plugin_does_not_give_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = render_plugin(load())
+    silent = re.sub(r"add_number\(tree, \"suspicion\", .*", "", text)
+    assert silent != text
+    monkeypatch.setattr("postproc.from_plugin.render_plugin", lambda rulebook: silent)
+    result = run("summarize", FORGED, "--from-plugin")
+    assert result.exit_code == 2
+    assert "the plugin gave frame 2 no rstorigin.suspicion" in result.stderr
+
+
+@pytest.mark.skipif(not LUA_RUNS, reason="Wireshark 4.4 and newer load no Lua for root")
+def test_a_damaged_capture_below_a_folder_of_our_name_is_no_fault_of_the_plugin(tmp_path: Path) -> None:
+    damaged = tmp_path / "rstorigin. aren't valid Lua: x" / "a.pcap"
+    damaged.parent.mkdir()
+    damaged.write_bytes(FORGED.read_bytes()[:-20])
+    result = run("summarize", damaged, FORGED, "--from-plugin", "--format", "csv")
+    assert result.exit_code == 1
+    assert "the capture is cut short" in result.stderr
+    assert len(result.stdout.splitlines()) == 1 + 2 + 3
+
+
 def test_the_plugin_reads_no_exports(tmp_path: Path) -> None:
     export = tmp_path / "export.tsv"
     run("export", FORGED, "-o", export)
