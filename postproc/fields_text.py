@@ -19,13 +19,27 @@ from heuristics.fields import FIELDS
 from postproc.errors import CaptureError
 
 PIECE = 32 * 1024 * 1024  # bytes read at a time: about 200,000 packets
+_LONGEST_LINE = 1024 * 1024  # bytes; a packet has some 300, and a reset's text at most 64 KiB
 _SHOWN = 60  # characters of a wrong value that a message repeats
-_FREE_TEXT = ("tcp.reset_cause",)  # what a packet says
 _BOM = b"\xef\xbb\xbf"
 
-# What the values of a column look like. Anything else means that the export was made with other options.
-_EVERYWHERE = r"^[0-9A-Za-z.:,]*$"
-_SHAPES = {"frame.number": r"^[0-9]+$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
+# What a value of a column looks like. Anything else means that the export was made with other options, or by hand.
+_BYTE = r"25[0-5]|2[0-4][0-9]|1?[0-9]{1,2}"
+_16_BITS = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
+_32_BITS = r"[0-9]{1,10}"  # or a little more
+_HEXADECIMAL = r"0x[0-9A-Fa-f]{1,8}"
+_ONCE = {"frame.number": r"^[1-9][0-9]{0,9}$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
+_SEVERAL = {
+    **dict.fromkeys(("ip.ttl", "ip.proto", "ipv6.hlim", "ipv6.nxt", "tcp.hdr_len"), _BYTE),
+    **dict.fromkeys(("icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code"), _BYTE),
+    **dict.fromkeys(("tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.window_size_value"), _16_BITS),
+    **dict.fromkeys(("tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.options.timestamp.tsval"), _32_BITS),
+    **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
+    **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
+    **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),
+    "ip.flags.df": r"[01]|True|False",
+}
+_SHAPES = _ONCE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL.items()}
 _SEPARATORS = {b",": "commas", b";": "semicolons", b"|": "bars", b" ": "spaces"}
 
 
@@ -63,6 +77,8 @@ class FieldsText:
             if not piece:
                 self.cut_short = bool(tail)
                 return
+            if len(tail) > _LONGEST_LINE:
+                raise self._endless()
             rest = tail
 
     def _read(self) -> bytes:
@@ -75,13 +91,18 @@ class FieldsText:
         except OSError as error:
             raise CaptureError(self.file, f"cannot be read: {error.strerror}") from None
 
+    def _endless(self) -> CaptureError:
+        return CaptureError(self.file, f"has a line of more than {_LONGEST_LINE:,} bytes", self.remedy)
+
     def _header(self, fields: Sequence[str]) -> tuple[list[str], bytes]:
         """The columns' names, and what was read after them."""
         start = piece = self._read()
-        while piece and b"\n" not in start:
+        while piece and b"\n" not in start and len(start) <= _LONGEST_LINE:
             piece = self._read()
             start += piece
         header, _, rest = start.partition(b"\n")
+        if len(header) > _LONGEST_LINE:
+            raise self._endless()
         return self._names(header, fields), rest
 
     def _names(self, header: bytes, fields: Sequence[str]) -> list[str]:
@@ -99,7 +120,10 @@ class FieldsText:
             raise CaptureError(self.file, reason, self.remedy)
         if missing:
             raise CaptureError(self.file, f"the export lacks {', '.join(missing)}", self.remedy)
-        return [name if name not in given[:index] else f"{name}\t{index}" for index, name in enumerate(given)]
+        first: dict[str, int] = {}
+        return [
+            name if first.setdefault(name, index) == index else f"{name}\t{index}" for index, name in enumerate(given)
+        ]
 
     def _frame(self, lines: bytes, names: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
         try:
@@ -121,10 +145,20 @@ class FieldsText:
 
 def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:
     """Raises CaptureError, with `file` and `remedy`, where `frame` holds what the documented command does not print."""
-    checked = [name for name in frame.columns if name in FIELDS and name not in _FREE_TEXT]
-    fits = [pl.col(name).str.contains(_SHAPES.get(name, _EVERYWHERE)) for name in checked]
-    numbered = pl.col("frame.number").is_not_null()
-    wrong = frame.filter(~pl.all_horizontal(numbered, *(fit.fill_null(value=True) for fit in fits))).head(1)
-    for name in checked if wrong.height else ():
-        if not wrong[name].str.contains(_SHAPES.get(name, _EVERYWHERE)).fill_null(value=name != "frame.number")[0]:
-            raise CaptureError(file, f"a value of {name} is {(wrong[name][0] or '')[:_SHOWN]!r}", remedy)
+    fits = {
+        name: pl.col(name).str.contains(shape).fill_null(value=name != "frame.number")
+        for name, shape in _SHAPES.items()
+        if name in frame.columns
+    }
+    wrong = frame.filter(~pl.all_horizontal(fits.values())).head(1)
+    for name in fits if wrong.height else ():
+        if not wrong.select(fits[name]).item():
+            where = "" if name == "frame.number" else f", in frame {wrong['frame.number'][0]}"
+            raise CaptureError(file, f"a value of {name} is {(wrong[name][0] or '')[:_SHOWN]!r}{where}", remedy)
+    if frame["frame.number"].is_duplicated().any():
+        raise repeated(file)
+
+
+def repeated(file: str) -> CaptureError:
+    """What is said of frame numbers that are not each another packet's."""
+    return CaptureError(file, "frame numbers repeat: two exports in one file?", "summarize them as two files")

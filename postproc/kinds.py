@@ -21,7 +21,7 @@ _CAPTURE_MAGICS = (
 )
 _NETSCALER = b"Performance Data"  # somewhere in the first record of an nstrace
 _GZIP = b"\x1f\x8b"
-_ZSTD_LZ4 = (b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")
+_COMPRESSED = (_GZIP, b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")  # gzip, Zstandard, LZ4
 _PARQUET = b"PAR1"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -75,6 +75,8 @@ def kind_of(path: Path) -> Kind:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise CaptureError(str(path), f"cannot be read: {why}") from None
+    if head.startswith(_GZIP):  # unpacked once: gzip within gzip stays unknown
+        head = _inside_gzip(head) or b"\0"  # damaged: tshark will say how
     return _kind(head)
 
 
@@ -89,15 +91,13 @@ def looks_like_capture(path: Path) -> bool:
 def _kind(head: bytes) -> Kind:
     if not head:
         return Kind.EMPTY
-    if head.startswith(_GZIP):
-        return _kind(_inside_gzip(head) or b"\0")  # damaged: tshark will say how
     if head.startswith(_CAPTURE_MAGICS) or _NETSCALER in head:
         return Kind.CAPTURE
     if head.startswith(_PARQUET):
         return Kind.PARQUET
     if head.startswith(_UTF16):
         return Kind.UTF16
-    if head.startswith(_ZSTD_LZ4) or b"\0" in head:
+    if head.startswith(_COMPRESSED) or b"\0" in head:
         return Kind.UNKNOWN
     first_line = head.partition(b"\n")[0]
     return Kind.EXPORT if b"frame.number" in first_line else Kind.TEXT

@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import polars as pl
 
@@ -31,21 +30,30 @@ def read_export(path: Path, kind: Kind, problems: list[Problem]) -> Iterator[pl.
     if kind is Kind.PARQUET:
         yield from _parquet(path, remedy)
         return
-    with closing(_opened(path, kind)) as file:
-        text = FieldsText(cast(Readable, file), str(path), remedy)
+    with _opened(path, kind) as file:
+        text = FieldsText(file, str(path), remedy)
         yield from text.frames()
     if text.cut_short:
         reason = "the export is cut short in the middle of a line; the packets before it were read"
         problems.append(Problem(str(path), "", "", reason, "make it anew"))
 
 
-def _opened(path: Path, kind: Kind) -> gzip.GzipFile | codecs.StreamRecoder:
-    file = path.open("rb")
-    if kind is Kind.UTF16:  # `>` in Windows PowerShell 5
-        return codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
-    compressed = file.read(len(_GZIP)) == _GZIP
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if compressed else file  # type: ignore[return-value]
+@contextmanager
+def _opened(path: Path, kind: Kind) -> Iterator[Readable]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
+    with file:
+        compressed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        if kind is Kind.UTF16:  # `>` in Windows PowerShell 5
+            yield codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
+        elif compressed:
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
 def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:

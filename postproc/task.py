@@ -13,6 +13,7 @@ from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
 from postproc.errors import CaptureError
 from postproc.export import not_a_capture, read_capture
+from postproc.fields_text import repeated
 from postproc.icmp import judged_errors
 from postproc.kinds import Kind
 from postproc.packets import normalise
@@ -78,6 +79,8 @@ def read_packets(source: Source, tshark: Tshark | None) -> Packets:
         timed += raw["frame.time_epoch"].count()
         tables.append(normalise(raw))  # piece by piece: the text takes several times the memory of the table
     table = pl.concat(tables).sort("frame")
+    if (table["frame"].diff() == 0).any():  # in two pieces: reading refuses it within one
+        raise repeated(str(source.path))
     if table.is_empty() and source.kind in (Kind.TEXT, Kind.UNKNOWN):
         # tshark also "reads" pictures, JSON and other files that it takes for one packet.
         raise not_a_capture(source.path)

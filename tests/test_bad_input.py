@@ -14,6 +14,7 @@ import pytest
 from commandline import FORGED, GENUINE, LAB, capture, fake_tshark, reset, rows, run
 
 from heuristics.fields import FIELDS
+from postproc import fields_text
 
 CUT = FORGED.read_bytes()[:-20]
 
@@ -105,6 +106,10 @@ EXPORTS: dict[str, tuple[str, str]] = {
     "another aggregator": (lines(PACKET | {"ip.ttl": "64;60"}), "a value of ip.ttl is '64;60'"),
     "no address": (lines(PACKET | {"ip.src": "<script>"}), "a value of ip.src is '<script>'"),
     "no frame number": (lines(PACKET | {"frame.number": ""}), "a value of frame.number is ''"),
+    "no hop limit": (lines(PACKET | {"ip.ttl": "300"}), "a value of ip.ttl is '300', in frame 1"),
+    "no nested hop limit": (lines(PACKET | {"icmp.type": "3", "ip.ttl": "64,abc"}), "a value of ip.ttl is '64,abc'"),
+    "no port": (lines(PACKET | {"udp.srcport": "99999999999"}), "a value of udp.srcport is '99999999999'"),
+    "an endless header": ("\t".join(FIELDS) + "\tx" * 2**20 + "\n", "has a line of more than 1,048,576 bytes"),
 }
 
 
@@ -117,6 +122,24 @@ def test_an_export_made_otherwise_is_refused_with_the_right_command(tmp_path: Pa
     assert result.exit_code == 1
     assert f"{path}: {said}" in result.stderr
     assert "rstorigin export CAPTURE -o FILE, or tshark -r CAPTURE -n" in result.stderr
+
+
+@pytest.mark.parametrize("piece", [fields_text.PIECE, 200])
+def test_two_exports_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(fields_text, "PIECE", piece)
+    path = tmp_path / "export.tsv"
+    path.write_text(lines(*[PACKET | {"icmp.type": "3"}] * 40_000), encoding="utf-8")
+    result = run("summarize", path)
+    assert result.exit_code == 1
+    assert f"{path}: frame numbers repeat: two exports in one file? (summarize them as two files)" in result.stderr
+
+
+def test_a_line_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "export.tsv.gz"
+    path.write_bytes(gzip.compress(lines(PACKET).encode() + b"1" * 3 * fields_text.PIECE))
+    result = run("summarize", path)
+    assert result.exit_code == 1
+    assert f"{path}: has a line of more than 1,048,576 bytes" in result.stderr
 
 
 def test_an_export_without_its_last_line_end_is_read_up_to_there(tmp_path: Path) -> None:

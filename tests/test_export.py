@@ -170,6 +170,7 @@ def test_the_users_preferences_change_nothing(tmp_path: Path, monkeypatch: pytes
         (b"snoop\0\0\0\0\0\0\x02", Kind.CAPTURE),
         (gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), Kind.CAPTURE),
         (gzip.compress(b"frame.number\tip.src\n1\t\n", mtime=0), Kind.EXPORT),
+        (gzip.compress(gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), mtime=0), Kind.UNKNOWN),
         (b"ip.src\tframe.number\n", Kind.EXPORT),
         (b"\xff\xfef\0r\0a\0", Kind.UTF16),
         (b"PAR1\0\0", Kind.PARQUET),
@@ -182,6 +183,15 @@ def test_the_content_says_what_a_file_is(tmp_path: Path, content: bytes, kind: K
     path = tmp_path / "anything.txt"
     path.write_bytes(content)
     assert kind_of(path) is kind
+
+
+def test_a_file_that_unpacks_to_itself_is_of_unknown_kind(tmp_path: Path) -> None:
+    nested = b"\xd4\xc3\xb2\xa1\x02\0"
+    for _ in range(1200):
+        nested = gzip.compress(nested)
+    path = tmp_path / "nested.gz"
+    path.write_bytes(nested)
+    assert kind_of(path) is Kind.UNKNOWN
 
 
 def test_a_netscaler_trace_is_a_capture() -> None:
