@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -86,16 +85,14 @@ def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]
 
 
 def write_parquet(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
-    """Write the export of `capture` to `target` as Parquet, by way of a temporary file; else as `write_tsv`."""
+    """Write the export of `capture` to `target` as Parquet, by way of a temporary TSV; else as `write_tsv`."""
     with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
-        tsv, parquet = Path(folder) / "export.tsv", Path(folder) / "export.parquet"
+        tsv = Path(folder) / "export.tsv"
         with tsv.open("wb") as file:
             problems = write_tsv(capture, tshark, file)
         pl.scan_csv(
             tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=dict.fromkeys(FIELDS, pl.String())
-        ).sink_parquet(parquet)
-        with parquet.open("rb") as file:
-            shutil.copyfileobj(file, target)
+        ).sink_parquet(target)
     return problems
 
 
