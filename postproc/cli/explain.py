@@ -52,7 +52,7 @@ def explain(
         int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by the number Wireshark shows.")
     ] = None,
     worst: Annotated[
-        bool, typer.Option("--worst", help="The reset most likely forged. So it is too without --frame.")
+        bool, typer.Option("--worst", help="The reset most likely forged: the default, where there is no --frame.")
     ] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
     rulebook: RulebookOption = None,
