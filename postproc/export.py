@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import tempfile
@@ -90,9 +91,12 @@ def write_parquet(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Prob
         tsv = Path(folder) / "export.tsv"
         with tsv.open("wb") as file:
             problems = write_tsv(capture, tshark, file)
-        pl.scan_csv(
-            tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=dict.fromkeys(FIELDS, pl.String())
-        ).sink_parquet(target)
+        schema = dict.fromkeys(FIELDS, pl.String())
+        table = pl.scan_csv(tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=schema)
+        try:
+            table.sink_parquet(target)
+        except pl.exceptions.PolarsError as error:  # what Polars makes of a full disk
+            raise OSError(errno.EIO, str(error)) from None
     return problems
 
 

@@ -255,6 +255,14 @@ def test_an_output_that_is_a_folder_or_an_input(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pcap", "link.pcap"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("format_", ["tsv", "parquet"])
+def test_an_export_to_a_full_disk(format_: str) -> None:
+    result = run("export", FORGED, "--format", format_, "-o", "/dev/full")
+    assert result.exit_code == 2
+    assert "/dev/full: cannot be written: " in result.stderr
+
+
 def test_a_failed_export_leaves_the_old_one(tmp_path: Path) -> None:
     out = tmp_path / "export.tsv"
     out.write_text("old\n")
