@@ -30,7 +30,7 @@ from postproc import tshark
 from postproc.analyse import judge_packets
 from postproc.icmp import judged_errors
 from postproc.kinds import Kind
-from postproc.packets import ICMP_ERROR
+from postproc.packets import authentic
 from postproc.sources import Source
 from postproc.summary import ACCUSED
 from postproc.task import read_packets
@@ -193,11 +193,7 @@ def _verdicts(name: str, packets: pl.DataFrame, rulebook: Rulebook) -> dict[int,
 
 def _naively_accused(packets: pl.DataFrame) -> set[int]:
     reset = pl.col("flags") & RST != 0
-    usual = (
-        packets.filter(~reset & (pl.col("kind") != ICMP_ERROR))
-        .group_by("src")
-        .agg(usual=pl.col("hop_limit").mode(maintain_order=True).first())
-    )
+    usual = packets.filter(authentic()).group_by("src").agg(usual=pl.col("hop_limit").mode(maintain_order=True).first())
     accused = packets.filter(reset).join(usual, on="src").filter(pl.col("hop_limit") != pl.col("usual"))
     return set(accused["frame"])
 

@@ -13,7 +13,7 @@ from heuristics.verdict import Origin, Verdict
 from postproc.advice import advise
 from postproc.comparison import Comparison, Details, compare
 from postproc.observe import Observation
-from postproc.packets import ICMP_ERROR, TCP, Packet
+from postproc.packets import TCP, Packet, authentic
 from postproc.resets import JudgedReset, ResetRow
 from postproc.state import Flow, Reset
 from postproc.summary import counted
@@ -171,8 +171,7 @@ def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
     alike = packets.filter(
         pl.col("src") == row.src,
         pl.col("hop_limit") == row.hop_baseline,
-        pl.col("kind") != ICMP_ERROR,
-        ~tcp | (pl.col("flags") & RST == 0),
+        authentic(),
     )
     if row.baseline_source == "flow":
         alike = alike.filter(tcp, pl.col("sport") == row.sport, pl.col("dst") == row.dst, pl.col("dport") == row.dport)

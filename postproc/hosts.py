@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from heuristics.fields import RST, distance
-from postproc.packets import ICMP_ERROR, TCP
+from heuristics.fields import distance
+from postproc.packets import TCP, authentic
 
 
 @dataclass(slots=True)
@@ -41,11 +41,10 @@ def most_frequent(counts: dict[int, int]) -> int | None:
 
 
 def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
-    """Profiles of `addresses` from the packets table. Resets and ICMP errors are evidence, never baseline."""
-    authentic = (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
+    """Profiles of `addresses` from the packets table."""
     counted = (
         packets.lazy()
-        .filter(authentic & pl.col("src").is_in(list(addresses)))
+        .filter(authentic() & pl.col("src").is_in(list(addresses)))
         .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
         .agg(packets=pl.len(), first=pl.col("frame").min())
         .sort("first")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from heuristics.fields import ACK, ICMP_REDIRECT, RST, SYN, USED_UP, distance, initial_hop_limit
+from heuristics.fields import ACK, ICMP_REDIRECT, SYN, USED_UP, distance, initial_hop_limit
 from heuristics.icmp_codes import IcmpClass, icmp_meaning
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import judge_icmp
@@ -18,7 +18,7 @@ from postproc.flows import Tracker
 from postproc.hosts import HostProfile, profile_hosts
 from postproc.moment import stage_of
 from postproc.observe import Observation
-from postproc.packets import ICMP_ERROR, TCP, Packet
+from postproc.packets import ICMP_ERROR, TCP, Packet, authentic
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.resets import JudgedReset, Rejection, ResetRow
 from postproc.state import elapsed_us
@@ -76,14 +76,10 @@ def _judged_errors(packets: pl.DataFrame) -> pl.DataFrame:
     return packets.filter((pl.col("kind") == ICMP_ERROR) & ~redirect)
 
 
-def _authentic() -> pl.Expr:
-    return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
-
-
 def _known(packets: pl.DataFrame, errors: pl.DataFrame) -> _Known:
     quoted = errors.select(pl.col("error").struct.unnest())
     addresses = {*errors["src"], *quoted["quoted_src"], *quoted["quoted_dst"]}
-    of_hosts = packets.filter(_authentic() & pl.col("src").is_in(list(addresses)))
+    of_hosts = packets.filter(authentic() & pl.col("src").is_in(list(addresses)))
     last = of_hosts.group_by("src").agg(pl.col("frame").max())
     handshakes = of_hosts.filter((pl.col("kind") == TCP) & (pl.col("flags") & (SYN | ACK) == SYN | ACK))
     return _Known(
@@ -105,7 +101,7 @@ def _moments(packets: pl.DataFrame, errors: pl.DataFrame, rulebook: Rulebook) ->
     """By frame. Follows the flows that errors quote, and when each target last spoke."""
     about = errors.select("frame", pl.col("error").struct.unnest())
     targets = about["quoted_dst"].unique().implode()
-    spoken = packets.filter(_authentic() & pl.col("src").is_in(targets)).select("frame", "src", "time_us")
+    spoken = packets.filter(authentic() & pl.col("src").is_in(targets)).select("frame", "src", "time_us")
     target_us = dict(
         about.select("frame", src="quoted_dst")
         .join_asof(spoken, on="frame", by="src", check_sortedness=False)

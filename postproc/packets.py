@@ -17,6 +17,7 @@ from heuristics.fields import (
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
+    RST,
 )
 from postproc.quotes import read_errors
 
@@ -61,6 +62,11 @@ _TCP_FIELDS = tuple(name for name in _LISTED if name.startswith("tcp."))
 _IPV4_FIELDS = tuple(name for name in _LISTED if name.startswith("ip."))
 _IPV6_FIELDS = tuple(name for name in _LISTED if name.startswith("ipv6."))
 TCP_MIN_HEADER = 20
+
+
+def authentic() -> pl.Expr:
+    """Packets that their source is taken to have sent itself: resets and ICMP errors are evidence, never baseline."""
+    return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
 
 
 def normalise(raw: pl.DataFrame) -> pl.DataFrame:

@@ -11,12 +11,12 @@ import polars as pl
 import typer
 
 from heuristics.errors import visible
-from heuristics.rulebook import Rulebook, load
+from heuristics.rulebook import Rulebook
 from postproc import escape, story_text, tshark
 from postproc.analyse import observe_resets
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
-from postproc.cli.rules import RulebookOption
+from postproc.cli.options import RulebookOption, load_rules
 from postproc.errors import CaptureError
 from postproc.explain import Case, gather
 from postproc.explain import tell as tell_story
@@ -64,7 +64,7 @@ def explain(
     if frame is not None and worst:
         tell("--frame and --worst exclude each other: leave one out")
         raise typer.Exit(WRONG_USAGE)
-    rules = load(overlays=() if rulebook is None else (rulebook,))
+    rules = load_rules(rulebook)
     if capture.is_dir():
         raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")
     check_capture(capture)

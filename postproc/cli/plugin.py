@@ -9,10 +9,9 @@ import typer
 
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
-from heuristics.rulebook import load
 from postproc.atomic import whole_file
 from postproc.cli.messages import tell
-from postproc.cli.rules import RulebookOption
+from postproc.cli.options import RulebookOption, load_rules
 from postproc.errors import OutputError
 
 app = typer.Typer(name="plugin", help="The Wireshark plugin.", no_args_is_help=True)
@@ -31,7 +30,7 @@ def generate(
     ] = Path("plugins"),
 ) -> None:
     """Write the plugin: the same rules, judged inside Wireshark."""
-    rules = load(overlays=() if rulebook is None else (rulebook,))
+    rules = load_rules(rulebook)
     text = render_plugin(rules)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,41 +6,25 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from tabulate import tabulate
 
-from heuristics.errors import RstoriginError, visible
+from heuristics.errors import visible
 from heuristics.expressions import Node, walk
 from heuristics.expressions.tree import Known, Name
 from heuristics.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
-from heuristics.rulebook import IcmpEntry, Rule, Rulebook, load
+from heuristics.rulebook import IcmpEntry, Rule
 from heuristics.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
+from postproc.cli.messages import TellingGroup
+from postproc.cli.options import Format, RulebookOption, load_rules
 
-WRONG_USAGE = 2  # exit code; a rulebook that cannot be used counts as one
-
-app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
-
-
-class Format(StrEnum):
-    """How a list of rules is written."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    JSONL = "jsonl"
-    JSON = "json"
-
-
-RulebookOption = Annotated[
-    Path | None,
-    typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
-]
+app = typer.Typer(
+    name="rules", cls=TellingGroup, help="Show and check the rules that resets are judged by.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -49,8 +33,7 @@ def list_rules(
     format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
 ) -> None:
     """List every rule: its id, its weight in centi-nats, whether it is enabled, and its title."""
-    with _errors_told():
-        typer.echo(_written(_load(rulebook).all_rules, format_))
+    typer.echo(_written(load_rules(rulebook).all_rules, format_))
 
 
 @app.command()
@@ -59,10 +42,9 @@ def show(
     rulebook: RulebookOption = None,
 ) -> None:
     """Show all about one rule, or entry for ICMP errors: its condition, what it reads, explanation and reference."""
-    with _errors_told():
-        rules = _load(rulebook)
-        known = any(rule.id == id_ for rule in rules.all_rules)
-        typer.echo(_described(rules.rule(id_)) if known else _entry_described(rules.icmp_entry(id_)))
+    rules = load_rules(rulebook)
+    known = any(rule.id == id_ for rule in rules.all_rules)
+    typer.echo(_described(rules.rule(id_)) if known else _entry_described(rules.icmp_entry(id_)))
 
 
 @app.command()
@@ -70,11 +52,10 @@ def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A rulebook, complete or laid over the default one.")],
 ) -> None:
     """Check a rulebook file: says ok, or everything that is wrong with it."""
-    with _errors_told():
-        checked = _load(file)
-        rules, reasons, icmp = len(checked.rules), len(checked.reasons), len(checked.icmp)
-        counts = f"{rules} rules, {reasons} reasons and {icmp} entries for ICMP errors"
-        typer.echo(visible(f"{file}: ok, {counts} with the default rulebook below"))
+    checked = load_rules(file)
+    rules, reasons, icmp = len(checked.rules), len(checked.reasons), len(checked.icmp)
+    counts = f"{rules} rules, {reasons} reasons and {icmp} entries for ICMP errors"
+    typer.echo(visible(f"{file}: ok, {counts} with the default rulebook below"))
 
 
 @app.command()
@@ -94,20 +75,6 @@ def observables(
         for seen in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
     ]
     typer.echo(_tabled(rows, rows, format_))
-
-
-def _load(overlay: Path | None) -> Rulebook:
-    return load(overlays=() if overlay is None else (overlay,))
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """Turns our own errors into a message on stderr and exit code 2."""
-    try:
-        yield
-    except RstoriginError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(WRONG_USAGE) from None
 
 
 Row = dict[str, str | int]

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from heuristics.rulebook import Rulebook, load
+from heuristics.rulebook import Rulebook
 from postproc import outputs, tshark
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, messages, tell_problems, write_result
-from postproc.cli.rules import Format, RulebookOption
+from postproc.cli.options import Format, RulebookOption, load_rules
 from postproc.from_plugin import installed_plugin
 from postproc.sources import Source, find_sources
 from postproc.summary import Summary, summarise
@@ -47,7 +47,7 @@ def summarize(
     ] = False,
 ) -> None:
     """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
-    rules = load(overlays=() if rulebook is None else (rulebook,))
+    rules = load_rules(rulebook)
     found = find_sources(paths)
     if not found.files:
         tell_problems(found.problems)

@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heuristics.rulebook import Rulebook, load
+
+
+class Format(StrEnum):
+    """How a list of rules is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+
+
+RulebookOption = Annotated[
+    Path | None,
+    typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
+]
+
+
+def load_rules(rulebook: Path | None) -> Rulebook:
+    """The default rulebook with the user's laid over it, if any. Raises RulebookError."""
+    return load(overlays=() if rulebook is None else (rulebook,))
