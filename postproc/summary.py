@@ -190,7 +190,7 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
         packets = "" if totals.packets is None else f" ({counted(totals.packets, 'packet')})"
         return f"There is no TCP reset in {counted(totals.captures, 'capture')}{packets}."
     unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
-    undecided = f"; {unclear} could not be decided" if unclear else ""
+    undecided = f"; {unclear:,} could not be decided" if unclear else ""
     of_all = f"of {counted(totals.resets, 'reset')}"
     if not accused:
         if unclear == totals.resets:
@@ -199,10 +199,10 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
     forged = sum(reset.row.verdict == Verdict.FORGED for reset in accused)
     likely = len(accused) - forged
     if forged:
-        more = f" ({likely} more probably did not)" if likely else ""
-        claim = f"{forged} {of_all} did not come from the host named as sender{more}"
+        more = f" ({likely:,} more probably did not)" if likely else ""
+        claim = f"{forged:,} {of_all} did not come from the host named as sender{more}"
     else:
-        claim = f"{likely} {of_all} probably did not come from the host named as sender"
+        claim = f"{likely:,} {of_all} probably did not come from the host named as sender"
     return f"{claim}: {_for_one(accused, rulebook)}{undecided}."
 
 
