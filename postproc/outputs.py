@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabulate import tabulate
@@ -23,37 +23,69 @@ _REJECTOR_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the
 _SENDER_COLUMNS = ("sender", "resets", "suspicion", "verdicts", "hop baseline", "delta", "sent from", "sender is at")
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How one kind of text looks: tabulate's style, how text and code are made safe, how a heading begins."""
+
+    style: str
+    safe: Callable[[str], str]
+    code: Callable[[str], str]
+    heading: str
+    below: str  # between a heading and its table
+
+
+_TERMINAL = _Look("simple", visible, visible, "", "\n")
+_MARKDOWN = _Look("pipe", escape.markdown, escape.markdown_code, "## ", "\n\n")
+
+
 def table(summary: Summary, senders: int) -> str:
     """For a terminal. At most `senders` senders."""
-    parts = [
-        _counts(summary),
-        *_both_shares(summary, "simple"),
-        *_sections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
-        *(f"{number}. {_reset(alike, visible, visible)}" for number, alike in enumerate(summary.suspicious, 1)),
-        *_rejections(summary, senders, "simple", visible, lambda title: f"{title}\n"),
-        visible(summary.conclusion),
-    ]
-    return "\n\n".join(parts)
+    return "\n\n".join([_counts(summary), *_body(summary, senders, _TERMINAL), visible(summary.conclusion)])
 
 
 def markdown(summary: Summary, senders: int) -> str:
     """The same as a Markdown document."""
-    parts = [
-        "# TCP resets: who sent them",
-        escape.markdown(summary.conclusion),
-        _counts(summary),
-        *_both_shares(summary, "pipe"),
-        *_sections(summary, senders, "pipe", escape.markdown, lambda title: f"## {title}\n\n"),
-        *(
-            f"{number}. {_reset(alike, escape.markdown, escape.markdown_code)}"
-            for number, alike in enumerate(summary.suspicious, 1)
-        ),
-    ]
-    parts += _rejections(summary, senders, "pipe", escape.markdown, lambda title: f"## {title}\n\n")
+    parts = ["# TCP resets: who sent them", escape.markdown(summary.conclusion), _counts(summary)]
+    parts += _body(summary, senders, _MARKDOWN)
     if summary.problems:
         problems = "\n".join(f"- {escape.markdown(str(problem))}" for problem in summary.problems)
         parts.append(f"## Problems\n\n{problems}")
     return "\n\n".join(parts)
+
+
+def _body(summary: Summary, most: int, look: _Look) -> list[str]:
+    """Resets and ICMP errors: tables of at most `most` rows, and the suspicious ones in words."""
+    parts: list[str] = []
+    if summary.resets:
+        senders = [_sender_cells(sender, look.safe) for sender in summary.senders]
+        parts += _both_shares(summary, look)
+        parts += _cut_table("By sender", _SENDER_COLUMNS, senders, most, "senders", look)
+        parts += _listed("Most suspicious resets", [_reset(alike, look) for alike in summary.suspicious], look)
+    if summary.errors:
+        rejectors = [_rejector_cells(rejector, look.safe) for rejector in summary.rejectors]
+        parts += _cut_table("ICMP errors: who rejected", _REJECTOR_COLUMNS, rejectors, most, "addresses", look)
+        errors = [_error(error, look.safe) for error in summary.suspicious_errors]
+        parts += _listed("Most suspicious ICMP errors", errors, look)
+    return parts
+
+
+def _cut_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], most: int, things: str, look: _Look
+) -> list[str]:
+    """The first rows, and how many more there are."""
+    if not rows[:most]:
+        return []
+    table_ = f"{look.heading}{title}{look.below}{_tabulated(rows[:most], columns, look.style)}"
+    left_out = len(rows) - most
+    if left_out <= 0:
+        return [table_]
+    return [table_, f"{left_out:,} more {things}, less suspicious; --top shows more, --format json all"]
+
+
+def _listed(title: str, texts: Sequence[str], look: _Look) -> list[str]:
+    if not texts:
+        return []
+    return [f"{look.heading}{title}", *(f"{number}. {text}" for number, text in enumerate(texts, 1))]
 
 
 def rows_csv(rows: Sequence[ResetRow]) -> str:
@@ -125,53 +157,14 @@ def _counts(summary: Summary) -> str:
     )
 
 
-def _both_shares(summary: Summary, style: str) -> list[str]:
-    if not summary.resets:
-        return []
+def _both_shares(summary: Summary, look: _Look) -> list[str]:
     return [
-        _tabulated([(share.name, f"{share.resets:,}", f"{share.percent} %") for share in shares], header, style)
+        _tabulated([(share.name, f"{share.resets:,}", f"{share.percent} %") for share in shares], header, look.style)
         for shares, header in (
             (summary.totals.by_verdict, ("verdict", "resets", "share")),
             (summary.totals.by_origin, ("origin", "resets", "share")),
         )
     ]
-
-
-def _sections(
-    summary: Summary, senders: int, style: str, safe: Callable[[str], str], heading: Callable[[str], str]
-) -> list[str]:
-    """The table of senders, and the heading of the list of resets."""
-    if not summary.resets:
-        return []
-    shown = summary.senders[:senders]
-    left_out = len(summary.senders) - len(shown)
-    more = f"\n\n{left_out:,} more senders, less suspicious; --top shows more, --format json all" if left_out else ""
-    parts = []
-    if shown:
-        rows = [_sender_cells(sender, safe) for sender in shown]
-        parts.append(heading("By sender") + _tabulated(rows, _SENDER_COLUMNS, style) + more)
-    if summary.suspicious:
-        parts.append(heading("Most suspicious resets").rstrip("\n"))
-    return parts
-
-
-def _rejections(
-    summary: Summary, most: int, style: str, safe: Callable[[str], str], heading: Callable[[str], str]
-) -> list[str]:
-    """The table of those who rejected by ICMP errors, and the errors that are suspicious."""
-    if not summary.errors:
-        return []
-    shown = summary.rejectors[:most]
-    left_out = len(summary.rejectors) - len(shown)
-    more = f"\n\n{left_out:,} more addresses, less suspicious; --top shows more, --format json all" if left_out else ""
-    parts = []
-    if shown:
-        rows = [_rejector_cells(rejector, safe) for rejector in shown]
-        parts.append(heading("ICMP errors: who rejected") + _tabulated(rows, _REJECTOR_COLUMNS, style) + more)
-    if summary.suspicious_errors:
-        parts.append(heading("Most suspicious ICMP errors").rstrip("\n"))
-        parts += (f"{number}. {_error(error, safe)}" for number, error in enumerate(summary.suspicious_errors, 1))
-    return parts
 
 
 def _rejector_cells(rejector: Rejector, safe: Callable[[str], str]) -> tuple[str, ...]:
@@ -232,7 +225,8 @@ def _frames(frames: Sequence[int]) -> str:
     return f"frame{'' if len(frames) == 1 else 's'} {', '.join(map(str, frames[:_FRAMES_SHOWN]))}{more}"
 
 
-def _reset(alike: Alike, safe: Callable[[str], str], code: Callable[[str], str]) -> str:
+def _reset(alike: Alike, look: _Look) -> str:
+    safe = look.safe
     reset, row = alike.reset, alike.reset.row
     reason = f" ({safe(row.reason)})" if row.reason else ""
     lines = [
@@ -244,6 +238,6 @@ def _reset(alike: Alike, safe: Callable[[str], str], code: Callable[[str], str])
         *([f"- alike: {counted(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
         *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
         *([f"- made like those of: {safe(row.device)}"] if row.device else []),
-        f"- flow: {code(row.flow)}",
+        f"- flow: {look.code(row.flow)}",
     ]
     return "\n   ".join(lines)
