@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterable
 
 from heuristics.errors import visible
 
@@ -41,6 +42,11 @@ def shell_word(text: str) -> str:
         return shlex.quote(text)
     quoted = (rf"\{c}" if c in "\\'" else c if c.isprintable() else _bytes(c) for c in text)
     return f"$'{''.join(quoted)}'"
+
+
+def shell_command(words: Iterable[str]) -> str:
+    """A command line of these words; see `shell_word`."""
+    return " ".join(map(shell_word, words))
 
 
 def _bytes(character: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import polars as pl
 from heuristics.errors import Problem
 from heuristics.fields import FIELDS
 from postproc.errors import CaptureError
+from postproc.escape import shell_command
 from postproc.fields_text import FieldsText
 from postproc.kinds import Kind, kind_of
 from postproc.tshark import PREFERENCES, Run, Tshark, options
@@ -48,7 +48,7 @@ def readable(capture: Path) -> str:
 
 def print_command(capture: Path) -> str:
     """The command for a shell, to be run on any machine with tshark 4.0 or newer; the export goes to stdout."""
-    return shlex.join(["tshark", *arguments(capture, options(PREFERENCES))])
+    return shell_command(["tshark", *arguments(capture, options(PREFERENCES))])
 
 
 def read_capture(capture: Path, tshark: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:

@@ -143,4 +143,4 @@ def _commands(story: Story, capture: Path) -> list[str]:
 
 
 def _command(start: Sequence[str], end: Sequence[str]) -> str:
-    return " ".join(map(escape.shell_word, [*start, *end]))
+    return escape.shell_command([*start, *end])

@@ -206,3 +206,9 @@ def test_any_text_after_a_header_is_read_or_refused(content: bytes) -> None:
     except CaptureError:
         return
     assert all(frame.columns == list(FIELDS) for frame in frames)
+
+
+def test_the_printed_command_shows_no_control_character() -> None:
+    printed = print_command(Path("\x1b[31mred.pcap"))
+    assert printed.isprintable()
+    assert r"$'\x1b[31mred.pcap'" in printed
