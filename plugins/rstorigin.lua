@@ -2860,7 +2860,6 @@ function rstorigin.dissector(_, pinfo, tree)
     end
   end
   if packet.kind == TCP then
-    local flow = flow_of(packet)
     local subtree = tree:add(rstorigin)
     subtree:set_generated()
     local reset = packet.reset and resets[packet.frame]
@@ -2870,6 +2869,7 @@ function rstorigin.dissector(_, pinfo, tree)
       add_hops(subtree, packet.hop_limit, o.hop_baseline)
       add_judgement(subtree, o, judge(o))
     else
+      local flow = flow_of(packet)
       local shown = flow and flow.sides[packet.source].shown
       add_hops(subtree, packet.hop_limit, shown and most_frequent(shown))
     end

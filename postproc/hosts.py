@@ -40,6 +40,16 @@ def most_frequent(counts: dict[int, int]) -> int | None:
     return max(counts, key=counts.__getitem__, default=None)
 
 
+def nearest(value: int, others: Iterable[int]) -> int | None:
+    """How far `value` is from the nearest of `others`; None where there is none."""
+    return min((abs(value - other) for other in others), default=None)
+
+
+def share(counts: dict[int, int]) -> int | None:
+    """The share of all that the highest count has, in whole percent; None where there is none."""
+    return 100 * max(counts.values()) // sum(counts.values()) if counts else None
+
+
 def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
     """Profiles of `addresses` from the packets table."""
     counted = (

@@ -15,7 +15,7 @@ from heuristics.icmp_codes import IcmpClass, icmp_meaning
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import judge_icmp
 from postproc.flows import Tracker
-from postproc.hosts import HostProfile, profile_hosts
+from postproc.hosts import HostProfile, nearest, profile_hosts, share
 from postproc.moment import stage_of
 from postproc.observe import Observation
 from postproc.packets import ICMP_ERROR, TCP, Packet, authentic
@@ -163,14 +163,6 @@ def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) ->
     }
 
 
-def _gap(packet: Packet, distances: dict[int, int]) -> int | None:
-    return min((abs(distance(packet.hop_limit) - other) for other in distances), default=None)
-
-
-def _share(counts: dict[int, int]) -> int | None:
-    return 100 * max(counts.values()) // sum(counts.values()) if counts else None
-
-
 def _target(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> Observation:
     host = known.host(error.quoted_dst)
     distances, baseline = host.distances(), host.baseline()
@@ -178,8 +170,8 @@ def _target(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> 
         "target_packets": sum(distances.values()),
         "target_distance": None if baseline is None else distance(baseline),
         "target_nearest": min(distances, default=None),
-        "target_share": _share(distances),
-        "target_gap": _gap(packet, distances),
+        "target_share": share(distances),
+        "target_gap": nearest(distance(packet.hop_limit), distances),
         "target_idle_us": None if moment.target_us is None else elapsed_us(packet.time_us, moment.target_us),
         "target_after": known.last_frames.get(error.quoted_dst, 0) > packet.frame,
         "port_answers": error.quoted_protocol == TCP_QUOTED
@@ -191,8 +183,8 @@ def _source(packet: Packet, host: HostProfile) -> Observation:
     distances, baseline = host.distances(), host.baseline()
     return {
         "source_packets": sum(distances.values()),
-        "source_share": _share(distances),
-        "source_gap": _gap(packet, distances),
+        "source_share": share(distances),
+        "source_gap": nearest(distance(packet.hop_limit), distances),
         "hop_baseline": baseline,
     }
 

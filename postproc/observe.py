@@ -8,7 +8,7 @@ from __future__ import annotations
 from heuristics.fields import ACK, distance, reserved_bits
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
-from postproc.hosts import HostProfile, most_frequent
+from postproc.hosts import HostProfile, most_frequent, nearest, share
 from postproc.state import Answers, Flow, Reset, RoundTrips, Side, seq_diff
 
 Observation = dict[str, Value]
@@ -70,10 +70,10 @@ def _baseline(reset: Reset, host: HostProfile) -> Observation:
         "baseline_distance": None if baseline is None else distance(baseline),
         "flow_packets": side.packets,
         "flow_values": len(shown),
-        "hop_gap": _nearest(hop_limit, shown),
-        "distance_gap": _nearest(distance(hop_limit), [distance(value) for value in shown]),
+        "hop_gap": nearest(hop_limit, shown),
+        "distance_gap": nearest(distance(hop_limit), [distance(value) for value in shown]),
         "handshake_gap": None if side.handshake_hop is None else abs(hop_limit - side.handshake_hop),
-        "data_gap": _nearest(hop_limit, after_handshake),
+        "data_gap": nearest(hop_limit, after_handshake),
     }
 
 
@@ -83,13 +83,9 @@ def _host(reset: Reset, host: HostProfile) -> Observation:
     return {
         "host_packets": packets,
         "host_values": len(distances),
-        "host_share": 100 * max(distances.values()) // packets if packets else None,
-        "host_gap": _nearest(distance(reset.packet.hop_limit), distances),
+        "host_share": share(distances),
+        "host_gap": nearest(distance(reset.packet.hop_limit), distances),
     }
-
-
-def _nearest(value: int, others: dict[int, int] | list[int]) -> int | None:
-    return min((abs(value - other) for other in others), default=None)
 
 
 def _round_trip(side: Side, handshakes: RoundTrips) -> Observation:
