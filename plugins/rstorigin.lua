@@ -70,6 +70,8 @@ local add = {
     "The known device or mechanism whose form the reset has, and how sure that is"),
   evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
     "Ids of the rules that fired"),
+  flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
+    "On every packet of a flow with resets: the verdict of the most suspicious of them"),
 }
 
 -- One boolean for each rule, present where the rule fired.
@@ -521,6 +523,7 @@ local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 
 local flows = {} -- lists of incarnations, by both ends
 local resets = {} -- what was known when a reset passed, by frame
+local last_frame = 0 -- the last frame taken in
 
 local function new_side()
   return {
@@ -860,7 +863,10 @@ local function take_reset(packet, flow, side, peer)
   local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
   local own_next = id_step and id_step <= OWN_RUN
   local reserved = reserved_bits(packet.flags)
+  decode_reset(packet)
   local reset = {
+    packet = packet,
+    before = flow.last_reset, -- the flow's resets are a chain, last first
     time_us = packet.time_us,
     seq = packet.seq,
     ack = packet.ack,
@@ -909,6 +915,7 @@ local function take_reset(packet, flow, side, peer)
     end
   end
   resets[packet.frame] = reset
+  flow.last_reset = reset
   side.last_reset = reset
   if not original then
     side.resets = side.resets + 1
@@ -1363,8 +1370,9 @@ local function end_reason(flow)
 end
 
 -- Everything that rules may ask about a reset; what the capture does not give is nil.
-local function observe(packet, reset)
-  local o, side, host = {}, reset.side, host_of(packet.src)
+local function observe(reset)
+  local packet, side = reset.packet, reset.side
+  local o, host = {}, host_of(packet.src)
   observe_form(o, packet)
   observe_baseline(o, side, host)
   observe_host(o, host)
@@ -2722,6 +2730,21 @@ local function judge(o)
   }
 end
 
+-- Verdict of the most suspicious reset of a flow. While frames are seen for the first time it grows with each reset
+-- judged; afterwards all of them are judged once more, by all that was seen.
+local function flow_verdict(flow, final)
+  if final and flow.judged_at ~= last_frame then
+    flow.judged_at, flow.worst = last_frame, nil
+    local reset = flow.last_reset
+    while reset do
+      local score = judge(observe(reset)).score
+      flow.worst = math.max(flow.worst or score, score)
+      reset = reset.before
+    end
+  end
+  return flow.worst and verdict_of(flow.worst)
+end
+
 -- Where no entry holds.
 local ICMP_UNJUDGED = {
   verdict = "unclear",
@@ -2739,7 +2762,6 @@ end
 
 -- Dissector -------------------------------------------------------------------------------------------------
 
-local last_frame = 0 -- the last frame taken in
 local warned = false
 
 local function reset_state()
@@ -2772,6 +2794,13 @@ local function add_hops(tree, hop_limit, baseline)
   if baseline then
     add_number(tree, "hop_baseline", baseline)
     add_number(tree, "hop_delta", hop_limit - baseline)
+  end
+end
+
+local function add_flow_verdict(tree, flow, pinfo)
+  local verdict = flow_verdict(flow, pinfo.visited)
+  if verdict then
+    add_text(tree, "flow_verdict", verdict)
   end
 end
 
@@ -2864,14 +2893,19 @@ function rstorigin.dissector(_, pinfo, tree)
     subtree:set_generated()
     local reset = packet.reset and resets[packet.frame]
     if reset then
-      decode_reset(packet)
-      local o = observe(packet, reset)
+      local o = observe(reset)
+      local judgement, flow = judge(o), reset.flow
+      flow.worst = math.max(flow.worst or judgement.score, judgement.score)
       add_hops(subtree, packet.hop_limit, o.hop_baseline)
-      add_judgement(subtree, o, judge(o))
+      add_judgement(subtree, o, judgement)
+      add_flow_verdict(subtree, flow, pinfo)
     else
       local flow = flow_of(packet)
       local shown = flow and flow.sides[packet.source].shown
       add_hops(subtree, packet.hop_limit, shown and most_frequent(shown))
+      if flow then
+        add_flow_verdict(subtree, flow, pinfo)
+      end
     end
   elseif packet.icmp then
     local subtree = tree:add(rstorigin)

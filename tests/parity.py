@@ -1,8 +1,9 @@
 """Run both engines over a capture and say where they differ.
 
 A row is what one engine says about one frame, as text by field name: `hop_limit`, `hop_baseline` and `hop_delta` of
-every TCP segment and ICMP message; of a reset also every other field of the plugin, `evidence.RULE` of every rule that
-fired, and `observed.NAME` of every observable, shown in the plugin or not.
+every TCP segment and ICMP message; `flow_verdict` of every segment of a flow with resets; of a reset also every other
+field of the plugin, `evidence.RULE` of every rule that fired, and `observed.NAME` of every observable, shown in the
+plugin or not.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from postproc.hosts import HostProfile, most_frequent, profile_hosts
 from postproc.icmp import judged_error, observe_errors
 from postproc.observe import Observation
 from postproc.packets import TCP, Packet, normalise
-from postproc.resets import judged_reset
-from postproc.state import Reset, Side
+from postproc.resets import COLUMNS, JudgedReset, ResetRow, judged_reset
+from postproc.state import Flow
 from postproc.tshark import Tshark
 from wiresharks import Wireshark, available
 
@@ -39,13 +40,14 @@ HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 RESET_FIELDS = (
     *("kind", "quoted_hop_limit"),
     *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage", "end_reason"),
-    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence"),
+    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence", "flow_verdict"),
 )
 LUA_ERROR = "_ws.lua.error"
 WHOLE_FILE = ("-2", "-Y", f"rstorigin || {LUA_ERROR}")  # the filter makes tshark build fields in its first pass too
 MOST_SHOWN = 12  # differences that a message lists
 
 Rows = dict[int, dict[str, str]]
+FlowKey = tuple[tuple[str, int], tuple[str, int], int]  # both ends and the first frame
 
 # Put at the end of the plugin, where its local functions are in scope: shows every observable of a reset.
 _OBSERVABLES_SHOWN = """
@@ -58,11 +60,8 @@ function parity.dissector(_, pinfo, tree)
   local reset = packet and packet.reset and resets[packet.frame]
   local moment = packet and packet.kind == ICMP_ERROR and errors[packet.frame]
   if reset or moment then
-    if reset then
-      decode_reset(packet)
-    end
     local pairs_shown = {}
-    for name, found in pairs(reset and observe(packet, reset) or observe_error(packet, decode_error(packet), moment)) do
+    for name, found in pairs(reset and observe(reset) or observe_error(packet, decode_error(packet), moment)) do
       pairs_shown[#pairs_shown + 1] = name .. "=" .. text(found)
     end
     tree:add(parity):add(observed, table.concat(pairs_shown, ";"))
@@ -201,9 +200,16 @@ def export(capture: Path, wireshark: Wireshark) -> pl.DataFrame:
 def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
     """Postproc's rows: of resets what it judges, of other packets what its own tables say of their hop limits."""
     packets = normalise(raw)
-    rows = _hop_rows(packets, _icmp_frames(raw), rulebook)
+    rows, flows = _hop_rows(packets, _icmp_frames(raw), rulebook)
+    worst: dict[FlowKey, JudgedReset] = {}
     for reset, observation in observe_resets(packets, rulebook):
-        rows[reset.packet.frame] = _reset_row(reset, observation, rulebook)
+        judged = judged_reset("", reset, observation, rulebook)
+        rows[reset.packet.frame] = _reset_row(judged, observation)
+        flow = _flow_key(reset.flow)
+        worst[flow] = max(worst.get(flow, judged), judged, key=lambda each: each.score)
+    for frame, flow in flows.items():
+        if flow in worst:
+            rows[frame]["flow_verdict"] = worst[flow].row.verdict
     for packet, observation in observe_errors(packets, rulebook):
         rows[packet.frame] = _error_row(packet, observation, rulebook)
     return rows
@@ -212,7 +218,7 @@ def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
 def _error_row(packet: Packet, observation: Observation, rulebook: Rulebook) -> dict[str, str]:
     row = judged_error("", packet, observation, rulebook).row
     shown = {
-        **{name: getattr(row, name) for name in (*HOP_FIELDS, *RESET_FIELDS) if name != "score"},
+        **_columns(row),
         "reason": row.reason or None,
         "evidence": ",".join(row.evidence) or None,
         **{f"icmp.{entry}": True for entry in row.evidence},
@@ -221,10 +227,9 @@ def _error_row(packet: Packet, observation: Observation, rulebook: Rulebook) -> 
     return {name: value_text(value) for name, value in shown.items() if value is not None}
 
 
-def _reset_row(reset: Reset, observation: Observation, rulebook: Rulebook) -> dict[str, str]:
-    judged = judged_reset("", reset, observation, rulebook)
+def _reset_row(judged: JudgedReset, observation: Observation) -> dict[str, str]:
     shown = {
-        **{name: getattr(judged.row, name) for name in (*HOP_FIELDS, *RESET_FIELDS) if name != "score"},
+        **_columns(judged.row),
         "score": judged.score,
         "reason": judged.row.reason or None,
         "evidence": ",".join(judged.row.evidence) or None,
@@ -234,30 +239,45 @@ def _reset_row(reset: Reset, observation: Observation, rulebook: Rulebook) -> di
     return {name: value_text(value) for name, value in shown.items() if value is not None}
 
 
+def _columns(row: ResetRow) -> dict[str, object]:
+    """The fields of the plugin that are columns of postproc's table."""
+    return {name: getattr(row, name) for name in (*HOP_FIELDS, *RESET_FIELDS) if name in COLUMNS}
+
+
 def _icmp_frames(raw: pl.DataFrame) -> set[int]:
     icmp = raw.filter(pl.col("icmp.type").is_not_null() | pl.col("icmpv6.type").is_not_null())
     return set(icmp["frame.number"].cast(pl.Int64))
 
 
-def _hop_rows(packets: pl.DataFrame, icmp_frames: set[int], rulebook: Rulebook) -> Rows:
-    """Hop limit, baseline and difference of every packet but resets, against its flow, or of ICMP against its host."""
+def _hop_rows(packets: pl.DataFrame, icmp_frames: set[int], rulebook: Rulebook) -> tuple[Rows, dict[int, FlowKey]]:
+    """Hop limit, baseline and difference of every packet but resets, against its flow, or of ICMP against its host.
+
+    Also the flow of every TCP segment, by frame.
+    """
     tracker = Tracker(rulebook.thresholds)
     hosts = profile_hosts(packets, packets["src"].unique())
     shown: list[tuple[Packet, Mapping[int, int]]] = []
+    flows: dict[int, FlowKey] = {}
     for packet in map(Packet._make, packets.iter_rows()):
         if packet.kind == TCP:
             tracker.follow([packet])
+            flow = _flow(tracker, packet)
+            flows[packet.frame] = _flow_key(flow)
             if not packet.flags & RST:
-                shown.append((packet, _side(tracker, packet).hop_limits))
+                shown.append((packet, flow.sides[packet.src, packet.sport].hop_limits))
         elif packet.frame in icmp_frames:
             host = hosts.get(packet.src, HostProfile())
             shown.append((packet, host.tcp or host.other))
-    return dict(_hop_row(packet, most_frequent(dict(hop_limits))) for packet, hop_limits in shown)
+    return dict(_hop_row(packet, most_frequent(dict(hop_limits))) for packet, hop_limits in shown), flows
 
 
-def _side(tracker: Tracker, packet: Packet) -> Side:
+def _flow(tracker: Tracker, packet: Packet) -> Flow:
     source, target = (packet.src, packet.sport), (packet.dst, packet.dport)
-    return tracker.flows[min(source, target), max(source, target)].sides[source]
+    return tracker.flows[min(source, target), max(source, target)]
+
+
+def _flow_key(flow: Flow) -> FlowKey:
+    return flow.low, flow.high, flow.first_frame
 
 
 def _hop_row(packet: Packet, baseline: int | None) -> tuple[int, dict[str, str]]:

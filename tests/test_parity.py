@@ -114,6 +114,7 @@ def test_there_are_captures_with_resets() -> None:
     assert len(captures()) >= 40
     run = run_plugin(CAPTURES / "real" / "Teredo.pcap", system_wireshark(), load())
     assert sum("verdict" in row for row in run.rows.values()) >= 5
+    assert sum("flow_verdict" in row for row in run.rows.values()) > sum("verdict" in row for row in run.rows.values())
 
 
 def test_every_field_of_the_plugin_is_compared() -> None:
