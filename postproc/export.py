@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -15,13 +15,10 @@ from heuristics.errors import Problem
 from heuristics.fields import FIELDS
 from postproc.errors import CaptureError
 from postproc.escape import shell_command
-from postproc.fields_text import FieldsText
 from postproc.kinds import Kind, kind_of
 from postproc.tshark import PREFERENCES, Run, Tshark, options
 
-_FIX_CAPTURE = (
-    "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
-)
+FIX_CAPTURE = "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
 _COPIED = 1 << 20  # bytes at a time
 
 
@@ -51,28 +48,11 @@ def print_command(capture: Path) -> str:
     return shell_command(["tshark", *arguments(capture, options(PREFERENCES))])
 
 
-def read_capture(capture: Path, tshark: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
-    """The export of `capture` in frames of text columns, bounded in size, while tshark is at work.
-
-    What is wrong with a capture that could still be read up to some packet goes to `problems` at the end. Raises
-    CaptureError when nothing could be read.
-    """
-    check_capture(capture)
-    packets = 0
-    with tshark.run(command(capture, tshark)[1:]) as run:
-        try:
-            for frame in FieldsText(run.stdout, str(capture), _FIX_CAPTURE).frames():
-                packets += frame.height
-                yield frame
-        except CaptureError:
-            if run.status != 0 and packets == 0:  # no header line, because tshark could not even begin
-                raise failure(capture, run) from None
-            raise
-        problems += ending(capture, run, packets)
-
-
 def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
-    """Write the export of `capture` to `target` as tshark prints it; problems and errors as in `read_capture`."""
+    """Write the export of `capture` to `target` as tshark prints it.
+
+    Returns what is wrong with a capture that could be read up to some packet. Raises CaptureError when none could.
+    """
     check_capture(capture)
     with tshark.run(command(capture, tshark)[1:]) as run:
         # The header line comes even before a capture that cannot be read at all: wait for what follows it.
@@ -112,7 +92,7 @@ def check_capture(capture: Path) -> None:
 def not_a_capture(path: Path) -> CaptureError:
     """What is said of a file that nothing marks as a capture."""
     what = "a text file, not a capture" if kind_of(path) is Kind.TEXT else "not a capture that tshark can read"
-    return CaptureError(str(path), f"is {what}", _FIX_CAPTURE)
+    return CaptureError(str(path), f"is {what}", FIX_CAPTURE)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> int:

@@ -54,13 +54,15 @@ class Readable(Protocol):
 class FieldsText:
     """The output of one `tshark -T fields -E header=y`, being read.
 
-    `file` is what messages call it, `remedy` what they tell to do. `cut_short` turns true at the end of a text whose
-    last line has no end; that line is left out.
+    `file` is what messages call it, `remedy` what they tell to do. `names` are those of the columns where no header
+    line says them; their values are then not checked. `cut_short` turns true at the end of a text whose last line has
+    no end; that line is left out.
     """
 
     stream: Readable
     file: str
     remedy: str
+    names: Sequence[str] = ()
     cut_short: bool = False
 
     def frames(self, fields: Sequence[str] = FIELDS) -> Iterator[pl.DataFrame]:
@@ -68,7 +70,7 @@ class FieldsText:
 
         Other columns are ignored, and the order does not matter.
         """
-        names, rest = self._header(fields)
+        names, rest = (self.names, b"") if self.names else self._header(fields)
         while True:
             piece = self._read()
             lines, ended, tail = (rest + piece).rpartition(b"\n")
@@ -139,7 +141,8 @@ class FieldsText:
         except pl.exceptions.PolarsError:
             reason = f"a line has more columns than the {len(names)} that the first line names"
             raise CaptureError(self.file, reason, self.remedy) from None
-        check_values(frame, self.file, self.remedy)
+        if not self.names:
+            check_values(frame, self.file, self.remedy)
         return frame
 
 

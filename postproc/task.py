@@ -11,8 +11,9 @@ from heuristics.errors import Problem
 from heuristics.fields import FIELDS
 from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
+from postproc.columns import read_capture
 from postproc.errors import CaptureError
-from postproc.export import not_a_capture, read_capture
+from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.icmp import judged_errors
 from postproc.kinds import Kind

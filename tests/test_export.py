@@ -20,8 +20,9 @@ from scapy.packet import Raw
 
 from heuristics.fields import FIELDS
 from postproc import fields_text, tshark
+from postproc.columns import read_capture
 from postproc.errors import CaptureError
-from postproc.export import print_command, read_capture
+from postproc.export import print_command
 from postproc.fields_text import FieldsText
 from postproc.kinds import Kind, kind_of
 
@@ -116,7 +117,7 @@ def test_reading_in_small_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_hostile_payload_shifts_no_column(tmp_path: Path) -> None:
     path = capture(tmp_path / "hostile.pcap", [reset(payload, port=1000 + i) for i, payload in enumerate(HOSTILE)])
-    frame = pl.concat(read_capture(path, tshark.find(), []))
+    frame = pl.concat(read_capture(path, tshark.find(), [])).sort(pl.col("frame.number").cast(int))
     assert frame["frame.number"].to_list() == [str(number + 1) for number in range(len(HOSTILE))]
     assert frame["tcp.srcport"].to_list() == [str(1000 + number) for number in range(len(HOSTILE))]
     assert frame["tcp.len"].to_list() == [str(len(payload)) for payload in HOSTILE]
