@@ -100,6 +100,24 @@ def test_behind_a_syn_proxy_sequence_numbers_do_not_count() -> None:
     assert [(e["origin"], e["mechanism"]) for e in found] == [("endpoint", "abort")]
 
 
+def test_a_host_that_forwards_for_another_speaks_for_itself_only() -> None:
+    owners = {CLIENT: "client", "203.0.113.130": "h1", "203.0.113.131": "h2"}
+    told = Scene(owners, "r1", [Note(PORT, "closed_port", "server")], hosts={"client", "server", "h1", "h2"})
+    near, far = (replace(RESET, source=address) for address in owners if address != CLIENT)
+    taps = {
+        "client": [frame(arrived(near), 105 * MILLISECOND), frame(arrived(far, 6), 107 * MILLISECOND)],
+        "server": [],
+        "h1": [frame(near, 100 * MILLISECOND, True), frame(arrived(far, 1), 102 * MILLISECOND, True)],
+        "h2": [frame(far, 101 * MILLISECOND, True)],
+    }
+    found, problems = events("client", taps, told)
+    assert [(e["origin"], e["node"], e["mechanism"]) for e in found] == [
+        ("endpoint", "h1", "closed_port"),
+        ("endpoint", "h2", "closed_port"),
+    ]
+    assert problems == []
+
+
 def test_what_is_built_is_read_again() -> None:
     for packet in (SYN_PACKET, RESET, replace(RESET, version=6, source="2001:db8::1", target="2001:db8::2",
                                               ip_id=None, df=None, flow_label=0xBEEF)):  # fmt: skip

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from . import sandbox
-from .lab import Lab
+from .lab import Lab, SkippedError
 from .rewrap import compress, rewrap_some
 from .scenarios import load
 from .topology import Topology, plan
@@ -70,6 +70,8 @@ def run(seed: int, out: Path, names: list[str]) -> int:
             try:
                 with Lab(topology, name, scenario.about, out, scenario.device(decided)) as lab:
                     scenario.run(lab)
+            except SkippedError as reason:
+                print(f"seed {seed}: {name} skipped: {reason}", flush=True)
             except (OSError, RuntimeError) as error:
                 failed += 1
                 print(f"seed {seed}: {name} FAILED: {error}", file=sys.stderr, flush=True)

@@ -38,15 +38,20 @@ class Taps:
     def __init__(self, interfaces: dict[str, tuple[Node, str]]) -> None:
         """Open the taps: name to node and interface."""
         self._names: dict[socket.socket, str] = {}
-        self._frames: dict[str, list[Frame]] = {name: [] for name in interfaces}
+        self._frames: dict[str, list[Frame]] = {}
         for name, (node, interface) in interfaces.items():
-            tapped = tap(node, interface, outgoing=True)
-            tapped.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            tapped.setblocking(False)
-            self._names[tapped] = name
+            self.add(name, node, interface)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    def add(self, name: str, node: Node, interface: str) -> None:
+        """Open one more, also while the others run."""
+        tapped = tap(node, interface, outgoing=True)
+        tapped.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        tapped.setblocking(False)
+        self._frames[name] = []
+        self._names[tapped] = name
 
     def _read(self) -> None:
         while True:

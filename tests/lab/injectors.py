@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from .lab import TRIGGER, Lab, emit
 from .packets import ACK, RST, TCP, Packet, build, read_frame
+from .sandbox import Node
 from .wire import tap
 
 MSS = 1460  # what the GFW takes for one, whatever the flow says (Clayton et al. 2006; Weaver et al. 2009)
@@ -112,16 +113,50 @@ def mirroring(sight: Sight, rng: random.Random) -> list[Packet]:
     return [answer_to(sight, hop_limit=limit, flags=rng.choice((RST, RST | ACK)), **copied)]
 
 
-class Injector:
-    """Watches a port on the lab's device and forges once per flow when the client's data hold what it objects to."""
+class Counting:
+    """Resets in many servers' names from one device, with one run of IP IDs; perhaps with each server's hop limit."""
 
-    def __init__(self, lab: Lab, ports: Sequence[int], manner: Manner) -> None:
-        """Begin to watch, until the scenario ends."""
-        self._lab, self._ports, self._manner = lab, set(ports), manner
-        self._limit = lab.plan.hop_limits[lab.device.name]
+    def __init__(self, rng: random.Random) -> None:
+        """Start the counter somewhere."""
+        self._next, self._copies = rng.randrange(1, 60_000), rng.random() < 0.5
+
+    def __call__(self, sight: Sight, rng: random.Random) -> list[Packet]:
+        """One reset to the client, sometimes one to the server too."""
+        own = {"hop_limit": _seen_limit(sight.other_way, 64)} if self._copies else {}
+        back = answer_to(sight, ip_id=self._count(sight), flags=rng.choice((RST, RST | ACK)), **own)
+        if rng.random() < 0.5:
+            return [back]
+        return [back, onward(sight, ip_id=self._count(sight), hop_limit=_seen_limit(sight.offender, 64), window=0)]
+
+    def _count(self, sight: Sight) -> int | None:
+        if sight.offender.version == 6:
+            return None
+        self._next += 1
+        return self._next
+
+
+def neighbour(sight: Sight, rng: random.Random) -> list[Packet]:
+    """Resets from a host on an end's own link: the hop limit as packets have it there, or the host's own."""
+    copies, both = rng.random() < 0.6, rng.random() < 0.6
+    seen = sight.other_way
+    ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+    form = {"ip_id": ip_id, "flags": rng.choice((RST, RST | ACK))}
+    back = answer_to(sight, **form, **({"hop_limit": seen.hop_limit} if copies and seen else {}))
+    forth = onward(sight, **form, window=0, **({"hop_limit": sight.offender.hop_limit} if copies else {}))
+    return [back, forth] if both else [back]
+
+
+class Injector:
+    """Watches a port on a node and forges once per flow when the client's data hold what it objects to."""
+
+    def __init__(self, lab: Lab, ports: Sequence[int], manner: Manner, node: Node | None = None) -> None:
+        """Begin to watch on `node` (the lab's device), until the scenario ends."""
+        self._lab, self._ports, self._manner, self._node = lab, set(ports), manner, node or lab.device
+        self._limit = lab.plan.hop_limits.get(self._node.name, 64)
         self._last: dict[tuple[str, int, str, int], Packet] = {}
         self._done: set[tuple[str, int, str, int]] = set()
-        self._taps = [tap(lab.device, towards, outgoing=False) for towards in ("client", "server")]
+        interfaces = {lab.topology.ports[self._node.name, towards].interface for towards in ("client", "server")}
+        self._taps = [tap(self._node, interface, outgoing=False) for interface in sorted(interfaces)]
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -152,7 +187,7 @@ class Injector:
             self._done.add(flow)
             sight = Sight(packet, self._last.get(back), self._limit)
             for towards, forged in self._aimed(self._manner(sight, self._lab.rng)):
-                emit(self._lab.topology, self._lab.device, towards, [build(forged)])
+                emit(self._lab.topology, self._node, towards, [build(forged)])
 
     def _aimed(self, forged: Sequence[Packet]) -> Iterator[tuple[str, Packet]]:
         clients = {self._lab.address("client", version) for version in (4, 6)}

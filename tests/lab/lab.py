@@ -30,6 +30,10 @@ HOST_VARIATIONS = {
 USUAL = {"ipv4__ip_no_pmtu_disc": 0, "ipv6__auto_flowlabels": 1, "ipv4__tcp_timestamps": 1}
 
 
+class SkippedError(Exception):
+    """Says why a scenario cannot run here."""
+
+
 class Lab:
     """One scenario on one topology. Use as a context manager: captures from enter to exit, then undoes all it did."""
 
@@ -42,6 +46,7 @@ class Lab:
         self.device_number = device
         self._plain = plain
         self.scene = Scene(self._owners(), self.device.name)
+        self.other_hosts: dict[str, int] = {}  # address to routers between it and the client
         self.remarks: list[str] = []
         self.captured: dict[str, list[Frame]] = {}
         self._undo = contextlib.ExitStack()
@@ -99,7 +104,8 @@ class Lab:
                 "client": {str(v): self.plan.address("client", v) for v in VERSIONS},
                 "server": {str(v): self.plan.address("server", v) for v in VERSIONS},
                 "hops": self.plan.routers,
-                "device": self.device.name,
+                "other_hosts": self.other_hosts,
+                "device": self.scene.device,
                 "seed": self.plan.seed,
                 "delay_profile": self.plan.profile,
                 "one_way_ms": round(self.plan.one_way * 1000, 3),
@@ -153,6 +159,18 @@ class Lab:
     def note(self, port: int, by: str, mechanism: str) -> None:
         """Say what resets of this port are when `by` (client, server, device) sends them."""
         self.scene.notes.append(Note(port, mechanism, by))
+
+    def meet(self, node: Node, towards: str, addresses: Sequence[str], hops: int) -> None:
+        """Have the labels know another host and watch its interface; `hops` routers are between it and the client."""
+        self.scene.hosts.add(node.name)
+        self.scene.owners.update(dict.fromkeys(addresses, node.name))
+        self.other_hosts.update(dict.fromkeys(addresses, hops))
+        self._taps.add(node.name, node, towards)
+
+    def blame(self, node: Node, interface: str) -> None:
+        """Have a node off the path play the device, and watch its interface."""
+        self.scene.device = node.name
+        self._taps.add(f"device.{node.name}", node, interface)
 
     def address(self, end: str, version: int) -> str:
         """The address of client or server."""

@@ -37,21 +37,24 @@ class Note:
 
 @dataclass
 class Scene:
-    """What the labels need to know of a run. `owners` gives the node of every address on the path."""
+    """What the labels need to know of a run. `owners` gives the node of every address, `hosts` names the endpoints."""
 
     owners: dict[str, str]
     device: str | None = None
     notes: list[Note] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)  # address translated on the way to the address behind it
     renumbered: set[int] = field(default_factory=set)  # ports whose sequence numbers are rewritten on the way
+    hosts: set[str] = field(default_factory=lambda: set(OTHER_END))
 
     def mechanism(self, ports: Sequence[int], by: str) -> str | None:
         """The noted mechanism for a flow's ports and who sent."""
         return next((note.mechanism for note in self.notes if note.port in ports and note.by == by), None)
 
     def role(self, node: str) -> str:
-        """The part a node plays."""
-        return node if node in OTHER_END else "device" if node == self.device else "router"
+        """The part a node plays; every host beside client and server is a server too."""
+        if node in self.hosts:
+            return node if node in OTHER_END else "server"
+        return "device" if node == self.device else "router"
 
     def identity(self, packet: Packet) -> tuple[object, ...]:
         """What stays the same of a packet on its way: not hop limit, checksums and what the scene names."""
@@ -101,42 +104,51 @@ class Truths:
         self._entered = {scene.identity(seen.packet) for seen in device if not seen.outgoing}
         self._left = {scene.identity(seen.packet) for seen in device if seen.outgoing}
         self._departures: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for seen in self.seen[OTHER_END[side]]:
-            if seen.outgoing:
-                self._departures[scene.identity(seen.packet)].append(seen.time)
-        self.transit = self._shortest_transit()
+        self._host: dict[tuple[object, ...], str] = {}  # who sent what departed
+        for host in sorted(scene.hosts - {side}):
+            self._depart(host)
+        self.transit = self._shortest_transits()
         self._own = self._match()
 
-    def _shortest_transit(self) -> int:
-        """Nanoseconds the quickest ordinary packet took from the other end, by packets that occur once."""
+    def _depart(self, host: str) -> None:
+        """Take down what left a host in its own name; some hosts forward for others too."""
+        for seen in self.seen.get(host, ()):
+            if seen.outgoing and self.scene.owners.get(seen.packet.source, host) == host:
+                key = self.scene.identity(seen.packet)
+                self._departures[key].append(seen.time)
+                self._host[key] = host
+
+    def _shortest_transits(self) -> dict[str, int]:
+        """Nanoseconds the quickest ordinary packet took from each host, by packets that occur once; 0 without any."""
         arrivals = Counter(self.scene.identity(seen.packet) for seen in self.mine if not seen.outgoing)
-        transits = []
+        transits: dict[str, list[int]] = defaultdict(list)
         for seen in self.mine:
             key = self.scene.identity(seen.packet)
             departures = self._departures.get(key, [])
             ordinary = not (seen.outgoing or seen.packet.is_reset or seen.packet.is_error)
             if ordinary and arrivals[key] == len(departures) == 1 and departures[0] <= seen.time:
-                transits.append(seen.time - departures[0])
-        return min(transits, default=0)
+                transits[self._host[key]].append(seen.time - departures[0])
+        return {host: min(transits[host], default=0) for host in self.scene.hosts}
 
-    def _match(self) -> set[int]:
-        """Numbers of the resets and errors that the other end itself sent: one arrival per departure."""
+    def _match(self) -> dict[int, str]:
+        """The resets and errors that a host itself sent, by number: one arrival per departure."""
         arrivals: dict[tuple[object, ...], list[Seen]] = defaultdict(list)
         for seen in self.mine:
             if not seen.outgoing and (seen.packet.is_reset or seen.packet.is_error):
                 arrivals[self.scene.identity(seen.packet)].append(seen)
-        own: set[int] = set()
+        own: dict[int, str] = {}
         for key, candidates in arrivals.items():
+            shortest = self.transit[self._host[key]] if key in self._host else 0
             for left in self._departures.get(key, []):
                 transits = {seen.number: seen.time - left for seen in candidates if seen.number not in own}
-                fitting = [n for n, took in transits.items() if max(0, self.transit * EARLIEST - SLACK) <= took]
-                fitting = [n for n in fitting if transits[n] <= self.transit + LATEST]
+                fitting = [n for n, took in transits.items() if max(0, shortest * EARLIEST - SLACK) <= took]
+                fitting = [n for n in fitting if transits[n] <= shortest + LATEST]
                 if fitting:
-                    own.add(min(fitting, key=lambda n: abs(transits[n] - self.transit)))
+                    own[min(fitting, key=lambda n: abs(transits[n] - shortest))] = self._host[key]
                 elif transits:
-                    nearest = min(transits.items(), key=lambda item: abs(item[1] - self.transit))
+                    nearest = min(transits.items(), key=lambda item: abs(item[1] - shortest))
                     self.problems.append(f"frame {nearest[0]}: the same packet left its sender {nearest[1] / 1e6:.3f} "
-                                         f"ms before it came, the wire takes {self.transit / 1e6:.3f} ms")  # fmt: skip
+                                         f"ms before it came, the wire takes {shortest / 1e6:.3f} ms")  # fmt: skip
             if len(candidates) > len(self._departures.get(key, [])) > 0:
                 self.problems.append(f"frame {candidates[0].number}: {len(candidates)} arrivals of what left its "
                                      f"sender {len(self._departures[key])} times")  # fmt: skip
@@ -151,8 +163,8 @@ class Truths:
                 self.problems.append(f"frame {seen.number}: left the {self.side} in the name of {packet.source}")
             return Truth("endpoint", self.side)
         if seen.number in self._own:
-            return Truth("endpoint", OTHER_END[self.side])
-        if owner is not None and owner not in OTHER_END:
+            return Truth("endpoint", self._own[seen.number])
+        if owner is not None and owner not in scene.hosts:
             return self._in_its_own_name(seen, owner)
         node = scene.device if self._device_made(packet) else None
         if node is None:

@@ -67,6 +67,13 @@ class Plan:
         """An address of the server's network that no host has."""
         return f"{self.server4}.77" if version == 4 else f"{self.site}:{self.routers + 1:x}::77"
 
+    def spare_link(self, number: int) -> tuple[dict[int, str], dict[int, str]]:
+        """The addresses of both ends of a link beside the path, with prefix lengths; `number` is 32 to 119."""
+        first, second = (
+            {4: f"{self.links4}.{2 * number + end}/31", 6: f"{self.site}:{number:x}::{1 + end}/64"} for end in (0, 1)
+        )
+        return first, second
+
     def unrouted(self, version: int) -> str:
         """An address that the last router has no route to."""
         return f"{self.server4}.200" if version == 4 else f"{self.site}:fff0::1"

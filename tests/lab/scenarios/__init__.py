@@ -29,14 +29,17 @@ class Scenario:
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(name: str, *, everywhere: bool = False) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
+def scenario(
+    name: str, *, everywhere: bool = False, place: str | None = None
+) -> Callable[[Callable[[Lab], None]], Callable[[Lab], None]]:
     """Register a scenario, described by its docstring; `everywhere` makes three: NAME-client, -middle, -server."""
 
     def register(run: Callable[[Lab], None]) -> Callable[[Lab], None]:
         about = " ".join((run.__doc__ or "").split())
-        for place in PLACES if everywhere else (None,):
-            full = f"{name}-{place}" if place else name
-            SCENARIOS[full] = Scenario(full, about, run, place)
+        if not everywhere:
+            SCENARIOS[name] = Scenario(name, about, run, place)
+        for where in PLACES if everywhere else ():
+            SCENARIOS[f"{name}-{where}"] = Scenario(f"{name}-{where}", about, run, where)
         return run
 
     return register
@@ -44,6 +47,18 @@ def scenario(name: str, *, everywhere: bool = False) -> Callable[[Callable[[Lab]
 
 def load() -> dict[str, Scenario]:
     """All scenarios, in the order they run."""
-    from . import endpoint, firewalls, front_ends, icmp, injection, lifetimes, routes, scans  # noqa: F401
+    from . import (  # noqa: F401
+        endpoint,
+        firewalls,
+        front_ends,
+        icmp,
+        injection,
+        lifetimes,
+        links,
+        many_hosts,
+        routes,
+        scans,
+        suricata,
+    )
 
     return SCENARIOS

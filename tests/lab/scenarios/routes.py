@@ -22,9 +22,7 @@ def _detour(topology: Topology, hops: int) -> list[Node]:
         topology.add(node)
     for n, (upper, lower) in enumerate(pairwise(chain)):
         number = 40 + n
-        first = {4: f"{plan.links4}.{2 * number}/31", 6: f"{plan.site}:{number:x}::1/64"}
-        second = {4: f"{plan.links4}.{2 * number + 1}/31", 6: f"{plan.site}:{number:x}::2/64"}
-        topology.join([(upper, "aside"), (lower, f"from{n}")], (first, second), number)
+        topology.join([(upper, "aside"), (lower, f"from{n}")], plan.spare_link(number), number)
     for upper, _lower in pairwise(chain[1:]):
         _to_client(topology, upper, "aside")
     return nodes
