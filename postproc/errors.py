@@ -37,3 +37,7 @@ class OutputError(RstoriginError):
 
     def __init__(self, file: str, reason: str, hint: str = "") -> None:
         super().__init__(visible(str(Problem(file, "", "", reason, hint))))
+
+
+class UsageError(RstoriginError):
+    """Arguments that do not go together. Its text says what to do."""

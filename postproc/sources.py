@@ -18,11 +18,12 @@ _NAME_SOMETHING = "name a capture, a fields export, or a folder that holds some"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read. `name` is what the column `capture` calls it: relative to the folder that was given, if any."""
+    """One file to read. `name` is what the column `capture` calls it: relative to `case`, the folder given, if any."""
 
     path: Path
     name: str
     kind: Kind
+    case: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _in_folder(top: Path, problems: list[Problem]) -> Iterator[Source]:
             problems.append(error.problem)
             continue
         if kind in _READ_IN_FOLDERS or looks_like_capture(path):
-            yield Source(path, path.relative_to(top).as_posix(), kind)
+            yield Source(path, path.relative_to(top).as_posix(), kind, top)
 
 
 def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:

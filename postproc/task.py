@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -15,6 +17,7 @@ from postproc.columns import read_capture
 from postproc.errors import CaptureError
 from postproc.export import not_a_capture
 from postproc.fields_text import repeated
+from postproc.flow_table import flow_table, no_flows
 from postproc.icmp import judged_errors
 from postproc.kinds import Kind
 from postproc.packets import normalise
@@ -24,6 +27,7 @@ from postproc.sources import Source
 from postproc.tshark import Tshark
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
+Stamp = tuple[int, int]
 _EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
 
 
@@ -40,7 +44,8 @@ class Packets:
 class Judged:
     """What came of one input; `errors` are its ICMP errors.
 
-    `packets` is how many were read, None where they were not counted or none could be.
+    `packets` is how many were read, None where they were not counted or none could be. `flows` has the columns of
+    postproc.flow_table.FLOW_SCHEMA.
     """
 
     name: str
@@ -49,6 +54,54 @@ class Judged:
     problems: tuple[Problem, ...]
     readable: bool = True
     errors: tuple[JudgedReset, ...] = ()
+    flows: pl.DataFrame = field(default_factory=no_flows, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A result with what tells whether it still holds: the SHA-256 of the file judged, and its stamp before that."""
+
+    judged: Judged
+    content: str = ""
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The per-capture task: everything that it needs but the capture, ready to be sent to other processes.
+
+    `tshark` as in `judge_source`; `all_flows` asks for every flow of the capture, not only those with a reset.
+    """
+
+    rulebook: Rulebook
+    tshark: Tshark | None
+    all_flows: bool = False
+
+    def __call__(self, source: Source) -> Done:
+        """Judge one input. What cannot be read gives a problem, no exception."""
+        stamp = file_stamp(source.path)
+        judged = judge_source(source, self.rulebook, self.tshark, all_flows=self.all_flows)
+        if stamp is None or not judged.readable:
+            return Done(judged)
+        try:
+            return Done(judged, content_hash(source.path), stamp)
+        except OSError:  # gone meanwhile
+            return Done(judged)
+
+
+def file_stamp(path: Path) -> Stamp | None:
+    """Size (bytes) and time of change (ns) of a file, None where there is none: cheap signs that it is the same."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def needs_tshark(source: Source) -> bool:
@@ -56,7 +109,7 @@ def needs_tshark(source: Source) -> bool:
     return source.kind not in _EXPORTS
 
 
-def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> Judged:
+def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None, *, all_flows: bool = False) -> Judged:
     """Read one input and judge its resets and ICMP errors. An input that cannot be read gives a problem, no exception.
 
     `tshark` may be None for what `needs_tshark` says no to.
@@ -67,7 +120,8 @@ def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None) -> J
         return unreadable(source, error)
     resets = tuple(judged_resets(source.name, packets.table, rulebook))
     errors = tuple(judged_errors(source.name, packets.table, rulebook))
-    return Judged(source.name, packets.count, resets, packets.problems, errors=errors)
+    flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)
+    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows)
 
 
 def read_packets(source: Source, tshark: Tshark | None) -> Packets:

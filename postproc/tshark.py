@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +100,14 @@ def options(preferences: Sequence[str]) -> list[str]:
     return [word for preference in preferences for word in ("-o", preference)]
 
 
-def find() -> Tshark:
+def find(version_of: Callable[[Path], Version] | None = None) -> Tshark:
     """The tshark that $RSTORIGIN_TSHARK names, else the one on PATH, else the one where installers put it.
 
+    `version_of` says which version a program is; without it, the program is asked, which takes a moment.
     Raises TsharkNotFoundError or TsharkTooOldError.
     """
     program = _program()
-    version = _version(program)
+    version = (version_of or asked_version)(program)
     if version < OLDEST:
         raise TsharkTooOldError(
             visible(f"tshark {_dotted(version)} ({program}) is too old: rstorigin needs {_dotted(OLDEST)}; {INSTALL}")
@@ -157,8 +158,11 @@ def _usual_places() -> list[Path]:
     return [Path("/usr/sbin/tshark"), Path("/usr/local/bin/tshark")]
 
 
-def _version(program: Path) -> Version:
-    """From a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3)."."""
+def asked_version(program: Path) -> Version:
+    """What `program` says of itself.
+
+    From a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3).".
+    """
     with tempfile.TemporaryFile() as stderr:
         process = _start([str(program), "--version"], stderr, {})
         try:

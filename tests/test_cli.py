@@ -52,7 +52,7 @@ def test_versions_are_shown() -> None:
 
 
 def test_the_command_runs_as_a_program() -> None:
-    start = "from postproc.cli import main; main()"
+    start = "from postproc.start import main; main()"
     arguments = [sys.executable, "-c", start, "summarize", str(FORGED), "--format", "jsonl"]
     root = str(Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": root, "LC_ALL": "C"}

@@ -44,7 +44,7 @@ STORIES = [
 def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The real command, as a shell runs it, with every warning that Python knows."""
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-c", "from postproc.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-X", "dev", "-c", "from postproc.start import main; main()", *map(str, arguments)],
         capture_output=True,
         encoding="utf-8",
         check=False,
@@ -325,7 +325,7 @@ def test_shell_words() -> None:
 def test_no_foreign_configuration_is_read(tmp_path: Path) -> None:
     """pyshark takes a `config.ini` of the current folder for its own."""
     (tmp_path / "config.ini").write_text("[other]\nkey = value\n", encoding="utf-8")
-    start = "import os, sys; os.chdir(sys.argv.pop(1)); from postproc.cli import main; main()"
+    start = "import os, sys; os.chdir(sys.argv.pop(1)); from postproc.start import main; main()"
     command = [sys.executable, "-c", start, str(tmp_path), "explain", str(FORGED), "--format", "json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)

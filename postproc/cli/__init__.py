@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -29,6 +28,8 @@ app.add_typer(rules.app)
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and rarely asked for
+
     try:
         ours = version("rstorigin")
     except PackageNotFoundError:  # run from the source tree
@@ -47,8 +48,3 @@ def rstorigin(
     ] = False,
 ) -> None:
     """Who really sent that TCP reset? Tells forged resets from genuine ones in packet captures."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

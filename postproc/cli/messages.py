@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from heuristics.errors import Problem, RstoriginError
 from postproc.atomic import whole_file
+from postproc.start import INTERRUPTED
 
 SOME_FAILED = 1  # finished, but some input could not be read, or not to its end
 WRONG_USAGE = 2  # nothing could be done: wrong arguments, a rulebook with mistakes, no tshark
@@ -54,6 +55,9 @@ class TellingGroup(TyperGroup):
         except RstoriginError as error:
             tell(str(error))
             raise typer.Exit(WRONG_USAGE) from None
+        except KeyboardInterrupt:
+            tell("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # the reader has seen enough: typer ends quietly

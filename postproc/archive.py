@@ -1,0 +1,74 @@
+"""All inputs of a run: what the case folders' caches know is taken from there, the rest is judged, and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postproc.cache import Cache
+from postproc.errors import CaptureError
+from postproc.parallel import WorkerDiedError, over_processes
+from postproc.sources import Source
+from postproc.task import Done, Job, Judged, unreadable
+
+Runner = Callable[[Job, Sequence[Source]], Iterable[tuple[int, Done | WorkerDiedError]]]
+Report = Callable[[int], None]  # told how many inputs are done
+
+
+@dataclass
+class Archive:
+    """The caches of the case folders that inputs come from; none where nothing is to be kept."""
+
+    caches: dict[Path, Cache] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, sources: Sequence[Source], settings: str) -> Archive:
+        """With a cache for each case folder."""
+        cases = dict.fromkeys(source.case for source in sources if source.case is not None)
+        return cls({case: Cache.open(case, settings) for case in cases})
+
+    @property
+    def troubles(self) -> list[str]:
+        """Why results cannot be kept, where they cannot."""
+        return [cache.trouble for cache in self.caches.values() if cache.trouble]
+
+    def judge(self, sources: Sequence[Source], job: Job, runner: Runner, report: Report) -> list[Judged]:
+        """What comes of each source, in order. Raises what stops all work, such as TsharkError."""
+        known = {index: judged for index, source in enumerate(sources) if (judged := self._known(source))}
+        report(len(known))
+        left = [index for index in range(len(sources)) if index not in known]
+        for place, done in runner(job, [sources[index] for index in left]):
+            index = left[place]
+            known[index] = self._kept(sources[index], done)
+            report(len(known))
+        for case, cache in self.caches.items():
+            cache.forget_missing({source.name for source in sources if source.case == case})
+        return [known[index] for index in range(len(sources))]
+
+    def _known(self, source: Source) -> Judged | None:
+        cache = self.caches.get(source.case) if source.case else None
+        return (cache.find(source) or cache.find_content(source)) if cache else None
+
+    def _kept(self, source: Source, done: Done | WorkerDiedError) -> Judged:
+        if isinstance(done, WorkerDiedError):
+            reason = "the process that read it came to a sudden end"
+            return unreadable(source, CaptureError(str(source.path), reason, "out of memory, perhaps: try --jobs 1"))
+        if source.case in self.caches:
+            self.caches[source.case].store(source, done)
+        return done.judged
+
+
+def on_this_machine(jobs: int) -> Runner:
+    """Over `jobs` processes."""
+
+    def run(job: Job, sources: Sequence[Source]) -> Iterator[tuple[int, Done | WorkerDiedError]]:
+        return over_processes(job, sources, jobs)
+
+    return run
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,242 @@
+"""What was found out about the captures of a case folder, kept in `CASE/.rstorigin/` as Parquet, one file a capture.
+
+A result holds as long as the capture's content and everything that has a say in it stay the same: rulebook, program,
+tshark, options. Size and time of change stand for the content; where they differ, its SHA-256 decides. Files appear
+whole or not at all, so any number of runs may share a cache, and an interrupted one loses only what it was about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from heuristics.errors import Problem
+from heuristics.rulebook import Rulebook
+from postproc.atomic import whole_file
+from postproc.errors import OutputError
+from postproc.flow_table import FLOW_SCHEMA
+from postproc.records import from_plain, schema_of, to_plain
+from postproc.resets import JudgedReset
+from postproc.sources import Source
+from postproc.task import Done, Judged, content_hash, file_stamp
+from postproc.tshark import Tshark, Version, asked_version, find
+
+FOLDER = ".rstorigin"
+_RESULTS = "results"
+_KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
+_PACKAGES = ("heuristics", "postproc")
+
+_SCHEMA: dict[str, pl.DataType] = {
+    "path": pl.String(),
+    "size": pl.Int64(),
+    "mtime_ns": pl.Int64(),
+    "content": pl.String(),
+    "packets": pl.Int64(),
+    "problems": pl.List(pl.Struct({"reason": pl.String(), "hint": pl.String()})),
+    "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
+    "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
+    "flows": pl.List(pl.Struct(FLOW_SCHEMA)),
+}
+
+
+def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[str, Any]) -> str:
+    """Names everything but the capture that a result depends on."""
+    settings = {
+        "program": _program_hash(),
+        "polars": pl.__version__,
+        "rulebook": rulebook.hash,
+        "tshark": tshark,
+        "options": dict(options),
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass
+class Cache:
+    """The cache of one case folder, for one key of settings. `known` are its rows, by the path within the case.
+
+    `trouble` says why nothing can be kept, where that is so.
+    """
+
+    folder: Path
+    known: dict[str, dict[str, Any]]
+    trouble: str = ""
+
+    @classmethod
+    def open(cls, case: Path, settings: str) -> Cache:
+        """Read what the case's cache knows. Never fails: what cannot be read is not known."""
+        folder = case / FOLDER / _RESULTS / settings
+        trouble = _made(case, folder)
+        rows = _read(folder)
+        return cls(folder, {row["path"]: row for row in rows}, trouble)
+
+    def find(self, source: Source) -> Judged | None:
+        """What is known of a source whose file has not changed, to judge by size and time of change."""
+        row = self.known.get(source.name)
+        if row is None or (row["size"], row["mtime_ns"]) != file_stamp(source.path):
+            return None
+        return _judged(row, source)
+
+    def find_content(self, source: Source) -> Judged | None:
+        """What is known of a file of the same content, whatever its name and time; kept under the new ones.
+
+        Reads the file only where one of its size is known.
+        """
+        stamp = file_stamp(source.path)
+        alike = {row["content"]: row for row in self.known.values() if stamp and row["size"] == stamp[0]}
+        try:
+            row = alike.get(content_hash(source.path)) if alike else None
+        except OSError:  # gone meanwhile: whoever reads it next will say so
+            return None
+        if row is None or stamp is None:
+            return None
+        size, mtime_ns = stamp
+        self._write(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
+        return _judged(row, source)
+
+    def store(self, source: Source, done: Done) -> None:
+        """Keep a result. What could not be read is tried again next time; so is what changed while it was read."""
+        if not done.judged.readable or done.stamp is None or done.stamp != file_stamp(source.path):
+            return
+        self._write(_row(source, done))
+
+    def forget_missing(self, names: set[str]) -> None:
+        """Remove the results of files that are no longer in the case."""
+        for name in self.known.keys() - names:
+            with suppress(OSError):
+                self._place(name).unlink(missing_ok=True)
+
+    def _place(self, name: str) -> Path:
+        return self.folder / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self.trouble:
+            return
+        try:
+            with whole_file(self._place(row["path"])) as file:
+                pl.DataFrame([row], schema=_SCHEMA).write_parquet(file)
+        except (OutputError, pl.exceptions.PolarsError) as error:
+            self.trouble = str(error)
+
+
+def remembered_tshark(case: Path) -> Tshark:
+    """tshark, without asking the program for its version when the case remembers it. Raises TsharkError."""
+    if (case / FOLDER).is_symlink():  # would lead out of the case
+        return find()
+    return find(lambda program: _remembered_version(case / FOLDER / "tshark.json", program, asked_version))
+
+
+def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Version]) -> Version:
+    status = program.stat()
+    identity = [str(program.resolve()), status.st_size, status.st_mtime_ns]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        remembered = json.loads(memory.read_text(encoding="utf-8"))
+        if remembered["program"] == identity:
+            major, minor, micro = map(int, remembered["version"])
+            return major, minor, micro
+    version = ask(program)
+    with suppress(OutputError), whole_file(memory) as file:  # where there is no cache, it is asked again next time
+        file.write(json.dumps({"program": identity, "version": version}).encode())
+    return version
+
+
+def _made(case: Path, folder: Path) -> str:
+    """Make the folder, and let old settings' results go; what is in the way, if anything."""
+    if (case / FOLDER).is_symlink():
+        return f"{case / FOLDER} is a symbolic link"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            return f"{folder} cannot be written to"
+        os.utime(folder)
+        others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for old in others[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        return f"{error.filename or folder}: {error.strerror}"
+    return ""
+
+
+def _read(folder: Path) -> list[dict[str, Any]]:
+    paths = sorted(folder.glob("[0-9a-f]*.parquet")) if folder.is_dir() else []
+    if not paths:
+        return []
+    try:
+        return pl.read_parquet(paths, schema=_SCHEMA).to_dicts()
+    except (pl.exceptions.PolarsError, OSError):  # one of them is damaged, or has just been let go
+        return [row for path in paths for row in _read_one(path)]
+
+
+def _read_one(path: Path) -> list[dict[str, Any]]:
+    try:
+        return pl.read_parquet(path, schema=_SCHEMA).to_dicts()
+    except (pl.exceptions.PolarsError, OSError):
+        return []
+
+
+def _row(source: Source, done: Done) -> dict[str, Any]:
+    assert done.stamp is not None
+    size, mtime_ns = done.stamp
+    judged = done.judged
+    return {
+        "path": source.name,
+        "size": size,
+        "mtime_ns": mtime_ns,
+        "content": done.content,
+        "packets": judged.packets,
+        "problems": [{"reason": problem.reason, "hint": problem.hint} for problem in judged.problems],
+        "resets": to_plain(judged.resets),
+        "errors": to_plain(judged.errors),
+        "flows": judged.flows.to_dicts(),
+    }
+
+
+def _judged(row: Mapping[str, Any], source: Source) -> Judged:
+    """The result under the name that the file has now."""
+
+    def renamed(each: Mapping[str, Any]) -> JudgedReset:
+        judged = from_plain(JudgedReset, each)
+        if judged.row.capture == source.name:
+            return judged
+        return replace(judged, row=replace(judged.row, capture=source.name))
+
+    return Judged(
+        name=source.name,
+        packets=row["packets"],
+        resets=tuple(map(renamed, row["resets"])),
+        problems=tuple(Problem(str(source.path), "", "", each["reason"], each["hint"]) for each in row["problems"]),
+        errors=tuple(map(renamed, row["errors"])),
+        flows=pl.DataFrame(row["flows"], schema=FLOW_SCHEMA),
+    )
+
+
+@cache
+def _program_hash() -> str:
+    """Of our own source: other code may judge otherwise, whatever its version number."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        for name, content in _sources(files(package)):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _sources(folder: Traversable) -> list[tuple[str, bytes]]:
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            found += _sources(entry)
+        elif entry.name.endswith(".py"):
+            found.append((entry.name, entry.read_bytes()))
+    return found

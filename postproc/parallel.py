@@ -1,0 +1,129 @@
+"""A task over many inputs, on several processes: results as they come, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_WAITING = 2  # inputs handed out for each process: it never waits for the next, and few are lost when it dies
+
+
+class WorkerDiedError(Exception):
+    """The process that worked on an input came to an end: out of memory, most likely."""
+
+
+def over_processes(
+    task: Callable[[_Item], _Result], items: Sequence[_Item], processes: int
+) -> Iterator[tuple[int, _Result | WorkerDiedError]]:
+    """The index of each item with what `task` makes of it, in the order in which they are done.
+
+    With one process or one item, the work is done in this one. `task` is sent once to every process. When an item
+    takes its process down, its result is a WorkerDiedError, and the others are not lost.
+    """
+    if processes <= 1 or len(items) <= 1:
+        for index, item in enumerate(items):
+            yield index, task(item)
+        return
+    left = dict(enumerate(items))
+    suspects: dict[int, _Item] = {}  # at work when a process died: from now on one at a time
+    while left:
+        try:
+            for index, result in _over_pool(task, left, min(processes, len(left)), suspects):
+                del left[index]
+                yield index, result
+        except BrokenProcessPool:
+            for index, item in suspects.items():
+                yield index, _alone(task, item)
+                del left[index]
+            suspects.clear()
+
+
+def _over_pool(
+    task: Callable[[_Item], _Result], items: dict[int, _Item], processes: int, handed_out: dict[int, _Item]
+) -> Iterator[tuple[int, _Result]]:
+    """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished."""
+    waiting = iter(list(items.items()))
+    futures: dict[Future[_Result], int] = {}
+    with _pool(task, processes) as pool:
+
+        def hand_out() -> None:
+            for index, item in waiting:
+                handed_out[index] = item
+                with _interrupts_held():
+                    futures[pool.submit(_work, item)] = index
+                if len(futures) >= processes * _WAITING:
+                    return
+
+        hand_out()
+        while futures:
+            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                index = futures.pop(future)
+                del handed_out[index]
+                yield index, result
+            hand_out()
+
+
+def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDiedError:
+    try:
+        with _pool(task, 1) as pool, _interrupts_held():
+            future: Future[_Result] = pool.submit(_work, item)
+        return future.result()
+    except BrokenProcessPool:
+        return WorkerDiedError()
+
+
+@contextmanager
+def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Fresh processes (a fork of one that used Polars can hang), ended with all they do if the block is left early."""
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task,))
+    try:
+        yield pool
+        pool.shutdown()
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_task: Callable[[Any], Any]  # of this worker process
+
+
+def _begin(task: Callable[[Any], Any]) -> None:
+    """Make this process a worker: it ends in good order when told to, and with its parent however that ended."""
+    global _task
+    _task = task
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through all `finally`: no tshark, no file is left behind
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
+    os._exit(1)
+
+
+def _work(item: Any) -> Any:
+    return _task(item)

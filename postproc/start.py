@@ -1,0 +1,27 @@
+"""Where the program begins: an interrupt (ctrl-C) ends it without a traceback, also while it is still loading."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+INTERRUPTED = 128 + signal.SIGINT  # the exit status that shells use for it
+
+
+def main() -> None:
+    """Run the command line."""
+    # Not SIG_DFL: Polars, when imported, lays a handler over what it finds, which would swallow the signal.
+    signal.signal(signal.SIGINT, _end)
+    from postproc.cli import app  # takes most of the first half second
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        app()
+    finally:
+        signal.signal(signal.SIGINT, _end)  # nor does the interpreter's own shutdown print one
+
+
+def _end(signal_number: int, frame: FrameType | None) -> None:
+    """There is nothing to clean up."""
+    os._exit(INTERRUPTED)

@@ -1,0 +1,52 @@
+"""Case folders for tests, and running the program on them as a user does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from commandline import FORGED, GENUINE, LAB
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = (sys.executable, "-c", "from postproc.start import main; main()")
+
+
+def small_case(folder: Path) -> Path:
+    """A case of three captures, one of them in a folder and without a reset."""
+    (folder / "deeper").mkdir(parents=True)
+    shutil.copy(FORGED, folder / "forged.pcap")
+    shutil.copy(GENUINE, folder / "genuine.pcap")
+    shutil.copy(LAB / "02_reject_syn_r1.server.pcap", folder / "deeper" / "quiet.pcap")
+    return folder
+
+
+def environment(**more: str) -> Mapping[str, str]:
+    """In which our packages are found."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), **more}
+
+
+def program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """`rstorigin ARGUMENTS` in a process of its own."""
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+
+
+def counting_tshark(folder: Path) -> Path:
+    """A tshark that does its work and notes every capture it reads in the file `reads` beside it."""
+    folder.mkdir(exist_ok=True)
+    real = shutil.which("tshark")
+    script = folder / "tshark"
+    text = f'#!/bin/sh\ncase "$*" in *-r*) echo "$*" >> "{folder}/reads" ;; esac\nexec "{real}" "$@"\n'
+    script.write_text(text, encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def reads(tshark: Path) -> int:
+    """How many captures the counting tshark has read."""
+    notes = tshark.with_name("reads")
+    return len(notes.read_text(encoding="utf-8").splitlines()) if notes.exists() else 0
