@@ -10,20 +10,31 @@ from pathlib import Path
 
 import pytest
 
+from generator.profile_files import generated_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.rulebook import load
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / PLUGIN_NAME
 RENDER = """
+from generator.profile_files import generated_profile
 from generator.render import render_plugin
 from heuristics.rulebook import load
-print(render_plugin(load()))
+print(render_plugin(load()), generated_profile())
 """
 
 
 def test_the_committed_plugin_is_the_generated_one() -> None:
     generated = render_plugin(load()).encode("utf-8")
     assert PLUGIN.read_bytes() == generated, "run `make plugin` and commit the result"
+
+
+def test_the_committed_profile_is_the_generated_one() -> None:
+    committed = {
+        path.relative_to(PLUGIN.parent).as_posix(): path.read_bytes()
+        for path in PLUGIN.parent.glob("profile/**/*")
+        if path.is_file()
+    }
+    assert committed == generated_profile(), "run `make plugin` and commit the result"
 
 
 def test_the_generator_is_deterministic() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from generator.profile_files import PROFILE_FOLDER, PROFILE_ZIP, generated_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
 from postproc.atomic import whole_file
@@ -29,18 +30,24 @@ def generate(
         Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write to; made where it is missing.")
     ] = Path("plugins"),
 ) -> None:
-    """Write the plugin: the same rules, judged inside Wireshark."""
+    """Write the plugin, which judges by the same rules inside Wireshark, and the profile that shows its verdicts."""
     rules = load_rules(rulebook)
-    text = render_plugin(rules)
+    for name, content in {PLUGIN_NAME: render_plugin(rules).encode(), **generated_profile()}.items():
+        _write(folder / name, content, rulebook)
+    tell(
+        visible(
+            f"wrote {folder / PLUGIN_NAME}: {len(rules.rules)} rules, "
+            f"rulebook '{rules.header.name}' version {rules.header.version}"
+        )
+    )
+    tell(visible(f"wrote {folder / PROFILE_FOLDER} and {folder / PROFILE_ZIP}: the Wireshark profile"))
+
+
+def _write(target: Path, content: bytes, rulebook: Path | None) -> None:
+    folder = target.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(str(folder), f"cannot be made: {error.strerror}", "choose another place with -o") from None
-    target = folder / PLUGIN_NAME
     with whole_file(target, [rulebook] if rulebook else []) as file:
-        file.write(text.encode())
-    tell(
-        visible(
-            f"wrote {target}: {len(rules.rules)} rules, rulebook '{rules.header.name}' version {rules.header.version}"
-        )
-    )
+        file.write(content)

@@ -1,0 +1,111 @@
+"""The Wireshark profile "RST origin": columns, colour rules, filter buttons and macros over the plugin's fields.
+
+Only what it holds; how Wireshark writes it into files is in profile_files.py. It depends on no rulebook: a profile that
+was installed once serves every plugin.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from heuristics.verdict import Verdict
+
+PROFILE_NAME = "RST origin"
+
+
+class Column(NamedTuple):
+    """A column of the packet list. `format` is a code of `tshark -G column-formats` or a field, `width` in pixels."""
+
+    title: str
+    format: str
+    width: int
+
+
+COLUMNS = (
+    Column("No.", "%m", 60),
+    Column("Time", "%t", 90),
+    Column("Source", "%s", 160),
+    Column("Destination", "%d", 160),
+    Column("Hop limit", "rstorigin.hop_limit", 75),
+    Column("Hop delta", "rstorigin.hop_delta", 75),
+    Column("RST verdict", "rstorigin.verdict", 125),
+    Column("Suspicion", "rstorigin.suspicion", 80),
+    Column("Evidence", "rstorigin.evidence", 280),
+    Column("Info", "%i", 560),
+)
+
+
+class ColourRule(NamedTuple):
+    """Packets that `filter` selects stand out: text and background as RRGGBB. The first rule that holds counts."""
+
+    name: str
+    filter: str
+    background: str
+    text: str
+
+
+# One colour for each verdict, after Okabe and Ito's palette, which colour-blind readers can tell apart
+# (https://jfly.uni-koeln.de/color/): vermilion and bluish green as they are, orange, yellow and green lighter. No blue,
+# which marks the selected row on most desktops. Every rule sets text and background both, so that it reads the same
+# whether Wireshark's own colours are light or dark.
+_VERDICT_BACKGROUNDS = {
+    Verdict.FORGED: "D55E00",
+    Verdict.LIKELY_FORGED: "EFA020",
+    Verdict.UNCLEAR: "F4E87A",
+    Verdict.LIKELY_GENUINE: "8AD1BA",
+    Verdict.GENUINE: "009E73",
+}
+_TEXT = "000000"
+
+_ACCUSED = f'{{"{Verdict.FORGED}", "{Verdict.LIKELY_FORGED}"}}'
+
+FORGED = f"rstorigin.verdict in {_ACCUSED}"
+FORGED_FLOWS = f"rstorigin.flow_verdict in {_ACCUSED}"
+RESETS = 'rstorigin.kind == "rst"'
+REJECTS = 'rstorigin.kind == "icmp"'
+HOP_CHANGES = "rstorigin.hop_delta != 0"
+
+COLOUR_RULES = (
+    *(
+        ColourRule(f"RST origin: {verdict}", f'rstorigin.verdict == "{verdict}"', _VERDICT_BACKGROUNDS[verdict], _TEXT)
+        for verdict in Verdict
+    ),
+    # Tints of the same palette, for packets that belong to a story without being its point.
+    ColourRule("RST origin: another hop limit", HOP_CHANGES, "DAD2F4", _TEXT),
+    ColourRule("RST origin: flow with a forged reset", FORGED_FLOWS, "FDF1E8", _TEXT),
+)
+
+
+class Button(NamedTuple):
+    """A filter button beside the display filter; `comment` is its tooltip."""
+
+    label: str
+    filter: str
+    comment: str
+
+
+BUTTONS = (
+    Button("Forged resets", FORGED, "Resets and ICMP errors that something in between (likely) sent in another's name"),
+    Button("All resets", RESETS, "Every TCP reset, whatever its verdict"),
+    Button("Forged flows", FORGED_FLOWS, "The whole story: every packet of a flow with a (likely) forged reset"),
+    Button("ICMP rejects", REJECTS, "ICMP and ICMPv6 errors: who rejected, and where"),
+    Button("Hop changes", HOP_CHANGES, "Packets whose hop limit is not the one their sender usually shows"),
+)
+
+
+class Macro(NamedTuple):
+    """A display filter macro: `${name}` or `${name:argument}`, with the arguments as $1, $2 ..."""
+
+    name: str
+    text: str
+
+
+MACROS = (
+    Macro("rst_forged", FORGED),
+    Macro("rst_story", FORGED_FLOWS),
+    Macro("rst_suspicion", "rstorigin.suspicion >= $1"),  # ${rst_suspicion:50}
+    Macro("rst_rule", "rstorigin.evidence.$1"),  # ${rst_rule:hop_gap}
+    Macro("rst_from", f"{RESETS} && ip.src == $1"),  # ${rst_from:192.0.2.1}
+    Macro("rst_from6", f"{RESETS} && ipv6.src == $1"),  # ${rst_from6:2001:db8::1}
+    Macro("rst_within", "rstorigin.kind && rstorigin.distance <= $1"),  # ${rst_within:2}
+)
