@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -13,6 +15,7 @@ from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
 from postproc.packets import TCP, Packet
 from postproc.resets import JudgedReset, ResetRow, judged_reset
+from postproc.signature import signature
 from postproc.state import Answers, Reset
 
 _FLAGS = pl.col("flags")
@@ -24,9 +27,17 @@ def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> li
 
 
 def judged_resets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[JudgedReset]:
-    """The same, each with its score and its evidence in words."""
+    """The same, each with its score, its evidence in words, and its signature."""
+    judged: list[JudgedReset] = []
+    groups: list[tuple[int, str]] = []  # the sender's side of the flow, and the stage
+    resets: defaultdict[tuple[int, str], list[Reset]] = defaultdict(list)
     for reset, observation in observe_resets(packets, rulebook):
-        yield judged_reset(capture, reset, observation, rulebook)
+        judged.append(judged_reset(capture, reset, observation, rulebook))
+        groups.append((id(reset.side), reset.stage))
+        resets[groups[-1]].append(reset)
+    signatures = {group: signature(alike) for group, alike in resets.items()}
+    for each, group in zip(judged, groups, strict=True):
+        yield replace(each, signature=signatures[group])
 
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:

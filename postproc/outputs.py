@@ -121,7 +121,8 @@ def whole_json(summary: Summary) -> str:
         },
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [
-            _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words)} for reset in summary.resets
+            _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words), "signature": reset.signature}
+            for reset in summary.resets
         ],
         "by_rejector": [asdict(rejector) for rejector in summary.rejectors],
         "icmp_errors": [

@@ -69,13 +69,14 @@ class Rejection:
 class JudgedReset:
     """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words.
 
-    `rejection` is there for ICMP errors.
+    `rejection` is there for ICMP errors, `signature` (postproc.signature) for resets that have one.
     """
 
     row: ResetRow
     score: int
     words: tuple[str, ...]
     rejection: Rejection | None = None
+    signature: str | None = None
 
 
 def judged_reset(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> JudgedReset:
