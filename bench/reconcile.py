@@ -1,0 +1,103 @@
+"""What two captures of the same traffic decide, on pairs whose truth is known: wrong findings, and resets decided.
+
+usage: python bench/reconcile.py FOLDER...
+
+A pair is NAME.client.pcap and NAME.server.pcap (or .pcap.gz) with labels beside them (tests/captures/lab/README.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tabulate import tabulate
+
+from heuristics.verdict import Origin
+from postproc import tshark
+from postproc.kinds import Kind
+from postproc.reconcile import LEFT_SENDER, NEVER_LEFT, reconcile
+from postproc.sources import Source
+from postproc.task import read_packets
+from postproc.tshark import Tshark
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One labelled reset that arrived, and what the other capture says of it (empty: nothing)."""
+
+    capture: str
+    frame: int
+    mechanism: str
+    forged: bool
+    evidence: str
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the finding contradicts the truth."""
+        return self.evidence == (LEFT_SENDER if self.forged else NEVER_LEFT)
+
+
+def findings(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Found]:
+    """Every labelled reset of the pairs in `folder`. `complete`: the captures are known to be whole."""
+    for labels in sorted(folder.glob("*.labels.json")):
+        truth = json.loads(labels.read_text(encoding="utf-8"))
+        capture = labels.with_name(truth["capture"])
+        other = "server" if truth["vantage"] == "client" else "client"
+        witness = labels.with_name(truth["capture"].replace(f".{truth['vantage']}.", f".{other}."))
+        events = [event for event in truth["events"] if event["kind"] == "rst"]
+        if not events or not witness.exists():
+            continue
+        said = reconcile(
+            _packets(capture, program), _packets(witness, program), _hosts(truth, other) if complete else ()
+        )
+        by_frame = {finding.frame: finding.evidence for finding in said.findings}
+        for event in events:
+            if event.get("direction") == "out":
+                continue  # left the place of this capture itself
+            evidence = by_frame.get(event["frame"], "")
+            forged = event["origin"] == Origin.MIDDLEBOX
+            yield Found(capture.name, event["frame"], event["mechanism"], forged, evidence)
+
+
+def _hosts(truth: dict[str, Any], side: str) -> list[str]:
+    return list(truth[side].values())
+
+
+def _packets(capture: Path, program: Tshark) -> pl.DataFrame:
+    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program).table
+
+
+def main() -> None:
+    """Print what is found, and what is wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--complete", action="store_true", help="the captures are known to hold every packet")
+    arguments = parser.parse_args()
+    program = tshark.find()
+    found = [each for folder in arguments.folders for each in findings(folder, program, complete=arguments.complete)]
+    kinds = Counter((each.mechanism, each.forged, each.evidence) for each in found)
+    rows = [
+        (mechanism, "forged" if forged else "genuine", *(kinds[mechanism, forged, said] for said in _SAID))
+        for mechanism, forged in sorted({(each.mechanism, each.forged) for each in found})
+    ]
+    print(tabulate(rows, ("mechanism", "truth", NEVER_LEFT, LEFT_SENDER, "nothing said")), end="\n\n")
+    for forged, right in ((True, NEVER_LEFT), (False, LEFT_SENDER)):
+        of = [each for each in found if each.forged == forged]
+        share = sum(each.evidence == right for each in of) / len(of) if of else 1.0
+        print(f"{'forged' if forged else 'genuine'}: {share:.3f} of {len(of)} decided rightly")
+    wrong = [each for each in found if each.wrong]
+    print(f"wrong: {len(wrong)}")
+    for each in wrong:
+        print(f"WRONG: {each.capture} frame {each.frame}, {each.mechanism}: {each.evidence}")
+
+
+_SAID = (NEVER_LEFT, LEFT_SENDER, "")
+
+if __name__ == "__main__":
+    main()
