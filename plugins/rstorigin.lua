@@ -234,6 +234,9 @@ end
 -- relative sequence numbers) is left alone, so that settings cannot change a verdict.
 local read = {
   time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
+  ip = Field.new("ip"),
+  ipv6 = Field.new("ipv6"),
+  tcp = Field.new("tcp"),
   ip_src = Field.new("ip.src"),
   ip_dst = Field.new("ip.dst"),
   ip_ttl = Field.new("ip.ttl"),
@@ -279,16 +282,14 @@ local PROTOCOL_ICMPV6 = 58
 local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
 local ICMPV6_FIRST_INFORMATIONAL = 128
 
-local TCP_MIN_HEADER = 20
+local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
+
+local byte, sub = string.byte, string.sub
 
 -- The smallest of these not below a hop limit is taken for the sender's initial hop limit (as in p0f).
 local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
 
 local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
-
-local function has(flags, flag)
-  return bit.band(flags, flag) ~= 0
-end
 
 -- The four TCP flag bits above CWR: AE and the reserved three.
 local function reserved_bits(flags)
@@ -328,8 +329,29 @@ local function address(field, index)
   return info and info.range:raw()
 end
 
-local function microseconds(time)
-  return time and time.secs * 1000000 + math.floor(time.nsecs / 1000) or 0
+-- Capture times in microseconds. Wireshark gives seconds since the first frame exactly, and far cheaper than the field
+-- frame.time, which tells once when the first frame came: in microseconds, and the nanoseconds beyond.
+local first_us, first_ns
+
+-- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
+local EXACT_SECONDS = 4194304
+
+local function capture_time(pinfo)
+  local absolute, since = pinfo.abs_ts, pinfo.rel_ts
+  if first_us and absolute ~= 0 and since > -EXACT_SECONDS and since < EXACT_SECONDS then
+    local time_us = first_us + math.floor((first_ns + math.floor(since * 1000000000 + 0.5)) / 1000)
+    local drift = time_us - absolute * 1000000
+    if drift > -2 and drift < 2 then -- otherwise the user has set a time reference
+      return time_us
+    end
+  end
+  local time = value(read.time)
+  if not time then
+    return 0
+  end
+  local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
+  first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
+  return time.secs * 1000000 + math.floor(time.nsecs / 1000)
 end
 
 -- Index of the first header whose payload is `protocol`.
@@ -363,11 +385,84 @@ local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error
   return ipv4_headers
 end
 
--- Decodes the frame's IP header and, for a TCP segment, its TCP header. Nil where there is no whole IP header.
-local function decode(pinfo)
+-- The packet at hand. One table serves all packets: a new one each would cost more than what is done with it.
+local current = {}
+
+-- What is asked of every TCP segment: `key` is the bytes of its addresses and ports.
+local function set_segment(key, flags, seq, ack, window, payload_len, tsval, ip_id)
+  current.kind, current.key, current.flags = TCP, key, flags
+  current.fin, current.syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
+  current.reset, current.acknowledges = flags % (2 * RST) >= RST, flags % (2 * ACK) >= ACK
+  current.seq, current.ack, current.window = seq, ack, window
+  current.payload_len, current.tsval, current.ip_id = payload_len, tsval, ip_id
+end
+
+-- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
+-- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
+local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
+
+-- The longest headers: IPv6, TCP with all options.
+local LONGEST_HEADERS = 40 + 60
+
+-- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header. Reading
+-- twenty fields instead takes several times as long. False where anything is unusual: then the fields tell.
+local function decode_plain(tvb, pinfo, at, ip_len)
+  local segment = read.tcp()
+  if not segment or segment.offset ~= at + ip_len or not PLAIN_OFFSETS[at] then
+    return false
+  end
+  local bytes = tvb:raw(at, math.min(tvb:len() - at, LONGEST_HEADERS))
+  if #bytes < ip_len + TCP_MIN_HEADER then
+    return false
+  end
+  local total, ip_id, hop_limit
+  if ip_len == IPV4_HEADER then
+    local first, _, length_1, length_2, id_1, id_2, fragment_1, fragment_2, ttl, protocol = byte(bytes, 1, 10)
+    if first ~= 0x45 or protocol ~= PROTOCOL_TCP or fragment_1 % 64 ~= 0 or fragment_2 ~= 0 then
+      return false
+    end
+    total, ip_id, hop_limit = length_1 * 256 + length_2, id_1 * 256 + id_2, ttl
+  else
+    local length_1, length_2, next_header, hops = byte(bytes, 5, 8)
+    if next_header ~= PROTOCOL_TCP then
+      return false
+    end
+    total, hop_limit = ip_len + length_1 * 256 + length_2, hops
+  end
+  local s1, s2, s3, s4, a1, a2, a3, a4, words, low_flags, w1, w2 = byte(bytes, ip_len + 5, ip_len + 16)
+  local header_len = math.floor(words / 16) * 4
+  local payload_len = total - ip_len - header_len
+  if header_len < TCP_MIN_HEADER or #bytes < ip_len + header_len or payload_len < 0 or at + total > pinfo.len then
+    return false
+  end
+  local tsval
+  if header_len > TCP_MIN_HEADER then
+    local n1, n2, kind, length, t1, t2, t3, t4 = byte(bytes, ip_len + 21, ip_len + 28)
+    if n1 == 1 and n2 == 1 and kind == 8 and length == 10 and header_len >= TCP_MIN_HEADER + 12 then
+      tsval = ((t1 * 256 + t2) * 256 + t3) * 256 + t4
+    else
+      tsval = value(read.tsval)
+    end
+  end
+  current.bytes, current.ip_len, current.header_len = bytes, ip_len, header_len
+  current.icmp, current.hop_limit = false, hop_limit
+  -- Source and target address end the IP header, the ports follow.
+  local key = sub(bytes, ip_len == IPV4_HEADER and 13 or 9, ip_len + 4)
+  local seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
+  local ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
+  set_segment(key, words % 16 * 256 + low_flags, seq, ack, w1 * 256 + w2, payload_len, tsval, ip_id)
+  return true
+end
+
+local function port_bytes(port)
+  return string.char(math.floor(port / 256), port % 256)
+end
+
+-- Decodes any frame from Wireshark's fields. False where there is no whole IP header.
+local function decode_fields()
   local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
   if ipv4_headers + ipv6_headers == 0 then
-    return nil
+    return false
   end
   local icmp_type, icmpv6_type = value(read.icmp_type), value(read.icmpv6_type)
   local icmp_error = ICMP_ERRORS[icmp_type or -1] or (icmpv6_type and icmpv6_type < ICMPV6_FIRST_INFORMATIONAL) or false
@@ -379,84 +474,119 @@ local function decode(pinfo)
   else
     ipv6 = 1
   end
-  local packet = {
-    frame = pinfo.number,
-    time_us = microseconds(value(read.time)),
-    kind = OTHER,
-    icmp = (icmp_type or icmpv6_type) ~= nil,
-    ipv4 = ipv4,
-    ipv6 = ipv6,
-    src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6),
-    dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6),
-    hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6),
-  }
-  if not (packet.src and packet.dst and packet.hop_limit) then
-    return nil
+  current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
+  current.icmp = (icmp_type or icmpv6_type) ~= nil
+  current.ipv4, current.ipv6 = ipv4, ipv6
+  current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
+  current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
+  current.hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6)
+  if not (current.src and current.dst and current.hop_limit) then
+    return false
   end
   if icmp_error then
-    packet.kind = ICMP_ERROR
-    return packet
+    current.kind = ICMP_ERROR
+    return true
   end
-  packet.flags = value(read.flags)
-  packet.seq = value(read.seq)
-  packet.sport = value(read.sport)
-  packet.dport = value(read.dport)
-  if packet.flags and packet.seq and packet.sport and packet.dport then
-    packet.kind = TCP
-    packet.reset = has(packet.flags, RST)
-    packet.source = packet.src .. string.format(":%d", packet.sport)
-    packet.target = packet.dst .. string.format(":%d", packet.dport)
-    packet.ack = value(read.ack) or 0
-    packet.window = value(read.window) or 0
-    packet.payload_len = value(read.payload_len) or 0
-    packet.tsval = value(read.tsval)
-    packet.ip_id = ipv4 and value(read.ip_id, ipv4)
+  local flags, seq, sport, dport = value(read.flags), value(read.seq), value(read.sport), value(read.dport)
+  if flags and seq and sport and dport then
+    local key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
+    local ip_id = ipv4 and value(read.ip_id, ipv4)
+    local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
+    set_segment(key, flags, seq, ack, window, payload_len, value(read.tsval), ip_id)
   end
-  return packet
+  return true
+end
+
+-- Decodes the frame into `current`. False where there is no whole IP header.
+local function decode(tvb, pinfo)
+  current.frame = pinfo.number
+  local header, another = read.ip()
+  local ip_len = IPV4_HEADER
+  if not header then
+    header, another = read.ipv6()
+    ip_len = IPV6_HEADER
+  end
+  if not header then
+    return false
+  end
+  if another or not decode_plain(tvb, pinfo, header.offset, ip_len) then
+    return decode_fields()
+  end
+  return true
+end
+
+-- The four values that the bytes of addresses and ports stand for.
+local function ends_of(key)
+  local width = (#key - 4) / 2
+  local s1, s2, d1, d2 = byte(key, -4, -1)
+  return sub(key, 1, width), s1 * 256 + s2, sub(key, width + 1, 2 * width), d1 * 256 + d2
 end
 
 -- What only resets and SYNs are asked for.
-local function decode_habits(packet)
-  local ipv4, ipv6 = packet.ipv4, packet.ipv6
-  if ipv4 then
-    packet.df = value(read.ip_df, ipv4)
-    packet.tos = value(read.ip_dsfield, ipv4) or value(read.ip_tos, ipv4)
+local function decode_habits()
+  local bytes, ipv4, ipv6 = current.bytes, current.ipv4, current.ipv6
+  current.df, current.flow_label = nil, nil
+  if bytes and current.ip_len == IPV4_HEADER then
+    current.tos, current.df = byte(bytes, 2), byte(bytes, 7) % 128 >= 64
+  elseif bytes then
+    local b1, b2, b3, b4 = byte(bytes, 1, 4)
+    current.tos = b1 % 16 * 16 + math.floor(b2 / 16)
+    current.flow_label = (b2 % 16 * 256 + b3) * 256 + b4
+  elseif ipv4 then
+    current.df = value(read.ip_df, ipv4)
+    current.tos = value(read.ip_dsfield, ipv4) or value(read.ip_tos, ipv4)
   else
-    packet.flow_label = value(read.ipv6_flow, ipv6)
-    packet.tos = value(read.ipv6_tclass, ipv6)
+    current.flow_label = value(read.ipv6_flow, ipv6)
+    current.tos = value(read.ipv6_tclass, ipv6)
   end
 end
 
 -- What only resets are asked for.
-local function decode_reset(packet)
-  decode_habits(packet)
-  packet.options_len = (value(read.header_len) or TCP_MIN_HEADER) - TCP_MIN_HEADER
+local function decode_reset()
+  decode_habits()
+  local header_len = current.bytes and current.header_len or value(read.header_len)
+  current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
   local cause = value(read.reset_cause)
   local prefix = "BIG-IP: [0x"
-  packet.bigip_cause = cause ~= nil and string.sub(tostring(cause), 1, #prefix) == prefix
+  current.bigip_cause = cause ~= nil and string.sub(tostring(cause), 1, #prefix) == prefix
 end
 
 -- Hosts: what each address showed over the whole capture ----------------------------------------------------
 
--- A count of packets by hop limit, in order of first sight.
-local function new_tally()
-  return { order = {}, counts = {} }
+-- A tally counts packets by hop limit, in order of first sight: hop limit, count, hop limit, count ...
+local function count(tally, hop_limit)
+  local index = 1
+  while tally[index] and tally[index] ~= hop_limit do
+    index = index + 2
+  end
+  tally[index], tally[index + 1] = hop_limit, (tally[index + 1] or 0) + 1
 end
 
-local function count(tally, hop_limit)
-  local packets = tally.counts[hop_limit]
-  if not packets then
-    tally.order[#tally.order + 1] = hop_limit
+-- How many packets have shown `hop_limit`.
+local function counted(tally, hop_limit)
+  for index = 1, #tally, 2 do
+    if tally[index] == hop_limit then
+      return tally[index + 1]
+    end
   end
-  tally.counts[hop_limit] = (packets or 0) + 1
+  return 0
+end
+
+-- The hop limits that a tally has counted.
+local function hop_limits(tally)
+  local values = {}
+  for index = 1, #tally, 2 do
+    values[#values + 1] = tally[index]
+  end
+  return values
 end
 
 -- The hop limit with the highest count; among equals the one seen first; nil where there is none.
 local function most_frequent(tally)
-  local best
-  for _, hop_limit in ipairs(tally.order) do
-    if not best or tally.counts[hop_limit] > tally.counts[best] then
-      best = hop_limit
+  local best, most = nil, 0
+  for index = 1, #tally, 2 do
+    if tally[index + 1] > most then
+      best, most = tally[index], tally[index + 1]
     end
   end
   return best
@@ -489,22 +619,22 @@ local hosts = {} -- by address
 local function host_of(src)
   local host = hosts[src]
   if not host then
-    host = { tcp = new_tally(), other = new_tally(), round_trips = {}, accepts = {} }
+    host = { tcp = {}, other = {}, round_trips = {}, accepts = {} }
     hosts[src] = host
   end
   return host
 end
 
 local function host_baseline(host)
-  return most_frequent(#host.tcp.order > 0 and host.tcp or host.other)
+  return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
 
 -- Packets by distance, all protocols together: the list of distances, their counts, all packets, the most at one.
 local function host_distances(host)
   local order, counts, packets, most = {}, {}, 0, 0
   for _, tally in ipairs { host.tcp, host.other } do
-    for _, hop_limit in ipairs(tally.order) do
-      local hops, seen = distance(hop_limit), tally.counts[hop_limit]
+    for index = 1, #tally, 2 do
+      local hops, seen = distance(tally[index]), tally[index + 1]
       if not counts[hops] then
         order[#order + 1] = hops
       end
@@ -521,95 +651,109 @@ end
 -- How many unacknowledged segments of a sender are remembered for round trips, and how many resets for finding copies.
 local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 
-local flows = {} -- lists of incarnations, by both ends
+local sides = {} -- of each flow's last incarnation, by the bytes of addresses and ports, source first
 local resets = {} -- what was known when a reset passed, by frame
 local last_frame = 0 -- the last frame taken in
 
+-- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
 local function new_side()
   return {
-    shown = new_tally(),
     packets = 0,
     handshake_packets = 0,
     handshake_sent = 0,
-    sent = {},
     data_packets = 0,
-    round_trips = {},
     resets = 0,
-    reset_hops = new_tally(),
-    recent_resets = {},
+    shown = {},
+    sent = {},
+    waiting = 0,
+    -- Named here so that the table is made large enough at once.
+    flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
+    last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
   }
 end
 
-local function new_flow(packet)
-  local sides = { [packet.source] = new_side() }
-  sides[packet.target] = sides[packet.target] or new_side()
-  -- A guess until the handshake is seen: the end with the higher port.
-  local likely_initiator = packet.sport >= packet.dport and packet.source or packet.target
-  return { sides = sides, likely_initiator = likely_initiator, first_frame = packet.frame }
+local function reversed(key)
+  local width = (#key - 4) / 2
+  return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
 end
 
--- A FIN or a reset was seen: the next new SYN begins another incarnation.
-local function ended(flow)
-  for _, side in pairs(flow.sides) do
-    if side.fin or side.resets > 0 then
-      return true
-    end
+-- Begins a flow, or its next incarnation after `previous`; returns the side of the packet's sender.
+local function new_flow(packet, previous)
+  local key, back = packet.key, reversed(packet.key)
+  local side = new_side()
+  local peer = back == key and side or new_side()
+  local _, sport, _, dport = ends_of(key)
+  local flow = {
+    key = key,
+    side = side,
+    peer = peer,
+    first_frame = packet.frame,
+    -- A guess until the handshake is seen: the end with the higher port.
+    likely_initiator = sport >= dport and side or peer,
+  }
+  if previous then
+    flow.earlier = previous.earlier or {}
+    flow.earlier[#flow.earlier + 1] = previous
   end
-  return false
+  side.flow, side.peer = flow, peer
+  peer.flow, peer.peer = flow, side
+  sides[key], sides[back] = side, peer
+  return side
 end
 
 local function acknowledges_syn(packet, peer)
   return peer.isn ~= nil and packet.ack == (peer.isn + 1) % 4294967296
 end
 
+-- A FIN or a reset was seen: the next new SYN begins another incarnation.
+local function ended(side, peer)
+  return side.fin or peer.fin or side.resets > 0 or peer.resets > 0
+end
+
 -- A SYN on a flow that has ended: the next incarnation, unless it is the old SYN or SYN-ACK once more. A SYN-ACK begins
 -- one only where its SYN was not captured: where the peer's SYN is known, it must be answered.
-local function begins_again(packet, flow)
-  if not ended(flow) then
+local function begins_again(packet, side)
+  local peer = side.peer
+  if not ended(side, peer) then
     return false
   end
-  if has(packet.flags, ACK) and acknowledges_syn(packet, flow.sides[packet.target]) then
+  if packet.acknowledges and acknowledges_syn(packet, peer) then
     return false
   end
-  return packet.seq ~= flow.sides[packet.source].isn
+  return packet.seq ~= side.isn
 end
 
--- The incarnations of the flow with the packet's ends, oldest first, or nil. Whichever end sent first is first in the
--- key; to order the ends by `<` instead would depend on the user's locale.
-local function incarnations_of(packet)
-  return flows[packet.source .. "|" .. packet.target] or flows[packet.target .. "|" .. packet.source]
-end
-
--- The flow that a frame seen for the first time belongs to.
+-- The sender's side of the flow that a frame seen for the first time belongs to.
 local function follow_flow(packet)
-  local incarnations = incarnations_of(packet)
-  if not incarnations then
-    incarnations = {}
-    flows[packet.source .. "|" .. packet.target] = incarnations
+  local side = sides[packet.key]
+  if not side then
+    return new_flow(packet)
   end
-  local flow = incarnations[#incarnations]
-  local opens = has(packet.flags, SYN) and not packet.reset
-  if not flow or (opens and begins_again(packet, flow)) then
-    flow = new_flow(packet)
-    incarnations[#incarnations + 1] = flow
+  if packet.syn and not packet.reset and begins_again(packet, side) then
+    return new_flow(packet, side.flow)
   end
-  return flow
+  return side
 end
 
--- The flow that a frame seen before belongs to: the last incarnation that had begun by then. Ports can be reused a
--- million times in one file, hence by halves.
-local function flow_of(packet)
-  local incarnations = incarnations_of(packet) or {}
-  local low, high = 1, #incarnations
+-- The sender's side of the flow that a frame seen before belongs to: of the last incarnation that had begun by then.
+-- Ports can be reused a million times in one file, hence by halves.
+local function side_of(key, frame)
+  local side = sides[key]
+  if not side or side.flow.first_frame <= frame or not side.flow.earlier then
+    return side
+  end
+  local earlier = side.flow.earlier
+  local low, high = 1, #earlier
   while low < high do
     local middle = math.floor((low + high + 1) / 2)
-    if incarnations[middle].first_frame <= packet.frame then
+    if earlier[middle].first_frame <= frame then
       low = middle
     else
       high = middle - 1
     end
   end
-  return incarnations[low]
+  local flow = earlier[low]
+  return flow.key == key and flow.side or flow.peer
 end
 
 -- Keeps the last `limit` entries of a list.
@@ -620,47 +764,55 @@ local function push(list, entry, limit)
   list[#list + 1] = entry
 end
 
--- Sequence space the segment takes: its bytes, and one each for SYN and FIN.
-local function consumed(packet)
-  return packet.payload_len + (has(packet.flags, SYN) and 1 or 0) + (has(packet.flags, FIN) and 1 or 0)
-end
-
 -- Keeps the segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
 -- fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
 local function remember(packet, side, peer, segment_end, fresh)
+  local sent, waiting, seq = side.sent, side.waiting, packet.seq
   local overlapping = false
-  for _, sent in ipairs(side.sent) do
-    if seq_diff(sent.segment_end, packet.seq) > 0 and seq_diff(segment_end, sent.start) > 0 then
-      sent.twice = true
+  for at = 1, 4 * waiting, 4 do
+    if seq_diff(sent[at + 1], seq) > 0 and seq_diff(segment_end, sent[at]) > 0 then
+      sent[at + 3] = true
       overlapping = true
     end
   end
-  local fills_hole = not overlapping
-    and #side.sent > 0
-    and seq_diff(packet.seq, side.sent[1].start) >= 0
-    and (not peer.acked or seq_diff(packet.seq, peer.acked) >= 0)
-  if fresh or fills_hole then
-    push(side.sent, { start = packet.seq, segment_end = segment_end, time_us = packet.time_us }, REMEMBERED_SEGMENTS)
+  local fills_hole = not fresh
+    and not overlapping
+    and waiting > 0
+    and seq_diff(seq, sent[1]) >= 0
+    and (not peer.acked or seq_diff(seq, peer.acked) >= 0)
+  if not (fresh or fills_hole) then
+    return
   end
+  if waiting == REMEMBERED_SEGMENTS then
+    for at = 1, 4 * waiting - 4 do
+      sent[at] = sent[at + 4]
+    end
+  else
+    side.waiting = waiting + 1
+  end
+  local at = 4 * side.waiting - 3
+  sent[at], sent[at + 1], sent[at + 2], sent[at + 3] = seq, segment_end, packet.time_us, false
 end
 
 -- Notes what the packet adds to the sender's sequence space, and whether it moves the conversation on.
 local function send(packet, side, peer)
-  local length, acks = consumed(packet), has(packet.flags, ACK)
-  local segment_end = (packet.seq + length) % 4294967296
-  local advance = not side.next_seq or seq_diff(segment_end, side.next_seq) > 0
-  local fresh = not side.next_seq or seq_diff(packet.seq, side.next_seq) >= 0
-  local acknowledges = acks and (not side.acked or seq_diff(packet.ack, side.acked) > 0)
-  if fresh and acks and (length > 0 or acknowledges) then
-    side.front_us, side.front_seq = packet.time_us, packet.seq
-  end
+  local seq, acks, next_seq, acked = packet.seq, packet.acknowledges, side.next_seq, side.acked
+  local length = packet.payload_len + (packet.syn and 1 or 0) + (packet.fin and 1 or 0)
+  local segment_end = (seq + length) % 4294967296
+  local fresh = not next_seq or seq_diff(seq, next_seq) >= 0
+  local acknowledges = acks and (not acked or seq_diff(packet.ack, acked) > 0)
   if length > 0 then
+    if fresh and acks then
+      side.front_us, side.front_seq = packet.time_us, seq
+    end
     remember(packet, side, peer, segment_end, fresh)
+    if fresh and packet.payload_len > 0 then
+      side.data_packets = side.data_packets + 1
+    end
+  elseif fresh and acknowledges then
+    side.front_us, side.front_seq = packet.time_us, seq
   end
-  if fresh and packet.payload_len > 0 then
-    side.data_packets = side.data_packets + 1
-  end
-  if advance then
+  if not next_seq or seq_diff(segment_end, next_seq) > 0 then
     side.next_seq = segment_end
   end
   if acknowledges then
@@ -670,15 +822,20 @@ end
 
 -- An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule).
 local function take_round_trips(packet, side, peer)
-  local waiting = {}
-  for _, sent in ipairs(peer.sent) do
-    if seq_diff(packet.ack, sent.segment_end) < 0 then
-      waiting[#waiting + 1] = sent
-    elseif packet.ack == sent.segment_end and not sent.twice and packet.time_us >= sent.time_us then
-      add_round_trip(side.round_trips, elapsed_us(packet.time_us, sent.time_us), sent.start == peer.isn)
+  local sent, ack, kept = peer.sent, packet.ack, 0
+  for at = 1, 4 * peer.waiting, 4 do
+    local segment_end, time_us = sent[at + 1], sent[at + 2]
+    if seq_diff(ack, segment_end) < 0 then
+      if at ~= kept + 1 then
+        sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, time_us, sent[at + 3]
+      end
+      kept = kept + 4
+    elseif ack == segment_end and not sent[at + 3] and packet.time_us >= time_us then
+      side.round_trips = side.round_trips or {}
+      add_round_trip(side.round_trips, elapsed_us(packet.time_us, time_us), sent[at] == peer.isn)
     end
   end
-  peer.sent = waiting
+  peer.waiting = kept / 4
 end
 
 -- A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it.
@@ -692,12 +849,13 @@ local function time_answer(packet, peer, round_trips)
   end
 end
 
-local function handshake(packet, flow, side, peer)
-  if not side.handshake_hop then
-    decode_habits(packet)
-    side.handshake_hop, side.handshake_shown = packet.hop_limit, new_tally()
+local function handshake(packet, side, peer)
+  local flow = side.flow
+  if not side.handshake_shown then
+    decode_habits()
+    side.handshake_hop, side.handshake_shown = packet.hop_limit, {}
     side.opening_df, side.opening_label = packet.df, packet.flow_label
-    side.syn_tos = not has(packet.flags, ACK) and packet.tos or nil
+    side.syn_tos = not packet.acknowledges and packet.tos or nil
   end
   side.handshake_packets = side.handshake_packets + 1
   count(side.handshake_shown, packet.hop_limit)
@@ -705,33 +863,33 @@ local function handshake(packet, flow, side, peer)
   if side.handshake_sent == 1 then
     side.isn, side.handshake_us = packet.seq, packet.time_us
   end
-  if has(packet.flags, ACK) then
-    flow.initiator = flow.initiator or packet.target
-    local host = host_of(packet.src)
-    host.accepts[packet.sport] = true
-    time_answer(packet, peer, host.round_trips)
+  if packet.acknowledges then
+    flow.initiator = flow.initiator or peer
+    local _, sport = ends_of(packet.key)
+    side.host.accepts[sport] = true
+    time_answer(packet, peer, side.host.round_trips)
   else
-    flow.initiator = flow.initiator or packet.source
+    flow.initiator = flow.initiator or side
     flow.last_syn_us = packet.time_us
   end
 end
 
 -- A packet that the sender itself is taken to have sent: every one but resets.
-local function authentic(packet, flow, side, peer)
+local function authentic(packet, side)
+  local peer, time_us = side.peer, packet.time_us
   side.packets = side.packets + 1
   count(side.shown, packet.hop_limit)
-  if has(packet.flags, SYN) then
-    handshake(packet, flow, side, peer)
+  if packet.syn then
+    handshake(packet, side, peer)
   end
-  if has(packet.flags, ACK) then
+  if packet.acknowledges and peer.waiting > 0 then
     take_round_trips(packet, side, peer)
   end
   send(packet, side, peer)
-  side.fin = side.fin or has(packet.flags, FIN)
+  side.fin = side.fin or packet.fin
   side.last_tsval, side.last_has_ts = packet.tsval or side.last_tsval, packet.tsval ~= nil
-  side.before_last_id = side.last_id
-  side.last_us, side.last_id = packet.time_us, packet.ip_id
-  side.last_window, side.last_flags = packet.window, packet.flags
+  side.before_last_id, side.last_id = side.last_id, packet.ip_id
+  side.last_us, side.last_window, side.last_flags = time_us, packet.window, packet.flags
 end
 
 -- Resets: what only the moment can tell ---------------------------------------------------------------------
@@ -746,17 +904,12 @@ end
 -- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the initiator's
 -- data count, as there. Without the handshake, data tell that it was later than the first.
 local function stage_of(flow)
-  local data = false
-  for _, side in pairs(flow.sides) do
-    if side.fin then
-      return "after-fin"
-    end
-    data = data or side.data_packets > 0
+  local initiator = flow.initiator
+  if flow.side.fin or flow.peer.fin then
+    return "after-fin"
+  elseif not initiator then
+    return (flow.side.data_packets > 0 or flow.peer.data_packets > 0) and "later" or "unknown"
   end
-  if not flow.initiator then
-    return data and "later" or "unknown"
-  end
-  local initiator = flow.sides[flow.initiator]
   if initiator.data_packets == 0 then
     return established(initiator) and "post-ack" or "post-syn"
   end
@@ -765,12 +918,13 @@ end
 
 -- Time since the last byte that the packet acknowledges was first seen.
 local function acked_us(packet, peer)
-  if not has(packet.flags, ACK) then
+  if not packet.acknowledges then
     return nil
   end
-  for _, sent in ipairs(peer.sent) do
-    if seq_diff(sent.segment_end, packet.ack) >= 0 and seq_diff(packet.ack, sent.start) > 0 then
-      return elapsed_us(packet.time_us, sent.time_us)
+  local sent = peer.sent
+  for at = 1, 4 * peer.waiting, 4 do
+    if seq_diff(sent[at + 1], packet.ack) >= 0 and seq_diff(packet.ack, sent[at]) > 0 then
+      return elapsed_us(packet.time_us, sent[at + 2])
     end
   end
 end
@@ -799,8 +953,9 @@ end
 -- 0 makes two resets one packet. Without it a copy is believed only when it is at most one router away from the
 -- original, since forgers send the same reset again with another hop limit.
 local function copied(packet, side)
-  for index = #side.recent_resets, 1, -1 do
-    local other = side.recent_resets[index]
+  local recent = side.recent_resets
+  for index = #recent, 1, -1 do
+    local other = recent[index]
     if packet.time_us - other.time_us > THRESHOLDS.copy_gap_us then
       return nil
     end
@@ -829,7 +984,7 @@ end
 local function join_burst(packet, side, ahead)
   local burst = side.burst
   if not burst or math.abs(packet.time_us - burst.last_us) > THRESHOLDS.burst_gap_us then
-    burst = { size = 0, shown = new_tally(), seqs = { size = 0 }, ahead = { size = 0 } }
+    burst = { size = 0, shown = {}, seqs = { size = 0 }, ahead = { size = 0 } }
     side.burst = burst
   end
   burst.last_us = packet.time_us
@@ -856,21 +1011,30 @@ local function note_crossing(packet, peer)
 end
 
 -- Takes down a reset seen for the first time.
-local function take_reset(packet, flow, side, peer)
+local function take_reset(packet, side)
+  local flow, peer = side.flow, side.peer
+  side.recent_resets, side.reset_hops = side.recent_resets or {}, side.reset_hops or {}
   local original = copied(packet, side)
   local ahead = seq_ahead(packet, side, peer)
   local acked = acked_us(packet, peer)
   local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
   local own_next = id_step and id_step <= OWN_RUN
   local reserved = reserved_bits(packet.flags)
-  decode_reset(packet)
+  decode_reset()
   local reset = {
-    packet = packet,
+    frame = packet.frame,
+    key = packet.key,
+    df = packet.df,
+    tos = packet.tos,
+    flow_label = packet.flow_label,
+    options_len = packet.options_len,
+    bigip_cause = packet.bigip_cause,
     before = flow.last_reset, -- the flow's resets are a chain, last first
     time_us = packet.time_us,
     seq = packet.seq,
     ack = packet.ack,
     flags = packet.flags,
+    acknowledges = packet.acknowledges,
     window = packet.window,
     ip_id = packet.ip_id,
     payload_len = packet.payload_len,
@@ -881,7 +1045,7 @@ local function take_reset(packet, flow, side, peer)
     peer = peer,
     burst = original and original.burst or join_burst(packet, side, ahead),
     stage = stage_of(flow),
-    syn_only = side.packets > 0 and flow.initiator == packet.source and not established(side),
+    syn_only = side.packets > 0 and flow.initiator == side and not established(side),
     sender_had_sent = side.packets > 0,
     established = established(side),
     fin_before = (side.fin or peer.fin) and true or false,
@@ -898,7 +1062,7 @@ local function take_reset(packet, flow, side, peer)
     ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
   }
   if flow.initiator then
-    reset.sender_is_initiator = flow.initiator == packet.source
+    reset.sender_is_initiator = flow.initiator == side
   end
   if packet.ip_id and peer.last_id then
     reset.id_mirrored = packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
@@ -908,7 +1072,7 @@ local function take_reset(packet, flow, side, peer)
     reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
     reset.reserved_mirrored = reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
   end
-  if has(packet.flags, ACK) then
+  if packet.acknowledges then
     reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
     if peer.isn then
       reset.ack_is_isn = packet.ack == peer.isn
@@ -925,26 +1089,30 @@ local function take_reset(packet, flow, side, peer)
 end
 
 -- Notes what an authentic packet shows of its host.
-local function show(packet, protocol)
-  local host = host_of(packet.src)
-  count(host[protocol], packet.hop_limit)
+local function show(packet, host, tally)
+  count(tally, packet.hop_limit)
   host.last_frame, host.last_us = packet.frame, packet.time_us
 end
 
 -- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
 local function take(packet)
   if packet.kind == OTHER then
-    show(packet, "other")
+    local host = host_of(packet.src)
+    show(packet, host, host.other)
     return
   end
-  local flow = follow_flow(packet)
-  local side, peer = flow.sides[packet.source], flow.sides[packet.target]
+  local side = follow_flow(packet)
   if packet.reset then
-    take_reset(packet, flow, side, peer)
-  else
-    show(packet, "tcp")
-    authentic(packet, flow, side, peer)
+    take_reset(packet, side)
+    return
   end
+  local host = side.host
+  if not host then
+    host = host_of((ends_of(packet.key)))
+    side.host = host
+  end
+  show(packet, host, host.tcp)
+  authentic(packet, side)
 end
 
 -- ICMP errors: who rejected a packet, and where -------------------------------------------------------------
@@ -1085,11 +1253,8 @@ local function quoted_stage(error)
   if error.protocol ~= "tcp" or not (error.quoted_src and error.quoted_dst) then
     return "unknown"
   end
-  local incarnations = incarnations_of {
-    source = error.quoted_src .. string.format(":%d", error.sport),
-    target = error.quoted_dst .. string.format(":%d", error.dport),
-  }
-  return incarnations and stage_of(incarnations[#incarnations]) or "unknown"
+  local key = error.quoted_src .. error.quoted_dst .. port_bytes(error.sport) .. port_bytes(error.dport)
+  return sides[key] and stage_of(sides[key].flow) or "unknown"
 end
 
 -- Source and target of an error as one key.
@@ -1107,14 +1272,18 @@ local function take_error(packet)
     refusing[refusal(packet, error)] = true
   end
   local target = error.quoted_dst and hosts[error.quoted_dst]
-  errors[packet.frame] = { stage = quoted_stage(error), target_us = target and target.last_us }
+  errors[packet.frame] = {
+    time_us = packet.time_us,
+    stage = quoted_stage(error),
+    target_us = target and target.last_us,
+  }
 end
 
 local function share(most, packets)
   return packets > 0 and math.floor(100 * most / packets) or nil
 end
 
-local NO_HOST = { tcp = new_tally(), other = new_tally(), accepts = {} }
+local NO_HOST = { tcp = {}, other = {}, round_trips = {}, accepts = {} }
 
 -- The host with that address, if the capture shows it.
 local function known_host(of_address)
@@ -1168,15 +1337,15 @@ local function observe_prober(o, error)
   if error.protocol ~= "tcp" then
     shown, others = others, shown
   end
-  shown = #shown.order > 0 and shown or others
-  for _, seen in pairs(shown.counts) do
-    packets = packets + seen
+  shown = #shown > 0 and shown or others
+  for index = 2, #shown, 2 do
+    packets = packets + shown[index]
   end
   o.probe_packets = packets
   if not quoted then
     return
   end
-  o.probe_hop_limit = started_from(quoted, shown.order)
+  o.probe_hop_limit = started_from(quoted, hop_limits(shown))
   if packets == 0 then
     o.quoted_beyond = travelled(quoted)
   else
@@ -1211,32 +1380,33 @@ end
 
 -- Observables: what the capture says about one reset --------------------------------------------------------
 
-local function distances(hop_limits)
+local function distances(values)
   local hops = {}
-  for index, hop_limit in ipairs(hop_limits) do
+  for index, hop_limit in ipairs(values) do
     hops[index] = distance(hop_limit)
   end
   return hops
 end
 
-local function observe_form(o, packet)
-  o.ip_version = packet.ipv4 and 4 or 6
-  o.hop_limit = packet.hop_limit
-  o.distance = distance(packet.hop_limit)
-  o.ip_id = packet.ip_id
-  o.tos = packet.tos
-  o.flow_label = packet.flow_label
-  o.window = packet.window
-  o.payload_len = packet.payload_len
-  o.options_len = packet.options_len
-  o.reserved_bits = reserved_bits(packet.flags)
-  o.df = packet.df
-  o.has_ack = has(packet.flags, ACK)
-  o.bigip_cause = packet.bigip_cause
+local function observe_form(o, reset)
+  o.ip_version = #reset.key == 12 and 4 or 6
+  o.hop_limit = reset.hop_limit
+  o.distance = distance(reset.hop_limit)
+  o.ip_id = reset.ip_id
+  o.tos = reset.tos
+  o.flow_label = reset.flow_label
+  o.window = reset.window
+  o.payload_len = reset.payload_len
+  o.options_len = reset.options_len
+  o.reserved_bits = reserved_bits(reset.flags)
+  o.df = reset.df
+  o.has_ack = reset.acknowledges
+  o.bigip_cause = reset.bigip_cause
 end
 
 local function observe_baseline(o, side, host)
   local shown, hop_limit = side.shown, o.hop_limit
+  local values = hop_limits(shown)
   local baseline = most_frequent(shown)
   o.baseline_source = "flow"
   if not baseline then
@@ -1247,14 +1417,14 @@ local function observe_baseline(o, side, host)
   o.hop_delta = baseline and hop_limit - baseline
   o.baseline_distance = baseline and distance(baseline)
   o.flow_packets = side.packets
-  o.flow_values = #shown.order
-  o.hop_gap = nearest(hop_limit, shown.order)
-  o.distance_gap = nearest(o.distance, distances(shown.order))
+  o.flow_values = #values
+  o.hop_gap = nearest(hop_limit, values)
+  o.distance_gap = nearest(o.distance, distances(values))
   o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
   local after_handshake = {}
-  for _, value_shown in ipairs(shown.order) do
-    local in_handshake = side.handshake_shown and side.handshake_shown.counts[value_shown] or 0
-    if shown.counts[value_shown] > in_handshake then
+  for _, value_shown in ipairs(values) do
+    local in_handshake = side.handshake_shown and counted(side.handshake_shown, value_shown) or 0
+    if counted(shown, value_shown) > in_handshake then
       after_handshake[#after_handshake + 1] = value_shown
     end
   end
@@ -1272,7 +1442,7 @@ end
 -- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
 -- confirmed where a second measurement of the same kind is at most half as long again.
 local function observe_round_trip(o, side, host)
-  local flow = side.round_trips.handshake and side.round_trips or {}
+  local flow = side.round_trips and side.round_trips.handshake and side.round_trips or {}
   local hosts_own = host.round_trips
   o.rtt_source = flow.handshake and "flow" or hosts_own.handshake and "host" or "none"
   local rtt_us = flow.least_us
@@ -1306,7 +1476,7 @@ local function observe_moment(o, reset)
   o.ts_step = reset.ts_step
   o.ack_ahead = reset.ack_ahead
   o.ack_is_isn = reset.ack_is_isn
-  o.ack_unflagged = not has(reset.flags, ACK) and reset.ack ~= 0
+  o.ack_unflagged = not reset.acknowledges and reset.ack ~= 0
   o.peer_reset_gap_us = reset.peer_reset_gap_us
   o.opening_df = reset.side.opening_df
   o.opening_label = reset.side.opening_label
@@ -1341,9 +1511,9 @@ end
 -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
 local function own_resets(side)
   local own = 0
-  for _, hop_limit in ipairs(side.reset_hops.order) do
-    if side.shown.counts[hop_limit] then
-      own = own + side.reset_hops.counts[hop_limit]
+  for _, hop_limit in ipairs(hop_limits(side.reset_hops)) do
+    if counted(side.shown, hop_limit) > 0 then
+      own = own + counted(side.reset_hops, hop_limit)
     end
   end
   return own
@@ -1351,13 +1521,14 @@ end
 
 local function observe_burst(o, reset)
   local burst, foreign = reset.burst, 0
-  for _, hop_limit in ipairs(burst.shown.order) do
-    if not reset.side.shown.counts[hop_limit] then
+  local values = hop_limits(burst.shown)
+  for _, hop_limit in ipairs(values) do
+    if counted(reset.side.shown, hop_limit) == 0 then
       foreign = foreign + 1
     end
   end
   o.burst_size = burst.size
-  o.burst_values = #burst.shown.order
+  o.burst_values = #values
   o.burst_foreign = foreign
   o.burst_seqs = burst.seqs.size
   o.burst_ahead = burst.ahead.size
@@ -1365,23 +1536,24 @@ end
 
 -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
 local function end_reason(flow)
-  local client = flow.sides[flow.initiator or flow.likely_initiator]
+  local client = flow.initiator or flow.likely_initiator
   return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
 end
 
 -- Everything that rules may ask about a reset; what the capture does not give is nil.
 local function observe(reset)
-  local packet, side = reset.packet, reset.side
-  local o, host = {}, host_of(packet.src)
-  observe_form(o, packet)
+  local side = reset.side
+  local src, sport = ends_of(reset.key)
+  local o, host = {}, known_host(src)
+  observe_form(o, reset)
   observe_baseline(o, side, host)
   observe_host(o, host)
   observe_round_trip(o, side, host)
   observe_moment(o, reset)
-  o.ts_missing = packet.tsval == nil and reset.ts_expected
+  o.ts_missing = reset.tsval == nil and reset.ts_expected
   o.seq_foreign = seq_foreign(reset)
   o.spoke_after = spoke_after(reset, o.rtt_us)
-  o.port_accepts = host.accepts[packet.sport] or false
+  o.port_accepts = host.accepts[sport] or false
   o.end_reason = end_reason(reset.flow)
   o.own_resets = own_resets(side)
   observe_burst(o, reset)
@@ -2765,7 +2937,8 @@ end
 local warned = false
 
 local function reset_state()
-  hosts, flows, resets, last_frame = {}, {}, {}, 0
+  hosts, sides, resets, last_frame = {}, {}, {}, 0
+  first_us, first_ns = nil, nil
   errors, refusing = {}, {}
 end
 
@@ -2872,50 +3045,76 @@ function rstorigin.init()
   reset_state()
 end
 
-function rstorigin.dissector(_, pinfo, tree)
-  local packet = decode(pinfo)
-  if not packet then
+-- Takes in a frame seen for the first time.
+local function take_once(pinfo)
+  if pinfo.visited then
+    warn_once()
+  end
+  last_frame = current.frame
+  current.time_us = capture_time(pinfo)
+  if current.kind == ICMP_ERROR then
+    take_error(current)
+  else
+    take(current)
+  end
+end
+
+local function show_reset(tree, pinfo, reset)
+  local o = observe(reset)
+  local judgement, flow = judge(o), reset.flow
+  flow.worst = math.max(flow.worst or judgement.score, judgement.score)
+  add_hops(tree, reset.hop_limit, o.hop_baseline)
+  add_judgement(tree, o, judgement)
+  add_flow_verdict(tree, flow, pinfo)
+end
+
+local function show_segment(tree, pinfo)
+  local side = side_of(current.key, current.frame)
+  add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
+  if side then
+    add_flow_verdict(tree, side.flow, pinfo)
+  end
+end
+
+local function show_icmp(tree)
+  add_hops(tree, current.hop_limit, host_baseline(known_host(current.src)))
+  local moment = errors[current.frame]
+  local error = moment and decode_error(current)
+  if error then
+    current.time_us = moment.time_us
+    add_icmp_judgement(tree, observe_error(current, error, moment))
+  end
+end
+
+local itself -- by which Wireshark tells whether any of our fields is wanted
+
+function rstorigin.dissector(tvb, pinfo, tree)
+  itself = itself or Dissector.get("rstorigin")
+  local number = pinfo.number
+  local judged = resets[number] or errors[number]
+  -- A filter, a column or the details ask for our fields. Expert information is wanted without a sign.
+  local wanted = judged or tree:referenced(itself)
+  if number <= last_frame and not wanted then
     return
   end
-  if packet.frame > last_frame then
-    if pinfo.visited then
-      warn_once()
-    end
-    last_frame = packet.frame
-    if packet.kind == ICMP_ERROR then
-      take_error(packet)
-    else
-      take(packet)
-    end
+  if not decode(tvb, pinfo) then
+    return
   end
-  if packet.kind == TCP then
-    local subtree = tree:add(rstorigin)
-    subtree:set_generated()
-    local reset = packet.reset and resets[packet.frame]
-    if reset then
-      local o = observe(reset)
-      local judgement, flow = judge(o), reset.flow
-      flow.worst = math.max(flow.worst or judgement.score, judgement.score)
-      add_hops(subtree, packet.hop_limit, o.hop_baseline)
-      add_judgement(subtree, o, judgement)
-      add_flow_verdict(subtree, flow, pinfo)
-    else
-      local flow = flow_of(packet)
-      local shown = flow and flow.sides[packet.source].shown
-      add_hops(subtree, packet.hop_limit, shown and most_frequent(shown))
-      if flow then
-        add_flow_verdict(subtree, flow, pinfo)
-      end
-    end
-  elseif packet.icmp then
-    local subtree = tree:add(rstorigin)
-    subtree:set_generated()
-    add_hops(subtree, packet.hop_limit, host_baseline(known_host(packet.src)))
-    local moment = errors[packet.frame]
-    local error = moment and decode_error(packet)
-    if error then
-      add_icmp_judgement(subtree, observe_error(packet, error, moment))
-    end
+  if number > last_frame then
+    take_once(pinfo)
+    wanted = wanted or current.reset or current.kind == ICMP_ERROR
+  end
+  if not wanted or not (current.kind == TCP or current.icmp) then
+    return
+  end
+  local subtree = tree:add(rstorigin)
+  subtree:set_generated()
+  if resets[number] then
+    show_reset(subtree, pinfo, resets[number])
+  elseif current.kind == TCP then
+    show_segment(subtree, pinfo)
+  else
+    show_icmp(subtree)
   end
 end
 
