@@ -58,7 +58,9 @@ class _End:
 
 def _connection(random: Random, number: int, resets_percent: int) -> Iterator[Packet]:
     client = _End(random, 0x0A000000 + random.randrange(CLIENTS), 32768 + number % 28000, 1)
-    server = _End(random, 0xC6120000 + random.randrange(SERVERS), random.choice((443, 443, 80, 8443)), random.randint(4, 20))
+    server = _End(
+        random, 0xC6120000 + random.randrange(SERVERS), random.choice((443, 443, 80, 8443)), random.randint(4, 20)
+    )
     rtt_us = random.randint(5_000, 120_000)
     now_us = START_US + number * 4_000 + random.randrange(4_000)
     yield now_us, _segment(client, server, SYN)

@@ -2970,8 +2970,8 @@ local function add_hops(tree, hop_limit, baseline)
   end
 end
 
-local function add_flow_verdict(tree, flow, pinfo)
-  local verdict = flow_verdict(flow, pinfo.visited)
+local function add_flow_verdict(tree, flow, final)
+  local verdict = flow_verdict(flow, final)
   if verdict then
     add_text(tree, "flow_verdict", verdict)
   end
@@ -3059,20 +3059,20 @@ local function take_once(pinfo)
   end
 end
 
-local function show_reset(tree, pinfo, reset)
+local function show_reset(tree, reset, final)
   local o = observe(reset)
   local judgement, flow = judge(o), reset.flow
   flow.worst = math.max(flow.worst or judgement.score, judgement.score)
   add_hops(tree, reset.hop_limit, o.hop_baseline)
   add_judgement(tree, o, judgement)
-  add_flow_verdict(tree, flow, pinfo)
+  add_flow_verdict(tree, flow, final)
 end
 
-local function show_segment(tree, pinfo)
+local function show_segment(tree, final)
   local side = side_of(current.key, current.frame)
   add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
   if side then
-    add_flow_verdict(tree, side.flow, pinfo)
+    add_flow_verdict(tree, side.flow, final)
   end
 end
 
@@ -3094,13 +3094,14 @@ function rstorigin.dissector(tvb, pinfo, tree)
   local judged = resets[number] or errors[number]
   -- A filter, a column or the details ask for our fields. Expert information is wanted without a sign.
   local wanted = judged or tree:referenced(itself)
-  if number <= last_frame and not wanted then
+  local final = number <= last_frame -- seen before, so all of the file may have been
+  if final and not wanted then
     return
   end
   if not decode(tvb, pinfo) then
     return
   end
-  if number > last_frame then
+  if not final then
     take_once(pinfo)
     wanted = wanted or current.reset or current.kind == ICMP_ERROR
   end
@@ -3110,9 +3111,9 @@ function rstorigin.dissector(tvb, pinfo, tree)
   local subtree = tree:add(rstorigin)
   subtree:set_generated()
   if resets[number] then
-    show_reset(subtree, pinfo, resets[number])
+    show_reset(subtree, resets[number], final)
   elseif current.kind == TCP then
-    show_segment(subtree, pinfo)
+    show_segment(subtree, final)
   else
     show_icmp(subtree)
   end
