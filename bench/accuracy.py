@@ -1,9 +1,11 @@
 """How often the verdicts are right, on captures whose truth is known; beside it, the rule of thumb they replace.
 
-usage: python bench/accuracy.py FOLDER... [--expected expected.csv]
+usage: python -m bench.accuracy FOLDER... [--expected expected.csv]
 
-A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). `--expected` checks the
-captures in a folder against a table of verdicts to accept (tests/captures/real/expected.csv) as well.
+A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
+decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
+bench/labelled.py. `--expected` checks the captures in a folder against a table of verdicts to accept
+(tests/captures/real/expected.csv) as well.
 
 The naive rule: a reset is forged when its hop limit differs from the one its sender uses most in the capture, resets
 left out; no baseline, no accusation.
@@ -13,86 +15,26 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from statistics import fmean
 
 import polars as pl
 from tabulate import tabulate
 
+from bench.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, read_packets_of
+from bench.scores import Case, IcmpCase, grouped, naive_scores, our_scores
 from heuristics.fields import RST
 from heuristics.rulebook import Rulebook, load
-from heuristics.verdict import Origin, Verdict
+from heuristics.verdict import Origin
 from postproc import tshark
 from postproc.analyse import judge_packets
 from postproc.icmp import judged_errors
-from postproc.kinds import Kind
 from postproc.packets import authentic
-from postproc.sources import Source
 from postproc.summary import ACCUSED
-from postproc.task import read_packets
 from postproc.tshark import Tshark
-
-CLEARED = (Verdict.GENUINE, Verdict.LIKELY_GENUINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One labelled reset, where it came from (an Origin), our verdict on it, and whether the naive rule accuses it."""
-
-    capture: str
-    frame: int
-    vantage: str
-    mechanism: str
-    truth: str
-    verdict: str
-    naive: bool
-
-    @property
-    def forged(self) -> bool:
-        """Whether something in between sent it in the sender's name. A front-end speaks for itself."""
-        return self.truth == Origin.MIDDLEBOX
-
-    @property
-    def accused(self) -> bool:
-        """Whether our verdict says that the sender did not send it."""
-        return self.verdict in ACCUSED
-
-    @property
-    def cleared(self) -> bool:
-        """Whether our verdict says that the sender sent it."""
-        return self.verdict in CLEARED
-
-    @property
-    def group(self) -> tuple[str, str, str]:
-        """What averages are over: a mechanism at one vantage, and the truth."""
-        return self.vantage, self.mechanism, self.truth
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Shares between 0 and 1. Recalls are macro averages over (vantage, mechanism), precision is over all resets."""
-
-    forged_recall: float
-    genuine_recall: float
-    precision: float
-    false_accusations: tuple[Case, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IcmpCase:
-    """One labelled ICMP error: its mechanism, where it came from, and our origin and verdict."""
-
-    capture: str
-    frame: int
-    vantage: str
-    mechanism: str
-    truth: str
-    origin: str
-    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,58 +55,12 @@ class Expectation:
 
 def labelled_cases(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Case]:
     """Every labelled reset of the captures in `folder`, judged."""
-    cases = []
-    for labels in sorted(folder.glob("*.labels.json")):
-        truth = json.loads(labels.read_text(encoding="utf-8"))
-        capture = labels.with_name(truth["capture"])
-        packets = _packets(capture, program)
-        verdicts = _verdicts(capture.name, packets, rulebook)
-        naive = _naively_accused(packets)
-        cases += [
-            Case(
-                capture=capture.name,
-                frame=event["frame"],
-                vantage=truth["vantage"],
-                mechanism=event["mechanism"],
-                truth=event["origin"],
-                verdict=verdicts.get(event["frame"], "not seen"),
-                naive=event["frame"] in naive,
-            )
-            for event in truth["events"]
-            if event["kind"] == "rst"
-        ]
-    return cases
+    return [case for capture in labelled_captures(folder, program) for case in _cases(capture, rulebook)]
 
 
 def labelled_icmp(folder: Path, rulebook: Rulebook, program: Tshark) -> list[IcmpCase]:
     """Every labelled ICMP error of the captures in `folder`, judged."""
-    cases = []
-    for labels in sorted(folder.glob("*.labels.json")):
-        truth = json.loads(labels.read_text(encoding="utf-8"))
-        events = [event for event in truth["events"] if event["kind"] == "icmp_error"]
-        capture = labels.with_name(truth["capture"])
-        rows = {}
-        if events:
-            rows = {
-                error.row.frame: error.row
-                for error in judged_errors(capture.name, _packets(capture, program), rulebook)
-            }
-        for event in events:
-            row = rows.get(event["frame"])
-            judged = (row.origin, row.verdict) if row else ("not seen", "not seen")
-            common = (capture.name, event["frame"], truth["vantage"], event["mechanism"], event["origin"])
-            cases.append(IcmpCase(*common, *judged))
-    return cases
-
-
-def our_scores(cases: Sequence[Case]) -> Scores:
-    """How good our verdicts are; an unclear one is neither an accusation nor a clearance."""
-    return _scores(cases, lambda case: case.accused, lambda case: case.cleared)
-
-
-def naive_scores(cases: Sequence[Case]) -> Scores:
-    """How good the naive rule is; what it does not accuse counts as cleared."""
-    return _scores(cases, lambda case: case.naive, lambda case: not case.naive)
+    return [case for capture in labelled_captures(folder, program) for case in _icmp_cases(capture, rulebook)]
 
 
 def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Expectation]:
@@ -173,8 +69,8 @@ def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Ex
         rows = list(csv.DictReader(file))
     met = []
     for name, of_capture in groupby(rows, key=lambda row: row["capture"]):
-        capture = expected.with_name(name)
-        verdicts = _verdicts(name, _packets(capture, program), rulebook)
+        packets = read_packets_of(expected.with_name(name), program)
+        verdicts = {row.frame: row.verdict for row in judge_packets(name, packets, rulebook)}
         met += [
             Expectation(name, int(frame), tuple(row["accept"].split("|")), row["why"], verdicts.get(int(frame)))
             for row in of_capture
@@ -183,12 +79,31 @@ def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Ex
     return met
 
 
-def _packets(capture: Path, program: Tshark) -> pl.DataFrame:
-    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program).table
+def _cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
+    labels = [label for label in capture.labels if label.kind == "rst"]
+    if not labels:
+        return []
+    rows = {row.frame: row for row in judge_packets(capture.name, capture.packets, rulebook)}
+    naive = _naively_accused(capture.packets)
+    cases = []
+    for label in labels:
+        row = rows.get(label.frame)
+        verdict, reason = (row.verdict, row.reason) if row else ("not seen", "")
+        cases.append(Case(label, verdict, reason, label.frame in naive))
+    return cases
 
 
-def _verdicts(name: str, packets: pl.DataFrame, rulebook: Rulebook) -> dict[int, str]:
-    return {row.frame: row.verdict for row in judge_packets(name, packets, rulebook)}
+def _icmp_cases(capture: Labelled, rulebook: Rulebook) -> list[IcmpCase]:
+    labels = [label for label in capture.labels if label.kind == "icmp_error"]
+    if not labels:
+        return []
+    rows = {error.row.frame: error.row for error in judged_errors(capture.name, capture.packets, rulebook)}
+    cases = []
+    for label in labels:
+        row = rows.get(label.frame)
+        origin, verdict = (row.origin, row.verdict) if row else ("not seen", "not seen")
+        cases.append(IcmpCase(label, origin, verdict))
+    return cases
 
 
 def _naively_accused(packets: pl.DataFrame) -> set[int]:
@@ -198,77 +113,71 @@ def _naively_accused(packets: pl.DataFrame) -> set[int]:
     return set(accused["frame"])
 
 
-def _scores(cases: Sequence[Case], accuses: Callable[[Case], bool], clears: Callable[[Case], bool]) -> Scores:
-    accused = [case for case in cases if accuses(case)]
-    return Scores(
-        forged_recall=_macro([case for case in cases if case.forged], accuses),
-        genuine_recall=_macro([case for case in cases if case.truth == Origin.ENDPOINT], clears),
-        precision=fmean(case.forged for case in accused) if accused else 1.0,
-        false_accusations=tuple(case for case in accused if not case.forged),
-    )
-
-
-def _macro(cases: Sequence[Case], right: Callable[[Case], bool]) -> float:
-    """The mean, over (vantage, mechanism), of the share that is right; 1 where there is none."""
-    shares = [fmean(right(case) for case in group) for _, group in _groups(cases)]
-    return fmean(shares) if shares else 1.0
-
-
-def _groups(cases: Sequence[Case]) -> Iterable[tuple[tuple[str, str, str], list[Case]]]:
-    ordered = sorted(cases, key=lambda case: case.group)
-    return ((key, list(group)) for key, group in groupby(ordered, key=lambda case: case.group))
-
-
 def _print_groups(cases: Sequence[Case]) -> None:
-    rows = [
-        (
-            vantage,
-            mechanism,
-            truth,
-            len(group),
-            sum(case.accused for case in group),
-            sum(not case.accused and not case.cleared for case in group),
-            sum(case.cleared for case in group),
-            sum(case.naive for case in group),
-        )
-        for (vantage, mechanism, truth), group in _groups(cases)
-    ]
+    rows = [(*key, len(group), *_tally(group), sum(case.naive for case in group)) for key, group in grouped(cases)]
     header = ("vantage", "mechanism", "truth", "n", "(likely) forged", "unclear", "(likely) genuine", "naive: forged")
     print(tabulate(rows, header), end="\n\n")
 
 
+def _tally(cases: Sequence[Case]) -> tuple[int, int, int]:
+    """How many are accused, unclear and cleared."""
+    return (
+        sum(case.accused for case in cases),
+        sum(case.unclear for case in cases),
+        sum(case.cleared for case in cases),
+    )
+
+
 def _print_scores(cases: Sequence[Case]) -> None:
-    both = (("rstorigin", our_scores(cases)), ("naive rule", naive_scores(cases)))
-    rows = [
-        (
-            name,
-            *(f"{share:.3f}" for share in (scores.forged_recall, scores.genuine_recall, scores.precision)),
-            len(scores.false_accusations),
-        )
-        for name, scores in both
-    ]
-    header = ("", "forged found (macro)", "genuine cleared (macro)", "accusations right", "false accusations")
+    rows = []
+    for name, scores in (("rstorigin", our_scores(cases)), ("naive rule", naive_scores(cases))):
+        recalls = (scores.forged_recall, scores.forged_recall_shown, scores.forged_recall_all, scores.genuine_recall)
+        shares = (f"{share:.3f}" for share in (*recalls, scores.precision))
+        rows.append((name, *shares, len(scores.false_accusations)))
+    header = ("", "forged found: decidable", "and sender shown", "all", "genuine cleared", "accusations right", "false")
+    print("Means over mechanisms and capture points:", end="\n\n")
     print(tabulate(rows, header, disable_numparse=True), end="\n\n")
     for case in our_scores(cases).false_accusations:
-        print(f"FALSE ACCUSATION: {case.capture} frame {case.frame}, {case.mechanism}: {case.verdict}")
+        where = f"{case.label.capture} frame {case.label.frame}"
+        print(f"FALSE ACCUSATION: {where}, {case.label.mechanism} ({case.truth}): {case.verdict}")
+
+
+def _print_classes(cases: Sequence[Case]) -> None:
+    """Forged resets by what a single capture can say of them."""
+    forged = [case for case in cases if case.label.forged]
+    classes = [
+        ("decidable, sender shown otherwise", [case for case in forged if case.shown]),
+        ("decidable, sender not shown", [c for c in forged if not c.label.undecidable and c.label.unseen]),
+        *(
+            (f"undecidable: {why}", [c for c in forged if c.label.undecidable == why])
+            for why in (NEXT_TO_SENDER, MIMIC)
+        ),
+    ]
+    rows = [(name, len(members), *_tally(members)) for name, members in classes]
+    print(tabulate(rows, ("forged resets", "n", "(likely) forged", "unclear", "(likely) genuine")), end="\n\n")
+
+
+def _print_reasons(cases: Sequence[Case]) -> None:
+    """Why verdicts are unclear, and which reasons the labels refute."""
+    kinds = Counter((case.reason.split(":")[0] or "NO REASON", case.truth) for case in cases if case.unclear)
+    rows = [(reason, truth, count) for (reason, truth), count in sorted(kinds.items())]
+    print(tabulate(rows, ("unclear because", "truth", "n")), end="\n\n")
+    for case in cases:
+        if case.unclear and (not case.reason or (case.reason.startswith("no baseline") and not case.label.unseen)):
+            print(f"UNTRUE REASON: {case.label.capture} frame {case.label.frame}: {case.reason or 'none'}")
 
 
 def _print_icmp(cases: Sequence[IcmpCase]) -> None:
     """By mechanism, and what came out wrong."""
-
-    def key(case: IcmpCase) -> tuple[str, str, str]:
-        return case.vantage, case.mechanism, case.truth
-
     rows = [
         (
-            *group,
+            *key,
             len(members),
             sum(case.origin == case.truth for case in members),
             sum(case.origin == Origin.UNKNOWN for case in members),
             sum(case.verdict in ACCUSED for case in members),
         )
-        for group, found in groupby(sorted(cases, key=key), key=key)
-        for members in [list(found)]
+        for key, members in grouped(cases)
     ]
     header = ("vantage", "mechanism of the ICMP error", "truth", "n", "origin right", "unknown", "called forged")
     print(tabulate(rows, header), end="\n\n")
@@ -276,7 +185,8 @@ def _print_icmp(cases: Sequence[IcmpCase]) -> None:
     print(f"{right} of {len(cases)} ICMP errors: origin right", end="\n\n")
     for case in cases:
         if case.origin not in (case.truth, Origin.UNKNOWN):
-            print(f"WRONG ORIGIN: {case.capture} frame {case.frame}, {case.mechanism}: {case.origin}")
+            where = f"{case.label.capture} frame {case.label.frame}"
+            print(f"WRONG ORIGIN: {where}, {case.label.mechanism}: {case.origin}")
 
 
 def _print_expectations(found: Sequence[Expectation]) -> None:
@@ -288,18 +198,23 @@ def _print_expectations(found: Sequence[Expectation]) -> None:
 
 def main() -> None:
     """Print what the verdicts are worth on the captures that the command line names."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="holds NAME.pcap and NAME.labels.json")
     parser.add_argument("--expected", type=Path, help="a table of resets judged by hand, beside their captures")
     parser.add_argument("--rulebook", type=Path, help="your own rulebook, laid over the default one")
     arguments = parser.parse_args()
     rulebook = load(overlays=[arguments.rulebook] if arguments.rulebook else [])
     program = tshark.find()
-    cases = [case for folder in arguments.folders for case in labelled_cases(folder, rulebook, program)]
+    cases, icmp = [], []
+    for folder in arguments.folders:
+        for capture in labelled_captures(folder, program):
+            cases += _cases(capture, rulebook)
+            icmp += _icmp_cases(capture, rulebook)
     if cases:
         _print_groups(cases)
+        _print_classes(cases)
+        _print_reasons(cases)
         _print_scores(cases)
-    icmp = [case for folder in arguments.folders for case in labelled_icmp(folder, rulebook, program)]
     if icmp:
         _print_icmp(icmp)
     if arguments.expected:

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 from commandline import LAB, REAL
 
-from bench.accuracy import Expectation, Scores, expectations, labelled_cases, labelled_icmp, naive_scores, our_scores
+from bench.accuracy import Expectation, expectations, labelled_cases, labelled_icmp
+from bench.scores import Scores, naive_scores, our_scores
 from heuristics.rulebook import load
 from postproc import tshark
 

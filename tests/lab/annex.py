@@ -68,7 +68,7 @@ class Annex:
         ways = [*ways, (upper, node.name)]
         self._lead(host, ways)
         self.hosts.append(host)
-        lab.meet(node, "client", [*host.addresses[4], *host.addresses[6]], host.hops)
+        lab.meet(node, "client", [*host.addresses[4], *host.addresses[6]], host.hops, ways[0][1])
         return ways
 
     def _own(self, node: Node, count: int) -> dict[int, tuple[str, ...]]:

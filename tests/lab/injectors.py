@@ -190,6 +190,9 @@ class Injector:
                 emit(self._lab.topology, self._node, towards, [build(forged)])
 
     def _aimed(self, forged: Sequence[Packet]) -> Iterator[tuple[str, Packet]]:
+        """Each with the port it leaves by."""
         clients = {self._lab.address("client", version) for version in (4, 6)}
+        last = self._node is self._lab.topology.router(self._lab.plan.routers)
         for packet in forged:
-            yield ("client" if packet.target in clients else "server"), packet
+            onward = self._lab.branches.get(packet.target, "server") if last else "server"
+            yield ("client" if packet.target in clients else onward), packet

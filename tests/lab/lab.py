@@ -47,6 +47,7 @@ class Lab:
         self._plain = plain
         self.scene = Scene(self._owners(), self.device.name)
         self.other_hosts: dict[str, int] = {}  # address to routers between it and the client
+        self.branches: dict[str, str] = {}  # address beside the path to the last router's port towards it
         self.remarks: list[str] = []
         self.captured: dict[str, list[Frame]] = {}
         self._undo = contextlib.ExitStack()
@@ -160,8 +161,12 @@ class Lab:
         """Say what resets of this port are when `by` (client, server, device) sends them."""
         self.scene.notes.append(Note(port, mechanism, by))
 
-    def meet(self, node: Node, towards: str, addresses: Sequence[str], hops: int) -> None:
-        """Have the labels know another host and watch its interface; `hops` routers are between it and the client."""
+    def meet(self, node: Node, towards: str, addresses: Sequence[str], hops: int, branch: str) -> None:
+        """Have the labels know another host and watch its interface.
+
+        `hops` routers are between it and the client, and `branch` is the last router's port towards it.
+        """
+        self.branches.update(dict.fromkeys(addresses, branch))
         self.scene.hosts.add(node.name)
         self.scene.owners.update(dict.fromkeys(addresses, node.name))
         self.other_hosts.update(dict.fromkeys(addresses, hops))
