@@ -33,7 +33,7 @@ plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
 
 docs: setup ## write the generated part of docs/ anew
-	sed -i '/^|/d; /^## ICMP errors/,$$d' docs/observables.md
+	sed -i '/^<!-- written by/q' docs/observables.md && echo >> docs/observables.md
 	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
 	printf '\n## ICMP errors\n\n%s\n\n' \
 	    'What the condition of an `[[icmp]]` entry can ask for; the *probe* is the packet that an error rejects and quotes.' \

@@ -9,9 +9,12 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heuristics import fields as wireshark
+from heuristics import payloads
 from heuristics.expressions import MAX_OBSERVABLE, Node, to_lua
 from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.lua_text import lua_string
+from heuristics.netscaler_codes import NETSCALER_CODES
+from heuristics.payloads import PayloadKind
 from heuristics.rulebook import Rulebook
 from heuristics.template import Placeholder, Template
 from heuristics.verdict import ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION, UNCLEAR, Origin, Verdict, suspicion_limits
@@ -34,6 +37,9 @@ def render_plugin(rulebook: Rulebook) -> str:
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
         wireshark=wireshark,
+        payloads=payloads,
+        payload_kinds=PayloadKind,
+        netscaler_codes=NETSCALER_CODES,
         verdicts=Verdict,
         origins=Origin,
         unclear=UNCLEAR,

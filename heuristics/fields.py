@@ -11,6 +11,7 @@ from __future__ import annotations
 FIELDS: tuple[str, ...] = (
     "frame.number",
     "frame.time_epoch",
+    "eth.src",
     "ip.src",
     "ip.dst",
     "ip.ttl",
@@ -42,6 +43,9 @@ FIELDS: tuple[str, ...] = (
     "udp.dstport",
 )
 
+# Exports may lack these; what is said of them is then missing.
+OPTIONAL_FIELDS = frozenset({"eth.src"})
+
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1
 PROTOCOL_TCP = 6
@@ -63,9 +67,6 @@ RESERVED_UNIT = 256
 
 # The smallest of these not below a hop limit is taken for the sender's initial hop limit (p0f's convention).
 INITIAL_HOP_LIMITS = (32, 64, 128, 255)
-
-# How F5 BIG-IP begins the cause it writes into a reset (F5 K13223).
-BIGIP_CAUSE_PREFIX = "BIG-IP: [0x"
 
 
 def initial_hop_limit(hop_limit: int) -> int:

@@ -26,10 +26,17 @@ _REQUIRED = {
     "rule": ("title", "when", "weight", "say", "reference"),
     "reason": ("when", "say"),
     "cause": ("when", "say"),
+    "where": ("when", "say"),
     "device": ("when", "say", "confidence", "reference"),
     "icmp": ("when", "verdict", "origin", "suspicion", "say", "reference"),
 }
-_FIRST_THAT_HOLDS = ("reason", "cause", "device", "icmp")  # of these, one is given, so an overlay's new ones come first
+_FIRST_THAT_HOLDS = (
+    "reason",
+    "cause",
+    "where",
+    "device",
+    "icmp",
+)  # of these, one is given, so an overlay's new ones come first
 _VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
 
 
@@ -71,6 +78,11 @@ class Reason(_Conditional):
 @dataclass(frozen=True)
 class Cause(_Conditional):
     """What may have made the sender reset; the first that holds is given. May ask for verdict and origin."""
+
+
+@dataclass(frozen=True)
+class Where(_Conditional):
+    """Where a suspect reset came from, in words; the first that holds is given. May ask for verdict and origin."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,7 @@ class Thresholds:
     speech_wait_us: int
     seq_reach: int
     copy_gap_us: int
+    run_step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,7 @@ class Rulebook:
     all_rules: tuple[Rule, ...]  # disabled ones too, in order
     reasons: tuple[Reason, ...]
     causes: tuple[Cause, ...]
+    wheres: tuple[Where, ...]
     devices: tuple[Device, ...]
     icmp: tuple[IcmpEntry, ...]
 
@@ -171,6 +185,7 @@ class Rulebook:
             "rule": [_content(rule) for rule in self.rules],
             "reason": [_content(reason) for reason in self.reasons],
             "cause": [_content(cause) for cause in self.causes],
+            "where": [_content(where) for where in self.wheres],
             "device": [_content(device) for device in self.devices],
             "icmp": [_content(entry) for entry in self.icmp],
         }
@@ -289,6 +304,7 @@ class _Merged:
             all_rules=tuple(Rule(**_parsed(entry)) for entry in self.entries["rule"].values()),
             reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
             causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
+            wheres=tuple(Where(**_parsed(entry, CONCLUDED)) for entry in self.entries["where"].values()),
             devices=tuple(Device(**_parsed(entry, CONCLUDED)) for entry in self.entries["device"].values()),
             icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP, ICMP_ALWAYS)) for entry in self.entries["icmp"].values()),
         )

@@ -119,6 +119,7 @@ class ThresholdsTable(_Table):
     speech_wait_us: Threshold | None = None
     seq_reach: Threshold | None = None
     copy_gap_us: Threshold | None = None
+    run_step: Threshold | None = None
 
 
 class ReasonTable(_Table):
@@ -140,7 +141,7 @@ class RuleTable(ReasonTable):
 
 
 class CauseTable(_Table):
-    """One `[[cause]]`: what may have made the sender reset."""
+    """One `[[cause]]`, what may have made the sender reset, or `[[where]]`, where a suspect reset came from."""
 
     id: Identifier
     when: Conclusion | None = None
@@ -176,6 +177,7 @@ class RulebookFile(_Table):
     rule: list[RuleTable] = []
     reason: list[ReasonTable] = []
     cause: list[CauseTable] = []
+    where: list[CauseTable] = []
     device: list[DeviceTable] = []
     icmp: list[IcmpTable] = []
 
@@ -187,11 +189,12 @@ _TABLES: dict[str, type[_Table]] = {
     "rule": RuleTable,
     "reason": ReasonTable,
     "cause": CauseTable,
+    "where": CauseTable,
     "device": DeviceTable,
     "icmp": IcmpTable,
 }
 
-_ENTRIES = ("rule", "reason", "cause", "device", "icmp")  # tables of which there are several, each with its id
+_ENTRIES = ("rule", "reason", "cause", "where", "device", "icmp")  # tables of which there are several, each with its id
 
 _REASONS = {
     "int_type": "must be a whole number, not {input}",

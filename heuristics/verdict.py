@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TypeVar
 
-from heuristics.rulebook import Cause, Device, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits
+from heuristics.rulebook import Cause, Device, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits, Where
 from heuristics.vocabulary import Value
 
 UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
@@ -43,7 +43,8 @@ class Judgement:
 
     `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
     why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
-    the known device whose form it has, with how sure that is; both empty where nothing fits.
+    the known device whose form it has, with how sure that is, `where` from where a suspect reset was sent; these are
+    empty where nothing fits.
     """
 
     score: int
@@ -54,6 +55,7 @@ class Judgement:
     reason: str
     cause: str
     device: str
+    where: str
 
 
 @cache
@@ -90,6 +92,7 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
         reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
         cause=_said(cause, observation, ""),
         device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
+        where=_said(_first(rulebook.wheres, concluded), observation, ""),
     )
 
 
@@ -155,12 +158,12 @@ def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-_Statement = TypeVar("_Statement", Reason, Cause, Device, IcmpEntry)
+_Statement = TypeVar("_Statement", Reason, Cause, Where, Device, IcmpEntry)
 
 
 def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
     return next((statement for statement in statements if statement.holds(observation)), None)
 
 
-def _said(statement: Reason | Cause | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
+def _said(statement: Reason | Cause | Where | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
     return statement.say.render(observation) if statement else otherwise

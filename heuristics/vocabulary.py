@@ -37,23 +37,34 @@ def _table(type_: Type, *rows: tuple[str, str, str]) -> tuple[Observable, ...]:
     return tuple(Observable(name, type_, unit, meaning) for name, unit, meaning in rows)
 
 
-_FORM = _table(
-    Type.INT,
-    ("ip_version", "", "4 or 6: the IP header that carries the TCP header"),
-    ("hop_limit", "hops", "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header"),
-    ("distance", "hops", "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit"),
-    ("ip_id", "", "IPv4 identification; missing in IPv6"),
-    ("tos", "", "IPv4 TOS byte or IPv6 traffic class"),
-    ("flow_label", "", "IPv6 flow label; missing in IPv4"),
-    ("window", "bytes", "TCP window field as it stands in the header, unscaled"),
-    ("payload_len", "bytes", "length of the text a reset may carry (RFC 9293 section 3.5.3)"),
-    ("options_len", "bytes", "length of the TCP options"),
-    ("reserved_bits", "", "the TCP flag bits above CWR (AE and the reserved three), 0-15"),
-) + _table(
-    Type.BOOL,
-    ("df", "", "IPv4 don't-fragment bit; missing in IPv6"),
-    ("has_ack", "", "the reset has the ACK flag"),
-    ("bigip_cause", "", "the payload is a reset cause as F5 BIG-IP writes it"),
+_FORM = (
+    _table(
+        Type.INT,
+        ("ip_version", "", "4 or 6: the IP header that carries the TCP header"),
+        ("hop_limit", "hops", "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header"),
+        ("distance", "hops", "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit"),
+        ("ip_id", "", "IPv4 identification; missing in IPv6"),
+        ("tos", "", "IPv4 TOS byte or IPv6 traffic class"),
+        ("flow_label", "", "IPv6 flow label; missing in IPv4"),
+        ("window", "bytes", "TCP window field as it stands in the header, unscaled"),
+        ("payload_len", "bytes", "length of the text a reset may carry (RFC 9293 section 3.5.3)"),
+        ("options_len", "bytes", "length of the TCP options"),
+        ("reserved_bits", "", "the TCP flag bits above CWR (AE and the reserved three), 0-15"),
+    )
+    + _table(
+        Type.BOOL,
+        ("df", "", "IPv4 don't-fragment bit; missing in IPv6"),
+        ("has_ack", "", "the reset has the ACK flag"),
+    )
+    + _table(
+        Type.STR,
+        (
+            "payload_kind",
+            "",
+            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (CBOR), 'text' or 'binary'",
+        ),
+        ("netscaler_code", "", "what the window means as a NetScaler reset code; missing where it is none"),
+    )
 )
 
 _BASELINE = _table(
@@ -180,7 +191,36 @@ _LIKENESS = _table(
     ("ts_step", "", "TCP timestamp minus the sender's last timestamp in this flow, signed; missing without timestamps"),
 )
 
-OBSERVABLES: tuple[Observable, ...] = _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS
+_LINK = _table(
+    Type.BOOL,
+    ("mac_new", "", "source MAC address that none of the sender's authentic packets has; missing where one has no MAC"),
+    (
+        "mac_shared",
+        "",
+        "the sender's authentic packets have a MAC that other addresses send from too, as behind a router",
+    ),
+)
+
+# The other resets of the capture, whatever sender they name. Of an address, the network is its first 16 (IPv4) or 32
+# (IPv6) bits; private ones are none.
+_COMPANY = _table(
+    Type.INT,
+    (
+        "run_senders",
+        "",
+        "senders of the resets whose IP IDs form one run with this one's; missing where it has no IP ID",
+    ),
+    ("run_networks", "", "different networks among them"),
+    ("place_senders", "", "senders of the resets that arrive with this one's hop limit"),
+    ("place_networks", "", "different networks among them"),
+    ("place_foreign", "", "senders among them whose stable baseline is 2 or more hops elsewhere"),
+    ("place_baselines", "", "different distances among the baselines of those"),
+    ("place_native", "", "senders among them that show this distance, or one next to it, by authentic packets"),
+)
+
+OBSERVABLES: tuple[Observable, ...] = (
+    _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS + _LINK + _COMPANY
+)
 
 # What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
 JUDGED: tuple[Observable, ...] = _table(
@@ -199,7 +239,7 @@ ALWAYS: frozenset[str] = frozenset(
         "options_len",
         "reserved_bits",
         "has_ack",
-        "bigip_cause",
+        "payload_kind",
         "baseline_source",
         "flow_packets",
         "flow_values",
@@ -224,6 +264,11 @@ ALWAYS: frozenset[str] = frozenset(
         "burst_foreign",
         "burst_seqs",
         "burst_ahead",
+        "place_senders",
+        "place_networks",
+        "place_foreign",
+        "place_baselines",
+        "place_native",
         "verdict",
         "origin",
     )

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 1ded1a19199f2d2bdf42f6df88824685d2ed4c43d9f2474a1f5b16b5cba0eb48
+-- rulebook hash: eb6f187b0097affce8618e6863c0ad8e11353db18c3390322c4de03998c664ba
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -12,10 +12,10 @@
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
--- Parts: fields, packet (decoding), hosts, flows, resets, ICMP errors, observables, rules, verdict, dissector. The
--- words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
--- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
--- packet that it rejects, the "probe", which the "prober" had sent to the "target".
+-- Parts: fields, packet (decoding), hosts, flows, company (of resets), resets, ICMP errors, observables, rules,
+-- verdict, dissector. The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other
+-- end, "hop limit" the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP
+-- error quotes the packet that it rejects, the "probe", which the "prober" had sent to the "target".
 -- SPDX-License-Identifier: MIT
 
 local rstorigin = Proto("rstorigin", "RST origin")
@@ -25,6 +25,7 @@ local THRESHOLDS = {
   speech_wait_us = 10000,
   seq_reach = 1048576,
   copy_gap_us = 100000,
+  run_step = 8,
 }
 
 -- Fields ----------------------------------------------------------------------------------------------------
@@ -68,6 +69,8 @@ local add = {
     "What may have made the sender reset: a hypothesis"),
   device = ProtoField.string("rstorigin.device", "Device", base.NONE,
     "The known device or mechanism whose form the reset has, and how sure that is"),
+  where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
+    "Where a suspect reset was sent from, against where the sender that it names sits"),
   evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
     "Ids of the rules that fired"),
   flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
@@ -164,6 +167,22 @@ local add_evidence = {
     "IP ID is the sender's next"),
   ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
     "After a FIN: ordinary teardown"),
+  ["own_name"] = ProtoField.bool("rstorigin.evidence.own_name",
+    "A neighbour's name on a stranger's MAC"),
+  ["new_mac"] = ProtoField.bool("rstorigin.evidence.new_mac",
+    "MAC that the sender never uses"),
+  ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
+    "One IP ID counter for three unrelated senders or more"),
+  ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
+    "One IP ID counter for three neighbours or more, from elsewhere"),
+  ["shared_counter_two"] = ProtoField.bool("rstorigin.evidence.shared_counter_two",
+    "One IP ID counter for two unrelated senders"),
+  ["same_place"] = ProtoField.bool("rstorigin.evidence.same_place",
+    "Resets of senders from everywhere come from one place"),
+  ["same_place_unseen"] = ProtoField.bool("rstorigin.evidence.same_place_unseen",
+    "From the place of resets that are not their senders'"),
+  ["same_place_everywhere"] = ProtoField.bool("rstorigin.evidence.same_place_everywhere",
+    "Unrelated senders refuse from one place"),
   ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
@@ -234,6 +253,7 @@ end
 -- relative sequence numbers) is left alone, so that settings cannot change a verdict.
 local read = {
   time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
+  eth_src = Field.new("eth.src"),
   ip = Field.new("ip"),
   ipv6 = Field.new("ipv6"),
   tcp = Field.new("tcp"),
@@ -329,6 +349,12 @@ local function address(field, index)
   return info and info.range:raw()
 end
 
+-- The last of several, in tunnels the one nearest to the packet.
+local function last_address(field)
+  local found = select("#", field())
+  return found > 0 and address(field, found) or nil
+end
+
 -- Capture times in microseconds. Wireshark gives seconds since the first frame exactly, and far cheaper than the field
 -- frame.time, which tells once when the first frame came: in microseconds, and the nanoseconds beyond.
 local first_us, first_ns
@@ -399,6 +425,7 @@ end
 
 -- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
 -- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
+local AFTER_ETHERNET, SOURCE_MAC, MAC_LENGTH = 14, 6, 6
 local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
 
 -- The longest headers: IPv6, TCP with all options.
@@ -446,6 +473,7 @@ local function decode_plain(tvb, pinfo, at, ip_len)
   end
   current.bytes, current.ip_len, current.header_len = bytes, ip_len, header_len
   current.icmp, current.hop_limit = false, hop_limit
+  current.mac = at == AFTER_ETHERNET and tvb:raw(SOURCE_MAC, MAC_LENGTH) or last_address(read.eth_src)
   -- Source and target address end the IP header, the ports follow.
   local key = sub(bytes, ip_len == IPV4_HEADER and 13 or 9, ip_len + 4)
   local seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
@@ -477,6 +505,7 @@ local function decode_fields()
   current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
   current.icmp = (icmp_type or icmpv6_type) ~= nil
   current.ipv4, current.ipv6 = ipv4, ipv6
+  current.mac = last_address(read.eth_src)
   current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
   current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
   current.hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6)
@@ -541,14 +570,216 @@ local function decode_habits()
   end
 end
 
+-- Text as postproc reads it from tshark, which escapes control characters, and in some versions backslashes: with
+-- nothing left to unescape.
+local CONTROLS = { a = "\a", b = "\b", t = "\t", n = "\n", v = "\v", f = "\f", r = "\r" }
+
+local function plain(text)
+  local before
+  repeat
+    before = text
+    text = string.gsub(before, "\\(.)(%x?%x?)", function(letter, digits)
+      if letter == "x" and #digits == 2 then
+        return string.char(tonumber(digits, 16))
+      end
+      local octal = string.match(letter .. digits, "^[0-7][0-7][0-7]$")
+      return octal and string.char(tonumber(octal, 8) % 256) or (CONTROLS[letter] or letter) .. digits
+    end)
+  until text == before
+  return text
+end
+
+-- What the payload of a reset is, by how it begins; like Wireshark's text of it, up to the first NUL.
+local function payload_kind()
+  if current.payload_len == 0 then
+    return "none"
+  end
+  local info = read.reset_cause()
+  local cause = plain(string.match(info and info.range:raw() or "", "^[^\0]*"))
+  local function begins(prefix)
+    return string.sub(cause, 1, #prefix) == prefix
+  end
+  if begins("BIG-IP: [0x") then
+    return "bigip"
+  elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
+    return "henan"
+  elseif begins("\02509") then
+    return "diagnostic"
+  end
+  return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
+end
+
+-- What the window of a NetScaler's reset means.
+local NETSCALER_CODES = {
+  { 8196, 8196, "bad SSL record" },
+  { 8201, 8201, "packet for a connection that is already closed" },
+  { 8202, 8202, "data without a connection, SYN cookie expired" },
+  { 8204, 8204, "client repeated its SYN with another sequence number" },
+  { 8205, 8205, "wrong acknowledgement in the handshake" },
+  { 8206, 8206, "unexpected packet while waiting for a SYN-ACK" },
+  { 8207, 8207, "SYN on an established connection" },
+  { 8208, 8208, "too many retransmissions" },
+  { 8209, 8209, "out of memory" },
+  { 8210, 8210, "bad client request, HTTP DoS protection" },
+  { 8211, 8211, "idle timeout" },
+  { 8212, 8212, "stray SYN: nothing listens, or SYN cookie wrong" },
+  { 8213, 8213, "POST on a connection that is closing" },
+  { 8214, 8214, "segment size too large for the network card" },
+  { 9100, 9100, "unfinished HTTP request timed out" },
+  { 9201, 9201, "server answered an earlier HTTP request" },
+  { 9202, 9202, "sequence mismatch on a reused server connection" },
+  { 9203, 9203, "server closed a reused connection" },
+  { 9205, 9205, "HTTP chunks of the server's response are wrong" },
+  { 9206, 9206, "invalid HTTP header" },
+  { 9207, 9207, "HTTP header cannot be reassembled" },
+  { 9208, 9208, "incomplete HTTP response" },
+  { 9209, 9209, "HTTP chunks cannot be followed" },
+  { 9210, 9210, "corrupt packets" },
+  { 9212, 9212, "invalid HTTP request" },
+  { 9214, 9214, "cache cannot store the response" },
+  { 9216, 9216, "out of memory in the cache" },
+  { 9217, 9217, "HTTP body longer than announced" },
+  { 9218, 9218, "data that belong to no request" },
+  { 9219, 9219, "out of packet buffers" },
+  { 9220, 9220, "out of packet buffers" },
+  { 9221, 9221, "shortened URL no longer valid" },
+  { 9222, 9222, "HTTP response breaks the RFC (length and encoding)" },
+  { 9300, 9303, "idle timeout" },
+  { 9304, 9304, "window stayed closed, gave up probing" },
+  { 9305, 9305, "server's handshake acknowledgement is wrong" },
+  { 9306, 9306, "duplicate TCP buffering undone" },
+  { 9307, 9309, "small-window protection" },
+  { 9310, 9310, "keep-alive unanswered" },
+  { 9311, 9311, "session lookup retries failed" },
+  { 9400, 9400, "reused server connection dropped to open others" },
+  { 9401, 9401, "connections flushed: capacity reached, or configuration removed" },
+  { 9450, 9460, "database (SQL) session failed" },
+  { 9600, 9601, "too many packets with wrong sequence or acknowledgement" },
+  { 9602, 9602, "SSL VPN probe limit exceeded" },
+  { 9700, 9700, "passes on a reset of the server or client" },
+  { 9701, 9701, "passes on a reset with ACK of the server or client" },
+  { 9702, 9702, "data after FIN" },
+  { 9704, 9704, "packet dropped: hold limit, or transaction error" },
+  { 9800, 9800, "monitoring probe timed out" },
+  { 9810, 9810, "response matched a configured status code" },
+  { 9811, 9811, "SSL handshake failed (fatal alert sent)" },
+  { 9812, 9812, "address removed from the configuration" },
+  { 9813, 9813, "session failover connection closed" },
+  { 9814, 9814, "a policy with action RESET matched" },
+  { 9816, 9816, "bad SSL record" },
+  { 9817, 9817, "SSL certificate being changed" },
+  { 9818, 9818, "bad SSL header" },
+  { 9819, 9819, "out of memory for SSL" },
+  { 9820, 9820, "SSL card failed" },
+  { 9821, 9821, "SSL is switched off" },
+  { 9822, 9822, "SSL ciphers changed" },
+  { 9823, 9823, "malformed VPN cookie or login" },
+  { 9824, 9824, "AAA connection without an owner" },
+  { 9825, 9825, "GSLB sites of different versions" },
+  { 9826, 9826, "out of network buffers" },
+  { 9827, 9827, "SSL configuration changed" },
+  { 9829, 9829, "other GSLB site down" },
+  { 9830, 9830, "an ACL denies the session" },
+  { 9831, 9831, "application data missing" },
+  { 9832, 9832, "application error" },
+  { 9833, 9833, "fatal SSL error" },
+  { 9834, 9834, "SSL connections flushed at hardware start" },
+  { 9835, 9835, "DTLS record too large" },
+  { 9836, 9836, "DTLS record empty" },
+  { 9837, 9837, "SSLv2 record too large" },
+  { 9838, 9838, "SSL record not found" },
+  { 9839, 9839, "SSL hold limit reached" },
+  { 9841, 9841, "SSL packet cannot be split" },
+  { 9842, 9842, "out of packet buffers for SSL" },
+  { 9843, 9843, "monitor's probe" },
+  { 9844, 9844, "SSL renegotiation limit reached" },
+  { 9845, 9845, "application firewall policy" },
+  { 9846, 9847, "delta compression failed" },
+  { 9848, 9848, "accepted while the SSL configuration changed" },
+  { 9849, 9849, "GSLB configuration conflict" },
+  { 9850, 9851, "DNS over TCP failed" },
+  { 9852, 9852, "RTSP session failed" },
+  { 9853, 9853, "database login failed" },
+  { 9854, 9854, "GSLB sites connected by a roundabout way" },
+  { 9855, 9855, "surge queue full" },
+  { 9856, 9856, "application firewall failed" },
+  { 9857, 9857, "waiting HTTP connections flushed" },
+  { 9858, 9858, "HTTP chunking stopped" },
+  { 9859, 9859, "server defers new connections" },
+  { 9860, 9860, "linked connection was cleaned up" },
+  { 9861, 9861, "push is switched off" },
+  { 9862, 9862, "duplicate server connection" },
+  { 9863, 9863, "replaced by a new connection" },
+  { 9864, 9865, "clientless VPN error" },
+  { 9866, 9866, "URL transformation failed" },
+  { 9868, 9870, "database login failed" },
+  { 9871, 9871, "out of memory for the database session" },
+  { 9872, 9872, "WebSocket is switched off" },
+  { 9873, 9873, "multiplexing failed" },
+  { 9874, 9874, "hold limit reached" },
+  { 9875, 9875, "the client's connection is closed" },
+  { 9876, 9876, "link to several connections failed" },
+  { 9877, 9878, "Diameter capabilities exchange failed" },
+  { 9879, 9879, "parsing failed" },
+  { 9880, 9880, "out of memory" },
+  { 9881, 9881, "Diameter message before the capabilities exchange" },
+  { 9882, 9882, "no pending requests" },
+  { 9883, 9884, "Diameter link failed" },
+  { 9885, 9885, "SIP content header missing, or Diameter acknowledgement wrong" },
+  { 9886, 9886, "VPN next-generation binding missing" },
+  { 9887, 9887, "VPN broker cannot be reached" },
+  { 9888, 9888, "cluster synchronises" },
+  { 9889, 9889, "script context missing" },
+  { 9890, 9890, "response rewriting is switched off" },
+  { 9900, 9900, "policy infrastructure" },
+  { 9901, 9901, "cached data too large" },
+  { 9902, 9902, "HTML injection stopped" },
+  { 9903, 9903, "GSLB is switched off" },
+  { 9904, 9904, "AAA error" },
+  { 9905, 9905, "database does not respond" },
+  { 9906, 9906, "local GSLB site removed" },
+  { 9911, 9912, "out of memory for HTTP" },
+  { 9913, 9913, "SPDY error" },
+  { 9914, 9914, "cache or AAA error" },
+  { 9915, 9915, "SPDY header split" },
+  { 9951, 9951, "incomplete SSL record" },
+  { 9952, 9952, "fatal SSL alert received" },
+  { 9953, 9953, "timeout action" },
+  { 9956, 9956, "POST not handled, quality of service" },
+  { 9957, 9957, "persistent service is down" },
+  { 9960, 9969, "Multipath TCP error" },
+  { 9970, 9970, "bandwidth limit closed the connection" },
+  { 9971, 9973, "Multipath TCP error" },
+  { 9974, 9974, "reset ended at the TCP layer" },
+  { 9975, 9975, "waiting queue full" },
+  { 9976, 9980, "Multipath TCP error" },
+  { 9981, 9981, "audit log connection closed" },
+  { 9982, 9982, "Fast Open answer invalid" },
+  { 9983, 9983, "Multipath TCP error" },
+  { 10000, 10004, "ICA (Citrix desktop) session error" },
+  { 10005, 10005, "Multipath TCP error" },
+  { 10006, 10006, "RDP connection ended" },
+  { 10016, 10026, "SMPP session error" },
+  { 10027, 10028, "SSL hardware module failed" },
+  { 10029, 10029, "SSL rate limit reached" },
+  { 10030, 10030, "packet credits exceeded" },
+  { 10032, 10042, "SIP gateway error" },
+}
+
+local function netscaler_meaning(window)
+  for _, code in ipairs(NETSCALER_CODES) do
+    if window >= code[1] and window <= code[2] then
+      return code[3]
+    end
+  end
+end
+
 -- What only resets are asked for.
 local function decode_reset()
   decode_habits()
   local header_len = current.bytes and current.header_len or value(read.header_len)
   current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
-  local cause = value(read.reset_cause)
-  local prefix = "BIG-IP: [0x"
-  current.bigip_cause = cause ~= nil and string.sub(tostring(cause), 1, #prefix) == prefix
+  current.payload_kind = payload_kind()
 end
 
 -- Hosts: what each address showed over the whole capture ----------------------------------------------------
@@ -592,6 +823,14 @@ local function most_frequent(tally)
   return best
 end
 
+-- Notes a value in a set that knows its size.
+local function include(set, key)
+  if not set[key] then
+    set[key] = true
+    set.size = set.size + 1
+  end
+end
+
 -- Distance from `wanted` to the nearest value, nil where there is none.
 local function nearest(wanted, values)
   local gap
@@ -613,13 +852,14 @@ local function add_round_trip(round_trips, rtt_us, handshake)
 end
 
 local hosts = {} -- by address
+local mac_users = {} -- how many addresses send from a MAC, by MAC and length of the address (IPv4 or IPv6)
 
 -- Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so TCP is counted apart, and
 -- across protocols only distances are compared.
 local function host_of(src)
   local host = hosts[src]
   if not host then
-    host = { tcp = {}, other = {}, round_trips = {}, accepts = {} }
+    host = { tcp = {}, other = {}, round_trips = {}, accepts = {}, macs = {} }
     hosts[src] = host
   end
   return host
@@ -646,14 +886,45 @@ local function host_distances(host)
   return order, packets, most
 end
 
+-- Notes a source MAC of the host's authentic packets. Most hosts have one, so the last is remembered to ask no more.
+local function note_mac(host, src, mac)
+  host.last_mac = mac
+  if not host.macs[mac] then
+    host.macs[mac] = true
+    local user = mac .. #src
+    mac_users[user] = (mac_users[user] or 0) + 1
+  end
+end
+
+-- Whether other addresses of the same IP version send from one of the host's MACs too.
+local function shares_mac(host, src)
+  for mac in pairs(host.macs) do
+    if mac_users[mac .. #src] > 1 then
+      return true
+    end
+  end
+  return false
+end
+
+local NO_HOST = { tcp = {}, other = {}, round_trips = {}, accepts = {}, macs = {} }
+
+-- The host with that address, if the capture shows it.
+local function known_host(of_address)
+  return of_address and hosts[of_address] or NO_HOST
+end
+
 -- Flows: addresses, ports and incarnation -------------------------------------------------------------------
 
 -- How many unacknowledged segments of a sender are remembered for round trips, and how many resets for finding copies.
 local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 
+-- An IP ID that is the sender's own next, or close after it, may equal the peer's, or a stranger's, by chance.
+local OWN_RUN = 16
+
 local sides = {} -- of each flow's last incarnation, by the bytes of addresses and ports, source first
 local resets = {} -- what was known when a reset passed, by frame
 local last_frame = 0 -- the last frame taken in
+local reading = true -- whether the frame that is dissected is seen for the first time
 
 -- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
 local function new_side()
@@ -892,10 +1163,128 @@ local function authentic(packet, side)
   side.last_us, side.last_window, side.last_flags = time_us, packet.window, packet.flags
 end
 
--- Resets: what only the moment can tell ---------------------------------------------------------------------
+-- Company: what the resets of a capture have in common ------------------------------------------------------
 
--- An IP ID that is the sender's own next, or close after it, may equal the peer's by chance.
-local OWN_RUN = 16
+-- How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
+local REMEMBERED_RUNS = 16
+
+-- Of a baseline that speaks for the place of its host.
+local STABLE_PACKETS, STABLE_SHARE = 3, 90
+
+-- Up to here the senders of a place are looked at anew for every reset while a capture is first read.
+local FEW_SENDERS = 64
+
+local runs = {} -- of IP IDs, the latest continued last
+local places = {} -- by IP version and hop limit: the senders that resets from there name
+
+-- Private IPv4 addresses (RFC 1918, 6598, 3927, 1122): first byte, and the range of the second.
+local PRIVATE = {
+  [10] = { 0, 255 },
+  [100] = { 64, 127 },
+  [127] = { 0, 255 },
+  [169] = { 254, 254 },
+  [172] = { 16, 31 },
+  [192] = { 168, 168 },
+}
+
+-- The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one, nil of a private one (RFC 4193, 4291):
+-- addresses that differ in these are seldom neighbours, while private networks may lie side by side.
+local function network(src)
+  local first, second = byte(src, 1, 2)
+  if #src == 4 then
+    local range = PRIVATE[first]
+    return not (range and second >= range[1] and second <= range[2]) and sub(src, 1, 2) or nil
+  end
+  local private = first == 252 or first == 253 or (first == 254 and second >= 128 and second < 192)
+  return not private and sub(src, 1, 4) or nil
+end
+
+-- Notes in a set of networks that of an address.
+local function include_network(networks, src)
+  local of_sender = network(src)
+  if of_sender then
+    include(networks, of_sender)
+  end
+end
+
+-- The run that the reset's IP ID goes on with; a copy of its last packet stands at the same place in it.
+local function continued_run(packet, src)
+  for index = #runs, 1, -1 do
+    local run = runs[index]
+    local step = (packet.ip_id - run.last_id) % 65536
+    local follows = (step >= 1 and step <= THRESHOLDS.run_step) or (step == 0 and run.senders[src])
+    if run.hop_limit == packet.hop_limit and follows then
+      return table.remove(runs, index)
+    end
+  end
+end
+
+-- The run of IP IDs that a reset seen for the first time is part of. An IP ID of 0 counts nothing, and one that is the
+-- sender's own next is no company of others.
+local function join_run(packet, src, id_step)
+  if (packet.ip_id or 0) == 0 or (id_step and id_step >= 1 and id_step <= OWN_RUN) then
+    return nil
+  end
+  local run = continued_run(packet, src)
+    or { hop_limit = packet.hop_limit, senders = { size = 0 }, networks = { size = 0 } }
+  run.last_id = packet.ip_id
+  include(run.senders, src)
+  include_network(run.networks, src)
+  push(runs, run, REMEMBERED_RUNS)
+  return run
+end
+
+-- The place that a reset came from, with its sender noted.
+local function join_place(packet, src)
+  local key = packet.hop_limit + (#src == 4 and 0 or 256)
+  local place = places[key]
+  if not place then
+    place = { hop_limit = packet.hop_limit, senders = {}, known = {}, networks = { size = 0 } }
+    places[key] = place
+  end
+  if not place.known[src] then
+    place.known[src] = true
+    place.senders[#place.senders + 1] = src
+    include_network(place.networks, src)
+  end
+  return place
+end
+
+-- What the senders of a place have in common.
+local function place_summary(place)
+  local here, foreign, native, baselines = distance(place.hop_limit), 0, 0, { size = 0 }
+  for _, src in ipairs(place.senders) do
+    local host = known_host(src)
+    local order, packets, most = host_distances(host)
+    local gap = nearest(here, order)
+    if gap and gap <= 1 then
+      native = native + 1
+    elseif gap and packets >= STABLE_PACKETS and math.floor(100 * most / packets) >= STABLE_SHARE then
+      foreign = foreign + 1
+      include(baselines, distance(host_baseline(host)))
+    end
+  end
+  return {
+    senders = #place.senders,
+    networks = place.networks.size,
+    foreign = foreign,
+    baselines = baselines.size,
+    native = native,
+  }
+end
+
+-- The same, kept until the capture has gone on. While it is first read (the verdicts are provisional), a place of many
+-- senders is looked at anew only once it has grown by half.
+local function summary_of(place)
+  local kept = place.summary
+  local crowded = reading and #place.senders > FEW_SENDERS and kept and 2 * #place.senders < 3 * kept.senders
+  if place.summarised_at ~= last_frame and not crowded then
+    place.summary, place.summarised_at = place_summary(place), last_frame
+  end
+  return place.summary
+end
+
+-- Resets: what only the moment can tell ---------------------------------------------------------------------
 
 local function established(side)
   return side.packets > side.handshake_packets
@@ -972,14 +1361,6 @@ local function copied(packet, side)
   end
 end
 
--- Notes a value in a set that knows its size.
-local function include(set, key)
-  if not set[key] then
-    set[key] = true
-    set.size = set.size + 1
-  end
-end
-
 -- Resets of one sender, each soon after the one before; copies of one packet counted once.
 local function join_burst(packet, side, ahead)
   local burst = side.burst
@@ -1020,6 +1401,7 @@ local function take_reset(packet, side)
   local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
   local own_next = id_step and id_step <= OWN_RUN
   local reserved = reserved_bits(packet.flags)
+  local src = ends_of(packet.key)
   decode_reset()
   local reset = {
     frame = packet.frame,
@@ -1028,7 +1410,10 @@ local function take_reset(packet, side)
     tos = packet.tos,
     flow_label = packet.flow_label,
     options_len = packet.options_len,
-    bigip_cause = packet.bigip_cause,
+    payload_kind = packet.payload_kind,
+    mac = packet.mac,
+    run = join_run(packet, src, id_step),
+    place = join_place(packet, src),
     before = flow.last_reset, -- the flow's resets are a chain, last first
     time_us = packet.time_us,
     seq = packet.seq,
@@ -1089,8 +1474,11 @@ local function take_reset(packet, side)
 end
 
 -- Notes what an authentic packet shows of its host.
-local function show(packet, host, tally)
+local function show(packet, src, host, tally)
   count(tally, packet.hop_limit)
+  if packet.mac and packet.mac ~= host.last_mac then
+    note_mac(host, src or ends_of(packet.key), packet.mac)
+  end
   host.last_frame, host.last_us = packet.frame, packet.time_us
 end
 
@@ -1098,7 +1486,7 @@ end
 local function take(packet)
   if packet.kind == OTHER then
     local host = host_of(packet.src)
-    show(packet, host, host.other)
+    show(packet, packet.src, host, host.other)
     return
   end
   local side = follow_flow(packet)
@@ -1111,7 +1499,7 @@ local function take(packet)
     host = host_of((ends_of(packet.key)))
     side.host = host
   end
-  show(packet, host, host.tcp)
+  show(packet, nil, host, host.tcp)
   authentic(packet, side)
 end
 
@@ -1283,13 +1671,6 @@ local function share(most, packets)
   return packets > 0 and math.floor(100 * most / packets) or nil
 end
 
-local NO_HOST = { tcp = {}, other = {}, round_trips = {}, accepts = {} }
-
--- The host with that address, if the capture shows it.
-local function known_host(of_address)
-  return of_address and hosts[of_address] or NO_HOST
-end
-
 local function observe_target(o, packet, error, moment)
   local host = known_host(error.quoted_dst)
   local order, packets, most = host_distances(host)
@@ -1401,7 +1782,8 @@ local function observe_form(o, reset)
   o.reserved_bits = reserved_bits(reset.flags)
   o.df = reset.df
   o.has_ack = reset.acknowledges
-  o.bigip_cause = reset.bigip_cause
+  o.payload_kind = reset.payload_kind
+  o.netscaler_code = netscaler_meaning(reset.window)
 end
 
 local function observe_baseline(o, side, host)
@@ -1534,6 +1916,24 @@ local function observe_burst(o, reset)
   o.burst_ahead = burst.ahead.size
 end
 
+local function observe_link(o, reset, host, src)
+  if next(host.macs) then
+    o.mac_new = reset.mac and not host.macs[reset.mac]
+    o.mac_shared = shares_mac(host, src)
+  end
+end
+
+local function observe_company(o, reset)
+  local place = summary_of(reset.place)
+  o.run_senders = reset.run and reset.run.senders.size
+  o.run_networks = reset.run and reset.run.networks.size
+  o.place_senders = place.senders
+  o.place_networks = place.networks
+  o.place_foreign = place.foreign
+  o.place_baselines = place.baselines
+  o.place_native = place.native
+end
+
 -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
 local function end_reason(flow)
   local client = flow.initiator or flow.likely_initiator
@@ -1557,6 +1957,8 @@ local function observe(reset)
   o.end_reason = end_reason(reset.flow)
   o.own_resets = own_resets(side)
   observe_burst(o, reset)
+  observe_link(o, reset, host, src)
+  observe_company(o, reset)
   return o
 end
 
@@ -2079,19 +2481,109 @@ local RULES = {
       return "a FIN came before it: part of an ordinary teardown"
     end,
   },
+  { -- A neighbour's name on a stranger's MAC
+    id = "own_name",
+    weight = 450,
+    holds = function(o)
+      return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
+        and o.mac_new and not o.mac_shared and o.baseline_distance == 0 and o.host_packets >= 3
+        and o.host_share >= 90
+    end,
+    say = function()
+      return "the sender sits on this link with a MAC address of its own, and the reset came from " .. "another one"
+    end,
+  },
+  { -- MAC that the sender never uses
+    id = "new_mac",
+    weight = 200,
+    holds = function(o)
+      return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
+        and o.mac_new and o.host_packets >= 3 and not (not o.mac_shared and o.baseline_distance == 0
+        and o.host_share >= 90)
+    end,
+    say = function(o)
+      return "came from a MAC address that none of the sender's " .. text(o.host_packets)
+        .. " other packets has: another device on this link"
+    end,
+  },
+  { -- One IP ID counter for three unrelated senders or more
+    id = "shared_counter",
+    weight = 320,
+    holds = function(o)
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders >= 3 and o.run_networks >= 2
+    end,
+    say = function(o)
+      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
+        .. text(o.run_senders) .. " senders: one device counts for all"
+    end,
+  },
+  { -- One IP ID counter for three neighbours or more, from elsewhere
+    id = "shared_counter_near",
+    weight = 250,
+    holds = function(o)
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
+        and o.run_networks < 2 and o.host_gap >= 1
+    end,
+    say = function(o)
+      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
+        .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap) .. " hop(s) off its own"
+    end,
+  },
+  { -- One IP ID counter for two unrelated senders
+    id = "shared_counter_two",
+    weight = 120,
+    holds = function(o)
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders == 2 and o.run_networks >= 2
+    end,
+    say = function(o)
+      return "its IP ID " .. text(o.ip_id) .. " is next to that of a reset that names another sender"
+    end,
+  },
+  { -- Resets of senders from everywhere come from one place
+    id = "same_place",
+    weight = 250,
+    holds = function(o)
+      return o.host_gap ~= nil and o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
+        and o.host_gap >= 2 and not o.syn_only
+    end,
+    say = function(o)
+      return "resets in the name of " .. text(o.place_foreign) .. " senders, which sit at "
+        .. text(o.place_baselines) .. " other distances, all arrive with hop limit " .. text(o.hop_limit)
+    end,
+  },
+  { -- From the place of resets that are not their senders'
+    id = "same_place_unseen",
+    weight = 280,
+    holds = function(o)
+      return o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0 and o.host_packets == 0
+    end,
+    say = function(o)
+      return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
+        .. text(o.place_baselines) .. " other distances, are reset with this hop limit too"
+    end,
+  },
+  { -- Unrelated senders refuse from one place
+    id = "same_place_everywhere",
+    weight = 280,
+    holds = function(o)
+      return o.place_senders >= 8 and o.place_networks >= 4 and o.place_native == 0 and o.host_packets == 0
+        and o.place_foreign < 3
+    end,
+    say = function(o)
+      return text(o.place_senders) .. " senders of " .. text(o.place_networks)
+        .. " unrelated networks show nothing but resets, all with hop limit " .. text(o.hop_limit)
+    end,
+  },
   { -- NetScaler reset code in the window
     id = "netscaler_code",
     weight = -200,
     origin = "front-end",
     holds = function(o)
-      return o.options_len == 0 and o.payload_len == 0 and (o.window == 8196 or 8201 <= o.window
-        and o.window <= 8214 or o.window == 9100 or 9201 <= o.window and o.window <= 9222 or 9300 <= o.window
-        and o.window <= 9311 or 9400 <= o.window and o.window <= 9401 or 9450 <= o.window and o.window <= 9460
-        or 9600 <= o.window and o.window <= 9602 or 9700 <= o.window and o.window <= 9704 or 9800 <= o.window
-        and o.window <= 9915 or 9951 <= o.window and o.window <= 10042)
+      return o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
     end,
     say = function(o)
-      return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server"
+      return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: "
+        .. text(o.netscaler_code)
     end,
   },
   { -- F5 BIG-IP reset cause in the payload
@@ -2099,7 +2591,7 @@ local RULES = {
     weight = -150,
     origin = "front-end",
     holds = function(o)
-      return o.bigip_cause
+      return o.payload_kind == "bigip"
     end,
     say = function()
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
@@ -2215,11 +2707,10 @@ local REASONS = {
 local CAUSES = {
   {
     holds = function(o)
-      return o.origin == "front-end" and o.options_len == 0 and (o.window == 8196 or 8201 <= o.window
-        and o.window <= 10042)
+      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and o.netscaler_code ~= nil
     end,
     say = function(o)
-      return "the load balancer's own decision, reset code " .. text(o.window)
+      return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
     end,
   },
   {
@@ -2348,13 +2839,61 @@ local CAUSES = {
   },
 }
 
+-- Where a suspect reset came from.
+local WHERES = {
+  {
+    holds = function(o)
+      return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
+    end,
+    say = function()
+      return "its hop limit is the sender's own, so a device copied it or sits next to the "
+        .. "sender: where it was sent from cannot be told"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
+    end,
+    say = function(o)
+      return "sent from about " .. text(o.distance) .. " hop(s) away; the sender it names is about "
+        .. text(o.baseline_distance) .. " hop(s) away"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance > o.baseline_distance
+    end,
+    say = function(o)
+      return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
+        .. text(o.baseline_distance) .. "): the device starts from a hop limit of its own choice"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance == o.baseline_distance
+    end,
+    say = function(o)
+      return "sent from about " .. text(o.distance)
+        .. " hop(s) away, as far as the sender it names, but by another stack"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin == "middlebox"
+    end,
+    say = function(o)
+      return "sent from about " .. text(o.distance)
+        .. " hop(s) away; how far the sender it names is, the capture does not show"
+    end,
+  },
+}
+
 -- Known devices and mechanisms, by the form of their resets; confidence in percent. They never change a verdict.
 local DEVICES = {
   {
     confidence = 90,
     holds = function(o)
-      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and (o.window == 8196
-        or 8201 <= o.window and o.window <= 10042)
+      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and o.netscaler_code ~= nil
     end,
     say = function()
       return "NetScaler (Citrix ADC)"
@@ -2363,10 +2902,37 @@ local DEVICES = {
   {
     confidence = 95,
     holds = function(o)
-      return o.bigip_cause
+      return o.payload_kind == "bigip"
     end,
     say = function()
       return "F5 BIG-IP"
+    end,
+  },
+  {
+    confidence = 90,
+    holds = function(o)
+      return o.payload_kind == "henan"
+    end,
+    say = function()
+      return "firewall in Henan, by its payload"
+    end,
+  },
+  {
+    confidence = 90,
+    holds = function(o)
+      return o.payload_kind == "diagnostic"
+    end,
+    say = function()
+      return "a stack that explains its resets in CBOR (RST diagnostic payload)"
+    end,
+  },
+  {
+    confidence = 60,
+    holds = function(o)
+      return o.payload_kind == "text"
+    end,
+    say = function()
+      return "a stack that explains its resets in plain text: read the payload"
     end,
   },
   {
@@ -2888,7 +3454,7 @@ local function judge(o)
   end
   o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
   local reason = o.verdict == "unclear" and (first(REASONS, o) or NO_REASON)
-  local cause, device = first(CAUSES, o), first(DEVICES, o)
+  local cause, device, where = first(CAUSES, o), first(DEVICES, o), first(WHERES, o)
   return {
     score = score,
     suspicion = suspicion_of(score),
@@ -2899,13 +3465,14 @@ local function judge(o)
     reason = reason and reason.say(o) or "",
     cause = cause and cause.say(o) or "",
     device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
+    where = where and where.say(o) or "",
   }
 end
 
 -- Verdict of the most suspicious reset of a flow. While frames are seen for the first time it grows with each reset
 -- judged; afterwards all of them are judged once more, by all that was seen.
-local function flow_verdict(flow, final)
-  if final and flow.judged_at ~= last_frame then
+local function flow_verdict(flow)
+  if not reading and flow.judged_at ~= last_frame then
     flow.judged_at, flow.worst = last_frame, nil
     local reset = flow.last_reset
     while reset do
@@ -2938,6 +3505,7 @@ local warned = false
 
 local function reset_state()
   hosts, sides, resets, last_frame = {}, {}, {}, 0
+  mac_users, runs, places = {}, {}, {}
   first_us, first_ns = nil, nil
   errors, refusing = {}, {}
 end
@@ -2970,8 +3538,8 @@ local function add_hops(tree, hop_limit, baseline)
   end
 end
 
-local function add_flow_verdict(tree, flow, final)
-  local verdict = flow_verdict(flow, final)
+local function add_flow_verdict(tree, flow)
+  local verdict = flow_verdict(flow)
   if verdict then
     add_text(tree, "flow_verdict", verdict)
   end
@@ -2983,7 +3551,7 @@ local function add_judgement(tree, o, judgement)
   add_text(tree, "verdict", judgement.verdict)
   add_number(tree, "suspicion", judgement.suspicion)
   add_text(tree, "origin", judgement.origin)
-  for _, name in ipairs { "reason", "cause", "device" } do
+  for _, name in ipairs { "reason", "cause", "device", "where" } do
     if judgement[name] ~= "" then
       add_text(tree, name, judgement[name])
     end
@@ -3059,20 +3627,20 @@ local function take_once(pinfo)
   end
 end
 
-local function show_reset(tree, reset, final)
+local function show_reset(tree, reset)
   local o = observe(reset)
   local judgement, flow = judge(o), reset.flow
   flow.worst = math.max(flow.worst or judgement.score, judgement.score)
   add_hops(tree, reset.hop_limit, o.hop_baseline)
   add_judgement(tree, o, judgement)
-  add_flow_verdict(tree, flow, final)
+  add_flow_verdict(tree, flow)
 end
 
-local function show_segment(tree, final)
+local function show_segment(tree)
   local side = side_of(current.key, current.frame)
   add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
   if side then
-    add_flow_verdict(tree, side.flow, final)
+    add_flow_verdict(tree, side.flow)
   end
 end
 
@@ -3094,14 +3662,14 @@ function rstorigin.dissector(tvb, pinfo, tree)
   local judged = resets[number] or errors[number]
   -- A filter, a column or the details ask for our fields. Expert information is wanted without a sign.
   local wanted = judged or tree:referenced(itself)
-  local final = number <= last_frame -- seen before, so all of the file may have been
-  if final and not wanted then
+  reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
+  if not reading and not wanted then
     return
   end
   if not decode(tvb, pinfo) then
     return
   end
-  if not final then
+  if reading then
     take_once(pinfo)
     wanted = wanted or current.reset or current.kind == ICMP_ERROR
   end
@@ -3111,9 +3679,9 @@ function rstorigin.dissector(tvb, pinfo, tree)
   local subtree = tree:add(rstorigin)
   subtree:set_generated()
   if resets[number] then
-    show_reset(subtree, resets[number], final)
+    show_reset(subtree, resets[number])
   elseif current.kind == TCP then
-    show_segment(subtree, final)
+    show_segment(subtree)
   else
     show_icmp(subtree)
   end

@@ -10,6 +10,7 @@ import polars as pl
 
 from heuristics.fields import FIN, RST, SYN
 from heuristics.rulebook import Rulebook
+from postproc.company import Company
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
@@ -49,11 +50,12 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
     tracker = Tracker(rulebook.thresholds)
     tracker.follow(map(Packet._make, _needed(tcp, resets).iter_rows()))
     profiles = profile_hosts(packets, resets["src"].unique())
+    company = Company(tracker.resets, profiles, rulebook.thresholds)
     unseen, unanswered = HostProfile(), Answers()
     for reset in tracker.resets:
         source = reset.packet.src
-        host = profiles.get(source, unseen)
-        yield reset, observe(reset, host, tracker.answers.get(source, unanswered), rulebook.thresholds)
+        host, answers = profiles.get(source, unseen), tracker.answers.get(source, unanswered)
+        yield reset, observe(reset, host, answers, company, rulebook.thresholds)
 
 
 def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:

@@ -8,14 +8,14 @@ invalid UTF-8 may stand in the text and are kept or replaced, never interpreted.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from gzip import BadGzipFile
 from typing import Protocol
 
 import polars as pl
 
-from heuristics.fields import FIELDS
+from heuristics.fields import FIELDS, OPTIONAL_FIELDS
 from postproc.errors import CaptureError
 
 PIECE = 32 * 1024 * 1024  # bytes read at a time: about 200,000 packets
@@ -37,6 +37,7 @@ _SEVERAL = {
     **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
     **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
     **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),
+    "eth.src": r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}",
     "ip.flags.df": r"[01]|True|False",
 }
 _SHAPES = _ONCE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL.items()}
@@ -116,11 +117,10 @@ class FieldsText:
                     reason = f"its columns are separated by {name}, which stand inside values too"
                     raise CaptureError(self.file, reason, self.remedy)
         given = header.decode("utf-8", "replace").split("\t")
-        missing = [name for name in fields if name not in given]
-        if len(missing) == len(fields):
+        if not any(name in given for name in fields):
             reason = "is not a fields export: its first line does not name the columns"
             raise CaptureError(self.file, reason, self.remedy)
-        if missing:
+        if missing := [name for name in fields if name not in given and name not in OPTIONAL_FIELDS]:
             raise CaptureError(self.file, f"the export lacks {', '.join(missing)}", self.remedy)
         first: dict[str, int] = {}
         return [
@@ -137,13 +137,18 @@ class FieldsText:
                 infer_schema=False,
                 encoding="utf8-lossy",
                 schema=dict.fromkeys(names, pl.String()),
-            ).select(fields)
+            ).select(columns(fields, names))
         except pl.exceptions.PolarsError:
             reason = f"a line has more columns than the {len(names)} that the first line names"
             raise CaptureError(self.file, reason, self.remedy) from None
         if not self.names:
             check_values(frame, self.file, self.remedy)
         return frame
+
+
+def columns(fields: Sequence[str], names: Container[str]) -> list[pl.Expr]:
+    """The columns `fields` of a table that has those called `names`; what it lacks is null."""
+    return [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in fields]
 
 
 def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:

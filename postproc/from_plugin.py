@@ -51,6 +51,7 @@ _TEXTS = (
     "cause",
     "device",
     "reason",
+    "where",
 )
 _PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
 _LUA_ERROR = "_ws.lua.error"  # only says that there is one;
@@ -176,6 +177,7 @@ class Plugin:
             evidence=evidence,
             reason=text("reason"),
             quoted_hop_limit=number("quoted_hop_limit"),
+            where=text("where") or None,
         )
         if error:
             words = (text("reason") or " ".join(evidence).replace("_", " "),)

@@ -1,8 +1,8 @@
-"""What each host showed over the whole capture: its hop limits by protocol, whatever flow they belong to."""
+"""What each host showed over the whole capture: its hop limits by protocol and its MAC addresses, in whatever flow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -16,11 +16,14 @@ class HostProfile:
     """Hop limits of one address's authentic packets, as packet counts in order of first sight, TCP apart from the rest.
 
     Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so across protocols only
-    distances are compared.
+    distances are compared. `macs` are the source MAC addresses of the same packets; `mac_shared` says that other
+    addresses send from one of them too.
     """
 
     tcp: dict[int, int] = field(default_factory=dict)
     other: dict[int, int] = field(default_factory=dict)
+    macs: frozenset[str] = frozenset()
+    mac_shared: bool = False
 
     def baseline(self) -> int | None:
         """The most frequent hop limit, of TCP where there is any; among equals the one seen first."""
@@ -52,17 +55,35 @@ def share(counts: dict[int, int]) -> int | None:
 
 def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
     """Profiles of `addresses` from the packets table."""
-    counted = (
+    wanted = list(addresses)
+    profiles: dict[str, HostProfile] = {}
+    for address, is_tcp, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
+        profile = profiles.setdefault(address, HostProfile())
+        (profile.tcp if is_tcp else profile.other)[hop_limit] = count
+    for address, macs, shared in _macs(packets, wanted).iter_rows():
+        profiles[address].macs, profiles[address].mac_shared = frozenset(macs), shared
+    return profiles
+
+
+def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
+    return (
         packets.lazy()
-        .filter(authentic() & pl.col("src").is_in(list(addresses)))
+        .filter(authentic() & pl.col("src").is_in(addresses))
         .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
         .agg(packets=pl.len(), first=pl.col("frame").min())
         .sort("first")
         .select("src", "tcp", "hop_limit", "packets")
         .collect()
     )
-    profiles: dict[str, HostProfile] = {}
-    for address, is_tcp, hop_limit, count in counted.iter_rows():
-        profile = profiles.setdefault(address, HostProfile())
-        (profile.tcp if is_tcp else profile.other)[hop_limit] = count
-    return profiles
+
+
+def _macs(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
+    """A host has an IPv4 and an IPv6 address on one MAC, so that only addresses of one version share it."""
+    used = packets.lazy().filter(authentic() & pl.col("mac").is_not_null()).select("ip_version", "mac", "src").unique()
+    return (
+        used.with_columns(shared=pl.len().over("ip_version", "mac") > 1)
+        .filter(pl.col("src").is_in(addresses))
+        .group_by("src")
+        .agg("mac", pl.col("shared").any())
+        .collect()
+    )

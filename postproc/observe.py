@@ -6,18 +6,21 @@ The plugin does the same in Lua (generator/templates/observe.lua.j2).
 from __future__ import annotations
 
 from heuristics.fields import ACK, distance, reserved_bits
+from heuristics.netscaler_codes import netscaler_meaning
+from heuristics.payloads import payload_kind
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
+from postproc.company import Company, network
 from postproc.hosts import HostProfile, most_frequent, nearest, share
 from postproc.state import Answers, Flow, Reset, RoundTrips, Side, seq_diff
 
 Observation = dict[str, Value]
 
 
-def observe(reset: Reset, host: HostProfile, answers: Answers, thresholds: Thresholds) -> Observation:
+def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company, thresholds: Thresholds) -> Observation:
     """Everything the capture says about one reset.
 
-    `host` is the claimed sender's profile and `answers` how it answered SYNs.
+    `host` is the claimed sender's profile, `answers` how it answered SYNs, `company` all resets of the capture.
     """
     rtt = _round_trip(reset.side, answers.round_trips)
     return {
@@ -32,6 +35,8 @@ def observe(reset: Reset, host: HostProfile, answers: Answers, thresholds: Thres
         "port_accepts": reset.packet.sport in answers.ports,
         "own_resets": _own_resets(reset),
         **_burst(reset),
+        **_link(reset, host),
+        **_company(reset, company),
     }
 
 
@@ -50,7 +55,8 @@ def _form(reset: Reset) -> Observation:
         "reserved_bits": reserved_bits(packet.flags),
         "df": packet.df,
         "has_ack": packet.flags & ACK != 0,
-        "bigip_cause": packet.bigip_cause,
+        "payload_kind": payload_kind(packet.reset_cause, packet.payload_len).value,
+        "netscaler_code": netscaler_meaning(packet.window),
     }
 
 
@@ -188,4 +194,25 @@ def _burst(reset: Reset) -> Observation:
         "burst_foreign": len(burst.hop_limits - reset.side.hop_limits.keys()),
         "burst_seqs": len(burst.seqs),
         "burst_ahead": len(burst.ahead),
+    }
+
+
+def _link(reset: Reset, host: HostProfile) -> Observation:
+    mac = reset.packet.mac
+    return {
+        "mac_new": mac not in host.macs if mac is not None and host.macs else None,
+        "mac_shared": host.mac_shared if host.macs else None,
+    }
+
+
+def _company(reset: Reset, company: Company) -> Observation:
+    run, place = company.run(reset), company.place(reset)
+    return {
+        "run_senders": len(run.senders) if run else None,
+        "run_networks": len({network(sender) for sender in run.senders} - {None}) if run else None,
+        "place_senders": place.senders,
+        "place_networks": place.networks,
+        "place_foreign": place.foreign,
+        "place_baselines": place.baselines,
+        "place_native": place.native,
     }

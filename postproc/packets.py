@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from heuristics.fields import (
-    BIGIP_CAUSE_PREFIX,
     FIELDS,
     ICMP_ERRORS,
     ICMPV6_FIRST_INFORMATIONAL,
@@ -37,6 +36,7 @@ class Packet(NamedTuple):
     ip_version: int
     src: str
     dst: str
+    mac: str | None
     hop_limit: int
     ip_id: int | None
     df: bool | None
@@ -51,7 +51,7 @@ class Packet(NamedTuple):
     options_len: int
     window: int
     tsval: int | None
-    bigip_cause: bool
+    reset_cause: str | None
     error: dict[str, Any] | None = None
 
 
@@ -169,6 +169,7 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         ip_version=pl.when(ipv6).then(6).otherwise(4).cast(pl.Int64),
         src=either(pl.col("ipv6.src"), pl.col("ip.src")),
         dst=either(pl.col("ipv6.dst"), pl.col("ip.dst")),
+        mac=pl.col("eth.src").str.split(",").list.last(),  # the link nearest to the packet, of several in tunnels
         hop_limit=either(_integer("ipv6.hlim"), _integer("ip.ttl")),
         ip_id=_hexadecimal("ip.id"),
         df=pl.col("ip.flags.df").is_in(["1", "True"]),
@@ -183,5 +184,5 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         options_len=_integer("tcp.hdr_len").fill_null(TCP_MIN_HEADER) - TCP_MIN_HEADER,
         window=_integer("tcp.window_size_value").fill_null(0),
         tsval=_integer("tcp.options.timestamp.tsval"),
-        bigip_cause=pl.col("tcp.reset_cause").str.starts_with(BIGIP_CAUSE_PREFIX).fill_null(value=False),
+        reset_cause=pl.col("tcp.reset_cause"),
     ).filter(pl.col("hop_limit").is_not_null() & pl.col("src").is_not_null() & pl.col("dst").is_not_null())

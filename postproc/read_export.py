@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from heuristics.errors import Problem
-from heuristics.fields import FIELDS
+from heuristics.fields import FIELDS, OPTIONAL_FIELDS
 from postproc.errors import CaptureError
 from postproc.export import print_command
-from postproc.fields_text import FieldsText, Readable, check_values
+from postproc.fields_text import FieldsText, Readable, check_values, columns
 from postproc.kinds import Kind
 
 _ROWS = 200_000  # of a Parquet file at a time
@@ -60,14 +60,17 @@ def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:
     try:
         table = pl.scan_parquet(path)
         schema = table.collect_schema()
-        missing = [name for name in FIELDS if schema.get(name) != pl.String]
-        if missing:
+        if missing := [name for name in FIELDS if not _fits(name, schema)]:
             raise CaptureError(str(path), f"the export lacks {', '.join(missing)}, as text", remedy)
         rows = table.select(pl.len()).collect().item()
         for start in range(0, rows, _ROWS):
-            frame = table.select(FIELDS).slice(start, _ROWS).collect()
+            frame = table.select(columns(FIELDS, schema)).slice(start, _ROWS).collect()
             check_values(frame, str(path), remedy)
             yield frame
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise CaptureError(str(path), f"is not a Parquet file that can be read: {reason}", remedy) from None
+
+
+def _fits(name: str, schema: pl.Schema) -> bool:
+    return schema[name] == pl.String if name in schema else name in OPTIONAL_FIELDS

@@ -18,7 +18,8 @@ class ResetRow:
     `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
     flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
     claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
-    verdict is unclear. `cause` is a hypothesis, `device` names a known form. `end_reason` is Palo Alto's.
+    verdict is unclear. `cause` is a hypothesis, `device` names a known form, `where` says whence a suspect reset came.
+    `end_reason` is Palo Alto's.
 
     Of an ICMP error, `sport` and `dport` are those of the packet it quotes, `evidence` is the entry of the rulebook
     that holds, and `quoted_hop_limit` is what the packet had left.
@@ -51,6 +52,7 @@ class ResetRow:
     evidence: tuple[str, ...]
     reason: str
     quoted_hop_limit: int | None = None
+    where: str | None = None
 
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
@@ -116,6 +118,7 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         device=judgement.device or None,
         evidence=judgement.evidence,
         reason=judgement.reason,
+        where=judgement.where or None,
     )
 
 

@@ -15,6 +15,8 @@ ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 VLAN, SERVICE_VLAN, MPLS, PPPOE, BRIDGED = 0x8100, 0x88A8, 0x8847, 0x8864, 0x6558
 VXLAN_PORT, TEREDO_PORT = 4789, 3544
 
+MAC = b"\x02\0\0\0\0\x01"
+
 # Link types (https://www.tcpdump.org/linktypes.html)
 NULL, ETHERNET, RAW, LINUX_COOKED = 0, 1, 101, 113
 
@@ -145,8 +147,8 @@ def _fragment(packet: Datagram, start: int, piece: bytes, more: bool) -> Datagra
     return Datagram(6, bytes(head), payload)
 
 
-def ethernet(ethertype: int, payload: bytes, tags: Iterable[int] = ()) -> bytes:
-    """An Ethernet frame with `tags`, outermost first: VLAN, SERVICE_VLAN, MPLS or PPPOE."""
+def ethernet(ethertype: int, payload: bytes, tags: Iterable[int] = (), source: bytes = MAC) -> bytes:
+    """An Ethernet frame from `source`, with `tags`, outermost first: VLAN, SERVICE_VLAN, MPLS or PPPOE."""
     for tag in reversed(list(tags)):
         if tag == MPLS:
             payload = struct.pack("!I", 16 << 12 | 1 << 8 | 64) + payload
@@ -156,13 +158,13 @@ def ethernet(ethertype: int, payload: bytes, tags: Iterable[int] = ()) -> bytes:
         else:
             payload = struct.pack("!HH", 5, ethertype) + payload
         ethertype = tag
-    return b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + struct.pack("!H", ethertype) + payload
+    return b"\x02\0\0\0\0\x02" + source + struct.pack("!H", ethertype) + payload
 
 
-def link_frame(link: int, packet: Datagram, tags: Iterable[int] = ()) -> bytes:
-    """`packet` as it stands in a capture of link type `link`; only Ethernet has `tags`."""
+def link_frame(link: int, packet: Datagram, tags: Iterable[int] = (), source: bytes = MAC) -> bytes:
+    """`packet` as it stands in a capture of link type `link`; only Ethernet has `tags` and comes from `source`."""
     if link == ETHERNET:
-        return ethernet(ETHERTYPE[packet.version], bytes(packet), tags)
+        return ethernet(ETHERTYPE[packet.version], bytes(packet), tags, source)
     if link == LINUX_COOKED:
         return struct.pack("!HHH8sH", 0, 1, 6, b"\x02\0\0\0\0\x01", ETHERTYPE[packet.version]) + bytes(packet)
     if link == NULL:

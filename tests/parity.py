@@ -40,7 +40,7 @@ HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 RESET_FIELDS = (
     *("kind", "quoted_hop_limit"),
     *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage", "end_reason"),
-    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "evidence", "flow_verdict"),
+    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "where", "evidence", "flow_verdict"),
 )
 LUA_ERROR = "_ws.lua.error"
 WHOLE_FILE = ("-2", "-Y", f"rstorigin || {LUA_ERROR}")  # the filter makes tshark build fields in its first pass too

@@ -243,7 +243,7 @@ def written(capture: Capture, damaged_one_in: int, cut_one_in: int) -> bytes:
     snap = random.choice((96, 68, 54, 40)) if rarely(random, cut_one_in) else 262144
     records = []
     for time_ns, packet in capture.records:
-        whole = frames.link_frame(link, packet.packet, packet.tags)
+        whole = frames.link_frame(link, packet.packet, packet.tags, source_mac(random, packet.packet))
         if rarely(random, damaged_one_in):
             place = random.randrange(min(len(whole), 120))
             whole = whole[:place] + bytes([random.randrange(256)]) + whole[place + 1 :]
@@ -254,6 +254,12 @@ def written(capture: Capture, damaged_one_in: int, cut_one_in: int) -> bytes:
         records[place], records[place + 1] = records[place + 1], records[place]
     file = frames.pcap(records, link, nanoseconds=rarely(random, 3), big_endian=rarely(random, 4))
     return file[: -random.randrange(1, 40)] if rarely(random, 10) and records else file
+
+
+def source_mac(random: Random, packet: Datagram) -> bytes:
+    """Mostly one MAC for a host, and for a few hosts the same."""
+    host = packet.header[15] % 3 if packet.version == 4 else packet.header[23] % 3
+    return b"\x02\0\0\0\0" + bytes([random.randrange(4) if rarely(random, 8) else host])
 
 
 def random_captures(packets: int, odd_one_in: int = 5, damaged_one_in: int = NEVER) -> st.SearchStrategy[bytes]:

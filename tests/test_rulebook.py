@@ -42,7 +42,7 @@ reference = "RFC 9293"
 [[rule]]
 id = "front"
 title = "Front"
-when = "bigip_cause"
+when = "payload_kind == 'bigip'"
 weight = -100
 say = "A BIG-IP said so"
 reference = "F5"

@@ -41,7 +41,7 @@ reference = "none"
 [[rule]]
 id = "front"
 title = "A front end"
-when = "bigip_cause"
+when = "payload_kind == 'bigip'"
 weight = 0
 say = "BIG-IP"
 reference = "none"
@@ -95,7 +95,7 @@ def test_the_score_decides_verdict_and_origin(rulebook: Rulebook, score: int, ve
     weighed = weighing(rulebook, score - 10)
     judgement = judge(weighed, seen({"hop_limit": 64}))
     assert (judgement.score, judgement.verdict, judgement.origin) == (score, verdict, origin)
-    fronted = judge(weighed, seen({"hop_limit": 64, "bigip_cause": True}))
+    fronted = judge(weighed, seen({"hop_limit": 64, "payload_kind": "bigip"}))
     assert fronted.origin is (Origin.MIDDLEBOX if score >= 100 else Origin.FRONT_END)
 
 
@@ -105,7 +105,7 @@ def test_without_evidence_the_prior_stands(rulebook: Rulebook) -> None:
 
 
 def test_evidence_is_named_in_rulebook_order(rulebook: Rulebook) -> None:
-    assert judge(rulebook, seen({"bigip_cause": True, "hop_limit": 64})).evidence == ("always", "front")
+    assert judge(rulebook, seen({"payload_kind": "bigip", "hop_limit": 64})).evidence == ("always", "front")
 
 
 def test_a_disabled_rule_is_no_evidence(rulebook: Rulebook) -> None:

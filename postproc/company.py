@@ -1,0 +1,134 @@
+"""The resets of a capture in each other's company: what no single flow shows, and flows without a baseline need.
+
+A device that resets other people's connections uses its own IP ID counter and its own place for all of them. The plugin
+does the same in Lua (generator/templates/company.lua.j2), function by function.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from heuristics.fields import distance
+from heuristics.rulebook import Thresholds
+from postproc.hosts import HostProfile, nearest, share
+from postproc.moment import OWN_RUN
+from postproc.packets import Packet
+from postproc.state import Reset
+
+# How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
+REMEMBERED_RUNS = 16
+
+# RFC 1918, 6598, 3927 and 1122; RFC 4193 and 4291.
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
+
+# Of a baseline that speaks for the place of its host.
+STABLE_PACKETS, STABLE_SHARE = 3, 90
+
+
+@dataclass(slots=True)
+class Run:
+    """Resets that arrived with one hop limit and whose IP IDs count up; `senders` are the addresses they name."""
+
+    hop_limit: int
+    last_id: int
+    senders: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the senders of the resets with one hop limit have in common; names as in the vocabulary, less `place_`."""
+
+    senders: int
+    networks: int
+    foreign: int
+    baselines: int
+    native: int
+
+
+class Company:
+    """All resets of a capture, in file order. `hosts` has the profiles of their senders."""
+
+    def __init__(self, resets: Sequence[Reset], hosts: Mapping[str, HostProfile], thresholds: Thresholds) -> None:
+        self._runs = _runs(resets, thresholds)
+        senders: dict[tuple[int, int], set[str]] = {}
+        for reset in resets:
+            senders.setdefault(_place_of(reset.packet), set()).add(reset.packet.src)
+        self._places = {place: _place(place[1], at_it, hosts) for place, at_it in senders.items()}
+
+    def run(self, reset: Reset) -> Run | None:
+        """The run of IP IDs that a reset is part of; None where its IP ID says nothing."""
+        return self._runs.get(reset.packet.frame)
+
+    def place(self, reset: Reset) -> Place:
+        """The place that a reset came from."""
+        return self._places[_place_of(reset.packet)]
+
+
+def _place_of(packet: Packet) -> tuple[int, int]:
+    return packet.ip_version, packet.hop_limit
+
+
+def _runs(resets: Iterable[Reset], thresholds: Thresholds) -> dict[int, Run]:
+    """By frame. An IP ID of 0 counts nothing, and one that is the sender's own next is no company of others."""
+    by_frame: dict[int, Run] = {}
+    recent: list[Run] = []
+    for reset in resets:
+        packet, id_step = reset.packet, reset.id_step
+        if not packet.ip_id or (id_step is not None and 1 <= id_step <= OWN_RUN):
+            continue
+        run = _continued(packet, packet.ip_id, recent, thresholds) or Run(packet.hop_limit, packet.ip_id)
+        run.last_id = packet.ip_id
+        run.senders.add(packet.src)
+        recent = [*(other for other in recent if other is not run), run][-REMEMBERED_RUNS:]
+        by_frame[packet.frame] = run
+    return by_frame
+
+
+def _continued(packet: Packet, ip_id: int, recent: Sequence[Run], thresholds: Thresholds) -> Run | None:
+    for run in reversed(recent):
+        step = (ip_id - run.last_id) & 0xFFFF
+        follows = 1 <= step <= thresholds.run_step or (step == 0 and packet.src in run.senders)
+        if run.hop_limit == packet.hop_limit and follows:
+            return run
+    return None
+
+
+def _place(hop_limit: int, senders: Iterable[str], hosts: Mapping[str, HostProfile]) -> Place:
+    profiles = {sender: hosts.get(sender) or HostProfile() for sender in senders}
+    gaps = {sender: nearest(distance(hop_limit), profile.distances()) for sender, profile in profiles.items()}
+    foreign = [
+        profiles[sender] for sender, gap in gaps.items() if gap is not None and gap >= 2 and _stable(profiles[sender])
+    ]
+    return Place(
+        senders=len(profiles),
+        networks=len({network(sender) for sender in profiles} - {None}),
+        foreign=len(foreign),
+        baselines=len({distance(baseline) for host in foreign if (baseline := host.baseline()) is not None}),
+        native=sum(gap is not None and gap <= 1 for gap in gaps.values()),
+    )
+
+
+def _stable(host: HostProfile) -> bool:
+    distances = host.distances()
+    return sum(distances.values()) >= STABLE_PACKETS and (share(distances) or 0) >= STABLE_SHARE
+
+
+@lru_cache(maxsize=65536)
+def network(address: str) -> bytes | None:
+    """The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one; None of a private one.
+
+    Addresses that differ in these are seldom neighbours, while private networks may lie side by side.
+    """
+    parsed = ipaddress.ip_address(address)
+    if any(parsed in private for private in _PRIVATE if private.version == parsed.version):
+        return None
+    return parsed.packed[: 2 if parsed.version == 4 else 4]
