@@ -28,12 +28,12 @@ def test_no_genuine_reset_is_called_forged() -> None:
     assert scores()[0].false_accusations == ()
 
 
-@pytest.mark.parametrize("seed", ["seed-25", "seed-36"])
-def test_no_host_of_a_random_laboratory_is_accused(seed: str) -> None:
+@pytest.mark.parametrize(("seed", "resets"), [("seed-25", 1000), ("seed-36", 900), ("seed-40", 300)])
+def test_no_host_of_a_random_laboratory_is_accused(seed: str, resets: int) -> None:
     """These paths, delays and hop limits no weight was fitted to. (A router that answers for its NAT is no host.)"""
     cases = labelled_cases(LAB.parent / "lab-seeds" / seed, load(), tshark.find())
     assert [case for case in cases if case.accused and case.truth == "endpoint"] == []
-    assert len(cases) > 1000
+    assert len(cases) > resets
 
 
 def test_most_forgeries_are_found() -> None:
