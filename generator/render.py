@@ -20,6 +20,7 @@ from heuristics.template import Placeholder, Template
 from heuristics.verdict import ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION, UNCLEAR, Origin, Verdict, suspicion_limits
 
 PLUGIN_NAME = "rstorigin.lua"
+GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
 
 # How many numbers of a table stand on one line of the plugin.
 _NUMBERS_PER_LINE = 16

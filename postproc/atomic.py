@@ -15,10 +15,11 @@ _ELSEWHERE = "choose another place with -o"
 
 
 @contextmanager
-def whole_file(target: Path, inputs: Iterable[Path] = ()) -> Iterator[IO[bytes]]:
+def whole_file(target: Path, inputs: Iterable[Path] = (), hint: str = _ELSEWHERE) -> Iterator[IO[bytes]]:
     """A file to write to, which becomes `target` when the block ends well and vanishes when it does not.
 
-    A device or pipe is written directly. Raises OutputError when `target` is among `inputs` or cannot be written.
+    A device or pipe is written directly. Raises OutputError when `target` is among `inputs`, or cannot be written:
+    then `hint` says what to do.
     """
     spare(target, inputs)
     try:
@@ -38,7 +39,7 @@ def whole_file(target: Path, inputs: Iterable[Path] = ()) -> Iterator[IO[bytes]]
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(str(target), f"cannot be written: {error.strerror}", _ELSEWHERE) from None
+        raise OutputError(str(target), f"cannot be written: {error.strerror}", hint) from None
 
 
 def spare(target: Path, inputs: Iterable[Path]) -> None:

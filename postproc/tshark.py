@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -73,6 +73,10 @@ class Tshark:
     program: Path
     version: Version
 
+    def __str__(self) -> str:
+        """Name it to a user."""
+        return visible(f"tshark {_dotted(self.version)} ({self.program})")
+
     def preferences(self) -> list[str]:
         """The options that hold tshark to the settings we read with."""
         old = (_EPOCH_TIME,) if self.version < _EPOCH_TIME_GONE else ()
@@ -118,10 +122,26 @@ def find(version_of: Callable[[Path], Version] | None = None) -> Tshark:
 def described() -> str:
     """The tshark that would be used, or why there is none; for `--version`."""
     try:
-        tshark = find()
+        return str(find())
     except TsharkError as error:
         return str(error)
-    return visible(f"tshark {_dotted(tshark.version)} ({tshark.program})")
+
+
+def find_all() -> list[Tshark]:
+    """Every tshark on this machine that is new enough, as `find` looks for one; only that of $RSTORIGIN_TSHARK, if set.
+
+    Raises TsharkError where $RSTORIGIN_TSHARK names none.
+    """
+    if os.environ.get(VARIABLE):
+        return [find()]
+    on_path = (shutil.which("tshark", path=folder) for folder in os.get_exec_path())
+    programs = [*(Path(program) for program in on_path if program), *filter(Path.is_file, _usual_places())]
+    found: dict[Path, Tshark] = {}
+    for program in programs:
+        if program.resolve() not in found:
+            with suppress(TsharkError):  # not a tshark, or a broken one
+                found[program.resolve()] = Tshark(program, asked_version(program))
+    return [tshark for tshark in found.values() if tshark.version >= OLDEST]
 
 
 def _dotted(version: Version) -> str:
@@ -161,16 +181,17 @@ def _usual_places() -> list[Path]:
 def asked_version(program: Path) -> Version:
     """What `program` says of itself.
 
-    From a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3).".
+    From a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3)".
     """
     with tempfile.TemporaryFile() as stderr:
-        process = _start([str(program), "--version"], stderr, {})
+        # Not --version: with Lua turned off in init.lua, 4.4 and 4.6 crash on it.
+        process = _start([str(program), "-h"], stderr, {})
         try:
             output, _ = process.communicate(timeout=_VERSION_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            raise TsharkError(visible(f"{program} --version did not answer; {INSTALL}")) from None
+            raise TsharkError(visible(f"{program} -h did not answer; {INSTALL}")) from None
     found = re.match(rb"TShark[^\d\n]*(\d+)\.(\d+)(?:\.(\d+))?", output)
     if found is None:
         raise TsharkError(visible(f"{program} does not say which tshark it is; {INSTALL}"))

@@ -1,4 +1,4 @@
-"""`rstorigin plugin`: write the Wireshark plugin of a rulebook."""
+"""`rstorigin plugin`: write the Wireshark plugin of a rulebook, and install it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from generator.profile_files import PROFILE_FOLDER, PROFILE_ZIP, generated_profi
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
 from postproc.atomic import whole_file
+from postproc.cli import plugin_install
 from postproc.cli.messages import tell
 from postproc.cli.options import RulebookOption, load_rules
 from postproc.errors import OutputError
 
-app = typer.Typer(name="plugin", help="The Wireshark plugin.", no_args_is_help=True)
-
-
-@app.callback()
-def _plugin() -> None:
-    """Keep `generate` a subcommand, even while it is the only one."""
+app = typer.Typer(name="plugin", help="The Wireshark plugin and profile.", no_args_is_help=True)
 
 
 @app.command()
@@ -51,3 +47,6 @@ def _write(target: Path, content: bytes, rulebook: Path | None) -> None:
         raise OutputError(str(folder), f"cannot be made: {error.strerror}", "choose another place with -o") from None
     with whole_file(target, [rulebook] if rulebook else []) as file:
         file.write(content)
+
+
+plugin_install.add_to(app)

@@ -1,0 +1,127 @@
+"""`rstorigin plugin install`, `uninstall` and `check`: the plugin and the profile in this machine's Wiresharks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from generator.profile import PROFILE_NAME
+from heuristics.errors import visible
+from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell
+from postproc.cli.options import RulebookOption, load_rules
+from postproc.installation import check as checking
+from postproc.installation.check import Level
+from postproc.installation.folders import Folders, Place, places
+from postproc.installation.install import (
+    Does,
+    Part,
+    Step,
+    apply_install,
+    apply_uninstall,
+    plan_install,
+    plan_uninstall,
+    wanted_files,
+)
+from postproc.installation.record import read_record
+
+PluginOnly = Annotated[bool, typer.Option("--plugin-only", help="Leave the profile alone.")]
+ProfileOnly = Annotated[bool, typer.Option("--profile-only", help="Leave the plugin alone.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+_DONE = {Does.WRITE: "wrote", Does.REPLACE: "replaced", Does.KEEP: "kept", Does.REMOVE: "removed"}
+_WOULD = {
+    Does.WRITE: "would write",
+    Does.REPLACE: "would replace",
+    Does.KEEP: "would keep",
+    Does.REMOVE: "would remove",
+}
+_START = (
+    "Restart Wireshark, or press Ctrl+Shift+L in it to load plugins again.",
+    f'Then choose the profile: click on "Profile" at the lower right, or start: wireshark -C "{PROFILE_NAME}"',
+)
+
+
+def install(
+    rulebook: RulebookOption = None,
+    plugin_only: PluginOnly = False,
+    profile_only: ProfileOnly = False,
+    dry_run: DryRun = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace also what you changed.")] = False,
+) -> None:
+    """Put plugin and profile where Wireshark finds them. Files that are yours stay as they are."""
+    parts = _parts(plugin_only, profile_only)
+    rules = load_rules(rulebook)
+    spared = False
+    for place in places():
+        steps = plan_install(wanted_files(place.folders, rules, parts), read_record(place.folders.configuration), force)
+        spared |= _carry_out(place, steps, apply_install, dry_run)
+    if not dry_run:
+        for line in _START if Part.PROFILE in parts else _START[:1]:
+            typer.echo(line)
+        typer.echo("Whether it works: rstorigin plugin check")
+    if checking.is_root() and not dry_run:
+        tell("installed for root, for whom Wireshark loads no Lua from 4.4 on: install as the user who runs Wireshark")
+    if spared:
+        raise typer.Exit(SOME_FAILED)
+
+
+def uninstall(
+    plugin_only: PluginOnly = False,
+    profile_only: ProfileOnly = False,
+    dry_run: DryRun = False,
+    force: Annotated[bool, typer.Option("--force", help="Remove also what you changed.")] = False,
+) -> None:
+    """Take away what `install` put there, and nothing else."""
+    parts = _parts(plugin_only, profile_only)
+    rules = load_rules(None)
+    spared = False
+    for place in places():
+        paths = wanted_files(place.folders, rules, parts)
+        steps = plan_uninstall(paths, read_record(place.folders.configuration), force)
+        spared |= _carry_out(place, steps, apply_uninstall, dry_run)
+    if spared:
+        raise typer.Exit(SOME_FAILED)
+
+
+def check(rulebook: RulebookOption = None) -> None:
+    """Ask every Wireshark whether it loads the plugin; if not, say why. Exit status 1 where something is wrong."""
+    rules = load_rules(rulebook)
+    good = True
+    for place in places():
+        for finding in checking.check(place, rules):
+            typer.echo(visible(f"{finding.level:<8} {finding.words}"))
+            good &= finding.level is not Level.PROBLEM
+    if not good:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
+    if plugin_only and profile_only:
+        tell("--plugin-only and --profile-only exclude each other: leave one out")
+        raise typer.Exit(WRONG_USAGE)
+    if plugin_only:
+        return [Part.PLUGIN]
+    return [Part.PROFILE] if profile_only else list(Part)
+
+
+def _carry_out(
+    place: Place, steps: Sequence[Step], apply: Callable[[Iterable[Step], Folders], None], dry_run: bool
+) -> bool:
+    """Do the steps, and say so; whether something was spared that the user has to know of."""
+    if not dry_run:
+        apply(steps, place.folders)
+    typer.echo(f"For {', '.join(map(str, place.readers)) or 'Wireshark (no tshark is installed that could be asked)'}:")
+    words = _WOULD if dry_run else _DONE
+    for step in steps:
+        typer.echo(visible(f"  {words[step.does]:<13} {step.path}  ({step.why})"))
+    if not steps:
+        typer.echo("  nothing is installed")
+    return any(step.spares for step in steps)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make them subcommands of `app`."""
+    for command in (install, uninstall, check):
+        app.command()(command)
