@@ -78,7 +78,7 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
     fired = [rule for rule in rulebook.rules if rule.holds(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
-    verdict = _verdict(score, rulebook.verdict)
+    verdict = verdict_at(score, rulebook.verdict)
     origin = _origin(verdict, fired)
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
     reason = _first(rulebook.reasons, observation)
@@ -138,7 +138,8 @@ def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudg
     )
 
 
-def _verdict(score: int, limits: VerdictLimits) -> Verdict:
+def verdict_at(score: int, limits: VerdictLimits) -> Verdict:
+    """The verdict that a score (centi-nats) stands for."""
     if score >= limits.forged:
         return Verdict.FORGED
     if score >= limits.likely_forged:

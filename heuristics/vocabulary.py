@@ -218,8 +218,18 @@ _COMPANY = _table(
     ("place_native", "", "senders among them that show this distance, or one next to it, by authentic packets"),
 )
 
+_ACROSS = _table(
+    Type.BOOL,
+    (
+        "left_sender",
+        "",
+        "a capture taken at the claimed sender's own interface holds it, or lacks it though it holds all else; "
+        "missing without one, so always in Wireshark",
+    ),
+)
+
 OBSERVABLES: tuple[Observable, ...] = (
-    _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS + _LINK + _COMPANY
+    _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS + _LINK + _COMPANY + _ACROSS
 )
 
 # What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: eb6f187b0097affce8618e6863c0ad8e11353db18c3390322c4de03998c664ba
+-- rulebook hash: f644fbaf1e994bf0e22867f31794f90b328ce4704849447dbb3b08e3720512ee
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -187,6 +187,10 @@ local add_evidence = {
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
     "F5 BIG-IP reset cause in the payload"),
+  ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
+    "Never left the claimed sender's own interface"),
+  ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
+    "Seen leaving the claimed sender's own interface"),
 }
 
 -- The same for each entry that judges ICMP errors.
@@ -2595,6 +2599,26 @@ local RULES = {
     end,
     say = function()
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+    end,
+  },
+  { -- Never left the claimed sender's own interface
+    id = "never_left",
+    weight = 2000,
+    holds = function(o)
+      return o.left_sender ~= nil and not o.left_sender
+    end,
+    say = function()
+      return "a capture at the claimed sender's own interface holds all else that it sent, but " .. "not this reset"
+    end,
+  },
+  { -- Seen leaving the claimed sender's own interface
+    id = "left_sender",
+    weight = -2000,
+    holds = function(o)
+      return o.left_sender ~= nil and o.left_sender
+    end,
+    say = function()
+      return "a capture at the claimed sender's own interface holds this very reset"
     end,
   },
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from postproc.cache import Cache
 from postproc.errors import CaptureError
 from postproc.parallel import WorkerDiedError, over_processes
+from postproc.reconcile import Reconciled
 from postproc.sources import Source
 from postproc.task import Done, Job, Judged, unreadable
 
@@ -46,6 +47,16 @@ class Archive:
         for case, cache in self.caches.items():
             cache.forget_missing({source.name for source in sources if source.case == case})
         return [known[index] for index in range(len(sources))]
+
+    def find_pair(self, source: Source, key: str) -> Reconciled | None:
+        """What the cache of the source's case knows of two captures that were compared."""
+        cache = self.caches.get(source.case) if source.case else None
+        return cache.find_pair(key) if cache and key else None
+
+    def store_pair(self, source: Source, key: str, said: Reconciled) -> None:
+        """Keep what came of comparing two captures."""
+        if key and source.case in self.caches:
+            self.caches[source.case].store_pair(key, said)
 
     def _known(self, source: Source) -> Judged | None:
         cache = self.caches.get(source.case) if source.case else None

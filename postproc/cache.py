@@ -27,8 +27,10 @@ from heuristics.rulebook import Rulebook
 from postproc.atomic import whole_file
 from postproc.errors import OutputError
 from postproc.flow_table import FLOW_SCHEMA
+from postproc.reconcile import Reconciled
 from postproc.records import from_plain, schema_of, to_plain
 from postproc.resets import JudgedReset
+from postproc.scene import Scene
 from postproc.sources import Source
 from postproc.task import Done, Judged, content_hash, file_stamp
 from postproc.tshark import Tshark, Version, asked_version, find
@@ -48,7 +50,11 @@ _SCHEMA: dict[str, pl.DataType] = {
     "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
     "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
     "flows": pl.List(pl.Struct(FLOW_SCHEMA)),
+    "scene": pl.Struct(schema_of(Scene)),
 }
+
+
+_PAIR_SCHEMA = schema_of(Reconciled)
 
 
 def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[str, Any]) -> str:
@@ -103,30 +109,39 @@ class Cache:
         if row is None or stamp is None:
             return None
         size, mtime_ns = stamp
-        self._write(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
+        self._keep(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
         return _judged(row, source)
 
     def store(self, source: Source, done: Done) -> None:
         """Keep a result. What could not be read is tried again next time; so is what changed while it was read."""
         if not done.judged.readable or done.stamp is None or done.stamp != file_stamp(source.path):
             return
-        self._write(_row(source, done))
+        self._keep(_row(source, done))
 
     def forget_missing(self, names: set[str]) -> None:
         """Remove the results of files that are no longer in the case."""
         for name in self.known.keys() - names:
             with suppress(OSError):
-                self._place(name).unlink(missing_ok=True)
+                (self.folder / _place(name)).unlink(missing_ok=True)
 
-    def _place(self, name: str) -> Path:
-        return self.folder / f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
+    def find_pair(self, key: str) -> Reconciled | None:
+        """What is known of two captures that were compared."""
+        rows = _read_one(self.folder / f"pair-{key}.parquet", _PAIR_SCHEMA)
+        return from_plain(Reconciled, rows[0]) if rows else None
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def store_pair(self, key: str, reconciled: Reconciled) -> None:
+        """Keep what came of comparing two captures."""
+        self._write(f"pair-{key}.parquet", to_plain(reconciled), _PAIR_SCHEMA)
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        self._write(_place(row["path"]), row, _SCHEMA)
+
+    def _write(self, name: str, row: dict[str, Any], schema: dict[str, pl.DataType]) -> None:
         if self.trouble:
             return
         try:
-            with whole_file(self._place(row["path"])) as file:
-                pl.DataFrame([row], schema=_SCHEMA).write_parquet(file)
+            with whole_file(self.folder / name) as file:
+                pl.DataFrame([row], schema=schema).write_parquet(file)
         except (OutputError, pl.exceptions.PolarsError) as error:
             self.trouble = str(error)
 
@@ -176,14 +191,19 @@ def _read(folder: Path) -> list[dict[str, Any]]:
     try:
         return pl.read_parquet(paths, schema=_SCHEMA).to_dicts()
     except (pl.exceptions.PolarsError, OSError):  # one of them is damaged, or has just been let go
-        return [row for path in paths for row in _read_one(path)]
+        return [row for path in paths for row in _read_one(path, _SCHEMA)]
 
 
-def _read_one(path: Path) -> list[dict[str, Any]]:
+def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:
     try:
-        return pl.read_parquet(path, schema=_SCHEMA).to_dicts()
+        return pl.read_parquet(path, schema=schema).to_dicts()
     except (pl.exceptions.PolarsError, OSError):
         return []
+
+
+def _place(name: str) -> str:
+    """The name of the file that holds the result of the capture at this path within the case."""
+    return f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
 
 
 def _row(source: Source, done: Done) -> dict[str, Any]:
@@ -194,12 +214,13 @@ def _row(source: Source, done: Done) -> dict[str, Any]:
         "path": source.name,
         "size": size,
         "mtime_ns": mtime_ns,
-        "content": done.content,
+        "content": judged.content,
         "packets": judged.packets,
         "problems": [{"reason": problem.reason, "hint": problem.hint} for problem in judged.problems],
         "resets": to_plain(judged.resets),
         "errors": to_plain(judged.errors),
         "flows": judged.flows.to_dicts(),
+        "scene": to_plain(judged.scene),
     }
 
 
@@ -219,6 +240,8 @@ def _judged(row: Mapping[str, Any], source: Source) -> Judged:
         problems=tuple(Problem(str(source.path), "", "", each["reason"], each["hint"]) for each in row["problems"]),
         errors=tuple(map(renamed, row["errors"])),
         flows=pl.DataFrame(row["flows"], schema=FLOW_SCHEMA),
+        content=row["content"],
+        scene=from_plain(Scene, row["scene"]),
     )
 
 

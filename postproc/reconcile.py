@@ -15,8 +15,9 @@ from statistics import median
 
 import polars as pl
 
-from heuristics.fields import ACK, FIN, RST, SYN, distance
+from heuristics.fields import ACK, FIN, RST, SYN
 from postproc.packets import TCP, Packet
+from postproc.scene import local_hosts
 from postproc.state import seq_diff
 
 NEVER_LEFT, LEFT_SENDER = "never_left", "left_sender"
@@ -65,16 +66,6 @@ def reconcile(packets: pl.DataFrame, witness: pl.DataFrame, complete: Iterable[s
                 span = None if filtered and not flow.certain else _span(witness)
                 findings += _judged(flow, usual, span)
     return Reconciled(tuple(sorted(findings, key=lambda finding: finding.frame)), _offset_us(flows))
-
-
-def local_hosts(packets: pl.DataFrame) -> set[str]:
-    """Addresses whose every packet shows an initial hop limit: the capture was taken at their own interface."""
-    hosts = packets.filter((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0)).group_by("src").agg("hop_limit")
-    return {
-        address
-        for address, hop_limits in hosts.iter_rows()
-        if all(distance(hop_limit) == 0 for hop_limit in hop_limits)
-    }
 
 
 def _by_way(packets: pl.DataFrame, resets: pl.DataFrame) -> dict[Way, list[Packet]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +23,7 @@ from postproc.kinds import Kind
 from postproc.packets import normalise
 from postproc.read_export import read_export
 from postproc.resets import JudgedReset
+from postproc.scene import NO_SCENE, Scene, scene_of
 from postproc.sources import Source
 from postproc.tshark import Tshark
 
@@ -45,7 +46,7 @@ class Judged:
     """What came of one input; `errors` are its ICMP errors.
 
     `packets` is how many were read, None where they were not counted or none could be. `flows` has the columns of
-    postproc.flow_table.FLOW_SCHEMA.
+    postproc.flow_table.FLOW_SCHEMA, `content` is the SHA-256 (hex) of the file, empty where nobody asked for it.
     """
 
     name: str
@@ -55,14 +56,15 @@ class Judged:
     readable: bool = True
     errors: tuple[JudgedReset, ...] = ()
     flows: pl.DataFrame = field(default_factory=no_flows, compare=False)
+    content: str = ""
+    scene: Scene = NO_SCENE
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A result with what tells whether it still holds: the SHA-256 of the file judged, and its stamp before that."""
+    """A result with the file's stamp from before it was read, which tells whether the result still holds."""
 
     judged: Judged
-    content: str = ""
     stamp: Stamp | None = None
 
 
@@ -84,7 +86,7 @@ class Job:
         if stamp is None or not judged.readable:
             return Done(judged)
         try:
-            return Done(judged, content_hash(source.path), stamp)
+            return Done(replace(judged, content=content_hash(source.path)), stamp)
         except OSError:  # gone meanwhile
             return Done(judged)
 
@@ -121,7 +123,8 @@ def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None, *, a
     resets = tuple(judged_resets(source.name, packets.table, rulebook))
     errors = tuple(judged_errors(source.name, packets.table, rulebook))
     flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)
-    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows)
+    scene = scene_of(packets.table)
+    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=scene)
 
 
 def read_packets(source: Source, tshark: Tshark | None) -> Packets:

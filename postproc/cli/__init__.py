@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from postproc import tshark
-from postproc.cli import explain, export, plugin, rules, summarize
+from postproc.cli import explain, export, plugin, reconcile, rules, summarize
 from postproc.cli.messages import TellingGroup
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(summarize.summarize)
+app.command()(reconcile.reconcile)
 app.command()(explain.explain)
 app.command()(export.export)
 app.add_typer(plugin.app)

@@ -26,6 +26,13 @@ RulebookOption = Annotated[
     typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
 ]
 
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: one for each core.")
+]
+CacheOption = Annotated[
+    bool, typer.Option("--cache/--no-cache", help="Keep results in CASE/.rstorigin, and use those kept there.")
+]
+
 
 def load_rules(rulebook: Path | None) -> Rulebook:
     """The default rulebook with the user's laid over it, if any. Raises RulebookError."""

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from heuristics.errors import visible
 from heuristics.rulebook import Rulebook, load
 from postproc import outputs, tables, tshark
-from postproc.archive import Archive, cores, on_this_machine
+from postproc.archive import cores
 from postproc.atomic import spare
-from postproc.cache import remembered_tshark, settings_key
-from postproc.case_file import CaseFile, load_case
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
-from postproc.cli.options import Format, RulebookOption
+from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
+from postproc.cli.options import CacheOption, Format, JobsOption, RulebookOption
 from postproc.cli.progress import progress
-from postproc.errors import UsageError
+from postproc.cli.run import Run, case_of
 from postproc.sources import Source, find_sources
 from postproc.summary import Summary, summarise
-from postproc.task import Job, Judged, needs_tshark
-from postproc.tshark import Tshark
+from postproc.task import Judged
 
 
 class Flows(StrEnum):
@@ -62,18 +57,20 @@ def summarize(
     flows: Annotated[
         Flows, typer.Option("--flows", help="Which flows --out writes; all of them means reading every packet.")
     ] = Flows.WITH_RESETS,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: one for each core.")
-    ] = 0,
-    keep: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Keep results in CASE/.rstorigin, and use those kept there.")
+    jobs: JobsOption = 0,
+    keep: CacheOption = True,
+    witnesses: Annotated[
+        bool,
+        typer.Option(
+            "--reconcile/--no-reconcile", help="Ask captures of the same traffic at the other end what left there."
+        ),
     ] = True,
     from_plugin: Annotated[
         bool, typer.Option("--from-plugin", help="Let the Wireshark plugin judge, inside tshark. Captures only.")
     ] = False,
 ) -> None:
     """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
-    case = _case(paths)
+    case = case_of(paths)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
     found = find_sources(paths)
@@ -88,7 +85,7 @@ def summarize(
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
-        run = _Run(rules, flows is Flows.ALL, jobs or cores(), keep)
+        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses)
         judged = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
@@ -98,56 +95,6 @@ def summarize(
     write_result(_written(summary, format_, top), output, inputs)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)
-
-
-@dataclass(frozen=True)
-class _Case:
-    """What the case.toml among the folders says; `rulebook` is where its overlay lies."""
-
-    file: CaseFile
-    rulebook: Path | None = None
-
-
-def _case(paths: Sequence[Path]) -> _Case:
-    """Raises UsageError where case folders disagree: one summary has one rulebook and one set of networks."""
-    cases = [(folder, load_case(folder)) for folder in paths if folder.is_dir()]
-    spoken = [(folder, file) for folder, file in cases if file != CaseFile()]
-    if not spoken:
-        return _Case(CaseFile())
-    if len(cases) > 1:
-        raise UsageError(f"{spoken[0][0]} has a case.toml: summarize it by itself")
-    folder, file = spoken[0]
-    return _Case(file, folder / file.rulebook if file.rulebook else None)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """How to judge: by which rules, which flows to keep, over how many processes, with or without a cache."""
-
-    rules: Rulebook
-    all_flows: bool
-    jobs: int
-    keep: bool
-
-    def judge(self, sources: Sequence[Source]) -> list[Judged]:
-        program = self._tshark(sources)
-        archive = Archive()
-        if self.keep:
-            version = program.version if program else None
-            archive = Archive.open(sources, settings_key(self.rules, version, {"all_flows": self.all_flows}))
-        job = Job(self.rules, program, self.all_flows)
-        with progress("judging resets", len(sources)) as report:
-            judged = archive.judge(sources, job, on_this_machine(self.jobs), report)
-        for trouble in archive.troubles:
-            tell(visible(f"results are not kept: {trouble}"))
-        return judged
-
-    def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
-        """Looked for only where it is needed."""
-        if not any(map(needs_tshark, sources)):
-            return None
-        case = next((source.case for source in sources if source.case), None)
-        return remembered_tshark(case) if case and self.keep else tshark.find()
 
 
 def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[Judged]:

@@ -1,0 +1,122 @@
+"""`rstorigin reconcile`: what captures of the same traffic, taken at both ends, say of each other's resets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tabulate import tabulate
+
+from heuristics.errors import visible
+from heuristics.rulebook import load
+from postproc import escape
+from postproc.archive import cores
+from postproc.atomic import spare
+from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
+from postproc.cli.options import CacheOption, Format, JobsOption, RulebookOption
+from postproc.cli.run import Run, case_of
+from postproc.resets import ResetRow
+from postproc.sources import Source, find_sources
+from postproc.summary import counted
+from postproc.task import Judged
+from postproc.witness import Testimony
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reset about which a witness says something. `clock_offset_us` is how far the capture's clock is ahead."""
+
+    capture: str
+    frame: int
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    evidence: str
+    witness: str
+    witness_frame: int | None
+    verdict: str
+    clock_offset_us: int | None
+
+
+def reconcile(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Captures of the same traffic from both ends, or folders of them."),
+    ],
+    format_: Annotated[Format, typer.Option("--format", help="How to write what is found.")] = Format.TABLE,
+    rulebook: RulebookOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write, instead of stdout.")
+    ] = None,
+    jobs: JobsOption = 0,
+    keep: CacheOption = True,
+) -> None:
+    """Tell resets that left their sender's own interface from those that never did, by a capture taken there.
+
+    A capture is a witness for an address when all packets of that address in it come from 0 hops away, or when
+    case.toml says so. Where a doubt is left, nothing is said. `rstorigin summarize` weighs the same findings.
+    """
+    case = case_of(paths)
+    overlays = [path for path in (case.rulebook, rulebook) if path is not None]
+    found = find_sources(paths)
+    inputs = [source.path for source in found.files] + overlays
+    if output is not None:
+        spare(output, inputs)
+    if len(found.files) < 2:
+        tell_problems(found.problems)
+        tell("two captures at least are needed, one from each end")
+        raise typer.Exit(WRONG_USAGE)
+    run = Run(load(overlays=overlays), case.file, jobs or cores(), keep)
+    judged = run.judge(found.files)
+    problems = [*found.problems, *(problem for each in judged for problem in each.problems)]
+    tell_problems(problems)
+    write_result(_written(_rows(found.files, judged, run.heard), run.heard, format_), output, inputs)
+    if problems:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _rows(sources: Sequence[Source], judged: Sequence[Judged], heard: Sequence[Testimony]) -> list[Row]:
+    rows = []
+    resets: list[dict[int, ResetRow]] = [{reset.row.frame: reset.row for reset in each.resets} for each in judged]
+    for testimony in heard:
+        for finding in testimony.said.findings:
+            row = resets[testimony.capture][finding.frame]
+            rows.append(
+                Row(
+                    *(row.capture, row.frame, row.src, row.sport, row.dst, row.dport, finding.evidence),
+                    *(sources[testimony.witness].name, finding.witness_frame, row.verdict, testimony.said.offset_us),
+                )
+            )
+    return sorted(rows, key=lambda row: (row.capture, row.frame))
+
+
+def _written(rows: Sequence[Row], heard: Sequence[Testimony], format_: Format) -> str:
+    names = [field.name for field in fields(Row)]
+    match format_:
+        case Format.JSON:
+            return json.dumps([asdict(row) for row in rows], indent=2)
+        case Format.JSONL:
+            return "\n".join(json.dumps(asdict(row)) for row in rows)
+        case Format.CSV:
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(names)
+            for row in rows:
+                values = asdict(row).values()
+                writer.writerow([escape.csv_text(value) if isinstance(value, str) else value for value in values])
+            return text.getvalue().removesuffix("\n")
+    safe = escape.markdown if format_ is Format.MARKDOWN else visible
+    style = "pipe" if format_ is Format.MARKDOWN else "simple"
+    said = f"{counted(len(heard), 'pair')} of captures compared, {counted(len(rows), 'finding')}"
+    if not rows:
+        return said
+    cells = [["" if cell is None else safe(str(cell)) for cell in asdict(row).values()] for row in rows]
+    table = tabulate(cells, [name.replace("_", " ") for name in names], tablefmt=style, disable_numparse=True)
+    return f"{said}\n\n{table}"

@@ -1,0 +1,97 @@
+"""One run over captures and case folders, as `summarize` and `reconcile` share it: read, judge, hear witnesses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heuristics.errors import visible
+from heuristics.rulebook import Rulebook
+from postproc import tshark
+from postproc.archive import Archive, Report, on_this_machine
+from postproc.cache import remembered_tshark, settings_key
+from postproc.case_file import CaseFile, load_case
+from postproc.cli.messages import tell
+from postproc.cli.progress import progress
+from postproc.errors import UsageError
+from postproc.parallel import over_processes
+from postproc.sources import Source
+from postproc.task import Job, Judged, needs_tshark
+from postproc.tshark import Tshark
+from postproc.witness import Compare, Testimony, rejudged, testimonies
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the case.toml among the folders says; `rulebook` is where its overlay lies."""
+
+    file: CaseFile
+    rulebook: Path | None = None
+
+
+def case_of(paths: Sequence[Path]) -> Case:
+    """Raises CaseError; UsageError where case folders disagree: one summary has one rulebook, one set of networks."""
+    cases = [(folder, load_case(folder)) for folder in paths if folder.is_dir()]
+    spoken = [(folder, file) for folder, file in cases if file != CaseFile()]
+    if not spoken:
+        return Case(CaseFile())
+    if len(cases) > 1:
+        raise UsageError(visible(f"{spoken[0][0]} has a case.toml: summarize it by itself"))
+    folder, file = spoken[0]
+    return Case(file, folder / file.rulebook if file.rulebook else None)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to judge: by which rules, which flows to keep, over how many processes, with or without a cache."""
+
+    rules: Rulebook
+    case: CaseFile
+    jobs: int
+    keep: bool = True
+    all_flows: bool = False
+    witnesses: bool = True
+    heard: list[Testimony] = field(default_factory=list)
+
+    def judge(self, sources: Sequence[Source]) -> list[Judged]:
+        """What comes of each source, in order; what witnesses said is in `heard` afterwards."""
+        program = self._tshark(sources)
+        archive = Archive()
+        if self.keep:
+            version = program.version if program else None
+            archive = Archive.open(sources, settings_key(self.rules, version, {"all_flows": self.all_flows}))
+        job = Job(self.rules, program, self.all_flows)
+        with progress("judging resets", len(sources)) as report:
+            judged = archive.judge(sources, job, on_this_machine(self.jobs), report)
+        if self.witnesses and len(sources) > 1:
+            self.heard.extend(self._testimonies(sources, judged, archive, program))
+            judged = rejudged(judged, self.heard, self.rules)
+        for trouble in archive.troubles:
+            tell(visible(f"results are not kept: {trouble}"))
+        return judged
+
+    def _testimonies(
+        self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None
+    ) -> list[Testimony]:
+        def report(pairs: int) -> Report:
+            return bars.enter_context(progress("comparing captures", pairs))
+
+        with ExitStack() as bars:
+            return testimonies(
+                sources,
+                judged,
+                self.case,
+                archive,
+                Compare(program),
+                lambda compare, pairs: over_processes(compare, pairs, self.jobs),
+                report,
+            )
+
+    def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
+        """Looked for only where it is needed."""
+        if not any(map(needs_tshark, sources)):
+            return None
+        case = next((source.case for source in sources if source.case), None)
+        return remembered_tshark(case) if case and self.keep else tshark.find()
