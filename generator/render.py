@@ -34,6 +34,7 @@ def render_plugin(rulebook: Rulebook) -> str:
     template = _environment().get_template("rstorigin.lua.j2")
     return template.render(
         rulebook=rulebook,
+        plugin_name=PLUGIN_NAME,
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),

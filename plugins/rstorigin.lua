@@ -13,9 +13,12 @@
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
 -- Parts: fields, packet (decoding), hosts, flows, company (of resets), resets, ICMP errors, observables, rules,
--- verdict, dissector. The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other
--- end, "hop limit" the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP
--- error quotes the packet that it rejects, the "probe", which the "prober" had sent to the "target".
+-- verdict, words, preferences, packet details, dissector, summary, menus. Some stand in blocks of their own, since a
+-- Lua function (and a file is one) has at most 200 local variables.
+--
+-- The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
+-- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
+-- packet that it rejects, the "probe", which the "prober" had sent to the "target".
 -- SPDX-License-Identifier: MIT
 
 local rstorigin = Proto("rstorigin", "RST origin")
@@ -73,6 +76,10 @@ local add = {
     "Where a suspect reset was sent from, against where the sender that it names sits"),
   evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
     "Ids of the rules that fired"),
+  baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
+    "The first packet that the named sender certainly sent with the hop baseline"),
+  state = ProtoField.string("rstorigin.state", "State", base.NONE,
+    "final, or provisional as long as packets of the flow keep coming"),
   flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
     "On every packet of a flow with resets: the verdict of the most suspicious of them"),
 }
@@ -252,6 +259,15 @@ for _, proto_fields in ipairs { add, add_evidence, add_icmp } do
     rstorigin.fields[#rstorigin.fields + 1] = proto_field
   end
 end
+
+-- For Analyze > Expert Information, by verdict
+local experts = {
+  ["forged"] = ProtoExpert.new("rstorigin.expert.forged", "Forged: not sent by the host that it names",
+    expert.group.SECURITY, expert.severity.WARN),
+  ["likely forged"] = ProtoExpert.new("rstorigin.expert.likely_forged",
+    "Likely forged: probably not sent by the host that it names", expert.group.SECURITY, expert.severity.NOTE),
+}
+rstorigin.experts = { experts["forged"], experts["likely forged"] }
 
 -- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
 -- relative sequence numbers) is left alone, so that settings cannot change a verdict.
@@ -788,20 +804,24 @@ end
 
 -- Hosts: what each address showed over the whole capture ----------------------------------------------------
 
--- A tally counts packets by hop limit, in order of first sight: hop limit, count, hop limit, count ...
-local function count(tally, hop_limit)
-  local index = 1
-  while tally[index] and tally[index] ~= hop_limit do
-    index = index + 2
+-- A tally counts packets by hop limit, in order of first sight, three numbers each: hop limit, count, first frame.
+local function count(tally, hop_limit, frame)
+  local at = 1
+  while tally[at] and tally[at] ~= hop_limit do
+    at = at + 3
   end
-  tally[index], tally[index + 1] = hop_limit, (tally[index + 1] or 0) + 1
+  if tally[at] then
+    tally[at + 1] = tally[at + 1] + 1
+  else
+    tally[at], tally[at + 1], tally[at + 2] = hop_limit, 1, frame
+  end
 end
 
 -- How many packets have shown `hop_limit`.
 local function counted(tally, hop_limit)
-  for index = 1, #tally, 2 do
-    if tally[index] == hop_limit then
-      return tally[index + 1]
+  for at = 1, #tally, 3 do
+    if tally[at] == hop_limit then
+      return tally[at + 1]
     end
   end
   return 0
@@ -810,21 +830,22 @@ end
 -- The hop limits that a tally has counted.
 local function hop_limits(tally)
   local values = {}
-  for index = 1, #tally, 2 do
-    values[#values + 1] = tally[index]
+  for at = 1, #tally, 3 do
+    values[#values + 1] = tally[at]
   end
   return values
 end
 
--- The hop limit with the highest count; among equals the one seen first; nil where there is none.
+-- The hop limit with the highest count, among equals the one seen first, and the first frame that showed it; nil where
+-- there is none.
 local function most_frequent(tally)
-  local best, most = nil, 0
-  for index = 1, #tally, 2 do
-    if tally[index + 1] > most then
-      best, most = tally[index], tally[index + 1]
+  local best, most, frame = nil, 0, nil
+  for at = 1, #tally, 3 do
+    if tally[at + 1] > most then
+      best, most, frame = tally[at], tally[at + 1], tally[at + 2]
     end
   end
-  return best
+  return best, frame
 end
 
 -- Notes a value in a set that knows its size.
@@ -877,8 +898,8 @@ end
 local function host_distances(host)
   local order, counts, packets, most = {}, {}, 0, 0
   for _, tally in ipairs { host.tcp, host.other } do
-    for index = 1, #tally, 2 do
-      local hops, seen = distance(tally[index]), tally[index + 1]
+    for at = 1, #tally, 3 do
+      local hops, seen = distance(tally[at]), tally[at + 1]
       if not counts[hops] then
         order[#order + 1] = hops
       end
@@ -927,7 +948,7 @@ local OWN_RUN = 16
 
 local sides = {} -- of each flow's last incarnation, by the bytes of addresses and ports, source first
 local resets = {} -- what was known when a reset passed, by frame
-local last_frame = 0 -- the last frame taken in
+local last_frame, newest_us = 0, 0 -- the last frame taken in, and the latest time of all
 local reading = true -- whether the frame that is dissected is seen for the first time
 
 -- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
@@ -1133,7 +1154,7 @@ local function handshake(packet, side, peer)
     side.syn_tos = not packet.acknowledges and packet.tos or nil
   end
   side.handshake_packets = side.handshake_packets + 1
-  count(side.handshake_shown, packet.hop_limit)
+  count(side.handshake_shown, packet.hop_limit, packet.frame)
   side.handshake_sent = side.isn == packet.seq and side.handshake_sent + 1 or 1
   if side.handshake_sent == 1 then
     side.isn, side.handshake_us = packet.seq, packet.time_us
@@ -1153,7 +1174,7 @@ end
 local function authentic(packet, side)
   local peer, time_us = side.peer, packet.time_us
   side.packets = side.packets + 1
-  count(side.shown, packet.hop_limit)
+  count(side.shown, packet.hop_limit, packet.frame)
   if packet.syn then
     handshake(packet, side, peer)
   end
@@ -1374,7 +1395,7 @@ local function join_burst(packet, side, ahead)
   end
   burst.last_us = packet.time_us
   burst.size = burst.size + 1
-  count(burst.shown, packet.hop_limit)
+  count(burst.shown, packet.hop_limit, packet.frame)
   include(burst.seqs, packet.seq)
   if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
     include(burst.ahead, packet.seq)
@@ -1472,14 +1493,14 @@ local function take_reset(packet, side)
   side.last_reset = reset
   if not original then
     side.resets = side.resets + 1
-    count(side.reset_hops, packet.hop_limit)
+    count(side.reset_hops, packet.hop_limit, packet.frame)
     push(side.recent_resets, reset, REMEMBERED_RESETS)
   end
 end
 
 -- Notes what an authentic packet shows of its host.
 local function show(packet, src, host, tally)
-  count(tally, packet.hop_limit)
+  count(tally, packet.hop_limit, packet.frame)
   if packet.mac and packet.mac ~= host.last_mac then
     note_mac(host, src or ends_of(packet.key), packet.mac)
   end
@@ -1650,8 +1671,8 @@ local function quoted_stage(error)
 end
 
 -- Source and target of an error as one key.
-local function refusal(packet, error)
-  return packet.src .. "|" .. (error.quoted_dst or "")
+local function refusal(from, error)
+  return from.src .. "|" .. (error.quoted_dst or "")
 end
 
 -- Takes down an error seen for the first time.
@@ -1665,7 +1686,13 @@ local function take_error(packet)
   end
   local target = error.quoted_dst and hosts[error.quoted_dst]
   errors[packet.frame] = {
+    frame = packet.frame,
     time_us = packet.time_us,
+    ip_version = packet.ipv4 and 4 or 6,
+    src = packet.src,
+    dst = packet.dst,
+    hop_limit = packet.hop_limit,
+    error = error,
     stage = quoted_stage(error),
     target_us = target and target.last_us,
   }
@@ -1675,7 +1702,7 @@ local function share(most, packets)
   return packets > 0 and math.floor(100 * most / packets) or nil
 end
 
-local function observe_target(o, packet, error, moment)
+local function observe_target(o, moment, error)
   local host = known_host(error.quoted_dst)
   local order, packets, most = host_distances(host)
   local baseline = host_baseline(host)
@@ -1684,19 +1711,19 @@ local function observe_target(o, packet, error, moment)
   o.target_nearest = nearest(0, order)
   o.target_share = share(most, packets)
   o.target_gap = nearest(o.distance, order)
-  o.target_idle_us = moment.target_us and elapsed_us(packet.time_us, moment.target_us)
-  o.target_after = (host.last_frame or 0) > packet.frame
+  o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
+  o.target_after = (host.last_frame or 0) > moment.frame
   o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
 end
 
-local function observe_source(o, packet, error)
-  local host = known_host(packet.src)
+local function observe_source(o, moment, error)
+  local host = known_host(moment.src)
   local order, packets, most = host_distances(host)
   o.hop_baseline = host_baseline(host)
   o.source_packets = packets
   o.source_share = share(most, packets)
   o.source_gap = nearest(o.distance, order)
-  o.source_refuses = refusing[refusal(packet, error)] or false
+  o.source_refuses = refusing[refusal(moment, error)] or false
 end
 
 -- How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say.
@@ -1723,8 +1750,8 @@ local function observe_prober(o, error)
     shown, others = others, shown
   end
   shown = #shown > 0 and shown or others
-  for index = 2, #shown, 2 do
-    packets = packets + shown[index]
+  for at = 2, #shown, 3 do
+    packets = packets + shown[at]
   end
   o.probe_packets = packets
   if not quoted then
@@ -1740,230 +1767,243 @@ local function observe_prober(o, error)
 end
 
 -- Everything that the rulebook may ask about an ICMP error; what the capture does not give is nil.
-local function observe_error(packet, error, moment)
+local function observe_error(moment)
+  local error = moment.error
   local o = {
-    ip_version = packet.ipv4 and 4 or 6,
+    ip_version = moment.ip_version,
     icmp_type = error.type,
     icmp_code = error.code,
     icmp_name = error.name,
     icmp_class = error.class,
-    hop_limit = packet.hop_limit,
-    distance = distance(packet.hop_limit),
+    hop_limit = moment.hop_limit,
+    distance = distance(moment.hop_limit),
     quoted_hop_limit = error.quoted_hop_limit,
     quoted_travelled = travelled(error.quoted_hop_limit),
     quoted_protocol = error.protocol,
     stage = moment.stage,
-    from_target = packet.src == error.quoted_dst,
-    to_prober = packet.dst == error.quoted_src,
-    source_unspecified = packet.src == string.rep("\0", #packet.src),
+    from_target = moment.src == error.quoted_dst,
+    to_prober = moment.dst == error.quoted_src,
+    source_unspecified = moment.src == string.rep("\0", #moment.src),
   }
-  observe_target(o, packet, error, moment)
-  observe_source(o, packet, error)
+  observe_target(o, moment, error)
+  observe_source(o, moment, error)
   observe_prober(o, error)
   return o
 end
 
--- Observables: what the capture says about one reset --------------------------------------------------------
+local observe, baseline_frame
+do
+  -- Observables: what the capture says about one reset --------------------------------------------------------
 
-local function distances(values)
-  local hops = {}
-  for index, hop_limit in ipairs(values) do
-    hops[index] = distance(hop_limit)
+  local function distances(values)
+    local hops = {}
+    for index, hop_limit in ipairs(values) do
+      hops[index] = distance(hop_limit)
+    end
+    return hops
   end
-  return hops
-end
 
-local function observe_form(o, reset)
-  o.ip_version = #reset.key == 12 and 4 or 6
-  o.hop_limit = reset.hop_limit
-  o.distance = distance(reset.hop_limit)
-  o.ip_id = reset.ip_id
-  o.tos = reset.tos
-  o.flow_label = reset.flow_label
-  o.window = reset.window
-  o.payload_len = reset.payload_len
-  o.options_len = reset.options_len
-  o.reserved_bits = reserved_bits(reset.flags)
-  o.df = reset.df
-  o.has_ack = reset.acknowledges
-  o.payload_kind = reset.payload_kind
-  o.netscaler_code = netscaler_meaning(reset.window)
-end
-
-local function observe_baseline(o, side, host)
-  local shown, hop_limit = side.shown, o.hop_limit
-  local values = hop_limits(shown)
-  local baseline = most_frequent(shown)
-  o.baseline_source = "flow"
-  if not baseline then
-    baseline = host_baseline(host)
-    o.baseline_source = baseline and "host" or "none"
+  local function observe_form(o, reset)
+    o.ip_version = #reset.key == 12 and 4 or 6
+    o.hop_limit = reset.hop_limit
+    o.distance = distance(reset.hop_limit)
+    o.ip_id = reset.ip_id
+    o.tos = reset.tos
+    o.flow_label = reset.flow_label
+    o.window = reset.window
+    o.payload_len = reset.payload_len
+    o.options_len = reset.options_len
+    o.reserved_bits = reserved_bits(reset.flags)
+    o.df = reset.df
+    o.has_ack = reset.acknowledges
+    o.payload_kind = reset.payload_kind
+    o.netscaler_code = netscaler_meaning(reset.window)
   end
-  o.hop_baseline = baseline
-  o.hop_delta = baseline and hop_limit - baseline
-  o.baseline_distance = baseline and distance(baseline)
-  o.flow_packets = side.packets
-  o.flow_values = #values
-  o.hop_gap = nearest(hop_limit, values)
-  o.distance_gap = nearest(o.distance, distances(values))
-  o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
-  local after_handshake = {}
-  for _, value_shown in ipairs(values) do
-    local in_handshake = side.handshake_shown and counted(side.handshake_shown, value_shown) or 0
-    if counted(shown, value_shown) > in_handshake then
-      after_handshake[#after_handshake + 1] = value_shown
+
+  local function observe_baseline(o, side, host)
+    local shown, hop_limit = side.shown, o.hop_limit
+    local values = hop_limits(shown)
+    local baseline = most_frequent(shown)
+    o.baseline_source = "flow"
+    if not baseline then
+      baseline = host_baseline(host)
+      o.baseline_source = baseline and "host" or "none"
+    end
+    o.hop_baseline = baseline
+    o.hop_delta = baseline and hop_limit - baseline
+    o.baseline_distance = baseline and distance(baseline)
+    o.flow_packets = side.packets
+    o.flow_values = #values
+    o.hop_gap = nearest(hop_limit, values)
+    o.distance_gap = nearest(o.distance, distances(values))
+    o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
+    local after_handshake = {}
+    for _, value_shown in ipairs(values) do
+      local in_handshake = side.handshake_shown and counted(side.handshake_shown, value_shown) or 0
+      if counted(shown, value_shown) > in_handshake then
+        after_handshake[#after_handshake + 1] = value_shown
+      end
+    end
+    o.data_gap = nearest(hop_limit, after_handshake)
+  end
+
+  local function observe_host(o, host)
+    local order, packets, most = host_distances(host)
+    o.host_packets = packets
+    o.host_values = #order
+    o.host_share = packets > 0 and math.floor(100 * most / packets) or nil
+    o.host_gap = nearest(o.distance, order)
+  end
+
+  -- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
+  -- confirmed where a second measurement of the same kind is at most half as long again.
+  local function observe_round_trip(o, side, host)
+    local flow = side.round_trips and side.round_trips.handshake and side.round_trips or {}
+    local hosts_own = host.round_trips
+    o.rtt_source = flow.handshake and "flow" or hosts_own.handshake and "host" or "none"
+    local rtt_us = flow.least_us
+    if hosts_own.least_us and (not rtt_us or hosts_own.least_us < rtt_us) then
+      rtt_us = hosts_own.least_us
+    end
+    o.rtt_us = rtt_us
+    if rtt_us then
+      o.rtt_confirmed = (flow.second_us ~= nil and 2 * flow.second_us <= 3 * rtt_us)
+        or (hosts_own.second_us ~= nil and 2 * hosts_own.second_us <= 3 * rtt_us)
     end
   end
-  o.data_gap = nearest(hop_limit, after_handshake)
-end
 
-local function observe_host(o, host)
-  local order, packets, most = host_distances(host)
-  o.host_packets = packets
-  o.host_values = #order
-  o.host_share = packets > 0 and math.floor(100 * most / packets) or nil
-  o.host_gap = nearest(o.distance, order)
-end
+  local function observe_moment(o, reset)
+    o.stage = reset.stage
+    o.sender_is_initiator = reset.sender_is_initiator
+    o.syn_only = reset.syn_only
+    o.established = reset.established
+    o.fin_before = reset.fin_before
+    o.resets_before = reset.resets_before
+    o.peer_resets_before = reset.peer_resets_before
+    o.seq_ahead = reset.seq_ahead
+    o.acked_us = reset.acked_us
+    o.idle_us = reset.idle_us
+    o.response_us = reset.response_us
+    o.id_mirrored = reset.id_mirrored
+    o.window_mirrored = reset.window_mirrored
+    o.reserved_mirrored = reset.reserved_mirrored
+    o.id_step = reset.id_step
+    o.own_id_step = reset.own_id_step
+    o.ts_step = reset.ts_step
+    o.ack_ahead = reset.ack_ahead
+    o.ack_is_isn = reset.ack_is_isn
+    o.ack_unflagged = not reset.acknowledges and reset.ack ~= 0
+    o.peer_reset_gap_us = reset.peer_reset_gap_us
+    o.opening_df = reset.side.opening_df
+    o.opening_label = reset.side.opening_label
+    o.peer_syn_tos = reset.peer.syn_tos
+  end
 
--- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
--- confirmed where a second measurement of the same kind is at most half as long again.
-local function observe_round_trip(o, side, host)
-  local flow = side.round_trips and side.round_trips.handshake and side.round_trips or {}
-  local hosts_own = host.round_trips
-  o.rtt_source = flow.handshake and "flow" or hosts_own.handshake and "host" or "none"
-  local rtt_us = flow.least_us
-  if hosts_own.least_us and (not rtt_us or hosts_own.least_us < rtt_us) then
-    rtt_us = hosts_own.least_us
+  -- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
+  local function seq_foreign(reset)
+    return reset.sender_had_sent and reset.seq_ahead ~= nil and math.abs(reset.seq_ahead) > THRESHOLDS.seq_reach
   end
-  o.rtt_us = rtt_us
-  if rtt_us then
-    o.rtt_confirmed = (flow.second_us ~= nil and 2 * flow.second_us <= 3 * rtt_us)
-      or (hosts_own.second_us ~= nil and 2 * hosts_own.second_us <= 3 * rtt_us)
-  end
-end
 
-local function observe_moment(o, reset)
-  o.stage = reset.stage
-  o.sender_is_initiator = reset.sender_is_initiator
-  o.syn_only = reset.syn_only
-  o.established = reset.established
-  o.fin_before = reset.fin_before
-  o.resets_before = reset.resets_before
-  o.peer_resets_before = reset.peer_resets_before
-  o.seq_ahead = reset.seq_ahead
-  o.acked_us = reset.acked_us
-  o.idle_us = reset.idle_us
-  o.response_us = reset.response_us
-  o.id_mirrored = reset.id_mirrored
-  o.window_mirrored = reset.window_mirrored
-  o.reserved_mirrored = reset.reserved_mirrored
-  o.id_step = reset.id_step
-  o.own_id_step = reset.own_id_step
-  o.ts_step = reset.ts_step
-  o.ack_ahead = reset.ack_ahead
-  o.ack_is_isn = reset.ack_is_isn
-  o.ack_unflagged = not reset.acknowledges and reset.ack ~= 0
-  o.peer_reset_gap_us = reset.peer_reset_gap_us
-  o.opening_df = reset.side.opening_df
-  o.opening_label = reset.side.opening_label
-  o.peer_syn_tos = reset.peer.syn_tos
-end
+  -- The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken. A
+  -- reset far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
+  local function spoke_after(reset, rtt_us)
+    local side, flow = reset.side, reset.flow
+    if not side.front_us then
+      return false
+    end
+    local wait_us = math.max(rtt_us or 0, THRESHOLDS.speech_wait_us)
+    if side.front_us <= reset.time_us + wait_us then
+      return false
+    end
+    if flow.last_syn_us and flow.last_syn_us > reset.time_us then
+      return false
+    end
+    if not reset.sender_had_sent then
+      return true
+    end
+    return not seq_foreign(reset) and seq_diff(side.front_seq, reset.seq) >= 0
+  end
 
--- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
-local function seq_foreign(reset)
-  return reset.sender_had_sent and reset.seq_ahead ~= nil and math.abs(reset.seq_ahead) > THRESHOLDS.seq_reach
-end
+  -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
+  local function own_resets(side)
+    local own = 0
+    for _, hop_limit in ipairs(hop_limits(side.reset_hops)) do
+      if counted(side.shown, hop_limit) > 0 then
+        own = own + counted(side.reset_hops, hop_limit)
+      end
+    end
+    return own
+  end
 
--- The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken. A reset
--- far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
-local function spoke_after(reset, rtt_us)
-  local side, flow = reset.side, reset.flow
-  if not side.front_us then
-    return false
+  local function observe_burst(o, reset)
+    local burst, foreign = reset.burst, 0
+    local values = hop_limits(burst.shown)
+    for _, hop_limit in ipairs(values) do
+      if counted(reset.side.shown, hop_limit) == 0 then
+        foreign = foreign + 1
+      end
+    end
+    o.burst_size = burst.size
+    o.burst_values = #values
+    o.burst_foreign = foreign
+    o.burst_seqs = burst.seqs.size
+    o.burst_ahead = burst.ahead.size
   end
-  local wait_us = math.max(rtt_us or 0, THRESHOLDS.speech_wait_us)
-  if side.front_us <= reset.time_us + wait_us then
-    return false
-  end
-  if flow.last_syn_us and flow.last_syn_us > reset.time_us then
-    return false
-  end
-  if not reset.sender_had_sent then
-    return true
-  end
-  return not seq_foreign(reset) and seq_diff(side.front_seq, reset.seq) >= 0
-end
 
--- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
-local function own_resets(side)
-  local own = 0
-  for _, hop_limit in ipairs(hop_limits(side.reset_hops)) do
-    if counted(side.shown, hop_limit) > 0 then
-      own = own + counted(side.reset_hops, hop_limit)
+  local function observe_link(o, reset, host, src)
+    if next(host.macs) then
+      o.mac_new = reset.mac and not host.macs[reset.mac]
+      o.mac_shared = shares_mac(host, src)
     end
   end
-  return own
-end
 
-local function observe_burst(o, reset)
-  local burst, foreign = reset.burst, 0
-  local values = hop_limits(burst.shown)
-  for _, hop_limit in ipairs(values) do
-    if counted(reset.side.shown, hop_limit) == 0 then
-      foreign = foreign + 1
+  local function observe_company(o, reset)
+    local place = summary_of(reset.place)
+    o.run_senders = reset.run and reset.run.senders.size
+    o.run_networks = reset.run and reset.run.networks.size
+    o.place_senders = place.senders
+    o.place_networks = place.networks
+    o.place_foreign = place.foreign
+    o.place_baselines = place.baselines
+    o.place_native = place.native
+  end
+
+  -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
+  local function end_reason(flow)
+    local client = flow.initiator or flow.likely_initiator
+    return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
+  end
+
+  -- The first authentic packet that showed the hop baseline, nil where there is none.
+  function baseline_frame(reset)
+    local _, frame = most_frequent(reset.side.shown)
+    if not frame then
+      _, frame = host_baseline(known_host((ends_of(reset.key))))
     end
+    return frame
   end
-  o.burst_size = burst.size
-  o.burst_values = #values
-  o.burst_foreign = foreign
-  o.burst_seqs = burst.seqs.size
-  o.burst_ahead = burst.ahead.size
-end
 
-local function observe_link(o, reset, host, src)
-  if next(host.macs) then
-    o.mac_new = reset.mac and not host.macs[reset.mac]
-    o.mac_shared = shares_mac(host, src)
+  -- Everything that rules may ask about a reset; what the capture does not give is nil.
+  function observe(reset)
+    local side = reset.side
+    local src, sport = ends_of(reset.key)
+    local o, host = {}, known_host(src)
+    observe_form(o, reset)
+    observe_baseline(o, side, host)
+    observe_host(o, host)
+    observe_round_trip(o, side, host)
+    observe_moment(o, reset)
+    o.ts_missing = reset.tsval == nil and reset.ts_expected
+    o.seq_foreign = seq_foreign(reset)
+    o.spoke_after = spoke_after(reset, o.rtt_us)
+    o.port_accepts = host.accepts[sport] or false
+    o.end_reason = end_reason(reset.flow)
+    o.own_resets = own_resets(side)
+    observe_burst(o, reset)
+    observe_link(o, reset, host, src)
+    observe_company(o, reset)
+    return o
   end
-end
-
-local function observe_company(o, reset)
-  local place = summary_of(reset.place)
-  o.run_senders = reset.run and reset.run.senders.size
-  o.run_networks = reset.run and reset.run.networks.size
-  o.place_senders = place.senders
-  o.place_networks = place.networks
-  o.place_foreign = place.foreign
-  o.place_baselines = place.baselines
-  o.place_native = place.native
-end
-
--- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
-local function end_reason(flow)
-  local client = flow.initiator or flow.likely_initiator
-  return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
-end
-
--- Everything that rules may ask about a reset; what the capture does not give is nil.
-local function observe(reset)
-  local side = reset.side
-  local src, sport = ends_of(reset.key)
-  local o, host = {}, known_host(src)
-  observe_form(o, reset)
-  observe_baseline(o, side, host)
-  observe_host(o, host)
-  observe_round_trip(o, side, host)
-  observe_moment(o, reset)
-  o.ts_missing = reset.tsval == nil and reset.ts_expected
-  o.seq_foreign = seq_foreign(reset)
-  o.spoke_after = spoke_after(reset, o.rtt_us)
-  o.port_accepts = host.accepts[sport] or false
-  o.end_reason = end_reason(reset.flow)
-  o.own_resets = own_resets(side)
-  observe_burst(o, reset)
-  observe_link(o, reset, host, src)
-  observe_company(o, reset)
-  return o
 end
 
 -- Rules -----------------------------------------------------------------------------------------------------
@@ -3403,8 +3443,14 @@ local ICMP_ENTRIES = {
 -- Verdict ---------------------------------------------------------------------------------------------------
 
 local PRIOR = -70
-local FORGED, LIKELY_FORGED = 450, 200
-local LIKELY_GENUINE, GENUINE = -150, -350
+
+-- The scores at which each verdict begins; preferences may move them.
+local LIMITS = {
+  forged = 450,
+  likely_forged = 200,
+  likely_genuine = -150,
+  genuine = -350,
+}
 
 -- The scores from which suspicion is at least 1, 2 ... 100: the logistic curve, as a table that postproc shares.
 local SUSPICION_LIMITS = {
@@ -3426,24 +3472,24 @@ local function suspicion_of(score)
 end
 
 local function verdict_of(score)
-  if score >= FORGED then
+  if score >= LIMITS.forged then
     return "forged"
-  elseif score >= LIKELY_FORGED then
+  elseif score >= LIMITS.likely_forged then
     return "likely forged"
-  elseif score <= GENUINE then
+  elseif score <= LIMITS.genuine then
     return "genuine"
-  elseif score <= LIKELY_GENUINE then
+  elseif score <= LIMITS.likely_genuine then
     return "likely genuine"
   end
   return "unclear"
 end
 
 local function origin_of(score, front_end)
-  if score >= LIKELY_FORGED then
+  if score >= LIMITS.likely_forged then
     return "middlebox"
   elseif front_end then
     return "front-end"
-  elseif score <= LIKELY_GENUINE then
+  elseif score <= LIMITS.likely_genuine then
     return "endpoint"
   end
   return "unknown"
@@ -3523,43 +3569,293 @@ local function judge_icmp(o)
   return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
 end
 
+-- Words -----------------------------------------------------------------------------------------------------
+
+-- What is said of packets is made of numbers and of the rulebook's words: no text of a packet gets into it.
+
+local ACCUSED = { ["forged"] = true, ["likely forged"] = true }
+
+local MOST_LISTED = 20 -- senders, devices or frames in one table of a summary
+
+local function hops(number)
+  return string.format(number == 1 and "%d hop" or "%d hops", number)
+end
+
+-- The longest run of zero groups of an IPv6 address: where it begins and how long it is (RFC 5952 section 4.2).
+local function longest_zeros(groups)
+  local best, length, start = nil, 1, nil
+  for index = 1, #groups + 1 do
+    if groups[index] == 0 then
+      start = start or index
+      if index - start + 1 > length then
+        best, length = start, index - start + 1
+      end
+    else
+      start = nil
+    end
+  end
+  return best, length
+end
+
+-- The address that stands for four or sixteen bytes.
+local function address_text(bytes)
+  if #bytes == 4 then
+    return string.format("%d.%d.%d.%d", byte(bytes, 1, 4))
+  end
+  local groups = {}
+  for index = 1, #bytes, 2 do
+    local high, low = byte(bytes, index, index + 1)
+    groups[#groups + 1] = high * 256 + low
+  end
+  local zeros, length = longest_zeros(groups)
+  local words = {}
+  for index, group in ipairs(groups) do
+    words[index] = string.format("%x", group)
+  end
+  if not zeros then
+    return table.concat(words, ":")
+  end
+  return table.concat(words, ":", 1, zeros - 1) .. "::" .. table.concat(words, ":", zeros + length)
+end
+
+-- A display filter for the flow between the ends that `key` holds.
+local function flow_filter(key)
+  local src, sport, dst, dport = ends_of(key)
+  local ip = #src == 4 and "ip" or "ipv6"
+  return string.format("%s.addr == %s && %s.addr == %s && tcp.port == %d && tcp.port == %d", ip, address_text(src), ip,
+    address_text(dst), sport, dport)
+end
+
+-- Where a packet was sent from, beside where its named sender is.
+local function sent_from(hops_away, sender_hops)
+  local words = "sent from " .. hops(hops_away) .. " away"
+  if not sender_hops then
+    return words .. "; the capture does not show how far its named sender is"
+  elseif sender_hops == hops_away then
+    return words .. ", as far as its named sender"
+  end
+  return words .. "; its named sender is " .. hops(sender_hops) .. " away"
+end
+
+-- Preferences: Edit > Preferences > Protocols > RST origin --------------------------------------------------
+
+-- What the Info column gets of resets and ICMP errors.
+local INFO_NOTHING, INFO_ACCUSED, INFO_VERDICT, INFO_WHERE = 0, 1, 2, 3
+
+local SHOWN = { info = INFO_ACCUSED }
+
+-- Limits of suspicion in percent, to begin with the rulebook's own.
+local DEFAULTS = {
+  forged = suspicion_of(LIMITS.forged),
+  likely_forged = suspicion_of(LIMITS.likely_forged),
+  likely_genuine = suspicion_of(LIMITS.likely_genuine),
+  genuine = suspicion_of(LIMITS.genuine),
+}
+local RULEBOOK_LIMITS = {}
+for name, score in pairs(LIMITS) do
+  RULEBOOK_LIMITS[name] = score
+end
+
+local prefs = rstorigin.prefs
+prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULTS.forged,
+  "Resets at least this suspicious are called forged")
+prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULTS.likely_forged,
+  "Resets at least this suspicious are called likely forged")
+prefs.likely_genuine = Pref.uint("Likely genuine up to a suspicion of (%)", DEFAULTS.likely_genuine,
+  "Resets at most this suspicious are called likely genuine")
+prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULTS.genuine,
+  "Resets at most this suspicious are called genuine")
+prefs.info = Pref.enum("Show in Info", INFO_ACCUSED, "What the Info column gets of resets and ICMP errors", {
+  { 1, "nothing", INFO_NOTHING },
+  { 2, "forged and likely forged", INFO_ACCUSED },
+  { 3, "every verdict", INFO_VERDICT },
+  { 4, "every verdict and where it was sent from", INFO_WHERE },
+}, false)
+
+-- The score that a limit in percent stands for: the rulebook's where the user left it alone.
+local function limit_of(name)
+  local percent = math.max(0, math.min(99, math.floor(prefs[name])))
+  if percent == DEFAULTS[name] then
+    return RULEBOOK_LIMITS[name]
+  elseif name == "genuine" or name == "likely_genuine" then
+    return SUSPICION_LIMITS[percent + 1] - 1
+  end
+  return SUSPICION_LIMITS[math.max(1, percent)]
+end
+
+-- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
+local function take_preferences()
+  for name in pairs(LIMITS) do
+    LIMITS[name] = limit_of(name)
+  end
+  SHOWN.info = prefs.info
+end
+
+rstorigin.prefs_changed = take_preferences
+
+local add_text, add_hops, add_judgement, add_icmp_judgement
+do
+  -- Packet details --------------------------------------------------------------------------------------------
+
+  -- A flow that has been silent for this long is taken to be over: nothing later will change its verdicts.
+  local SETTLED_US = 60000000
+
+  -- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
+  local function add_number(tree, name, number)
+    if number then
+      tree:add(add[name], math.floor(number)):set_generated()
+    end
+  end
+
+  -- 64-bit fields take two halves.
+  local function add_microseconds(tree, name, microseconds_taken)
+    if microseconds_taken then
+      local low = microseconds_taken % 4294967296
+      local high = math.floor(microseconds_taken / 4294967296) % 4294967296
+      tree:add(add[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
+    end
+  end
+
+  function add_text(tree, name, words)
+    if words and words ~= "" then
+      tree:add(add[name], words):set_generated()
+    end
+  end
+
+  function add_hops(tree, hop_limit, baseline)
+    add_number(tree, "hop_limit", hop_limit)
+    if baseline then
+      add_number(tree, "hop_baseline", baseline)
+      add_number(tree, "hop_delta", hop_limit - baseline)
+    end
+  end
+
+  local function add_branch(tree, words)
+    local branch = tree:add(words)
+    branch:set_generated()
+    return branch
+  end
+
+  local function add_fired(tree, field, words)
+    local item = tree:add(field, true)
+    item:set_text(words)
+    item:set_generated()
+  end
+
+  -- The rules that fired for (`sign` 1) or against (-1) a sender in between, under their sum.
+  local function add_evidence_of(tree, title, sign, o, fired)
+    local sum = 0
+    for _, rule in ipairs(fired) do
+      sum = sum + (rule.weight * sign > 0 and rule.weight or 0)
+    end
+    if sum == 0 then
+      return
+    end
+    local branch = add_branch(tree, string.format("%s: %+d", title, sum))
+    for _, rule in ipairs(fired) do
+      if rule.weight * sign > 0 then
+        add_fired(branch, add_evidence[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+      end
+    end
+  end
+
+  -- A line that says all, a mark in the packet list where the user wants it, and an entry for Expert Information.
+  local function headline(tree, pinfo, verdict, suspicion, where)
+    tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
+    if SHOWN.info == INFO_VERDICT or (SHOWN.info == INFO_ACCUSED and ACCUSED[verdict]) then
+      pinfo.cols.info:append(" [" .. verdict .. "]")
+    elseif SHOWN.info == INFO_WHERE then
+      pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
+    end
+    local found = experts[verdict]
+    if found then
+      tree:add_proto_expert_info(found, verdict .. ": " .. where)
+    end
+  end
+
+  -- Whether packets still to come may change what is said of a reset: as long as its flow goes on.
+  local function state_of(flow)
+    local last_us = flow.last_reset.time_us
+    for _, side in ipairs { flow.side, flow.peer } do
+      last_us = math.max(last_us, side.last_us or last_us)
+    end
+    local silent_us = newest_us - last_us
+    if silent_us >= SETTLED_US or sides[flow.key].flow ~= flow then
+      return "final"
+    end
+    return string.format("provisional: of this flow a packet came %.3f s before the newest", silent_us / 1000000)
+  end
+
+  local function add_observables(tree, o, judgement)
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "rst")
+    add_number(branch, "score", judgement.score)
+    add_text(branch, "evidence", judgement.evidence)
+    add_text(branch, "stage", o.stage)
+    add_text(branch, "end_reason", o.end_reason)
+    add_hops(branch, o.hop_limit, o.hop_baseline)
+    add_text(branch, "baseline_source", o.baseline_source)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", o.baseline_distance)
+    add_microseconds(branch, "rtt_us", o.rtt_us)
+    add_microseconds(branch, "response_us", o.response_us)
+  end
+
+  function add_judgement(tree, pinfo, reset, o, judgement)
+    local where = sent_from(o.distance, o.baseline_distance)
+    headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
+    add_text(tree, "verdict", judgement.verdict)
+    add_number(tree, "suspicion", judgement.suspicion)
+    add_text(tree, "origin", judgement.origin)
+    add_text(tree, "where", judgement.where)
+    add_text(tree, "reason", judgement.reason)
+    add_text(tree, "cause", judgement.cause)
+    add_text(tree, "device", judgement.device)
+    add_number(tree, "baseline_frame", baseline_frame(reset))
+    add_evidence_of(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
+    add_evidence_of(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
+    add_observables(tree, o, judgement)
+    add_text(tree, "state", state_of(reset.flow))
+  end
+
+  function add_icmp_judgement(tree, pinfo, o, baseline_at)
+    local entry = judge_icmp(o)
+    local words = entry.say(o)
+    local sender_hops = o.hop_baseline and distance(o.hop_baseline)
+    local where = sent_from(o.distance, sender_hops)
+    headline(tree, pinfo, entry.verdict, entry.suspicion, where)
+    add_text(tree, "verdict", entry.verdict)
+    add_number(tree, "suspicion", entry.suspicion)
+    add_text(tree, "origin", entry.origin)
+    add_text(tree, "reason", entry.verdict == "unclear" and words)
+    add_text(tree, "device", entry.device)
+    add_number(tree, "baseline_frame", baseline_at)
+    if entry.id then
+      add_fired(tree, add_icmp[entry.id], entry.id .. ": " .. words)
+    end
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "icmp")
+    add_text(branch, "evidence", entry.id)
+    add_text(branch, "stage", o.stage)
+    add_hops(branch, o.hop_limit, o.hop_baseline)
+    add_text(branch, "baseline_source", o.hop_baseline and "host" or "none")
+    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", sender_hops)
+  end
+end
+
 -- Dissector -------------------------------------------------------------------------------------------------
 
 local warned = false
+local selected = {} -- the packet whose details are shown
 
 local function reset_state()
   hosts, sides, resets, last_frame = {}, {}, {}, 0
   mac_users, runs, places = {}, {}, {}
+  newest_us = 0
   first_us, first_ns = nil, nil
   errors, refusing = {}, {}
-end
-
--- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
-local function add_number(tree, name, number)
-  if number then
-    tree:add(add[name], math.floor(number)):set_generated()
-  end
-end
-
--- 64-bit fields take two halves.
-local function add_microseconds(tree, name, microseconds_taken)
-  if microseconds_taken then
-    local low = microseconds_taken % 4294967296
-    local high = math.floor(microseconds_taken / 4294967296) % 4294967296
-    tree:add(add[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
-  end
-end
-
-local function add_text(tree, name, words)
-  tree:add(add[name], words):set_generated()
-end
-
-local function add_hops(tree, hop_limit, baseline)
-  add_number(tree, "hop_limit", hop_limit)
-  if baseline then
-    add_number(tree, "hop_baseline", baseline)
-    add_number(tree, "hop_delta", hop_limit - baseline)
-  end
 end
 
 local function add_flow_verdict(tree, flow)
@@ -3567,60 +3863,6 @@ local function add_flow_verdict(tree, flow)
   if verdict then
     add_text(tree, "flow_verdict", verdict)
   end
-end
-
-local function add_judgement(tree, o, judgement)
-  tree:append_text(string.format(": %s, suspicion %d %%", judgement.verdict, judgement.suspicion))
-  add_text(tree, "kind", "rst")
-  add_text(tree, "verdict", judgement.verdict)
-  add_number(tree, "suspicion", judgement.suspicion)
-  add_text(tree, "origin", judgement.origin)
-  for _, name in ipairs { "reason", "cause", "device", "where" } do
-    if judgement[name] ~= "" then
-      add_text(tree, name, judgement[name])
-    end
-  end
-  add_text(tree, "evidence", judgement.evidence)
-  for _, rule in ipairs(judgement.fired) do
-    local item = tree:add(add_evidence[rule.id], true)
-    item:set_text(string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
-    item:set_generated()
-  end
-  add_number(tree, "score", judgement.score)
-  add_text(tree, "stage", o.stage)
-  add_text(tree, "end_reason", o.end_reason)
-  add_text(tree, "baseline_source", o.baseline_source)
-  add_number(tree, "distance", o.distance)
-  add_number(tree, "sender_distance", o.baseline_distance)
-  add_microseconds(tree, "rtt_us", o.rtt_us)
-  add_microseconds(tree, "response_us", o.response_us)
-end
-
-local function add_icmp_judgement(tree, o)
-  local entry = judge_icmp(o)
-  local words = entry.say(o)
-  tree:append_text(string.format(": %s, suspicion %d %%", entry.verdict, entry.suspicion))
-  add_text(tree, "kind", "icmp")
-  add_text(tree, "verdict", entry.verdict)
-  add_number(tree, "suspicion", entry.suspicion)
-  add_text(tree, "origin", entry.origin)
-  if entry.verdict == "unclear" then
-    add_text(tree, "reason", words)
-  end
-  if entry.device then
-    add_text(tree, "device", entry.device)
-  end
-  if entry.id then
-    add_text(tree, "evidence", entry.id)
-    local item = tree:add(add_icmp[entry.id], true)
-    item:set_text(string.format("%s: %s", entry.id, words))
-    item:set_generated()
-  end
-  add_text(tree, "stage", o.stage)
-  add_text(tree, "baseline_source", o.hop_baseline and "host" or "none")
-  add_number(tree, "quoted_hop_limit", o.quoted_hop_limit)
-  add_number(tree, "distance", o.distance)
-  add_number(tree, "sender_distance", o.hop_baseline and distance(o.hop_baseline))
 end
 
 local function warn_once()
@@ -3644,6 +3886,7 @@ local function take_once(pinfo)
   end
   last_frame = current.frame
   current.time_us = capture_time(pinfo)
+  newest_us = math.max(newest_us, current.time_us)
   if current.kind == ICMP_ERROR then
     take_error(current)
   else
@@ -3651,12 +3894,11 @@ local function take_once(pinfo)
   end
 end
 
-local function show_reset(tree, reset)
-  local o = observe(reset)
-  local judgement, flow = judge(o), reset.flow
+local function show_reset(tree, pinfo, reset)
+  local o, flow = observe(reset), reset.flow
+  local judgement = judge(o)
   flow.worst = math.max(flow.worst or judgement.score, judgement.score)
-  add_hops(tree, reset.hop_limit, o.hop_baseline)
-  add_judgement(tree, o, judgement)
+  add_judgement(tree, pinfo, reset, o, judgement)
   add_flow_verdict(tree, flow)
 end
 
@@ -3668,13 +3910,13 @@ local function show_segment(tree)
   end
 end
 
-local function show_icmp(tree)
-  add_hops(tree, current.hop_limit, host_baseline(known_host(current.src)))
+local function show_icmp(tree, pinfo)
   local moment = errors[current.frame]
-  local error = moment and decode_error(current)
-  if error then
-    current.time_us = moment.time_us
-    add_icmp_judgement(tree, observe_error(current, error, moment))
+  local baseline, baseline_at = host_baseline(known_host(current.src))
+  if moment then
+    add_icmp_judgement(tree, pinfo, observe_error(moment), baseline_at)
+  else
+    add_hops(tree, current.hop_limit, baseline)
   end
 end
 
@@ -3697,18 +3939,280 @@ function rstorigin.dissector(tvb, pinfo, tree)
     take_once(pinfo)
     wanted = wanted or current.reset or current.kind == ICMP_ERROR
   end
+  if tree.visible then
+    selected.frame, selected.key = number, current.kind == TCP and current.key or nil
+  end
   if not wanted or not (current.kind == TCP or current.icmp) then
     return
   end
   local subtree = tree:add(rstorigin)
   subtree:set_generated()
   if resets[number] then
-    show_reset(subtree, resets[number])
+    show_reset(subtree, pinfo, resets[number])
   elseif current.kind == TCP then
     show_segment(subtree)
   else
-    show_icmp(subtree)
+    show_icmp(subtree, pinfo)
   end
 end
 
 register_postdissector(rstorigin)
+
+local summary
+do
+  -- Summary: all that was judged, in a few tables -------------------------------------------------------------
+
+  -- The most suspicious verdict first
+  local VERDICTS = {
+    "forged",
+    "likely forged",
+    "unclear",
+    "likely genuine",
+    "genuine",
+  }
+
+  -- Every judged packet in the order of the capture, as { frame, verdict, suspicion, src, where, device, words }.
+  local function judged_packets()
+    local judged = {}
+    for frame, reset in pairs(resets) do
+      local o = observe(reset)
+      local judgement = judge(o)
+      local src, sport, dst, dport = ends_of(reset.key)
+      judged[#judged + 1] = {
+        frame = frame,
+        kind = "rst",
+        verdict = judgement.verdict,
+        suspicion = judgement.suspicion,
+        src = address_text(src),
+        flow = string.format("%s:%d > %s:%d", address_text(src), sport, address_text(dst), dport),
+        where = sent_from(o.distance, o.baseline_distance),
+        device = judgement.device,
+      }
+    end
+    for frame, moment in pairs(errors) do
+      local o = observe_error(moment)
+      local entry = judge_icmp(o)
+      judged[#judged + 1] = {
+        frame = frame,
+        kind = "icmp",
+        verdict = entry.verdict,
+        suspicion = entry.suspicion,
+        src = address_text(moment.src),
+        flow = string.format("%s > %s, %s", address_text(moment.src), address_text(moment.dst), o.icmp_name),
+        where = sent_from(o.distance, o.hop_baseline and distance(o.hop_baseline)),
+        device = entry.device or "",
+      }
+    end
+    table.sort(judged, function(one, other)
+      return one.frame < other.frame
+    end)
+    return judged
+  end
+
+  -- How often each value of `name` occurs, the most frequent first, among equals in the order of the capture.
+  local function frequencies(judged, name)
+    local counts, order = {}, {}
+    for _, one in ipairs(judged) do
+      local found = one[name]
+      if found ~= "" then
+        if not counts[found] then
+          order[#order + 1] = found
+          counts[found] = { found = found, number = 0, at = #order, verdicts = {} }
+        end
+        counts[found].number = counts[found].number + 1
+        counts[found].verdicts[one.verdict] = (counts[found].verdicts[one.verdict] or 0) + 1
+      end
+    end
+    local list = {}
+    for _, found in ipairs(order) do
+      list[#list + 1] = counts[found]
+    end
+    table.sort(list, function(one, other)
+      return one.number > other.number or (one.number == other.number and one.at < other.at)
+    end)
+    return list
+  end
+
+  local function verdict_counts(verdicts)
+    local words = {}
+    for _, verdict in ipairs(VERDICTS) do
+      if verdicts[verdict] then
+        words[#words + 1] = string.format("%d %s", verdicts[verdict], verdict)
+      end
+    end
+    return table.concat(words, ", ")
+  end
+
+  local function add_table(lines, title, list)
+    if #list == 0 then
+      return
+    end
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = title
+    for index, entry in ipairs(list) do
+      if index > MOST_LISTED then
+        lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
+        return
+      end
+      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.found, verdict_counts(entry.verdicts))
+    end
+  end
+
+  local function add_suspects(lines, judged)
+    local suspects = {}
+    for _, one in ipairs(judged) do
+      if ACCUSED[one.verdict] then
+        suspects[#suspects + 1] = one
+      end
+    end
+    table.sort(suspects, function(one, other)
+      return one.suspicion > other.suspicion or (one.suspicion == other.suspicion and one.frame < other.frame)
+    end)
+    if #suspects > 0 then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = "Not sent by the host that they name, the most suspicious first"
+    end
+    for index = 1, math.min(#suspects, MOST_LISTED) do
+      local one = suspects[index]
+      local words = string.format("%s (%d %%), %s; %s", one.verdict, one.suspicion, one.flow, one.where)
+      lines[#lines + 1] = string.format("  frame %d: %s", one.frame, words)
+    end
+    if #suspects > MOST_LISTED then
+      lines[#lines + 1] = string.format("  ... and %d more", #suspects - MOST_LISTED)
+    end
+    return suspects
+  end
+
+  -- The summary as text, and the suspicious packets.
+  function summary()
+    local judged = judged_packets()
+    local verdicts, kinds = {}, { rst = 0, icmp = 0 }
+    for _, one in ipairs(judged) do
+      kinds[one.kind] = kinds[one.kind] + 1
+      verdicts[one.verdict] = (verdicts[one.verdict] or 0) + 1
+    end
+    local lines = { string.format("RST origin: %d TCP resets and %d ICMP errors", kinds.rst, kinds.icmp) }
+    for _, verdict in ipairs(VERDICTS) do
+      if verdicts[verdict] then
+        lines[#lines + 1] = string.format("%7d  %s", verdicts[verdict], verdict)
+      end
+    end
+    add_table(lines, "By named sender", frequencies(judged, "src"))
+    add_table(lines, "By where they were sent from", frequencies(judged, "where"))
+    add_table(lines, "By the device or mechanism whose form they have", frequencies(judged, "device"))
+    local suspects = add_suspects(lines, judged)
+    return table.concat(lines, "\n") .. "\n", suspects
+  end
+end
+
+do
+  -- Menus and tshark's statistics -----------------------------------------------------------------------------
+
+  local HELP = table.concat({
+    "rstorigin: who really sent that TCP reset?",
+    "",
+    "In Wireshark: Tools > RST origin, and the display filters rstorigin.verdict and rstorigin.flow_verdict.",
+    "In tshark, a summary at the end of the file:",
+    "  tshark -q -X lua_script:rstorigin.lua -X lua_script1:summary -r FILE",
+    "and verdicts that use the whole file (-2 with -Y reads it twice):",
+    "  tshark -2 -X lua_script:rstorigin.lua -r FILE -Y rstorigin.verdict \\",
+    "      -T fields -e frame.number -e rstorigin.verdict -e rstorigin.suspicion -e rstorigin.where",
+    "",
+  }, "\n")
+
+  local ABOUT = "rstorigin, generated from the rulebook default version 1 "
+    .. "(54 rules, hash eb6f187b0097)"
+
+  -- A window with a text and a button that shows some packets in the packet list.
+  local function show_window(title, words, button, filter)
+    local window = TextWindow.new(title)
+    window:set(words)
+    if filter then
+      window:add_button(button, function()
+        set_filter(filter)
+        apply_filter()
+      end)
+    end
+  end
+
+  local function frames_filter(list)
+    local numbers = {}
+    for index = 1, math.min(#list, MOST_LISTED) do
+      numbers[index] = string.format("%d", list[index].frame)
+    end
+    return #numbers > 0 and "frame.number in {" .. table.concat(numbers, ", ") .. "}"
+  end
+
+  local function show_summary()
+    local words, suspects = summary()
+    show_window("RST origin: summary", words, "Show these frames", frames_filter(suspects))
+  end
+
+  -- The story of the resets of one flow, oldest first.
+  local function explanation(flow)
+    local lines, reset = {}, flow.last_reset
+    while reset do
+      local o = observe(reset)
+      local judgement = judge(o)
+      local story = { string.format("Frame %d: %s (suspicion %d %%), %s", reset.frame, judgement.verdict,
+        judgement.suspicion, sent_from(o.distance, o.baseline_distance)) }
+      for _, rule in ipairs(judgement.fired) do
+        story[#story + 1] = string.format("  %+5d  %s", rule.weight, rule.say(o))
+      end
+      for _, name in ipairs { "reason", "cause", "device" } do
+        if judgement[name] ~= "" then
+          story[#story + 1] = string.format("  %s: %s", name, judgement[name])
+        end
+      end
+      local frame = baseline_frame(reset)
+      if frame then
+        story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", frame)
+      end
+      table.insert(lines, 1, table.concat(story, "\n"))
+      reset = reset.before
+    end
+    return table.concat(lines, "\n\n") .. "\n"
+  end
+
+  local function explain_selected()
+    local side = selected.key and side_of(selected.key, selected.frame)
+    if not (side and side.flow.last_reset) then
+      show_window("RST origin: explain", "Select a packet of a TCP flow that has a reset, and try again.\n",
+        "Show flows with a reset", "rstorigin.flow_verdict")
+      return
+    end
+    show_window("RST origin: explain", explanation(side.flow), "Show this flow", flow_filter(side.flow.key))
+  end
+
+  local function filter_forged()
+    set_filter("rstorigin.flow_verdict == \"forged\"")
+    apply_filter()
+  end
+
+  local function show_about()
+    show_window("RST origin: about", ABOUT .. "\n\n" .. HELP)
+  end
+
+  if gui_enabled() then
+    register_menu("RST origin/Summary", show_summary, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/Explain selected flow", explain_selected, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/Filter forged", filter_forged, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
+  end
+
+  -- -X lua_script1:WORD asks tshark for more.
+  local function take_argument(word)
+    if word == "summary" then
+      local listener = Listener.new() -- also makes tshark dissect where nothing else asks for it
+      function listener.draw()
+        io.stdout:write((summary()))
+      end
+    elseif word == "help" then
+      io.stdout:write(HELP)
+    elseif word then
+      io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
+    end
+  end
+
+  take_argument((...))
+end

@@ -55,13 +55,11 @@ local parity = Proto("parity", "Observables, for tests")
 local observed = ProtoField.string("parity.observed", "Observed")
 parity.fields = { observed }
 
-function parity.dissector(tvb, pinfo, tree)
+function parity.dissector(_, pinfo, tree)
   local reset, moment = resets[pinfo.number], errors[pinfo.number]
   if reset or moment then
-    decode(tvb, pinfo)
-    current.time_us = moment and moment.time_us
     local pairs_shown = {}
-    for name, found in pairs(reset and observe(reset) or observe_error(current, decode_error(current), moment)) do
+    for name, found in pairs(reset and observe(reset) or observe_error(moment)) do
       pairs_shown[#pairs_shown + 1] = name .. "=" .. text(found)
     end
     tree:add(parity):add(observed, table.concat(pairs_shown, ";"))

@@ -46,17 +46,21 @@ class Wireshark:
         self,
         *arguments: str | Path,
         plugins: Sequence[Path] = (),
+        scripts: Sequence[Path] = (),
         configuration: Path | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run this Wireshark's tshark; see `run`."""
-        return self.run("tshark", *arguments, plugins=plugins, configuration=configuration, timeout=timeout)
+        return self.run(
+            "tshark", *arguments, plugins=plugins, scripts=scripts, configuration=configuration, timeout=timeout
+        )
 
     def run(
         self,
         program: str,
         *arguments: str | Path,
         plugins: Sequence[Path] = (),
+        scripts: Sequence[Path] = (),
         configuration: Path | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
@@ -65,7 +69,8 @@ class Wireshark:
         An argument that is a `Path` is a file or folder to read. The program gets a copy under the same name, since it
         sees neither the tree of the tests nor, perhaps, files of their owner. Strings go as they are.
 
-        `plugins` are put into the personal Lua plugin folder; `configuration` becomes the personal configuration folder
+        `plugins` are put into the personal Lua plugin folder; `scripts` are loaded by `-X lua_script`, so that
+        `-X lua_script1:WORD` is told to the first of them; `configuration` becomes the personal configuration folder
         (its `profiles/NAME` serves `-C NAME`). `timeout` is in seconds; past it, `subprocess.TimeoutExpired` is raised.
         """
         with self._home() as home:
@@ -74,6 +79,10 @@ class Wireshark:
             if configuration is not None:
                 _copy(configuration, home / PERSONAL_CONFIGURATION)
             words = []
+            for script in scripts:
+                copy = home / "scripts" / script.name
+                _copy(script, copy)
+                words += ["-X", f"lua_script:{self._inside(copy)}"]
             for index, argument in enumerate(arguments):
                 if isinstance(argument, Path):
                     copy = home / str(index) / argument.name  # a folder each: two inputs may have the same name
