@@ -1528,267 +1528,270 @@ local function take(packet)
   authentic(packet, side)
 end
 
--- ICMP errors: who rejected a packet, and where -------------------------------------------------------------
+local errors, refusing, take_error, observe_error
+do
+  -- ICMP errors: who rejected a packet, and where -------------------------------------------------------------
 
--- An error quotes the packet that it rejects, the probe. Several IP headers stand in such a frame: those of tunnels
--- around it, its own, and the quoted ones.
+  -- An error quotes the packet that it rejects, the probe. Several IP headers stand in such a frame: those of tunnels
+  -- around it, its own, and the quoted ones.
 
-local PROTOCOL_UDP = 17
-local USED_UP = 1 -- who rejects a packet with this hop limit or less did so for want of hops
-local ICMP_REDIRECT = 5 -- rejects nothing: not judged
+  local PROTOCOL_UDP = 17
+  local USED_UP = 1 -- who rejects a packet with this hop limit or less did so for want of hops
+  local ICMP_REDIRECT = 5 -- rejects nothing: not judged
 
--- Next headers that are IPv6 extension headers (IANA)
-local IPV6_EXTENSIONS = {}
-for _, number in ipairs { 0, 43, 44, 51, 60, 135, 139, 140 } do
-  IPV6_EXTENSIONS[number] = true
-end
+  -- Next headers that are IPv6 extension headers (IANA)
+  local IPV6_EXTENSIONS = {}
+  for _, number in ipairs { 0, 43, 44, 51, 60, 135, 139, 140 } do
+    IPV6_EXTENSIONS[number] = true
+  end
 
--- What errors say: class and name, by IP version and then by type * 256 + code.
-local ICMP_MEANINGS = {
-  [4] = {
-    [768] = { "unreachable", "network unreachable" },
-    [769] = { "unreachable", "host unreachable" },
-    [770] = { "port", "protocol unreachable" },
-    [771] = { "port", "port unreachable" },
-    [772] = { "path", "fragmentation needed but forbidden" },
-    [773] = { "path", "source route failed" },
-    [774] = { "unreachable", "destination network unknown" },
-    [775] = { "unreachable", "destination host unknown" },
-    [776] = { "unreachable", "source host isolated" },
-    [777] = { "prohibited", "network administratively prohibited" },
-    [778] = { "prohibited", "host administratively prohibited" },
-    [779] = { "unreachable", "network unreachable for this type of service" },
-    [780] = { "unreachable", "host unreachable for this type of service" },
-    [781] = { "prohibited", "communication administratively prohibited" },
-    [782] = { "path", "host precedence violation" },
-    [783] = { "path", "precedence cutoff in effect" },
-    [1024] = { "path", "source quench" },
-    [2816] = { "path", "time to live exceeded in transit" },
-    [2817] = { "path", "fragment reassembly time exceeded" },
-    [3072] = { "path", "parameter problem" },
-    [3073] = { "path", "required option missing" },
-    [3074] = { "path", "bad length" },
-  },
-  [6] = {
-    [256] = { "unreachable", "no route to destination" },
-    [257] = { "prohibited", "communication administratively prohibited" },
-    [258] = { "path", "beyond scope of source address" },
-    [259] = { "unreachable", "address unreachable" },
-    [260] = { "port", "port unreachable" },
-    [261] = { "prohibited", "source address failed ingress or egress policy" },
-    [262] = { "prohibited", "reject route to destination" },
-    [263] = { "path", "error in source routing header" },
-    [264] = { "path", "headers too long" },
-    [512] = { "path", "packet too big" },
-    [768] = { "path", "hop limit exceeded in transit" },
-    [769] = { "path", "fragment reassembly time exceeded" },
-    [1024] = { "path", "erroneous header field" },
-    [1025] = { "port", "unrecognized next header" },
-    [1026] = { "path", "unrecognized option" },
-    [1027] = { "path", "first fragment has an incomplete header chain" },
-    [1028] = { "path", "segment routing upper-layer header error" },
-    [1029] = { "path", "unrecognized next header at an intermediate node" },
-    [1030] = { "path", "extension header too big" },
-    [1031] = { "path", "extension header chain too long" },
-    [1032] = { "path", "too many extension headers" },
-    [1033] = { "path", "too many options in an extension header" },
-    [1034] = { "path", "option too big" },
-  },
-}
+  -- What errors say: class and name, by IP version and then by type * 256 + code.
+  local ICMP_MEANINGS = {
+    [4] = {
+      [768] = { "unreachable", "network unreachable" },
+      [769] = { "unreachable", "host unreachable" },
+      [770] = { "port", "protocol unreachable" },
+      [771] = { "port", "port unreachable" },
+      [772] = { "path", "fragmentation needed but forbidden" },
+      [773] = { "path", "source route failed" },
+      [774] = { "unreachable", "destination network unknown" },
+      [775] = { "unreachable", "destination host unknown" },
+      [776] = { "unreachable", "source host isolated" },
+      [777] = { "prohibited", "network administratively prohibited" },
+      [778] = { "prohibited", "host administratively prohibited" },
+      [779] = { "unreachable", "network unreachable for this type of service" },
+      [780] = { "unreachable", "host unreachable for this type of service" },
+      [781] = { "prohibited", "communication administratively prohibited" },
+      [782] = { "path", "host precedence violation" },
+      [783] = { "path", "precedence cutoff in effect" },
+      [1024] = { "path", "source quench" },
+      [2816] = { "path", "time to live exceeded in transit" },
+      [2817] = { "path", "fragment reassembly time exceeded" },
+      [3072] = { "path", "parameter problem" },
+      [3073] = { "path", "required option missing" },
+      [3074] = { "path", "bad length" },
+    },
+    [6] = {
+      [256] = { "unreachable", "no route to destination" },
+      [257] = { "prohibited", "communication administratively prohibited" },
+      [258] = { "path", "beyond scope of source address" },
+      [259] = { "unreachable", "address unreachable" },
+      [260] = { "port", "port unreachable" },
+      [261] = { "prohibited", "source address failed ingress or egress policy" },
+      [262] = { "prohibited", "reject route to destination" },
+      [263] = { "path", "error in source routing header" },
+      [264] = { "path", "headers too long" },
+      [512] = { "path", "packet too big" },
+      [768] = { "path", "hop limit exceeded in transit" },
+      [769] = { "path", "fragment reassembly time exceeded" },
+      [1024] = { "path", "erroneous header field" },
+      [1025] = { "port", "unrecognized next header" },
+      [1026] = { "path", "unrecognized option" },
+      [1027] = { "path", "first fragment has an incomplete header chain" },
+      [1028] = { "path", "segment routing upper-layer header error" },
+      [1029] = { "path", "unrecognized next header at an intermediate node" },
+      [1030] = { "path", "extension header too big" },
+      [1031] = { "path", "extension header chain too long" },
+      [1032] = { "path", "too many extension headers" },
+      [1033] = { "path", "too many options in an extension header" },
+      [1034] = { "path", "option too big" },
+    },
+  }
 
-local errors = {} -- what was known when an ICMP error passed, by frame
-local refusing = {} -- sources and targets of errors that say "prohibited", or speak of ports
+  errors = {} -- what was known when an ICMP error passed, by frame
+  refusing = {} -- sources and targets of errors that say "prohibited", or speak of ports
 
--- How many of the headers from index `first` to `last` carry `protocol`.
-local function carriers(field, protocol, first, last)
-  local found = 0
-  for index, info in ipairs { field() } do
-    if index >= first and index <= last and info.value == protocol then
-      found = found + 1
+  -- How many of the headers from index `first` to `last` carry `protocol`.
+  local function carriers(field, protocol, first, last)
+    local found = 0
+    for index, info in ipairs { field() } do
+      if index >= first and index <= last and info.value == protocol then
+        found = found + 1
+      end
+    end
+    return found
+  end
+
+  -- The ports of the quoted packet, where it says that it carries `protocol` or hides that behind an extension header.
+  local function quoted_ports(quoted, next_header, protocol, sports, dports, outer)
+    local sport, dport = value(sports, outer + 1), value(dports, outer + 1)
+    if next_header == protocol or (IPV6_EXTENSIONS[next_header or -1] and sport) then
+      quoted.sport, quoted.dport = sport or 0, dport or 0
+      return true
     end
   end
-  return found
-end
 
--- The ports of the quoted packet, where it says that it carries `protocol` or hides that behind an extension header.
-local function quoted_ports(quoted, next_header, protocol, sports, dports, outer)
-  local sport, dport = value(sports, outer + 1), value(dports, outer + 1)
-  if next_header == protocol or (IPV6_EXTENSIONS[next_header or -1] and sport) then
-    quoted.sport, quoted.dport = sport or 0, dport or 0
-    return true
-  end
-end
-
-local function quoted_protocol(quoted, next_header, tcp_before, udp_before)
-  if quoted_ports(quoted, next_header, PROTOCOL_TCP, read.sport, read.dport, tcp_before) then
-    return "tcp"
-  elseif quoted_ports(quoted, next_header, PROTOCOL_UDP, read.udp_sport, read.udp_dport, udp_before) then
-    return "udp"
-  elseif next_header == PROTOCOL_ICMP or next_header == PROTOCOL_ICMPV6 then
-    return "icmp"
-  end
-  return "other"
-end
-
--- What the error says and quotes. Nil for a redirect.
-local function decode_error(packet)
-  local ipv4 = value(read.icmp_type) ~= nil
-  local error = {
-    type = ipv4 and value(read.icmp_type) or value(read.icmpv6_type),
-    code = value(ipv4 and read.icmp_code or read.icmpv6_code),
-    sport = 0,
-    dport = 0,
-  }
-  if packet.ipv4 and error.type == ICMP_REDIRECT then
-    return nil
-  end
-  local own, other = read.ip_proto, read.ipv6_nxt
-  if not ipv4 then
-    own, other = other, own
-  end
-  local carrying = position(own, ipv4 and PROTOCOL_ICMP or PROTOCOL_ICMPV6) or 1
-  local index = carrying + 1
-  error.quoted_src = address(ipv4 and read.ip_src or read.ipv6_src, index)
-  error.quoted_dst = address(ipv4 and read.ip_dst or read.ipv6_dst, index)
-  error.quoted_hop_limit = value(ipv4 and read.ip_ttl or read.ipv6_hlim, index)
-  local tcp_before = carriers(own, PROTOCOL_TCP, 1, carrying - 1) + carriers(other, PROTOCOL_TCP, 1, math.huge)
-  local udp_before = carriers(own, PROTOCOL_UDP, 1, carrying - 1) + carriers(other, PROTOCOL_UDP, 1, math.huge)
-  error.protocol = quoted_protocol(error, value(own, index), tcp_before, udp_before)
-  local meaning = ICMP_MEANINGS[packet.ipv4 and 4 or 6][error.type * 256 + (error.code or -1)]
-  error.class = meaning and meaning[1] or "unknown"
-  error.name = meaning and meaning[2]
-    or string.format("type %d code %s", error.type, error.code and string.format("%d", error.code) or "unknown")
-  return error
-end
-
--- The stage of the TCP flow that the error is about.
-local function quoted_stage(error)
-  if error.protocol ~= "tcp" or not (error.quoted_src and error.quoted_dst) then
-    return "unknown"
-  end
-  local key = error.quoted_src .. error.quoted_dst .. port_bytes(error.sport) .. port_bytes(error.dport)
-  return sides[key] and stage_of(sides[key].flow) or "unknown"
-end
-
--- Source and target of an error as one key.
-local function refusal(from, error)
-  return from.src .. "|" .. (error.quoted_dst or "")
-end
-
--- Takes down an error seen for the first time.
-local function take_error(packet)
-  local error = decode_error(packet)
-  if not error then
-    return
-  end
-  if error.class == "prohibited" or error.class == "port" then
-    refusing[refusal(packet, error)] = true
-  end
-  local target = error.quoted_dst and hosts[error.quoted_dst]
-  errors[packet.frame] = {
-    frame = packet.frame,
-    time_us = packet.time_us,
-    ip_version = packet.ipv4 and 4 or 6,
-    src = packet.src,
-    dst = packet.dst,
-    hop_limit = packet.hop_limit,
-    error = error,
-    stage = quoted_stage(error),
-    target_us = target and target.last_us,
-  }
-end
-
-local function share(most, packets)
-  return packets > 0 and math.floor(100 * most / packets) or nil
-end
-
-local function observe_target(o, moment, error)
-  local host = known_host(error.quoted_dst)
-  local order, packets, most = host_distances(host)
-  local baseline = host_baseline(host)
-  o.target_packets = packets
-  o.target_distance = baseline and distance(baseline)
-  o.target_nearest = nearest(0, order)
-  o.target_share = share(most, packets)
-  o.target_gap = nearest(o.distance, order)
-  o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
-  o.target_after = (host.last_frame or 0) > moment.frame
-  o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
-end
-
-local function observe_source(o, moment, error)
-  local host = known_host(moment.src)
-  local order, packets, most = host_distances(host)
-  o.hop_baseline = host_baseline(host)
-  o.source_packets = packets
-  o.source_share = share(most, packets)
-  o.source_gap = nearest(o.distance, order)
-  o.source_refuses = refusing[refusal(moment, error)] or false
-end
-
--- How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say.
-local function travelled(quoted)
-  return quoted and quoted > USED_UP and distance(quoted) or nil
-end
-
--- The hop limit that the probe may have had at the capture point: the largest that has the same initial hop limit.
-local function started_from(quoted, shown)
-  local started
-  for _, hop_limit in ipairs(shown) do
-    local fits = hop_limit >= quoted and hop_limit + distance(hop_limit) == quoted + distance(quoted)
-    if fits and (not started or hop_limit > started) then
-      started = hop_limit
+  local function quoted_protocol(quoted, next_header, tcp_before, udp_before)
+    if quoted_ports(quoted, next_header, PROTOCOL_TCP, read.sport, read.dport, tcp_before) then
+      return "tcp"
+    elseif quoted_ports(quoted, next_header, PROTOCOL_UDP, read.udp_sport, read.udp_dport, udp_before) then
+      return "udp"
+    elseif next_header == PROTOCOL_ICMP or next_header == PROTOCOL_ICMPV6 then
+      return "icmp"
     end
+    return "other"
   end
-  return started
-end
 
-local function observe_prober(o, error)
-  local host, quoted, packets = known_host(error.quoted_src), error.quoted_hop_limit, 0
-  local shown, others = host.tcp, host.other
-  if error.protocol ~= "tcp" then
-    shown, others = others, shown
+  -- What the error says and quotes. Nil for a redirect.
+  local function decode_error(packet)
+    local ipv4 = value(read.icmp_type) ~= nil
+    local error = {
+      type = ipv4 and value(read.icmp_type) or value(read.icmpv6_type),
+      code = value(ipv4 and read.icmp_code or read.icmpv6_code),
+      sport = 0,
+      dport = 0,
+    }
+    if packet.ipv4 and error.type == ICMP_REDIRECT then
+      return nil
+    end
+    local own, other = read.ip_proto, read.ipv6_nxt
+    if not ipv4 then
+      own, other = other, own
+    end
+    local carrying = position(own, ipv4 and PROTOCOL_ICMP or PROTOCOL_ICMPV6) or 1
+    local index = carrying + 1
+    error.quoted_src = address(ipv4 and read.ip_src or read.ipv6_src, index)
+    error.quoted_dst = address(ipv4 and read.ip_dst or read.ipv6_dst, index)
+    error.quoted_hop_limit = value(ipv4 and read.ip_ttl or read.ipv6_hlim, index)
+    local tcp_before = carriers(own, PROTOCOL_TCP, 1, carrying - 1) + carriers(other, PROTOCOL_TCP, 1, math.huge)
+    local udp_before = carriers(own, PROTOCOL_UDP, 1, carrying - 1) + carriers(other, PROTOCOL_UDP, 1, math.huge)
+    error.protocol = quoted_protocol(error, value(own, index), tcp_before, udp_before)
+    local meaning = ICMP_MEANINGS[packet.ipv4 and 4 or 6][error.type * 256 + (error.code or -1)]
+    error.class = meaning and meaning[1] or "unknown"
+    error.name = meaning and meaning[2]
+      or string.format("type %d code %s", error.type, error.code and string.format("%d", error.code) or "unknown")
+    return error
   end
-  shown = #shown > 0 and shown or others
-  for at = 2, #shown, 3 do
-    packets = packets + shown[at]
-  end
-  o.probe_packets = packets
-  if not quoted then
-    return
-  end
-  o.probe_hop_limit = started_from(quoted, hop_limits(shown))
-  if packets == 0 then
-    o.quoted_beyond = travelled(quoted)
-  else
-    o.quoted_beyond = o.probe_hop_limit and o.probe_hop_limit - quoted
-  end
-  o.quoted_short = o.target_nearest and o.quoted_beyond and o.target_nearest - o.quoted_beyond
-end
 
--- Everything that the rulebook may ask about an ICMP error; what the capture does not give is nil.
-local function observe_error(moment)
-  local error = moment.error
-  local o = {
-    ip_version = moment.ip_version,
-    icmp_type = error.type,
-    icmp_code = error.code,
-    icmp_name = error.name,
-    icmp_class = error.class,
-    hop_limit = moment.hop_limit,
-    distance = distance(moment.hop_limit),
-    quoted_hop_limit = error.quoted_hop_limit,
-    quoted_travelled = travelled(error.quoted_hop_limit),
-    quoted_protocol = error.protocol,
-    stage = moment.stage,
-    from_target = moment.src == error.quoted_dst,
-    to_prober = moment.dst == error.quoted_src,
-    source_unspecified = moment.src == string.rep("\0", #moment.src),
-  }
-  observe_target(o, moment, error)
-  observe_source(o, moment, error)
-  observe_prober(o, error)
-  return o
+  -- The stage of the TCP flow that the error is about.
+  local function quoted_stage(error)
+    if error.protocol ~= "tcp" or not (error.quoted_src and error.quoted_dst) then
+      return "unknown"
+    end
+    local key = error.quoted_src .. error.quoted_dst .. port_bytes(error.sport) .. port_bytes(error.dport)
+    return sides[key] and stage_of(sides[key].flow) or "unknown"
+  end
+
+  -- Source and target of an error as one key.
+  local function refusal(from, error)
+    return from.src .. "|" .. (error.quoted_dst or "")
+  end
+
+  -- Takes down an error seen for the first time.
+  function take_error(packet)
+    local error = decode_error(packet)
+    if not error then
+      return
+    end
+    if error.class == "prohibited" or error.class == "port" then
+      refusing[refusal(packet, error)] = true
+    end
+    local target = error.quoted_dst and hosts[error.quoted_dst]
+    errors[packet.frame] = {
+      frame = packet.frame,
+      time_us = packet.time_us,
+      ip_version = packet.ipv4 and 4 or 6,
+      src = packet.src,
+      dst = packet.dst,
+      hop_limit = packet.hop_limit,
+      error = error,
+      stage = quoted_stage(error),
+      target_us = target and target.last_us,
+    }
+  end
+
+  local function share(most, packets)
+    return packets > 0 and math.floor(100 * most / packets) or nil
+  end
+
+  local function observe_target(o, moment, error)
+    local host = known_host(error.quoted_dst)
+    local order, packets, most = host_distances(host)
+    local baseline = host_baseline(host)
+    o.target_packets = packets
+    o.target_distance = baseline and distance(baseline)
+    o.target_nearest = nearest(0, order)
+    o.target_share = share(most, packets)
+    o.target_gap = nearest(o.distance, order)
+    o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
+    o.target_after = (host.last_frame or 0) > moment.frame
+    o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
+  end
+
+  local function observe_source(o, moment, error)
+    local host = known_host(moment.src)
+    local order, packets, most = host_distances(host)
+    o.hop_baseline = host_baseline(host)
+    o.source_packets = packets
+    o.source_share = share(most, packets)
+    o.source_gap = nearest(o.distance, order)
+    o.source_refuses = refusing[refusal(moment, error)] or false
+  end
+
+  -- How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say.
+  local function travelled(quoted)
+    return quoted and quoted > USED_UP and distance(quoted) or nil
+  end
+
+  -- The hop limit that the probe may have had at the capture point: the largest that has the same initial hop limit.
+  local function started_from(quoted, shown)
+    local started
+    for _, hop_limit in ipairs(shown) do
+      local fits = hop_limit >= quoted and hop_limit + distance(hop_limit) == quoted + distance(quoted)
+      if fits and (not started or hop_limit > started) then
+        started = hop_limit
+      end
+    end
+    return started
+  end
+
+  local function observe_prober(o, error)
+    local host, quoted, packets = known_host(error.quoted_src), error.quoted_hop_limit, 0
+    local shown, others = host.tcp, host.other
+    if error.protocol ~= "tcp" then
+      shown, others = others, shown
+    end
+    shown = #shown > 0 and shown or others
+    for at = 2, #shown, 3 do
+      packets = packets + shown[at]
+    end
+    o.probe_packets = packets
+    if not quoted then
+      return
+    end
+    o.probe_hop_limit = started_from(quoted, hop_limits(shown))
+    if packets == 0 then
+      o.quoted_beyond = travelled(quoted)
+    else
+      o.quoted_beyond = o.probe_hop_limit and o.probe_hop_limit - quoted
+    end
+    o.quoted_short = o.target_nearest and o.quoted_beyond and o.target_nearest - o.quoted_beyond
+  end
+
+  -- Everything that the rulebook may ask about an ICMP error; what the capture does not give is nil.
+  function observe_error(moment)
+    local error = moment.error
+    local o = {
+      ip_version = moment.ip_version,
+      icmp_type = error.type,
+      icmp_code = error.code,
+      icmp_name = error.name,
+      icmp_class = error.class,
+      hop_limit = moment.hop_limit,
+      distance = distance(moment.hop_limit),
+      quoted_hop_limit = error.quoted_hop_limit,
+      quoted_travelled = travelled(error.quoted_hop_limit),
+      quoted_protocol = error.protocol,
+      stage = moment.stage,
+      from_target = moment.src == error.quoted_dst,
+      to_prober = moment.dst == error.quoted_src,
+      source_unspecified = moment.src == string.rep("\0", #moment.src),
+    }
+    observe_target(o, moment, error)
+    observe_source(o, moment, error)
+    observe_prober(o, error)
+    return o
+  end
 end
 
 local observe, baseline_frame
@@ -3637,61 +3640,63 @@ local function sent_from(hops_away, sender_hops)
   return words .. "; its named sender is " .. hops(sender_hops) .. " away"
 end
 
--- Preferences: Edit > Preferences > Protocols > RST origin --------------------------------------------------
+local INFO, SHOWN
+do
+  -- Preferences: Edit > Preferences > Protocols > RST origin --------------------------------------------------
 
--- What the Info column gets of resets and ICMP errors.
-local INFO_NOTHING, INFO_ACCUSED, INFO_VERDICT, INFO_WHERE = 0, 1, 2, 3
+  -- What the Info column gets of resets and ICMP errors.
+  INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
+  SHOWN = { info = INFO.accused }
 
-local SHOWN = { info = INFO_ACCUSED }
-
--- Limits of suspicion in percent, to begin with the rulebook's own.
-local DEFAULTS = {
-  forged = suspicion_of(LIMITS.forged),
-  likely_forged = suspicion_of(LIMITS.likely_forged),
-  likely_genuine = suspicion_of(LIMITS.likely_genuine),
-  genuine = suspicion_of(LIMITS.genuine),
-}
-local RULEBOOK_LIMITS = {}
-for name, score in pairs(LIMITS) do
-  RULEBOOK_LIMITS[name] = score
-end
-
-local prefs = rstorigin.prefs
-prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULTS.forged,
-  "Resets at least this suspicious are called forged")
-prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULTS.likely_forged,
-  "Resets at least this suspicious are called likely forged")
-prefs.likely_genuine = Pref.uint("Likely genuine up to a suspicion of (%)", DEFAULTS.likely_genuine,
-  "Resets at most this suspicious are called likely genuine")
-prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULTS.genuine,
-  "Resets at most this suspicious are called genuine")
-prefs.info = Pref.enum("Show in Info", INFO_ACCUSED, "What the Info column gets of resets and ICMP errors", {
-  { 1, "nothing", INFO_NOTHING },
-  { 2, "forged and likely forged", INFO_ACCUSED },
-  { 3, "every verdict", INFO_VERDICT },
-  { 4, "every verdict and where it was sent from", INFO_WHERE },
-}, false)
-
--- The score that a limit in percent stands for: the rulebook's where the user left it alone.
-local function limit_of(name)
-  local percent = math.max(0, math.min(99, math.floor(prefs[name])))
-  if percent == DEFAULTS[name] then
-    return RULEBOOK_LIMITS[name]
-  elseif name == "genuine" or name == "likely_genuine" then
-    return SUSPICION_LIMITS[percent + 1] - 1
+  -- Limits of suspicion in percent, to begin with the rulebook's own.
+  local DEFAULTS = {
+    forged = suspicion_of(LIMITS.forged),
+    likely_forged = suspicion_of(LIMITS.likely_forged),
+    likely_genuine = suspicion_of(LIMITS.likely_genuine),
+    genuine = suspicion_of(LIMITS.genuine),
+  }
+  local RULEBOOK_LIMITS = {}
+  for name, score in pairs(LIMITS) do
+    RULEBOOK_LIMITS[name] = score
   end
-  return SUSPICION_LIMITS[math.max(1, percent)]
-end
 
--- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
-local function take_preferences()
-  for name in pairs(LIMITS) do
-    LIMITS[name] = limit_of(name)
+  local prefs = rstorigin.prefs
+  prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULTS.forged,
+    "Resets at least this suspicious are called forged")
+  prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULTS.likely_forged,
+    "Resets at least this suspicious are called likely forged")
+  prefs.likely_genuine = Pref.uint("Likely genuine up to a suspicion of (%)", DEFAULTS.likely_genuine,
+    "Resets at most this suspicious are called likely genuine")
+  prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULTS.genuine,
+    "Resets at most this suspicious are called genuine")
+  prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
+    { 1, "nothing", INFO.nothing },
+    { 2, "forged and likely forged", INFO.accused },
+    { 3, "every verdict", INFO.verdict },
+    { 4, "every verdict and where it was sent from", INFO.where },
+  }, false)
+
+  -- The score that a limit in percent stands for: the rulebook's where the user left it alone.
+  local function limit_of(name)
+    local percent = math.max(0, math.min(99, math.floor(prefs[name])))
+    if percent == DEFAULTS[name] then
+      return RULEBOOK_LIMITS[name]
+    elseif name == "genuine" or name == "likely_genuine" then
+      return SUSPICION_LIMITS[percent + 1] - 1
+    end
+    return SUSPICION_LIMITS[math.max(1, percent)]
   end
-  SHOWN.info = prefs.info
-end
 
-rstorigin.prefs_changed = take_preferences
+  -- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
+  local function take_preferences()
+    for name in pairs(LIMITS) do
+      LIMITS[name] = limit_of(name)
+    end
+    SHOWN.info = prefs.info
+  end
+
+  rstorigin.prefs_changed = take_preferences
+end
 
 local add_text, add_hops, add_judgement, add_icmp_judgement
 do
@@ -3762,9 +3767,9 @@ do
   -- A line that says all, a mark in the packet list where the user wants it, and an entry for Expert Information.
   local function headline(tree, pinfo, verdict, suspicion, where)
     tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
-    if SHOWN.info == INFO_VERDICT or (SHOWN.info == INFO_ACCUSED and ACCUSED[verdict]) then
+    if SHOWN.info == INFO.verdict or (SHOWN.info == INFO.accused and ACCUSED[verdict]) then
       pinfo.cols.info:append(" [" .. verdict .. "]")
-    elseif SHOWN.info == INFO_WHERE then
+    elseif SHOWN.info == INFO.where then
       pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
     end
     local found = experts[verdict]
