@@ -4126,7 +4126,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(54 rules, hash eb6f187b0097)"
+    .. "(56 rules, hash f644fbaf1e99)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
