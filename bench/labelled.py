@@ -24,8 +24,8 @@ import polars as pl
 from heuristics.verdict import Origin
 from postproc.kinds import Kind
 from postproc.packets import authentic
+from postproc.reading import read_packets
 from postproc.sources import Source
-from postproc.task import read_packets
 from postproc.tshark import Tshark
 
 MIMIC, NEXT_TO_SENDER = "mimic", "next to the sender"
@@ -100,7 +100,7 @@ def read_labelled(path: Path, program: Tshark) -> Labelled:
 
 def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:
     """A capture's packets table. Raises CaptureError."""
-    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program).table
+    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program, whole=True).table
 
 
 def _label(told: Mapping[str, Any], event: Mapping[str, Any], shown: set[str]) -> Label:

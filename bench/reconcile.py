@@ -21,9 +21,9 @@ from tabulate import tabulate
 from heuristics.verdict import Origin
 from postproc import tshark
 from postproc.kinds import Kind
+from postproc.reading import read_packets
 from postproc.reconcile import LEFT_SENDER, NEVER_LEFT, reconcile
 from postproc.sources import Source
-from postproc.task import read_packets
 from postproc.tshark import Tshark
 
 
@@ -70,7 +70,7 @@ def _hosts(truth: dict[str, Any], side: str) -> list[str]:
 
 
 def _packets(capture: Path, program: Tshark) -> pl.DataFrame:
-    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program).table
+    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program, whole=True).table
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame
         packets.lazy()
         .filter(authentic() & pl.col("src").is_in(addresses))
         .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
-        .agg(packets=pl.len(), first=pl.col("frame").min())
+        .agg(packets=pl.col("weight").sum(), first=pl.col("frame").min())
         .sort("first")
         .select("src", "tcp", "hop_limit", "packets")
         .collect()

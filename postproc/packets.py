@@ -27,7 +27,8 @@ class Packet(NamedTuple):
     """One IP packet, addresses and hop limit taken from the header that carries its TCP header (else the innermost).
 
     A value that the packet does not have (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in
-    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR. `error` has the fields of an IcmpError.
+    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR. `weight` is how many packets it stands for
+    (matter.py). `error` has the fields of an IcmpError.
     """
 
     frame: int
@@ -52,6 +53,7 @@ class Packet(NamedTuple):
     window: int
     tsval: int | None
     reset_cause: str | None
+    weight: int = 1
     error: dict[str, Any] | None = None
 
 
@@ -67,6 +69,11 @@ TCP_MIN_HEADER = 20
 def authentic() -> pl.Expr:
     """Packets that their source is taken to have sent itself: resets and ICMP errors are evidence, never baseline."""
     return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
+
+
+def empty_table() -> pl.DataFrame:
+    """The packets table of no packets."""
+    return normalise(pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())))
 
 
 def normalise(raw: pl.DataFrame) -> pl.DataFrame:
@@ -185,4 +192,5 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         window=_integer("tcp.window_size_value").fill_null(0),
         tsval=_integer("tcp.options.timestamp.tsval"),
         reset_cause=pl.col("tcp.reset_cause"),
+        weight=pl.lit(1, pl.Int64),
     ).filter(pl.col("hop_limit").is_not_null() & pl.col("src").is_not_null() & pl.col("dst").is_not_null())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -24,15 +25,40 @@ class Scene:
 NO_SCENE = Scene((), None, None)
 
 
-def scene_of(packets: pl.DataFrame) -> Scene:
-    """The scene of the packets table."""
-    if packets.is_empty():
-        return NO_SCENE
-    first, last = packets.select(pl.col("time_us").min(), pl.col("time_us").max().alias("last")).row(0)
-    return Scene(tuple(sorted(local_hosts(packets))[:_MOST]), first, last)
+@dataclass(slots=True)
+class Seen:
+    """What of the scene shows while a capture is read: when its packets passed, and which hosts may be local."""
+
+    at_home: dict[str, bool] = field(default_factory=dict)
+    times_us: list[int] = field(default_factory=list)
+
+    def note(self, hosts: pl.DataFrame, times_us: Iterable[int]) -> None:
+        """Take in some packets: their `hosts` (postproc.scene.hosts_at_home), and their first and last time."""
+        times = [*self.times_us, *times_us]
+        self.times_us = [min(times), max(times)] if times else []
+        for host, at_home in hosts.iter_rows():
+            self.at_home[host] = at_home and self.at_home.get(host, True)
+
+    def note_table(self, packets: pl.DataFrame) -> None:
+        """Take in a packets table."""
+        if not packets.is_empty():
+            times = packets.select(first=pl.col("time_us").min(), last=pl.col("time_us").max()).row(0)
+            self.note(hosts_at_home(packets), times)
+
+    def scene(self) -> Scene:
+        """The scene of all that was taken in."""
+        if not self.times_us:
+            return NO_SCENE
+        local = sorted(host for host, at_home in self.at_home.items() if at_home)
+        return Scene(tuple(local[:_MOST]), self.times_us[0], self.times_us[-1])
+
+
+def hosts_at_home(packets: pl.DataFrame) -> pl.DataFrame:
+    """Columns `src` and `at_home`: whether every authentic packet of that address shows an initial hop limit."""
+    at_home = pl.col("hop_limit").is_in(INITIAL_HOP_LIMITS).all()
+    return packets.filter(authentic()).group_by("src").agg(at_home=at_home)
 
 
 def local_hosts(packets: pl.DataFrame) -> set[str]:
     """Addresses whose every authentic packet shows an initial hop limit: captured at their own interface."""
-    at_home = pl.col("hop_limit").is_in(INITIAL_HOP_LIMITS).all()
-    return set(packets.filter(authentic()).group_by("src").agg(at_home).filter("hop_limit")["src"])
+    return set(hosts_at_home(packets).filter("at_home")["src"])

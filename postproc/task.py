@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from heuristics.errors import Problem
-from heuristics.fields import FIELDS
 from heuristics.rulebook import Rulebook
 from postproc.analyse import judged_resets
-from postproc.columns import read_capture
 from postproc.errors import CaptureError
-from postproc.export import not_a_capture
-from postproc.fields_text import repeated
 from postproc.flow_table import flow_table, no_flows
 from postproc.icmp import judged_errors
-from postproc.kinds import Kind
-from postproc.packets import normalise
-from postproc.read_export import read_export
+from postproc.reading import EXPORTS, read_packets
 from postproc.resets import JudgedReset
-from postproc.scene import NO_SCENE, Scene, scene_of
+from postproc.scene import NO_SCENE, Scene
 from postproc.sources import Source
 from postproc.tshark import Tshark
 
-_NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
 Stamp = tuple[int, int]
-_EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
-
-
-@dataclass(frozen=True, slots=True)
-class Packets:
-    """What was read of one input: the packets table, how many packets of any kind there were, and what was wrong."""
-
-    table: pl.DataFrame
-    count: int
-    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +55,18 @@ class Job:
     """The per-capture task: everything that it needs but the capture, ready to be sent to other processes.
 
     `tshark` as in `judge_source`; `all_flows` asks for every flow of the capture, not only those with a reset.
+    Without `prefilter`, tshark reads every packet; the verdicts are the same.
     """
 
     rulebook: Rulebook
     tshark: Tshark | None
     all_flows: bool = False
+    prefilter: bool = True
 
     def __call__(self, source: Source) -> Done:
         """Judge one input. What cannot be read gives a problem, no exception."""
         stamp = file_stamp(source.path)
-        judged = judge_source(source, self.rulebook, self.tshark, all_flows=self.all_flows)
+        judged = judge_source(source, self.rulebook, self.tshark, all_flows=self.all_flows, prefilter=self.prefilter)
         if stamp is None or not judged.readable:
             return Done(judged)
         try:
@@ -108,54 +92,26 @@ def content_hash(path: Path) -> str:
 
 def needs_tshark(source: Source) -> bool:
     """Whether reading it takes a tshark; an export does not."""
-    return source.kind not in _EXPORTS
+    return source.kind not in EXPORTS
 
 
-def judge_source(source: Source, rulebook: Rulebook, tshark: Tshark | None, *, all_flows: bool = False) -> Judged:
+def judge_source(
+    source: Source, rulebook: Rulebook, tshark: Tshark | None, *, all_flows: bool = False, prefilter: bool = True
+) -> Judged:
     """Read one input and judge its resets and ICMP errors. An input that cannot be read gives a problem, no exception.
 
-    `tshark` may be None for what `needs_tshark` says no to.
+    `tshark` may be None for what `needs_tshark` says no to. Without `prefilter`, tshark reads every packet.
     """
     try:
-        packets = read_packets(source, tshark)
+        packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter)
     except CaptureError as error:
         return unreadable(source, error)
     resets = tuple(judged_resets(source.name, packets.table, rulebook))
     errors = tuple(judged_errors(source.name, packets.table, rulebook))
     flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)
-    scene = scene_of(packets.table)
-    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=scene)
-
-
-def read_packets(source: Source, tshark: Tshark | None) -> Packets:
-    """Read one input whole; `tshark` as in `judge_source`. Raises CaptureError."""
-    problems: list[Problem] = []
-    tables = [normalise(pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())))]
-    count = timed = 0
-    for raw in _raw(source, tshark, problems):
-        count += raw.height
-        timed += raw["frame.time_epoch"].count()
-        tables.append(normalise(raw))  # piece by piece: the text takes several times the memory of the table
-    table = pl.concat(tables).sort("frame")
-    if (table["frame"].diff() == 0).any():  # in two pieces: reading refuses it within one
-        raise repeated(str(source.path))
-    if table.is_empty() and source.kind in (Kind.TEXT, Kind.UNKNOWN):
-        # tshark also "reads" pictures, JSON and other files that it takes for one packet.
-        raise not_a_capture(source.path)
-    if count > 0 and timed == 0:
-        reason = "no packet has a time, so nothing is said about answers that came too soon"
-        problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
-    return Packets(table, count, tuple(problems))
+    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
 
 
 def unreadable(source: Source, error: CaptureError) -> Judged:
     """What comes of an input that `error` keeps from being read."""
     return Judged(source.name, None, (), (error.problem,), readable=False)
-
-
-def _raw(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
-    if not needs_tshark(source):
-        return read_export(source.path, source.kind, problems)
-    if tshark is None:
-        raise CaptureError(str(source.path), "a capture cannot be read without tshark")
-    return read_capture(source.path, tshark, problems)

@@ -13,10 +13,11 @@ from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
 from postproc.errors import CaptureError
 from postproc.parallel import WorkerDiedError
+from postproc.reading import read_packets
 from postproc.reconcile import Reconciled, reconcile
 from postproc.resets import JudgedReset
 from postproc.sources import Source
-from postproc.task import Judged, read_packets
+from postproc.task import Judged
 from postproc.tshark import Tshark
 
 _CLOCKS_US = 600_000_000  # clocks that differ by more than ten minutes are not looked at
@@ -41,7 +42,8 @@ class Compare:
     def __call__(self, pair: Pair) -> Reconciled:
         """Read both whole, and reconcile them."""
         try:
-            packets, witness = (read_packets(source, self.tshark).table for source in (pair.capture, pair.witness))
+            both = (pair.capture, pair.witness)
+            packets, witness = (read_packets(source, self.tshark, whole=True).table for source in both)
         except CaptureError:
             return _NOTHING
         return reconcile(packets, witness, pair.complete)

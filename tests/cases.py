@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,12 +16,20 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-c", "from postproc.start import main; main()")
 
 
+def tagged(capture: Path) -> bytes:
+    """`capture`, a pcap file, with one more packet, in a VLAN: tshark has to be asked about that one."""
+    content = capture.read_bytes()
+    order = "<" if content[0] in (0xD4, 0x4D) else ">"
+    frame = b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + b"\x81\0\0\x05" + b"\x08\x06" + bytes(46)
+    return content + struct.pack(f"{order}IIII", 1_700_000_000, 0, len(frame), len(frame)) + frame
+
+
 def small_case(folder: Path) -> Path:
     """A case of three captures, one of them in a folder and without a reset."""
     (folder / "deeper").mkdir(parents=True)
-    shutil.copy(FORGED, folder / "forged.pcap")
-    shutil.copy(GENUINE, folder / "genuine.pcap")
-    shutil.copy(LAB / "02_reject_syn_r1.server.pcap", folder / "deeper" / "quiet.pcap")
+    (folder / "forged.pcap").write_bytes(tagged(FORGED))
+    (folder / "genuine.pcap").write_bytes(tagged(GENUINE))
+    (folder / "deeper" / "quiet.pcap").write_bytes(tagged(LAB / "02_reject_syn_r1.server.pcap"))
     return folder
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import polars as pl
 import pytest
-from cases import PROGRAM, counting_tshark, environment, reads, small_case
+from cases import PROGRAM, counting_tshark, environment, reads, small_case, tagged
 from commandline import FORGED, run
 
 from heuristics.rulebook import load
@@ -55,7 +54,7 @@ def test_a_second_run_reads_nothing_and_says_the_same(case: Path, tshark: Path) 
 def test_only_what_changed_is_read_again(case: Path, tshark: Path) -> None:
     summary(case)
     before = reads(tshark)
-    shutil.copy(FORGED, case / "genuine.pcap")
+    (case / "genuine.pcap").write_bytes(tagged(FORGED))
     assert [row["capture"] for row in json.loads(summary(case))["resets"]] == ["forged.pcap"] * 3 + ["genuine.pcap"] * 3
     assert reads(tshark) == before  # its content is known under another name
     (case / "forged.pcap").write_bytes(FORGED.read_bytes() + b"\0" * 8)

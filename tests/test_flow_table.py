@@ -16,9 +16,9 @@ from postproc.flow_table import FLOW_SCHEMA, flow_table
 from postproc.flows import Tracker
 from postproc.kinds import Kind
 from postproc.packets import TCP, Packet
+from postproc.reading import read_packets
 from postproc.resets import flow_filter
 from postproc.sources import Source
-from postproc.task import read_packets
 
 RULES = load()
 DATA = ("> PA 100", "< PA 1000", "> A", "> PA 100")
@@ -47,7 +47,7 @@ ENDS: dict[str, tuple[Sequence[str], str, str | None]] = {
 
 
 def flows(path: Path, *, all_flows: bool = True) -> pl.DataFrame:
-    packets = read_packets(Source(path, path.name, Kind.CAPTURE), tshark.find())
+    packets = read_packets(Source(path, path.name, Kind.CAPTURE), tshark.find(), whole=True)
     return flow_table(packets.table, RULES.thresholds, all_flows=all_flows)
 
 
@@ -112,7 +112,7 @@ CAPTURED = sorted([*LAB.glob("0[1379]*.pcap"), *REAL.glob("*cap"), *CAPTURES.glo
 @pytest.mark.parametrize("capture", CAPTURED, ids=lambda path: path.name)
 def test_flows_are_those_that_the_engine_follows(capture: Path) -> None:
     """Names, frames and incarnations as postproc.flows has them, packet by packet."""
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find()).table
+    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
     tracker, seen = Tracker(RULES.thresholds), {}
     for packet in map(Packet._make, table.filter(pl.col("kind") == TCP).iter_rows()):
         tracker.follow([packet])

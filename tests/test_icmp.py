@@ -20,10 +20,11 @@ from heuristics.rulebook import load
 from postproc import outputs, tshark
 from postproc.icmp import judged_errors, observe_errors
 from postproc.kinds import Kind
+from postproc.reading import read_packets
 from postproc.resets import JudgedReset
 from postproc.sources import Source
 from postproc.summary import summarise
-from postproc.task import Judged, read_packets
+from postproc.task import Judged
 
 RULEBOOK = load()
 CLIENT, HOST, ROUTER = "192.0.2.2", "203.0.113.2", "198.51.100.1"
@@ -76,7 +77,7 @@ def written(path: Path, packets: Iterable[frames.Datagram | float]) -> Path:
 
 
 def judged(capture: Path) -> list[JudgedReset]:
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find()).table
+    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
     return list(judged_errors(capture.name, table, RULEBOOK))
 
 
@@ -252,7 +253,7 @@ def test_odd_quotes_are_read_alike(name: str, tmp_path: Path) -> None:
     packets, expected = ODD[name]
     capture = written(tmp_path / "odd.pcap", packets)
     row = judged(capture)[-1].row
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find()).table
+    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
     observation = next(observe_errors(table, RULEBOOK))[1]
     assert (row.quoted_hop_limit, observation["quoted_protocol"], row.sport, row.dport) == expected
     assert row.hop_limit == 62
@@ -262,7 +263,7 @@ def test_odd_quotes_are_read_alike(name: str, tmp_path: Path) -> None:
 
 def test_the_observables_are_exactly_the_vocabulary(tmp_path: Path) -> None:
     capture = written(tmp_path / "names.pcap", EXAMPLES["host_itself"])
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find()).table
+    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
     observation = next(observe_errors(table, RULEBOOK))[1]
     assert observation.keys() == {observable.name for observable in ICMP_OBSERVABLES}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases import PROGRAM, environment, small_case
+from cases import PROGRAM, environment, small_case, tagged
 from commandline import FORGED
 
 from postproc.parallel import WorkerDiedError, over_processes
@@ -51,7 +51,7 @@ def slow_case(tmp_path: Path) -> Iterator[Path]:
     """A case of many captures, and a tshark that takes its time over them."""
     case = small_case(tmp_path / "case")
     for number in range(12):
-        (case / f"{number}.pcap").write_bytes(FORGED.read_bytes())
+        (case / f"{number}.pcap").write_bytes(tagged(FORGED))
     script = tmp_path / "tshark"
     script.write_text('#!/bin/sh\ncase "$*" in *-r*) sleep 2 ;; esac\nexec tshark "$@"\n', encoding="utf-8")
     script.chmod(0o755)

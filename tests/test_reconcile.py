@@ -16,9 +16,9 @@ from scapy.packet import Packet
 
 from postproc import tshark
 from postproc.kinds import Kind
+from postproc.reading import read_packets
 from postproc.reconcile import Reconciled, reconcile
 from postproc.sources import Source
-from postproc.task import read_packets
 
 HOPS, DELAY_S, AHEAD_S = 4, 0.02, 5.0  # between client and server; the server's clock is ahead
 DATA = ("> PA 100", "< A", "< PA 1000", "> A")
@@ -56,7 +56,7 @@ def said(
     tables = []
     for name, packets in (("client", sides[0]), ("server", change(sides[1]))):
         path = written(folder / f"{name}.pcap", packets)
-        tables.append(read_packets(Source(path, path.name, Kind.CAPTURE), tshark.find()).table)
+        tables.append(read_packets(Source(path, path.name, Kind.CAPTURE), tshark.find(), whole=True).table)
     return reconcile(*tables, complete)
 
 
@@ -182,7 +182,9 @@ def test_a_refused_syn_needs_a_witness_known_to_be_complete(tmp_path: Path) -> N
 def test_two_captures_at_one_place_are_no_witnesses_for_each_other(tmp_path: Path) -> None:
     _, server = both([*OPENED, "< R"], 0)
     path, less = written(tmp_path / "a.pcap", server), written(tmp_path / "b.pcap", server[:-1])
-    whole, cut = (read_packets(Source(each, each.name, Kind.CAPTURE), tshark.find()).table for each in (path, less))
+    whole, cut = (
+        read_packets(Source(each, each.name, Kind.CAPTURE), tshark.find(), whole=True).table for each in (path, less)
+    )
     assert evidence(reconcile(whole, cut)) == []
 
 
@@ -192,7 +194,7 @@ LABELLED = ("03_reject_midstream_r1", "06b_benign_keepalive", "09_path_change", 
 @pytest.mark.parametrize("name", LABELLED)
 def test_on_labelled_pairs_nothing_is_wrong(name: str) -> None:
     tables = {
-        side: read_packets(Source(LAB / f"{name}.{side}.pcap", name, Kind.CAPTURE), tshark.find()).table
+        side: read_packets(Source(LAB / f"{name}.{side}.pcap", name, Kind.CAPTURE), tshark.find(), whole=True).table
         for side in ("client", "server")
     }
     right = 0

@@ -64,7 +64,7 @@ def test_captures_are_all_inputs(written: Path) -> None:
     assert captures["forged.pcap"]["resets"] == 3
     assert captures["forged.pcap"]["forged"] + captures["forged.pcap"]["likely_forged"] == 1
     assert captures["deeper/quiet.pcap"]["resets"] == 0
-    assert captures["deeper/quiet.pcap"]["packets"] == 36
+    assert captures["deeper/quiet.pcap"]["packets"] == 37
 
 
 def test_flows_and_hosts_add_up_to_the_resets(written: Path) -> None:

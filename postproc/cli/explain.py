@@ -23,10 +23,10 @@ from postproc.explain import tell as tell_story
 from postproc.export import check_capture
 from postproc.kinds import kind_of
 from postproc.packets import ICMP_ERROR
+from postproc.reading import Packets, read_packets
 from postproc.resets import judged_reset
 from postproc.sources import Source
 from postproc.summary import counted
-from postproc.task import Packets, read_packets
 
 _NEAREST = 5  # resets that an error message names
 
@@ -71,7 +71,7 @@ def explain(
     if out is not None:
         spare(out, [capture])
     found = tshark.find()
-    packets = read_packets(Source(capture, capture.as_posix(), kind_of(capture)), found)
+    packets = read_packets(Source(capture, capture.as_posix(), kind_of(capture)), found, whole=True)
     tell_problems(packets.problems)
     case = _case(capture, packets, frame, rules)
     if case is None:

@@ -45,7 +45,7 @@ def case_of(paths: Sequence[Path]) -> Case:
 
 @dataclass(frozen=True)
 class Run:
-    """How to judge: by which rules, which flows to keep, over how many processes, with or without a cache."""
+    """How to judge: by which rules, which flows to keep, over how many processes, with cache and prefilter or not."""
 
     rules: Rulebook
     case: CaseFile
@@ -53,6 +53,7 @@ class Run:
     keep: bool = True
     all_flows: bool = False
     witnesses: bool = True
+    prefilter: bool = True
     heard: list[Testimony] = field(default_factory=list)
 
     def judge(self, sources: Sequence[Source]) -> list[Judged]:
@@ -61,8 +62,9 @@ class Run:
         archive = Archive()
         if self.keep:
             version = program.version if program else None
-            archive = Archive.open(sources, settings_key(self.rules, version, {"all_flows": self.all_flows}))
-        job = Job(self.rules, program, self.all_flows)
+            options = {"all_flows": self.all_flows, "prefilter": self.prefilter}
+            archive = Archive.open(sources, settings_key(self.rules, version, options))
+        job = Job(self.rules, program, self.all_flows, self.prefilter)
         with progress("judging resets", len(sources)) as report:
             judged = archive.judge(sources, job, on_this_machine(self.jobs), report)
         if self.witnesses and len(sources) > 1:

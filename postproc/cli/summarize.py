@@ -65,6 +65,9 @@ def summarize(
             "--reconcile/--no-reconcile", help="Ask captures of the same traffic at the other end what left there."
         ),
     ] = True,
+    prefilter: Annotated[
+        bool, typer.Option("--prefilter/--no-prefilter", help="Ask tshark only about packets that need it.")
+    ] = True,
     from_plugin: Annotated[
         bool, typer.Option("--from-plugin", help="Let the Wireshark plugin judge, inside tshark. Captures only.")
     ] = False,
@@ -85,7 +88,7 @@ def summarize(
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
-        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses)
+        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses, prefilter)
         judged = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)

@@ -1,0 +1,109 @@
+"""Which packets a verdict can depend on, and how few rows can stand for all others.
+
+Whole come resets, ICMP errors, the flows that they are about, and what begins and ends the other flows of hosts that
+sent resets. Of all other packets only their hosts' profiles are read, and who else sends from their MAC addresses: of
+those alike, the first and the last stand for all, so that a table of ten million packets is a few thousand rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from heuristics.fields import ACK, FIN, RST, SYN
+from postproc.packets import ICMP_ERROR, TCP, empty_table
+from postproc.quotes import TCP_QUOTED
+
+_FLAGS = pl.col("flags")
+_ENDPOINTS = ["src", "sport", "dst", "dport"]
+_IS_TCP = pl.col("kind") == TCP
+_HANDSHAKE_ANSWER = _IS_TCP & (_FLAGS & (SYN | ACK) == SYN | ACK)
+
+
+def notable() -> pl.Expr:
+    """Resets and ICMP errors: what is judged."""
+    return (pl.col("kind") == ICMP_ERROR) | (_IS_TCP & (_FLAGS & RST != 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What matters of a capture with certain resets and ICMP errors.
+
+    `flows` are endpoints in both directions, `senders` of resets; `hosts` are profiled; `errors` has the frame of each
+    error and, as `src`, the host that it is about.
+    """
+
+    flows: pl.DataFrame
+    senders: pl.Series
+    hosts: pl.Series
+    errors: pl.DataFrame
+
+    def select(self, packets: pl.DataFrame) -> pl.DataFrame:
+        """What matters of some packets of the capture; both are rows of the packets table, sorted by frame."""
+        whole = packets.with_row_index("row")
+        kept = pl.concat(
+            [
+                whole.filter(notable()),
+                whole.filter(_IS_TCP).join(self.flows, on=_ENDPOINTS, how="semi", nulls_equal=False),
+                whole.filter(self._edges()),
+            ]
+        ).unique("row", maintain_order=False)
+        rest = packets.with_row_index("row").join(kept.select("row"), on="row", how="anti")
+        return pl.concat([kept.drop("row"), self._standing_for(rest.drop("row"))]).sort("frame")
+
+    def together(self, selected: Iterable[pl.DataFrame]) -> pl.DataFrame:
+        """One table of what was selected of all packets of the capture, piece by piece."""
+        return self.select(pl.concat([empty_table(), *selected]).sort("frame"))
+
+    def _edges(self) -> pl.Expr:
+        """What times the hosts that sent resets, and what shows that the ports of the other hosts answer."""
+        senders = self.senders.implode()
+        of_sender = pl.col("src").is_in(senders) | pl.col("dst").is_in(senders)
+        answers = _HANDSHAKE_ANSWER & pl.col("src").is_in(self.hosts.implode())
+        return (_IS_TCP & (_FLAGS & (SYN | FIN) != 0) & of_sender) | answers
+
+    def _standing_for(self, rest: pl.DataFrame) -> pl.DataFrame:
+        """The first and the last of packets that are alike; their weights add up to those of all."""
+        profiled = pl.col("src").is_in(self.hosts.implode())
+        alike = [
+            pl.when(profiled).then("src").alias("host"),
+            pl.col("ip_version"),
+            pl.col("mac"),
+            (profiled & _IS_TCP).alias("tcp"),
+            pl.when(profiled).then("hop_limit").alias("hops"),
+            pl.col("since"),
+        ]
+        marked = rest.join_asof(self.errors, on="frame", by="src", check_sortedness=False)
+        groups = marked.group_by(alike).agg(
+            first=pl.col("frame").min(), last=pl.col("frame").max(), sum=pl.col("weight").sum()
+        )
+        firsts = groups.select(frame="first", new=pl.col("sum") - (pl.col("last") != pl.col("first")))
+        lasts = groups.filter(pl.col("last") != pl.col("first")).select(frame="last", new=pl.lit(1, pl.Int64))
+        return (
+            rest.join(pl.concat([firsts, lasts]), on="frame")
+            .with_columns(weight=pl.col("new").cast(pl.Int64))
+            .select(rest.columns)
+        )
+
+
+def what_matters(judged: pl.DataFrame) -> Matter:
+    """What matters where `judged` are all resets and ICMP errors of a capture, as rows of the packets table."""
+    resets = judged.filter(pl.col("kind") == TCP)
+    quoted = judged.filter(pl.col("kind") == ICMP_ERROR).select("frame", "src", pl.col("error").struct.unnest())
+    of_quoted = quoted.filter(pl.col("quoted_protocol") == TCP_QUOTED).select(
+        src="quoted_src",
+        sport=pl.col("quoted_sport").cast(pl.Int64),
+        dst="quoted_dst",
+        dport=pl.col("quoted_dport").cast(pl.Int64),
+    )
+    one_way = pl.concat([resets.select(_ENDPOINTS), of_quoted])
+    other_way = one_way.select(src="dst", sport="dport", dst="src", dport="sport")
+    hosts = pl.concat([resets["src"], quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]])
+    return Matter(
+        flows=pl.concat([one_way, other_way]).unique(),
+        senders=resets["src"].unique(),
+        hosts=hosts.unique(),
+        errors=quoted.select("frame", src="quoted_dst", since="frame").sort("frame"),
+    )

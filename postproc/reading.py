@@ -1,0 +1,143 @@
+"""One input -> the packets table, or what of it can matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from heuristics.errors import Problem
+from postproc.capture_file import UnsureError
+from postproc.columns import read_capture
+from postproc.errors import CaptureError
+from postproc.export import not_a_capture
+from postproc.fields_text import repeated
+from postproc.kinds import Kind
+from postproc.matter import notable, what_matters
+from postproc.packets import empty_table, normalise
+from postproc.prefilter import Sifted, sift
+from postproc.read_export import read_export
+from postproc.scene import Scene, Seen
+from postproc.sources import Source
+from postproc.spool import Spool
+from postproc.tshark import Tshark
+
+EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
+_NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """What was read of one input: the packets table, how many packets of any kind there were, and what was wrong.
+
+    `scene` is that of all packets, whatever is in the table.
+    """
+
+    table: pl.DataFrame
+    count: int
+    problems: tuple[Problem, ...]
+    scene: Scene
+
+
+def read_packets(source: Source, tshark: Tshark | None, *, whole: bool = False, prefilter: bool = True) -> Packets:
+    """Read one input. `tshark` may be None for exports. Raises CaptureError.
+
+    The table has what can matter to a verdict (matter.py), or all packets if `whole`. Without `prefilter`, tshark reads
+    all packets of a capture; the verdicts are the same.
+    """
+    if prefilter and not whole and source.kind not in EXPORTS:
+        with sift(source.path) as sifted, Spool() as spool:
+            if sifted is not None and (packets := _sifted(source, sifted, tshark, spool)) is not None:
+                return packets
+    with Spool() as spool:
+        return _all_read(source, tshark, spool, whole=whole)
+
+
+def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool) -> Packets | None:
+    """What matters of a capture that could be sorted; None where that went wrong."""
+    try:
+        for table in sifted.others(_needed(source, tshark)) if sifted.left else ():
+            sifted.seen.note_table(table)
+            spool.add(table)
+        judged = pl.concat([sifted.resets, *(table.filter(notable()) for table in spool)])
+        if judged.is_empty():
+            return Packets(empty_table(), sifted.packets, (), sifted.seen.scene())
+        matter = what_matters(judged)
+        table = matter.together(matter.select(table) for tables in (spool, sifted.plain()) for table in tables)
+    except (UnsureError, CaptureError):  # tshark is to say what is wrong with the file itself, not with our copy
+        return None
+    return Packets(table, sifted.packets, (), sifted.seen.scene())
+
+
+def _needed(source: Source, tshark: Tshark | None) -> Tshark:
+    if tshark is None:
+        raise CaptureError(str(source.path), "a capture cannot be read without tshark")
+    return tshark
+
+
+@dataclass(slots=True)
+class _Read:
+    """What is noted of the rows of an input while they are read."""
+
+    packets: int = 0
+    timed: int = 0
+    last: int = 0
+    in_order: bool = True
+    ip: bool = False
+    judged: list[pl.DataFrame] = field(default_factory=list)
+    of_scene: Seen = field(default_factory=Seen)
+
+    def tables(self, raw: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The packets table of each of `raw`; the text takes several times the memory."""
+        for frame in raw:
+            table = normalise(frame)
+            self.packets += frame.height
+            self.timed += frame["frame.time_epoch"].count()
+            if table.height:
+                self.ip = True
+                self.in_order = self.in_order and table["frame"][0] > self.last
+                self.last = max(self.last, table["frame"][-1])
+            self.of_scene.note_table(table)
+            self.judged.append(table.filter(notable()))
+            yield table
+
+
+def _all_read(source: Source, tshark: Tshark | None, spool: Spool, *, whole: bool) -> Packets:
+    problems: list[Problem] = []
+    seen = _Read()
+    for table in seen.tables(_raw(source, tshark, problems)):
+        spool.add(table)
+    if not seen.in_order:
+        _check_numbers(source, spool)
+    if not seen.ip and source.kind in (Kind.TEXT, Kind.UNKNOWN):
+        # tshark also "reads" pictures, JSON and other files that it takes for one packet.
+        raise not_a_capture(source.path)
+    if seen.packets > 0 and seen.timed == 0:
+        reason = "no packet has a time, so nothing is said about answers that came too soon"
+        problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
+    return Packets(_kept(spool, seen, whole=whole), seen.packets, tuple(problems), seen.of_scene.scene())
+
+
+def _kept(spool: Spool, seen: _Read, *, whole: bool) -> pl.DataFrame:
+    if whole:
+        everything: pl.DataFrame = pl.concat([empty_table(), *spool])
+        return everything.sort("frame")
+    judged = pl.concat([empty_table(), *seen.judged])
+    if judged.is_empty():
+        return empty_table()
+    matter = what_matters(judged)
+    return matter.together(matter.select(table) for table in spool)
+
+
+def _check_numbers(source: Source, spool: Spool) -> None:
+    """Raises CaptureError where two pieces have a packet of one number; within one, reading refuses it."""
+    numbers = pl.concat([table["frame"] for table in spool])
+    if numbers.is_duplicated().any():
+        raise repeated(str(source.path))
+
+
+def _raw(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    if source.kind in EXPORTS:
+        return read_export(source.path, source.kind, problems)
+    return read_capture(source.path, _needed(source, tshark), problems)
