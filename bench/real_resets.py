@@ -13,6 +13,7 @@ from pathlib import Path
 from heuristics.expressions import required_names, walk
 from heuristics.expressions.tree import Known, Name
 from heuristics.fields import ACK, distance
+from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.rulebook import Rule, Thresholds
 from heuristics.vocabulary import Value
 
@@ -59,6 +60,10 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "seq_ahead": ahead,
         "seq_foreign": ahead is not None and abs(ahead) > thresholds.seq_reach,
         "ack_ahead": _integer(row["ack_minus_expected"]) if has_ack else None,
+        "netscaler_code": netscaler_meaning(int(row["window"])),
+        "mac_new": _boolean(row["foreign_mac"]),
+        "mac_shared": True,  # not told; without a new MAC, nothing asks for it
+        "host_share": 100 if len(shown) == 1 else None,
         **_ip_ids(row),
     }
 

@@ -89,8 +89,8 @@ def test_both_sides_are_captured_and_the_rewrapped_ones_labelled(captures: Path)
 def test_a_device_speaks_for_many_hosts_and_hosts_for_themselves(captures: Path) -> None:
     refused = labels(captures, "refused-for-many-client.client")
     assert {event["node"] for event in refused["events"]} == {refused["device"]}
-    assert len({event["src"] for event in refused["events"]}) == len(refused["other_hosts"]) == 14
-    assert len(set(refused["other_hosts"].values())) == 7  # each host at another distance
+    assert len({event["src"] for event in refused["events"]}) == len(refused["other_hosts"]) == 18
+    assert len(set(refused["other_hosts"].values())) == 9  # each host at another distance
     honest = labels(captures, "many-addresses.client")
     assert {event["origin"] for event in honest["events"]} == {"endpoint"}
     assert {event["src"] for event in honest["events"]} == honest["other_hosts"].keys()

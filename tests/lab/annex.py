@@ -15,7 +15,8 @@ from .sandbox import Node
 from .topology import Topology, node_delete
 
 LINKS = 64  # before the first of the numbers that links of the annex have
-FIRST_HOST = 128  # of the server's IPv4 network: its upper half belongs to the annex
+FIRST_HOST = 160  # of an IPv4 network: what is above belongs to the annex
+UNRELATED6 = "3fff"  # RFC 9637: documentation addresses of many networks
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,22 @@ class Annex:
         lab.later(self._remove)
 
     def row(self, count: int) -> list[Host]:
-        """Hosts one behind the other."""
+        """Hosts one behind the other, of unrelated networks."""
         ways: list[tuple[Node, str]] = []
         for _ in range(count):
-            ways = self._attach(ways, 1, self._lab.rng.choice((64, 64, 128, 255)))
+            ways = self._attach(ways, self._lab.rng.choice((64, 64, 128, 255)), self._unrelated())
         return self.hosts
 
     def side_by_side(self, count: int, addresses: int = 1) -> list[Host]:
         """Hosts at one distance, all alike, as in one network; each with so many addresses."""
         hop_limit = self._lab.rng.choice((64, 64, 128, 255))
         for _ in range(count):
-            self._attach([], addresses, hop_limit)
+            self._attach([], hop_limit, self._related(addresses))
         return self.hosts
 
-    def _attach(self, ways: Sequence[tuple[Node, str]], count: int, hop_limit: int) -> list[tuple[Node, str]]:
+    def _attach(
+        self, ways: Sequence[tuple[Node, str]], hop_limit: int, addresses: dict[int, tuple[str, ...]]
+    ) -> list[tuple[Node, str]]:
         """Add a host at the end of `ways` (node and port towards the next one); returns the ways beyond it."""
         lab, topology, number = self._lab, self._lab.topology, len(self.hosts) + 1
         node = Node(f"h{number}")
@@ -62,7 +65,9 @@ class Annex:
         upper = topology.nodes[f"h{number - 1}"] if ways else topology.router(lab.plan.routers)
         link = LINKS + number
         topology.join([(upper, node.name), (node, "client")], lab.plan.spare_link(link), link)
-        host = Host(node, self._own(node, count), lab.plan.routers + len(ways))
+        for version, length in ((4, 32), (6, 128)):
+            node.ip([f"addr add {address}/{length} dev lo" for address in addresses[version]])
+        host = Host(node, addresses, lab.plan.routers + len(ways))
         peer = topology.ports[node.name, "client"].peer
         node.ip([f"route add default via {peer[4]}", f"route add default via {peer[6]}"])
         ways = [*ways, (upper, node.name)]
@@ -71,15 +76,22 @@ class Annex:
         lab.meet(node, "client", [*host.addresses[4], *host.addresses[6]], host.hops, ways[0][1])
         return ways
 
-    def _own(self, node: Node, count: int) -> dict[int, tuple[str, ...]]:
-        first, self._used = self._used + 1, self._used + count
-        numbers = range(first, first + count)
-        addresses = {
-            4: tuple(f"{self._lab.plan.server4}.{FIRST_HOST + n}" for n in numbers),
-            6: tuple(f"{self._lab.plan.site}:ff10::{n:x}" for n in numbers),
+    def _related(self, count: int) -> dict[int, tuple[str, ...]]:
+        """The next addresses of the server's own network."""
+        numbers = range(self._used + 1, self._used + count + 1)
+        self._used += count
+        plan = self._lab.plan
+        return {
+            4: tuple(f"{plan.server4}.{FIRST_HOST + n}" for n in numbers),
+            6: tuple(f"{plan.site}:ff10::{n:x}" for n in numbers),
         }
-        node.ip([f"addr add {a}/32 dev lo" for a in addresses[4]] + [f"addr add {a}/128 dev lo" for a in addresses[6]])
-        return addresses
+
+    def _unrelated(self) -> dict[int, tuple[str, ...]]:
+        """The next address, of another network than the one before."""
+        self._used += 1
+        plan, n = self._lab.plan, self._used
+        network = (plan.server4, plan.links4, plan.client4)[n % 3]
+        return {4: (f"{network}.{FIRST_HOST + n}",), 6: (f"{UNRELATED6}:{n:x}::{n:x}",)}
 
     def _lead(self, host: Host, ways: Sequence[tuple[Node, str]]) -> None:
         """Routes to the host on every router of the path and every host before it."""

@@ -11,7 +11,7 @@ from ..annex import Annex, Host
 from ..lab import VERSIONS, Lab
 from . import scenario
 
-HOSTS = 7
+HOSTS = 9
 ID_RUN = 2048  # how long the counter of a host with one counter runs before it starts anew
 
 
@@ -38,7 +38,7 @@ def _be_seen(lab: Lab, hosts: Sequence[Host]) -> None:
         for version in VERSIONS if how != "nothing" else ():
             address = lab.rng.choice(host.addresses[version])
             if how == "ping":
-                lab.client.run("ping", f"-{version}", "-n", "-c2", "-i0.05", "-W1", address, check=False)
+                lab.client.run("ping", f"-{version}", "-n", "-c3", "-i0.05", "-W1", address, check=False)
                 continue
             with contextlib.suppress(OSError), contextlib.closing(lab.dial(version, port, to=address)) as connection:
                 lab.talk(connection, 2)
