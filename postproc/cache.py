@@ -11,62 +11,27 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from heuristics.errors import Problem
-from heuristics.rulebook import Rulebook
 from postproc.atomic import whole_file
 from postproc.errors import OutputError
-from postproc.flow_table import FLOW_SCHEMA
 from postproc.reconcile import Reconciled
 from postproc.records import from_plain, schema_of, to_plain
-from postproc.resets import JudgedReset
-from postproc.scene import Scene
 from postproc.sources import Source
+from postproc.stored import STORED, from_row, to_row
 from postproc.task import Done, Judged, content_hash, file_stamp
 from postproc.tshark import Tshark, Version, asked_version, find
 
 FOLDER = ".rstorigin"
 _RESULTS = "results"
 _KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
-_PACKAGES = ("heuristics", "postproc")
-
-_SCHEMA: dict[str, pl.DataType] = {
-    "path": pl.String(),
-    "size": pl.Int64(),
-    "mtime_ns": pl.Int64(),
-    "content": pl.String(),
-    "packets": pl.Int64(),
-    "problems": pl.List(pl.Struct({"reason": pl.String(), "hint": pl.String()})),
-    "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
-    "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
-    "flows": pl.List(pl.Struct(FLOW_SCHEMA)),
-    "scene": pl.Struct(schema_of(Scene)),
-}
-
-
 _PAIR_SCHEMA = schema_of(Reconciled)
-
-
-def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[str, Any]) -> str:
-    """Names everything but the capture that a result depends on."""
-    settings = {
-        "program": _program_hash(),
-        "polars": pl.__version__,
-        "rulebook": rulebook.hash,
-        "tshark": tshark,
-        "options": dict(options),
-    }
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass
@@ -93,7 +58,7 @@ class Cache:
         row = self.known.get(source.name)
         if row is None or (row["size"], row["mtime_ns"]) != file_stamp(source.path):
             return None
-        return _judged(row, source)
+        return from_row(row, source)
 
     def find_content(self, source: Source) -> Judged | None:
         """What is known of a file of the same content, whatever its name and time; kept under the new ones.
@@ -110,13 +75,13 @@ class Cache:
             return None
         size, mtime_ns = stamp
         self._keep(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
-        return _judged(row, source)
+        return from_row(row, source)
 
     def store(self, source: Source, done: Done) -> None:
         """Keep a result. What could not be read is tried again next time; so is what changed while it was read."""
         if not done.judged.readable or done.stamp is None or done.stamp != file_stamp(source.path):
             return
-        self._keep(_row(source, done))
+        self._keep(to_row(source.name, done))
 
     def forget_missing(self, names: set[str]) -> None:
         """Remove the results of files that are no longer in the case."""
@@ -134,7 +99,7 @@ class Cache:
         self._write(f"pair-{key}.parquet", to_plain(reconciled), _PAIR_SCHEMA)
 
     def _keep(self, row: dict[str, Any]) -> None:
-        self._write(_place(row["path"]), row, _SCHEMA)
+        self._write(_place(row["path"]), row, STORED)
 
     def _write(self, name: str, row: dict[str, Any], schema: dict[str, pl.DataType]) -> None:
         if self.trouble:
@@ -189,9 +154,9 @@ def _read(folder: Path) -> list[dict[str, Any]]:
     if not paths:
         return []
     try:
-        return pl.read_parquet(paths, schema=_SCHEMA).to_dicts()
+        return pl.read_parquet(paths, schema=STORED).to_dicts()
     except (pl.exceptions.PolarsError, OSError):  # one of them is damaged, or has just been let go
-        return [row for path in paths for row in _read_one(path, _SCHEMA)]
+        return [row for path in paths for row in _read_one(path, STORED)]
 
 
 def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:
@@ -204,62 +169,3 @@ def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]
 def _place(name: str) -> str:
     """The name of the file that holds the result of the capture at this path within the case."""
     return f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
-
-
-def _row(source: Source, done: Done) -> dict[str, Any]:
-    assert done.stamp is not None
-    size, mtime_ns = done.stamp
-    judged = done.judged
-    return {
-        "path": source.name,
-        "size": size,
-        "mtime_ns": mtime_ns,
-        "content": judged.content,
-        "packets": judged.packets,
-        "problems": [{"reason": problem.reason, "hint": problem.hint} for problem in judged.problems],
-        "resets": to_plain(judged.resets),
-        "errors": to_plain(judged.errors),
-        "flows": judged.flows.to_dicts(),
-        "scene": to_plain(judged.scene),
-    }
-
-
-def _judged(row: Mapping[str, Any], source: Source) -> Judged:
-    """The result under the name that the file has now."""
-
-    def renamed(each: Mapping[str, Any]) -> JudgedReset:
-        judged = from_plain(JudgedReset, each)
-        if judged.row.capture == source.name:
-            return judged
-        return replace(judged, row=replace(judged.row, capture=source.name))
-
-    return Judged(
-        name=source.name,
-        packets=row["packets"],
-        resets=tuple(map(renamed, row["resets"])),
-        problems=tuple(Problem(str(source.path), "", "", each["reason"], each["hint"]) for each in row["problems"]),
-        errors=tuple(map(renamed, row["errors"])),
-        flows=pl.DataFrame(row["flows"], schema=FLOW_SCHEMA),
-        content=row["content"],
-        scene=from_plain(Scene, row["scene"]),
-    )
-
-
-@cache
-def _program_hash() -> str:
-    """Of our own source: other code may judge otherwise, whatever its version number."""
-    digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for name, content in _sources(files(package)):
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable) -> list[tuple[str, bytes]]:
-    found = []
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            found += _sources(entry)
-        elif entry.name.endswith(".py"):
-            found.append((entry.name, entry.read_bytes()))
-    return found

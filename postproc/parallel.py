@@ -59,7 +59,7 @@ def _over_pool(
         def hand_out() -> None:
             for index, item in waiting:
                 handed_out[index] = item
-                with _interrupts_held():
+                with interrupts_held():
                     futures[pool.submit(_work, item)] = index
                 if len(futures) >= processes * _WAITING:
                     return
@@ -76,7 +76,7 @@ def _over_pool(
 
 def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDiedError:
     try:
-        with _pool(task, 1) as pool, _interrupts_held():
+        with _pool(task, 1) as pool, interrupts_held():
             future: Future[_Result] = pool.submit(_work, item)
         return future.result()
     except BrokenProcessPool:
@@ -98,7 +98,7 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -18,12 +18,16 @@ _NAME_SOMETHING = "name a capture, a fields export, or a folder that holds some"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to read. `name` is what the column `capture` calls it: relative to `case`, the folder given, if any."""
+    """One file to read. `name` is what the column `capture` calls it: relative to `case`, the folder given, if any.
+
+    `url` is where it has to be fetched from, if it is not on this machine.
+    """
 
     path: Path
     name: str
     kind: Kind
     case: Path | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from postproc.errors import CaptureError
 from postproc.flow_table import flow_table, no_flows
 from postproc.icmp import judged_errors
 from postproc.reading import EXPORTS, read_packets
+from postproc.remote import fetched, under_its_name
 from postproc.resets import JudgedReset
 from postproc.scene import NO_SCENE, Scene
 from postproc.sources import Source
@@ -65,6 +66,17 @@ class Job:
 
     def __call__(self, source: Source) -> Done:
         """Judge one input. What cannot be read gives a problem, no exception."""
+        if source.url is None:
+            return self._judged(source)
+        try:
+            with fetched(source) as copy:
+                done = self._judged(copy)
+        except CaptureError as error:
+            return Done(unreadable(source, error))
+        problems = under_its_name(done.judged.problems, copy, source)
+        return Done(replace(done.judged, problems=problems))
+
+    def _judged(self, source: Source) -> Done:
         stamp = file_stamp(source.path)
         judged = judge_source(source, self.rulebook, self.tshark, all_flows=self.all_flows, prefilter=self.prefilter)
         if stamp is None or not judged.readable:

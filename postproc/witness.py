@@ -7,18 +7,21 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Origin, Verdict, suspicion, suspicion_limits, verdict_at
 from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
-from postproc.errors import CaptureError
+from postproc.errors import CaptureError, TsharkError
 from postproc.parallel import WorkerDiedError
 from postproc.reading import read_packets
 from postproc.reconcile import Reconciled, reconcile
+from postproc.remote import fetched
 from postproc.resets import JudgedReset
 from postproc.sources import Source
-from postproc.task import Judged
-from postproc.tshark import Tshark
+from postproc.task import Judged, needs_tshark
+from postproc.tshark import find
 
 _CLOCKS_US = 600_000_000  # clocks that differ by more than ten minutes are not looked at
 _NOTHING = Reconciled((), None)
@@ -35,18 +38,19 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The task of comparing one pair; what cannot be read twice says nothing."""
-
-    tshark: Tshark | None
+    """The task of comparing one pair, on this machine; what cannot be read twice says nothing."""
 
     def __call__(self, pair: Pair) -> Reconciled:
         """Read both whole, and reconcile them."""
         try:
-            both = (pair.capture, pair.witness)
-            packets, witness = (read_packets(source, self.tshark, whole=True).table for source in both)
-        except CaptureError:
+            return reconcile(_whole(pair.capture), _whole(pair.witness), pair.complete)
+        except (CaptureError, TsharkError):
             return _NOTHING
-        return reconcile(packets, witness, pair.complete)
+
+
+def _whole(source: Source) -> pl.DataFrame:
+    with fetched(source) as copy:
+        return read_packets(copy, find() if needs_tshark(copy) else None, whole=True).table
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from cases import PROGRAM, counting_tshark, environment, reads, small_case, tagg
 from commandline import FORGED, run
 
 from heuristics.rulebook import load
-from postproc.cache import Cache, settings_key
+from postproc.cache import Cache
+from postproc.settings import settings_key
 from postproc.sources import find_sources
 from postproc.task import Job
 from postproc.tshark import find

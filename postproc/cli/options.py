@@ -26,6 +26,12 @@ RulebookOption = Annotated[
     typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
 ]
 
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...", help="Captures, exports, and case folders that hold some at any depth; URLs of them too."
+    ),
+]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: one for each core.")
 ]

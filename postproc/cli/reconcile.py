@@ -19,10 +19,11 @@ from postproc import escape
 from postproc.archive import cores
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, RulebookOption
-from postproc.cli.run import Run, case_of
+from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.run import Run, case_of, find_all
+from postproc.remote import is_url
 from postproc.resets import ResetRow
-from postproc.sources import Source, find_sources
+from postproc.sources import Source
 from postproc.summary import counted
 from postproc.task import Judged
 from postproc.witness import Testimony
@@ -46,10 +47,7 @@ class Row:
 
 
 def reconcile(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", help="Captures of the same traffic from both ends, or folders of them."),
-    ],
+    paths: PathsArgument,
     format_: Annotated[Format, typer.Option("--format", help="How to write what is found.")] = Format.TABLE,
     rulebook: RulebookOption = None,
     output: Annotated[
@@ -63,10 +61,10 @@ def reconcile(
     A capture is a witness for an address when all packets of that address in it come from 0 hops away, or when
     case.toml says so. Where a doubt is left, nothing is said. `rstorigin summarize` weighs the same findings.
     """
-    case = case_of(paths)
+    case = case_of([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
-    found = find_sources(paths)
-    inputs = [source.path for source in found.files] + overlays
+    found = find_all(paths)
+    inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         spare(output, inputs)
     if len(found.files) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +11,16 @@ from heuristics.errors import visible
 from heuristics.rulebook import Rulebook
 from postproc import tshark
 from postproc.archive import Archive, Report, on_this_machine
-from postproc.cache import remembered_tshark, settings_key
+from postproc.cache import remembered_tshark
 from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
+from postproc.cluster import connected
 from postproc.errors import UsageError
 from postproc.parallel import over_processes
-from postproc.sources import Source
+from postproc.remote import find_remote, is_url
+from postproc.settings import settings_key
+from postproc.sources import Source, Sources, find_sources
 from postproc.task import Job, Judged, needs_tshark
 from postproc.tshark import Tshark
 from postproc.witness import Compare, Testimony, rejudged, testimonies
@@ -43,6 +46,16 @@ def case_of(paths: Sequence[Path]) -> Case:
     return Case(file, folder / file.rulebook if file.rulebook else None)
 
 
+def find_all(paths: Sequence[str]) -> Sources:
+    """The files at these paths and URLs. Raises RemoteError."""
+    local = find_sources([Path(path) for path in paths if not is_url(path)])
+    remote = [find_remote(path) for path in paths if is_url(path)]
+    return Sources(
+        (*local.files, *(source for each in remote for source in each.files)),
+        (*local.problems, *(problem for each in remote for problem in each.problems)),
+    )
+
+
 @dataclass(frozen=True)
 class Run:
     """How to judge: by which rules, which flows to keep, over how many processes, with cache and prefilter or not."""
@@ -54,29 +67,30 @@ class Run:
     all_flows: bool = False
     witnesses: bool = True
     prefilter: bool = True
+    cluster: str | None = None
     heard: list[Testimony] = field(default_factory=list)
 
     def judge(self, sources: Sequence[Source]) -> list[Judged]:
         """What comes of each source, in order; what witnesses said is in `heard` afterwards."""
-        program = self._tshark(sources)
         archive = Archive()
-        if self.keep:
-            version = program.version if program else None
-            options = {"all_flows": self.all_flows, "prefilter": self.prefilter}
-            archive = Archive.open(sources, settings_key(self.rules, version, options))
-        job = Job(self.rules, program, self.all_flows, self.prefilter)
-        with progress("judging resets", len(sources)) as report:
-            judged = archive.judge(sources, job, on_this_machine(self.jobs), report)
+        with connected(self.cluster) if self.cluster else nullcontext() as cluster:
+            program = None if cluster else self._tshark(sources)
+            version = cluster.version if cluster else program.version if program else None
+            if self.keep:
+                options = {"all_flows": self.all_flows, "prefilter": self.prefilter}
+                archive = Archive.open(sources, settings_key(self.rules, version, options))
+            job = Job(self.rules, program, self.all_flows, self.prefilter)
+            runner = cluster.run if cluster else on_this_machine(self.jobs)
+            with progress("judging resets", len(sources)) as report:
+                judged = archive.judge(sources, job, runner, report)
         if self.witnesses and len(sources) > 1:
-            self.heard.extend(self._testimonies(sources, judged, archive, program))
+            self.heard.extend(self._testimonies(sources, judged, archive))
             judged = rejudged(judged, self.heard, self.rules)
         for trouble in archive.troubles:
             tell(visible(f"results are not kept: {trouble}"))
         return judged
 
-    def _testimonies(
-        self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None
-    ) -> list[Testimony]:
+    def _testimonies(self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive) -> list[Testimony]:
         def report(pairs: int) -> Report:
             return bars.enter_context(progress("comparing captures", pairs))
 
@@ -86,7 +100,7 @@ class Run:
                 judged,
                 self.case,
                 archive,
-                Compare(program),
+                Compare(),
                 lambda compare, pairs: over_processes(compare, pairs, self.jobs),
                 report,
             )

@@ -14,10 +14,11 @@ from postproc import outputs, tables, tshark
 from postproc.archive import cores
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, RulebookOption
+from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import progress
-from postproc.cli.run import Run, case_of
-from postproc.sources import Source, find_sources
+from postproc.cli.run import Run, case_of, find_all
+from postproc.remote import is_url
+from postproc.sources import Source
 from postproc.summary import Summary, summarise
 from postproc.task import Judged
 
@@ -30,10 +31,7 @@ class Flows(StrEnum):
 
 
 def summarize(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="PATH...", help="Captures, exports, and case folders that hold some at any depth."),
-    ],
+    paths: PathsArgument,
     format_: Annotated[
         Format,
         typer.Option(
@@ -68,33 +66,38 @@ def summarize(
     prefilter: Annotated[
         bool, typer.Option("--prefilter/--no-prefilter", help="Ask tshark only about packets that need it.")
     ] = True,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Judge on this Dask scheduler's workers; local: start some."),
+    ] = None,
     from_plugin: Annotated[
         bool, typer.Option("--from-plugin", help="Let the Wireshark plugin judge, inside tshark. Captures only.")
     ] = False,
 ) -> None:
     """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
-    case = case_of(paths)
+    local = [Path(path) for path in paths if not is_url(path)]
+    case = case_of(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    found = find_sources(paths)
+    found = find_all(paths)
     if not found.files:
         tell_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
-    inputs = [source.path for source in found.files] + overlays
+    inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         spare(output, inputs)
     if out is not None:
-        tables.check_folder(out, [*inputs, *paths], force=force)
+        tables.check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
-        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses, prefilter)
+        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses, prefilter, cluster)
         judged = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
         content = tables.tables(summary, judged, case.file.networks)
-        tables.write_tables(out, content, rules, [*inputs, *paths], force=force)
+        tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     write_result(_written(summary, format_, top), output, inputs)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)

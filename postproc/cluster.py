@@ -1,0 +1,123 @@
+"""The per-capture task on a Dask cluster: an existing scheduler, or one that is started here.
+
+Workers read captures by the same path as we do, or by URL. Each result comes back as one row of Parquet. A worker that
+dies costs time: Dask gives its captures to others, until one capture has taken several workers with it.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import polars as pl
+
+from heuristics.errors import RstoriginError, visible
+from postproc import tshark
+from postproc.archive import cores
+from postproc.errors import TsharkError
+from postproc.parallel import WorkerDiedError, interrupts_held
+from postproc.settings import program_hash
+from postproc.sources import Source
+from postproc.stored import STORED, from_row, to_row
+from postproc.task import Done, Job, Stamp
+from postproc.tshark import Tshark, Version
+
+LOCAL = "local"
+_CONNECT_S = 20
+
+
+class ClusterError(RstoriginError):
+    """A cluster that cannot be used. Its text says what to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A connection; `version` is that of the tshark on all its workers, None where none of them has one."""
+
+    client: Any
+    version: Version | None
+
+    def run(self, job: Job, sources: Sequence[Source]) -> Iterator[tuple[int, Done | WorkerDiedError]]:
+        """The job over all sources; see postproc.archive.Runner. Raises ClusterError."""
+        from distributed import KilledWorker, as_completed
+
+        sent = self.client.scatter(replace(job, tshark=None), broadcast=True, hash=False)
+        places = [source if source.url else replace(source, path=source.path.resolve()) for source in sources]
+        futures = self.client.map(_work, places, job=sent, pure=False)
+        index = {future.key: place for place, future in enumerate(futures)}
+        for future in as_completed(futures, loop=self.client.loop):  # type: ignore[no-untyped-call]
+            place = index[future.key]
+            try:
+                row, stamp = future.result()
+            except KilledWorker:
+                yield place, WorkerDiedError()
+                continue
+            yield place, _received(row, stamp, sources[place])
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Cluster]:
+    """The cluster at `address`, or one of this machine's cores for "local". Raises ClusterError."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ClusterError("Dask is not installed: pip install 'rstorigin[cluster]'") from None
+    connect, start_here = cast("Any", Client), cast("Any", LocalCluster)  # Dask has no types
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails shows in the results
+    with ExitStack() as stack:
+        try:
+            with interrupts_held():  # else each of its processes prints a traceback
+                if address == LOCAL:
+                    local = start_here(cores(), threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
+                    address = stack.enter_context(local)
+                client = stack.enter_context(connect(address, timeout=_CONNECT_S, set_as_default=False))
+        except (OSError, ValueError, TypeError) as error:
+            raise ClusterError(visible(f"no Dask scheduler at {address}: {error}; start one: dask scheduler")) from None
+        yield Cluster(client, _agreed(client))
+
+
+def _agreed(client: Any) -> Version | None:
+    """The tshark of the workers. Raises ClusterError where they would not all judge alike."""
+    try:
+        known = client.run(_identity)
+    except Exception as error:  # whatever a worker without our packages raises
+        raise ClusterError(visible(f"a worker cannot run rstorigin: {error}; install it there")) from None
+    if not known:
+        raise ClusterError("the cluster has no workers: start some: dask worker ADDRESS")
+    strangers = [worker for worker, (program, _) in known.items() if program != program_hash()]
+    if strangers:
+        raise ClusterError(visible(f"another rstorigin than here on {', '.join(strangers)}: install the same one"))
+    versions = {version for _, version in known.values()}
+    if len(versions) > 1:
+        found = ", ".join(f"{worker}: {version}" for worker, (_, version) in known.items())
+        raise ClusterError(visible(f"the workers have different tsharks ({found}): install the same one"))
+    version: Version | None = versions.pop()
+    return version
+
+
+def _identity() -> tuple[str, Version | None]:
+    found = _tshark()
+    return program_hash(), found.version if found else None
+
+
+def _tshark() -> Tshark | None:
+    try:
+        return tshark.find()
+    except TsharkError:
+        return None
+
+
+def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
+    """On a worker: judge one source, with this machine's tshark."""
+    done = replace(job, tshark=_tshark())(source)
+    row = io.BytesIO()
+    pl.DataFrame([to_row(source.name, done)], schema=STORED).write_parquet(row)
+    return row.getvalue(), done.stamp
+
+
+def _received(row: bytes, stamp: Stamp | None, source: Source) -> Done:
+    return Done(from_row(pl.read_parquet(io.BytesIO(row), schema=STORED).row(0, named=True), source), stamp)
