@@ -13,7 +13,7 @@ PLUGIN := plugins/rstorigin.lua
 .DEFAULT_GOAL := help
 # Targets share .venv and apt's lock: one after another, also with -j.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev demo plugin docs test lint test-versions lab clean
+.PHONY: help setup setup-dev demo plugin docs test lint test-versions test-gui pictures lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,16 @@ lint: ## check style and types, Python and Lua
 	luac5.2 -p $(PLUGIN)
 	luac5.4 -p $(PLUGIN)
 	luacheck plugins
+
+test-gui: ## run the tests that drive Wireshark's window, on a screen of their own
+	@scripts/system-packages.sh run gui
+	@scripts/venv.sh dev
+	$(BIN)/python -m pytest -m gui tests/test_gui.py $(PYTEST_ARGS)
+
+pictures: ## make the pictures in docs/pictures anew; look at them
+	@scripts/system-packages.sh run gui
+	@scripts/venv.sh dev
+	PYTHONPATH=.:tests $(BIN)/python tests/pictures.py docs/pictures
 
 # Status 77 says: cannot be had on this machine, and the script has told why.
 test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs root, or sudo)

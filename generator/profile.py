@@ -23,14 +23,14 @@ class Column(NamedTuple):
 
 COLUMNS = (
     Column("No.", "%m", 60),
-    Column("Time", "%t", 90),
-    Column("Source", "%s", 160),
-    Column("Destination", "%d", 160),
-    Column("Hop limit", "rstorigin.hop_limit", 75),
+    Column("Time", "%t", 100),
+    Column("Source", "%s", 140),
+    Column("Destination", "%d", 140),
+    Column("Hop limit", "rstorigin.hop_limit", 72),
     Column("Hop delta", "rstorigin.hop_delta", 75),
     Column("RST verdict", "rstorigin.verdict", 125),
-    Column("Suspicion", "rstorigin.suspicion", 80),
-    Column("Evidence", "rstorigin.evidence", 280),
+    Column("Suspicion", "rstorigin.suspicion", 78),
+    Column("Evidence", "rstorigin.evidence", 250),
     Column("Info", "%i", 560),
 )
 

@@ -6,6 +6,7 @@
 #   run       python, tshark
 #   lua       Lua 5.2 and 5.4, interpreter and compiler: the languages of Wireshark 4.0 and 4.4
 #   lint      luacheck
+#   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, ImageMagick
 #   versions  debootstrap and Debian's keys, for scripts/wireshark-versions.sh
 #
 # Does nothing, and needs no rights, where nothing is missing. Where it cannot install, it names what to install by
@@ -44,7 +45,7 @@ need_python() {
 }
 
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || { sed -n '4,10s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+[ $# -gt 0 ] || { sed -n '4,11s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
 for group; do
     case $group in
     python) need_python ;;
@@ -59,12 +60,19 @@ for group; do
         need luac5.4 lua5.4 'Lua 5.4, as the commands lua5.4 and luac5.4'
         ;;
     lint) need luacheck lua-check 'luacheck (elsewhere: luarocks install luacheck)' ;;
+    gui)
+        need wireshark wireshark 'wireshark, of the same version as tshark'
+        need Xvfb xvfb 'Xvfb'
+        need openbox openbox 'openbox'
+        need xdotool xdotool 'xdotool'
+        need import imagemagick 'ImageMagick'
+        ;;
     versions)
         need debootstrap debootstrap 'debootstrap'
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ||
             want debian-archive-keyring 'debian-archive-keyring, the keys that debootstrap checks Debian with'
         ;;
-    *) echo "$0: no group '$group' (python, run, lua, lint, versions)" >&2 && exit 2 ;;
+    *) echo "$0: no group '$group' (python, run, lua, lint, gui, versions)" >&2 && exit 2 ;;
     esac
 done
 [ -n "$packages" ] || exit 0
@@ -89,7 +97,7 @@ fi
 echo "installing: $packages" >&2
 export DEBIAN_FRONTEND=noninteractive
 # Only root shall capture on this machine, unless its owner says otherwise: we read files.
-case " $packages " in *" tshark "*)
+case " $packages " in *" tshark "* | *" wireshark "*)
     if have debconf-set-selections; then
         echo 'wireshark-common wireshark-common/install-setuid boolean false' | $as_root debconf-set-selections
     fi

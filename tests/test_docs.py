@@ -8,6 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from generator.profile import BUTTONS, COLUMNS, MACROS
 from heuristics.rulebook import Thresholds, load
 from postproc.cli.rules import app
 
@@ -40,3 +41,28 @@ def test_overlay_in_the_rulebook_chapter_is_good(tmp_path: Path) -> None:
     rulebook = load(overlays=[overlay])
     assert rulebook.rule("our_ips").weight == 250
     assert not rulebook.rule("after_fin").enabled
+
+
+def test_the_wireshark_chapter_names_everything() -> None:
+    text = (DOCS / "wireshark.md").read_text(encoding="utf-8")
+    plugin = (DOCS.parent / "plugins" / "rstorigin.lua").read_text(encoding="utf-8")
+    fields_of_plugin = set(re.findall(r'ProtoField\.\w+\("(rstorigin\.\w+)"', plugin))
+    assert len(fields_of_plugin) > 20
+    for name in sorted(fields_of_plugin):
+        assert f"`{name}`" in text, name
+    for button in BUTTONS:
+        assert f"| {button.label} |" in text
+    for macro in MACROS:
+        assert f"${{{macro.name}" in text
+    for column in COLUMNS:
+        if column.format.startswith("rstorigin."):
+            assert f"| {column.title} |" in text
+
+
+def test_pictures_are_there_and_all_of_them_are_shown() -> None:
+    shown = set()
+    for page in (DOCS / "wireshark.md", DOCS.parent / "README.md"):
+        for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / picture).is_file(), picture
+            shown.add((page.parent / picture).resolve())
+    assert shown == {path.resolve() for path in (DOCS / "pictures").iterdir()}

@@ -90,7 +90,7 @@ class Wireshark:
                     words.append(str(self._inside(copy)))
                 else:
                     words.append(argument)
-            _give_away(home)
+            give_away(home)
             return subprocess.run(
                 [*self.command, f"HOME={self._inside(home)}", program, *words],
                 stdin=subprocess.DEVNULL,
@@ -120,7 +120,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _give_away(home: Path) -> None:
+def give_away(home: Path) -> None:
     """Make `home` and all in it the ordinary user's, when we are root."""
     if os.geteuid() == 0:
         for path in (home, *home.rglob("*")):
