@@ -270,21 +270,15 @@ local experts = {
 rstorigin.experts = { experts["forged"], experts["likely forged"] }
 
 -- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
--- relative sequence numbers) is left alone, so that settings cannot change a verdict.
+-- relative sequence numbers) is left alone, so that settings cannot change a verdict. Every field read slows Wireshark
+-- down in every packet that has it, so most of the IPv4 and TCP headers are read from their bytes: see "Packet".
 local read = {
   time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
   eth_src = Field.new("eth.src"),
   ip = Field.new("ip"),
   ipv6 = Field.new("ipv6"),
   tcp = Field.new("tcp"),
-  ip_src = Field.new("ip.src"),
   ip_dst = Field.new("ip.dst"),
-  ip_ttl = Field.new("ip.ttl"),
-  ip_id = Field.new("ip.id"),
-  ip_df = Field.new("ip.flags.df"),
-  ip_dsfield = Field.new("ip.dsfield"),
-  ip_tos = Field.new("ip.tos"), -- the same byte, where a preference asks for its meaning before 1998
-  ip_proto = Field.new("ip.proto"),
   ipv6_src = Field.new("ipv6.src"),
   ipv6_dst = Field.new("ipv6.dst"),
   ipv6_hlim = Field.new("ipv6.hlim"),
@@ -295,13 +289,7 @@ local read = {
   icmp_code = Field.new("icmp.code"),
   icmpv6_type = Field.new("icmpv6.type"),
   icmpv6_code = Field.new("icmpv6.code"),
-  sport = Field.new("tcp.srcport"),
-  dport = Field.new("tcp.dstport"),
-  seq = Field.new("tcp.seq_raw"),
-  ack = Field.new("tcp.ack_raw"),
-  header_len = Field.new("tcp.hdr_len"),
   flags = Field.new("tcp.flags"),
-  window = Field.new("tcp.window_size_value"),
   payload_len = Field.new("tcp.len"),
   tsval = Field.new("tcp.options.timestamp.tsval"),
   reset_cause = Field.new("tcp.reset_cause"),
@@ -366,7 +354,7 @@ end
 -- An address as its bytes: its text would change with name resolution.
 local function address(field, index)
   local info = select(index or 1, field())
-  return info and info.range:raw()
+  return info and (info.range and info.range:raw() or info.value)
 end
 
 -- The last of several, in tunnels the one nearest to the packet.
@@ -399,6 +387,57 @@ local function capture_time(pinfo)
   first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
   return time.secs * 1000000 + math.floor(time.nsecs / 1000)
 end
+
+-- The captured bytes of a header without options, from the data it stands in: the frame, or what was reassembled.
+local function header_bytes(info)
+  return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
+end
+
+-- Makes what is used like a Field out of bytes of a header: called, it gives one item for each header that has them.
+local function field_of(header, last, take_value)
+  return function()
+    local found = {}
+    for _, info in ipairs { header() } do
+      local bytes = header_bytes(info)
+      if #bytes >= last and (header ~= read.ip or byte(bytes, 1) % 16 >= 5) then -- else Wireshark calls it bogus
+        found[#found + 1] = { value = take_value(bytes) }
+      end
+    end
+    return table.unpack(found)
+  end
+end
+
+local function number_at(first, last)
+  return function(bytes)
+    local number = 0
+    for index = first, last do
+      number = number * 256 + byte(bytes, index)
+    end
+    return number
+  end
+end
+
+local function ipv4_field(first, last, take_value)
+  return field_of(read.ip, last, take_value or number_at(first, last))
+end
+
+local function tcp_field(first, last, take_value)
+  return field_of(read.tcp, last, take_value or number_at(first, last))
+end
+
+read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
+read.ip_ttl, read.ip_proto = ipv4_field(9, 9), ipv4_field(10, 10)
+read.ip_df = ipv4_field(7, 7, function(bytes)
+  return byte(bytes, 7) % 128 >= 64
+end)
+read.ip_src = ipv4_field(13, 16, function(bytes)
+  return sub(bytes, 13, 16)
+end)
+read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
+read.window = tcp_field(15, 16)
+read.header_len = tcp_field(13, 13, function(bytes)
+  return math.floor(byte(bytes, 13) / 16) * 4
+end)
 
 -- Index of the first header whose payload is `protocol`.
 local function position(field, protocol)
@@ -583,7 +622,7 @@ local function decode_habits()
     current.flow_label = (b2 % 16 * 256 + b3) * 256 + b4
   elseif ipv4 then
     current.df = value(read.ip_df, ipv4)
-    current.tos = value(read.ip_dsfield, ipv4) or value(read.ip_tos, ipv4)
+    current.tos = value(read.ip_tos, ipv4)
   else
     current.flow_label = value(read.ipv6_flow, ipv6)
     current.tos = value(read.ipv6_tclass, ipv6)
@@ -4214,7 +4253,7 @@ do
       end
     elseif word == "help" then
       io.stdout:write(HELP)
-    elseif word then
+    elseif word and word ~= "rstorigin" then -- from 4.4 on, Wireshark tells a plugin in its folder its own name
       io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
     end
   end

@@ -40,6 +40,7 @@ def shown(wireshark: Wireshark, capture: Path, *options: str | Path) -> str:
     result = wireshark.tshark("-r", capture, *options, plugins=[PLUGIN])
     assert "_ws.lua" not in result.stdout
     assert "Lua" not in result.stderr
+    assert "rstorigin:" not in result.stderr
     return result.stdout
 
 
