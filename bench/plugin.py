@@ -1,7 +1,7 @@
 """What the plugin costs in tshark: user CPU against tshark without it, and memory of its state. Prints a table.
 
-    .venv/bin/python bench/plugin.py                     # 200,000 packets, 5 rounds
-    .venv/bin/python bench/plugin.py --packets 50000 --rounds 3
+    .venv/bin/python -m bench.plugin                     # 200,000 packets, 5 rounds
+    .venv/bin/python -m bench.plugin --packets 50000 --rounds 3
 
 Each round runs tshark without the plugin, with an empty post-dissector, and with the plugin, one after the other, so
 that a busy machine slows all three alike; ratios are those of the round, and the median of the rounds is shown. State
@@ -19,8 +19,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from traffic import write
-
+from bench.traffic import write
 from generator.render import PLUGIN_NAME
 
 ROOT = Path(__file__).parents[1]

@@ -1,7 +1,7 @@
 """Captures to measure with: many TCP connections as clients have them, of which few or all end in a reset.
 
-    .venv/bin/python bench/traffic.py OUT.pcap --packets 200000 --resets 1   # every hundredth connection
-    .venv/bin/python bench/traffic.py OUT.pcap --packets 200000 --resets 100 # every one
+    .venv/bin/python -m bench.traffic OUT.pcap --packets 200000 --resets 1   # every hundredth connection
+    .venv/bin/python -m bench.traffic OUT.pcap --packets 200000 --resets 100 # every one
 
 Nothing is random beyond a fixed seed: the same arguments give the same bytes.
 """
