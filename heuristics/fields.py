@@ -37,6 +37,7 @@ FIELDS: tuple[str, ...] = (
     "tcp.flags",
     "tcp.window_size_value",
     "tcp.len",
+    "tcp.option_kind",
     "tcp.options.timestamp.tsval",
     "tcp.reset_cause",
     "udp.srcport",
@@ -44,7 +45,7 @@ FIELDS: tuple[str, ...] = (
 )
 
 # Exports may lack these; what is said of them is then missing.
-OPTIONAL_FIELDS = frozenset({"eth.src"})
+OPTIONAL_FIELDS = frozenset({"eth.src", "tcp.option_kind"})
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1
@@ -64,6 +65,10 @@ ICMPV6_FIRST_INFORMATIONAL = 128
 # TCP flag bits (RFC 9293 section 3.1). The four bits above CWR are the AE flag (RFC 9768) and the reserved ones.
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 RESERVED_UNIT = 256
+
+# Option kinds of a Linux SYN or SYN-ACK, in its order: segment size (2), SACK permitted (4), timestamps (8),
+# padding (1), window scale (3); and the same without timestamps.
+LINUX_OPTIONS = ("2,4,8,1,3", "2,1,1,4,1,3")
 
 # The smallest of these not below a hop limit is taken for the sender's initial hop limit (p0f's convention).
 INITIAL_HOP_LIMITS = (32, 64, 128, 255)

@@ -131,6 +131,7 @@ class Thresholds:
     seq_reach: int
     copy_gap_us: int
     run_step: int
+    talk_gap_us: int
 
 
 @dataclass(frozen=True, slots=True)

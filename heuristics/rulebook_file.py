@@ -120,6 +120,7 @@ class ThresholdsTable(_Table):
     seq_reach: Threshold | None = None
     copy_gap_us: Threshold | None = None
     run_step: Threshold | None = None
+    talk_gap_us: Threshold | None = None
 
 
 class ReasonTable(_Table):

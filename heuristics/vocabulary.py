@@ -87,7 +87,7 @@ _BASELINE = _table(
     ("data_gap", "hops", "hop limit difference to the nearest of the sender's other packets in this flow"),
     ("host_packets", "packets", "authentic packets of the sending host in the whole capture, all flows and protocols"),
     ("host_values", "", "how many different distances those packets show"),
-    ("host_share", "percent", "share of the host's packets that show its most frequent distance"),
+    ("host_share", "percent", "share of the host's packets that show its most frequent distance, or one next to it"),
     ("host_gap", "hops", "distance difference to the nearest distance the host shows anywhere"),
 )
 
@@ -99,6 +99,8 @@ _TIMING = _table(
     ("rtt_us", "us", "smallest round trip from this capture point to the sender and back"),
     ("acked_us", "us", "time since the last byte that the reset acknowledges was first seen passing"),
     ("idle_us", "us", "time since the last packet of the flow, in either direction"),
+    ("peer_run_us", "us", "time since the peer's packets began that followed one another closely, up to the last"),
+    ("peer_pause_us", "us", "how long the peer had been silent before these"),
     ("response_us", "us", "acked_us, or where that is missing the time since the peer's last packet"),
 )
 
@@ -130,6 +132,11 @@ _FLOW = (
         ("port_accepts", "", "the sender's port answered a SYN with a SYN-ACK somewhere in the capture"),
         ("fin_before", "", "a FIN of either side came before the reset"),
         (
+            "refuses_accepted",
+            "",
+            "refuses (sequence number 0) the very SYN that the sender's SYN-ACK accepts, before or after",
+        ),
+        (
             "spoke_after",
             "",
             "the sender went on after its own reset, past it in sequence, a round trip later, with no new SYN",
@@ -157,6 +164,7 @@ _FLOW = (
 _OPENING = _table(
     Type.BOOL,
     ("opening_df", "", "the don't-fragment bit of the sender's own SYN or SYN-ACK (IPv4)"),
+    ("opening_linux", "", "the TCP options of the sender's own SYN or SYN-ACK stand in the order of Linux"),
 ) + _table(
     Type.INT,
     ("opening_label", "", "the flow label of the sender's own SYN or SYN-ACK (IPv6)"),
@@ -263,6 +271,7 @@ ALWAYS: frozenset[str] = frozenset(
         "seq_foreign",
         "port_accepts",
         "fin_before",
+        "refuses_accepted",
         "spoke_after",
         "resets_before",
         "peer_resets_before",

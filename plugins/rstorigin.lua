@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: f644fbaf1e994bf0e22867f31794f90b328ce4704849447dbb3b08e3720512ee
+-- rulebook hash: f6559b37bf6fba5c53a8c18c9603257acfc696d0822b363b86bd42f1427105be
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -29,6 +29,7 @@ local THRESHOLDS = {
   seq_reach = 1048576,
   copy_gap_us = 100000,
   run_step = 8,
+  talk_gap_us = 20000,
 }
 
 -- Fields ----------------------------------------------------------------------------------------------------
@@ -92,6 +93,10 @@ local add_evidence = {
     "Hop limit foreign to the only packet the sender shows"),
   ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
     "Hop limit one away from the sender's"),
+  ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
+    "One hop away from the sender, and not the abort of its socket"),
+  ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
+    "One hop away from the sender, without its timestamps"),
   ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
   ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
@@ -114,8 +119,14 @@ local add_evidence = {
     "Distance as in the host's other packets"),
   ["hop_match_host_local"] = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
     "Host and reset both on this link"),
+  ["hop_match_host_near"] = ProtoField.bool("rstorigin.evidence.hop_match_host_near",
+    "Distance as in the host's other packets, from very near"),
+  ["raw_scanner"] = ProtoField.bool("rstorigin.evidence.raw_scanner",
+    "Kernel of a raw-socket scanner"),
   ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
     "The sender reset this flow itself as well"),
+  ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
+    "The sender reset this flow itself as well (IPv6)"),
   ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
     "Same box as the handshake, data from another"),
   ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
@@ -128,12 +139,18 @@ local add_evidence = {
     "Refuses after exactly one round trip, from the host's distance"),
   ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
     "Sooner than half a round trip after the sender was last sent anything"),
+  ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
+    "Answers what cannot have reached the sender"),
   ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
     "Resets in both directions at once"),
   ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
   ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
     "A scanner goes on after its kernel's reset"),
+  ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
+    "Refuses what the sender accepts"),
+  ["refuses_accepted_elsewhere"] = ProtoField.bool("rstorigin.evidence.refuses_accepted_elsewhere",
+    "Refuses from elsewhere what the sender accepts"),
   ["burst_hops"] = ProtoField.bool("rstorigin.evidence.burst_hops",
     "One burst, several foreign hop limits"),
   ["seq_stride"] = ProtoField.bool("rstorigin.evidence.seq_stride",
@@ -158,12 +175,16 @@ local add_evidence = {
     "Bare reset of a connection that had ended"),
   ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
     "Abort without the sender's timestamps"),
+  ["ts_missing_linux"] = ProtoField.bool("rstorigin.evidence.ts_missing_linux",
+    "Not the abort of a Linux socket"),
   ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
     "Don't-fragment clear, unlike the sender's"),
   ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
     "IP ID far from the sender's run"),
   ["ip_id_foreign_abort"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
     "Abort with an IP ID far from the sender's run"),
+  ["ip_id_foreign_linux"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_linux",
+    "Not the IP ID of a Linux socket"),
   ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
     "Flow label 0, unlike the sender's"),
   ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
@@ -291,6 +312,7 @@ local read = {
   icmpv6_code = Field.new("icmpv6.code"),
   flags = Field.new("tcp.flags"),
   payload_len = Field.new("tcp.len"),
+  option_kind = Field.new("tcp.option_kind"),
   tsval = Field.new("tcp.options.timestamp.tsval"),
   reset_cause = Field.new("tcp.reset_cause"),
   udp_sport = Field.new("udp.srcport"),
@@ -539,6 +561,17 @@ local function decode_plain(tvb, pinfo, at, ip_len)
   local ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
   set_segment(key, words % 16 * 256 + low_flags, seq, ack, w1 * 256 + w2, payload_len, tsval, ip_id)
   return true
+end
+
+-- The kinds of the TCP options of a Linux SYN, in its order, with timestamps and without.
+local LINUX_OPTIONS = { ["2,4,8,1,3"] = true, ["2,1,1,4,1,3"] = true }
+
+local function linux_options()
+  local kinds = {}
+  for index, info in ipairs { read.option_kind() } do
+    kinds[index] = string.format("%d", info.value)
+  end
+  return LINUX_OPTIONS[table.concat(kinds, ",")] or false
 end
 
 local function port_bytes(port)
@@ -933,7 +966,8 @@ local function host_baseline(host)
   return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
 
--- Packets by distance, all protocols together: the list of distances, their counts, all packets, the most at one.
+-- Packets by distance, all protocols together: the list of distances, all packets, and the most from one place. Two
+-- distances next to each other are one place: a capture on both sides of a router shows each packet twice.
 local function host_distances(host)
   local order, counts, packets, most = {}, {}, 0, 0
   for _, tally in ipairs { host.tcp, host.other } do
@@ -944,8 +978,10 @@ local function host_distances(host)
       end
       counts[hops] = (counts[hops] or 0) + seen
       packets = packets + seen
-      most = math.max(most, counts[hops])
     end
+  end
+  for hops, seen in pairs(counts) do
+    most = math.max(most, seen + (counts[hops + 1] or 0))
   end
   return order, packets, most
 end
@@ -1004,6 +1040,7 @@ local function new_side()
     -- Named here so that the table is made large enough at once.
     flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
     last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
+    run_us = nil, pause_us = nil,
   }
 end
 
@@ -1190,6 +1227,7 @@ local function handshake(packet, side, peer)
     decode_habits()
     side.handshake_hop, side.handshake_shown = packet.hop_limit, {}
     side.opening_df, side.opening_label = packet.df, packet.flow_label
+    side.opening_linux = linux_options()
     side.syn_tos = not packet.acknowledges and packet.tos or nil
   end
   side.handshake_packets = side.handshake_packets + 1
@@ -1221,6 +1259,10 @@ local function authentic(packet, side)
     take_round_trips(packet, side, peer)
   end
   send(packet, side, peer)
+  local silent_us = side.last_us and elapsed_us(time_us, side.last_us)
+  if not silent_us or silent_us >= THRESHOLDS.talk_gap_us then
+    side.run_us, side.pause_us = time_us, silent_us -- packets that follow one another closely, and the silence before
+  end
   side.fin = side.fin or packet.fin
   side.last_tsval, side.last_has_ts = packet.tsval or side.last_tsval, packet.tsval ~= nil
   side.before_last_id, side.last_id = side.last_id, packet.ip_id
@@ -1232,8 +1274,8 @@ end
 -- How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
 local REMEMBERED_RUNS = 16
 
--- Of a baseline that speaks for the place of its host.
-local STABLE_PACKETS, STABLE_SHARE = 3, 90
+-- Of a baseline that speaks for the place of its host, in percent. Few packets do, since many hosts are asked.
+local STABLE_SHARE = 90
 
 -- Up to here the senders of a place are looked at anew for every reset while a capture is first read.
 local FEW_SENDERS = 64
@@ -1323,7 +1365,7 @@ local function place_summary(place)
     local gap = nearest(here, order)
     if gap and gap <= 1 then
       native = native + 1
-    elseif gap and packets >= STABLE_PACKETS and math.floor(100 * most / packets) >= STABLE_SHARE then
+    elseif gap and math.floor(100 * most / packets) >= STABLE_SHARE then
       foreign = foreign + 1
       include(baselines, distance(host_baseline(host)))
     end
@@ -1504,6 +1546,8 @@ local function take_reset(packet, side)
     acked_us = acked,
     idle_us = idle_us(packet, side, peer),
     response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
+    peer_run_us = peer.run_us and elapsed_us(packet.time_us, peer.run_us),
+    peer_pause_us = peer.pause_us,
     id_step = id_step,
     own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
     peer_reset_gap_us = note_crossing(packet, peer),
@@ -1926,6 +1970,8 @@ do
     o.acked_us = reset.acked_us
     o.idle_us = reset.idle_us
     o.response_us = reset.response_us
+    o.peer_run_us = reset.peer_run_us
+    o.peer_pause_us = reset.peer_pause_us
     o.id_mirrored = reset.id_mirrored
     o.window_mirrored = reset.window_mirrored
     o.reserved_mirrored = reset.reserved_mirrored
@@ -1938,12 +1984,20 @@ do
     o.peer_reset_gap_us = reset.peer_reset_gap_us
     o.opening_df = reset.side.opening_df
     o.opening_label = reset.side.opening_label
+    o.opening_linux = reset.side.opening_linux
     o.peer_syn_tos = reset.peer.syn_tos
   end
 
   -- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
   local function seq_foreign(reset)
     return reset.sender_had_sent and reset.seq_ahead ~= nil and math.abs(reset.seq_ahead) > THRESHOLDS.seq_reach
+  end
+
+  -- A host that accepts a SYN has a sequence number of its own, so only a stranger resets it with 0.
+  local function refuses_accepted(reset)
+    local peer = reset.peer
+    local refuses = reset.acknowledges and reset.seq == 0 and peer.handshake_answered or false
+    return refuses and acknowledges_syn(reset, peer)
   end
 
   -- The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken. A
@@ -2037,6 +2091,7 @@ do
     observe_moment(o, reset)
     o.ts_missing = reset.tsval == nil and reset.ts_expected
     o.seq_foreign = seq_foreign(reset)
+    o.refuses_accepted = refuses_accepted(reset)
     o.spoke_after = spoke_after(reset, o.rtt_us)
     o.port_accepts = host.accepts[sport] or false
     o.end_reason = end_reason(reset.flow)
@@ -2099,6 +2154,30 @@ local RULES = {
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
         .. "; a route that changed looks the same"
+    end,
+  },
+  { -- One hop away from the sender, and not the abort of its socket
+    id = "hop_gap_one_bare",
+    weight = 150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.established and not o.has_ack
+        and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+    end,
+    say = function()
+      return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
+    end,
+  },
+  { -- One hop away from the sender, without its timestamps
+    id = "hop_gap_one_unstamped",
+    weight = 150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.established and o.has_ack
+        and o.ts_missing and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000
+    end,
+    say = function()
+      return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
+        .. "midst of a live connection"
     end,
   },
   { -- Distance foreign to the sender's host
@@ -2176,7 +2255,7 @@ local RULES = {
   },
   { -- Hop limit as in the sender's own packets
     id = "hop_match",
-    weight = -200,
+    weight = -180,
     holds = function(o)
       return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
     end,
@@ -2230,11 +2309,45 @@ local RULES = {
         .. " other packets of this host"
     end,
   },
+  { -- Distance as in the host's other packets, from very near
+    id = "hop_match_host_near",
+    weight = -80,
+    holds = function(o)
+      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
+        and o.host_packets >= 3 and o.host_share >= 90 and 1 <= o.distance and o.distance <= 2
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
+        .. " other packets of this host, but a device as near would show the same"
+    end,
+  },
+  { -- Kernel of a raw-socket scanner
+    id = "raw_scanner",
+    weight = -150,
+    holds = function(o)
+      return o.host_share ~= nil and o.syn_only and not o.has_ack and o.host_values >= 5 and o.host_share < 60
+    end,
+    say = function(o)
+      return "the sender's SYNs come with " .. text(o.host_values)
+        .. " different distances, so it makes them itself, and its kernel knows nothing of them"
+    end,
+  },
   { -- The sender reset this flow itself as well
     id = "own_resets_too",
     weight = -200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0
+      return o.hop_gap ~= nil and o.df ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.df
+    end,
+    say = function(o)
+      return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
+        .. "; its kernel may use another than its service"
+    end,
+  },
+  { -- The sender reset this flow itself as well (IPv6)
+    id = "own_resets_too_ipv6",
+    weight = -200,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.ip_version == 6
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -2307,7 +2420,7 @@ local RULES = {
   },
   { -- Sooner than half a round trip after the sender was last sent anything
     id = "too_fast",
-    weight = 25,
+    weight = 105,
     holds = function(o)
       return o.response_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.response_us * 2
         and o.response_us * 2 < o.rtt_us and o.rtt_us - o.response_us >= 1000 and o.resets_before == 0
@@ -2316,6 +2429,21 @@ local RULES = {
       return "comes " .. text(o.response_us)
         .. " us after the last packet to the sender, less than half a round trip (" .. text(o.rtt_us)
         .. " us); an abort may cross it"
+    end,
+  },
+  { -- Answers what cannot have reached the sender
+    id = "unprovoked",
+    weight = 340,
+    holds = function(o)
+      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
+        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13
+    end,
+    say = function(o)
+      return "comes " .. text(o.peer_run_us)
+        .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
+        .. " us, so it answers nothing that has reached the sender"
     end,
   },
   { -- Resets in both directions at once
@@ -2331,7 +2459,7 @@ local RULES = {
   },
   { -- The sender goes on after its own reset
     id = "speaks_after",
-    weight = 400,
+    weight = 450,
     holds = function(o)
       return o.spoke_after and not o.syn_only
     end,
@@ -2348,6 +2476,26 @@ local RULES = {
     say = function()
       return "the sender went on past its own reset, but had sent only a SYN before: a raw-socket "
         .. "scanner does that"
+    end,
+  },
+  { -- Refuses what the sender accepts
+    id = "refuses_accepted",
+    weight = 120,
+    holds = function(o)
+      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap == 0
+    end,
+    say = function()
+      return "refuses a SYN that the sender accepts with a SYN-ACK"
+    end,
+  },
+  { -- Refuses from elsewhere what the sender accepts
+    id = "refuses_accepted_elsewhere",
+    weight = 350,
+    holds = function(o)
+      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1
+    end,
+    say = function(o)
+      return "refuses a SYN that the sender, " .. text(o.distance_gap) .. " hop(s) off, accepts with a SYN-ACK"
     end,
   },
   { -- One burst, several foreign hop limits
@@ -2479,6 +2627,17 @@ local RULES = {
         .. "abort of its socket would"
     end,
   },
+  { -- Not the abort of a Linux socket
+    id = "ts_missing_linux",
+    weight = 340,
+    holds = function(o)
+      return o.opening_linux ~= nil and o.hop_gap ~= nil and o.has_ack and o.ts_missing and not o.fin_before
+        and o.resets_before == 0 and o.opening_linux and o.hop_gap == 0
+    end,
+    say = function()
+      return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
+    end,
+  },
   { -- Don't-fragment clear, unlike the sender's
     id = "df_clear",
     weight = 120,
@@ -2510,6 +2669,18 @@ local RULES = {
     say = function(o)
       return "RST+ACK with IP ID " .. text(o.ip_id)
         .. ", far from the sender's run, which the abort of its socket would continue"
+    end,
+  },
+  { -- Not the IP ID of a Linux socket
+    id = "ip_id_foreign_linux",
+    weight = 320,
+    holds = function(o)
+      return o.opening_linux ~= nil and o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil
+        and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+    end,
+    say = function()
+      return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
     end,
   },
   { -- Flow label 0, unlike the sender's
@@ -2569,7 +2740,7 @@ local RULES = {
   },
   { -- A neighbour's name on a stranger's MAC
     id = "own_name",
-    weight = 450,
+    weight = 600,
     holds = function(o)
       return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
         and o.mac_new and not o.mac_shared and o.baseline_distance == 0 and o.host_packets >= 3
@@ -2627,7 +2798,7 @@ local RULES = {
   },
   { -- Resets of senders from everywhere come from one place
     id = "same_place",
-    weight = 250,
+    weight = 280,
     holds = function(o)
       return o.host_gap ~= nil and o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
         and o.host_gap >= 2 and not o.syn_only
@@ -4165,7 +4336,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(56 rules, hash f644fbaf1e99)"
+    .. "(66 rules, hash f6559b37bf6f)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

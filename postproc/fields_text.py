@@ -34,6 +34,7 @@ _SEVERAL = {
     **dict.fromkeys(("icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code"), _BYTE),
     **dict.fromkeys(("tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.window_size_value"), _16_BITS),
     **dict.fromkeys(("tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.options.timestamp.tsval"), _32_BITS),
+    "tcp.option_kind": _BYTE,
     **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
     **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
     **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),

@@ -62,12 +62,19 @@ class Tracker:
         if packet.flags & ACK:
             _take_round_trips(packet, side, peer)
         _send(packet, side, peer)
+        self._talk(packet, side)
         if packet.flags & FIN:
             side.fin = True
         if packet.tsval is not None:
             side.last_tsval = packet.tsval
         side.before_last_id = side.last.ip_id if side.last else None
         side.last = packet
+
+    def _talk(self, packet: Packet, side: Side) -> None:
+        """Note where a run of packets begins that follow one another closely, and the silence before it."""
+        silent_us = None if side.last is None else elapsed_us(packet.time_us, side.last.time_us)
+        if silent_us is None or silent_us >= self.thresholds.talk_gap_us:
+            side.run_us, side.pause_us = packet.time_us, silent_us
 
     def _handshake(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
         side.opening = side.opening or packet

@@ -49,8 +49,13 @@ def nearest(value: int, others: Iterable[int]) -> int | None:
 
 
 def share(counts: dict[int, int]) -> int | None:
-    """The share of all that the highest count has, in whole percent; None where there is none."""
-    return 100 * max(counts.values()) // sum(counts.values()) if counts else None
+    """The share of all packets that come from one place, in whole percent; None where there is none.
+
+    Two distances next to each other are one place: a capture on both sides of a router shows each packet twice.
+    """
+    if not counts:
+        return None
+    return 100 * max(packets + counts.get(hops + 1, 0) for hops, packets in counts.items()) // sum(counts.values())
 
 
 def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:

@@ -43,6 +43,8 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         acked_us=acked_us,
         idle_us=_idle_us(packet, side, peer),
         response_us=response_us,
+        peer_run_us=None if peer.run_us is None else elapsed_us(packet.time_us, peer.run_us),
+        peer_pause_us=peer.pause_us,
         id_mirrored=_id_mirrored(packet, peer, id_step),
         window_mirrored=_window_mirrored(packet, side, peer),
         reserved_mirrored=_reserved_mirrored(packet, peer),

@@ -30,6 +30,7 @@ def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company,
         **rtt,
         **_moment(reset),
         "seq_foreign": _seq_foreign(reset, thresholds),
+        "refuses_accepted": _refuses_accepted(reset),
         "spoke_after": _spoke_after(reset, rtt["rtt_us"], thresholds),
         "end_reason": _end_reason(reset.flow),
         "port_accepts": reset.packet.sport in answers.ports,
@@ -123,6 +124,8 @@ def _moment(reset: Reset) -> Observation:
         "acked_us": reset.acked_us,
         "idle_us": reset.idle_us,
         "response_us": reset.response_us,
+        "peer_run_us": reset.peer_run_us,
+        "peer_pause_us": reset.peer_pause_us,
         "id_mirrored": reset.id_mirrored,
         "window_mirrored": reset.window_mirrored,
         "reserved_mirrored": reset.reserved_mirrored,
@@ -143,9 +146,18 @@ def _openings(reset: Reset) -> Observation:
     own, peer = reset.side.opening, reset.peer.opening
     return {
         "opening_df": own.df if own else None,
+        "opening_linux": own.linux_options if own else None,
         "opening_label": own.flow_label if own else None,
         "peer_syn_tos": peer.tos if peer and not peer.flags & ACK else None,
     }
+
+
+def _refuses_accepted(reset: Reset) -> bool:
+    """A host that accepts a SYN has a sequence number of its own, so only a stranger resets it with 0."""
+    packet, peer = reset.packet, reset.peer
+    if not packet.flags & ACK or packet.seq != 0 or peer.isn is None:
+        return False
+    return peer.handshake_answered and packet.ack == (peer.isn + 1) & 0xFFFFFFFF
 
 
 def _spoke_after(reset: Reset, rtt_us: Value, thresholds: Thresholds) -> bool:

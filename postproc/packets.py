@@ -13,6 +13,7 @@ from heuristics.fields import (
     FIELDS,
     ICMP_ERRORS,
     ICMPV6_FIRST_INFORMATIONAL,
+    LINUX_OPTIONS,
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
@@ -51,6 +52,7 @@ class Packet(NamedTuple):
     payload_len: int
     options_len: int
     window: int
+    linux_options: bool
     tsval: int | None
     reset_cause: str | None
     weight: int = 1
@@ -58,7 +60,8 @@ class Packet(NamedTuple):
 
 
 _TEXT_FIELDS = ("tcp.reset_cause",)
-_LISTED = tuple(name for name in FIELDS if name not in (*_TEXT_FIELDS, "frame.number", "frame.time_epoch"))
+_LISTS = ("tcp.option_kind",)  # several values in one header
+_LISTED = tuple(name for name in FIELDS if name not in (*_TEXT_FIELDS, *_LISTS, "frame.number", "frame.time_epoch"))
 _UDP_FIELDS = ("udp.srcport", "udp.dstport")  # read of errors only
 _TCP_FIELDS = tuple(name for name in _LISTED if name.startswith("tcp."))
 _IPV4_FIELDS = tuple(name for name in _LISTED if name.startswith("ip."))
@@ -190,6 +193,7 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         payload_len=_integer("tcp.len").fill_null(0),
         options_len=_integer("tcp.hdr_len").fill_null(TCP_MIN_HEADER) - TCP_MIN_HEADER,
         window=_integer("tcp.window_size_value").fill_null(0),
+        linux_options=pl.col("tcp.option_kind").is_in(LINUX_OPTIONS).fill_null(value=False),
         tsval=_integer("tcp.options.timestamp.tsval"),
         reset_cause=pl.col("tcp.reset_cause"),
         weight=pl.lit(1, pl.Int64),

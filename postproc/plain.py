@@ -17,7 +17,7 @@ from heuristics.fields import PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROT
 from postproc.capture_file import Integers, Piece, read_at
 from postproc.carriers import may_carry_tcp, plain_udp
 from postproc.links import idle_or_ip
-from postproc.tcp_options import timestamps
+from postproc.tcp_options import linux, timestamps
 
 Flags = npt.NDArray[np.bool_]
 Headers = npt.NDArray[np.void]
@@ -67,6 +67,7 @@ class Plain:
     payload_len: Integers
     options_len: Integers
     tsval: Integers  # -1 where there is none
+    linux_options: Flags
 
     def chosen(self, which: Flags) -> Plain:
         """Those of them for which `which` is true."""
@@ -119,10 +120,12 @@ def _plain(piece: Piece, header: int, index: Integers, version: int) -> Plain:
     options_at = at[optional] + header + size + _TCP_MINIMUM
     tsval[optional], usual = timestamps(piece.data, options_at, options_len[optional])
     good[optional] &= usual
+    linux_options = np.zeros(len(index), np.bool_)
+    linux_options[optional] = linux(piece.data, options_at, options_len[optional])
     speaking = np.flatnonzero(good & (payload_len > 0))
     payload_at = at[speaking] + header + size + _TCP_MINIMUM + options_len[speaking]
     good[speaking] &= ~may_carry_tcp(piece.data, payload_at, tcp[speaking])
-    return Plain(version, index, at, ip, tcp, is_tcp, payload_len, options_len, tsval).chosen(good)
+    return Plain(version, index, at, ip, tcp, is_tcp, payload_len, options_len, tsval, linux_options).chosen(good)
 
 
 def _good_ipv4(ip: Headers) -> Flags:

@@ -48,6 +48,7 @@ def rows(piece: Piece, plain: Plain, link: int) -> pl.DataFrame:
         "payload_len": plain.payload_len,
         "options_len": plain.options_len,
         "window": of_tcp(tcp["window"]),
+        "linux_options": plain.linux_options,
         "tsval": pl.Series(plain.tsval).replace(-1, None),
         "weight": np.ones(len(plain.index), np.int64),
     }

@@ -91,6 +91,8 @@ class Reset:
     acked_us: int | None
     idle_us: int | None
     response_us: int | None
+    peer_run_us: int | None
+    peer_pause_us: int | None
     id_mirrored: bool | None
     window_mirrored: bool | None
     reserved_mirrored: bool | None
@@ -124,6 +126,8 @@ class Side:
     last: Packet | None = None
     before_last_id: int | None = None
     last_tsval: int | None = None
+    run_us: int | None = None
+    pause_us: int | None = None
     front_us: int | None = None
     front_seq: int = 0
     fin: bool = False

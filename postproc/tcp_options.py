@@ -1,10 +1,13 @@
-"""TCP options of many packets at once: the timestamp, and whether all of them are as they should be."""
+"""TCP options of many packets at once: timestamps, whether all are as they should be, and whether Linux wrote them."""
 
 from __future__ import annotations
+
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
+from heuristics.fields import LINUX_OPTIONS
 from postproc.capture_file import Bytes, Integers, read_at
 
 _END, _NOTHING, _TIMESTAMPS = 0, 1, 8
@@ -45,6 +48,18 @@ def timestamps(data: Bytes, at: Integers, length: Integers) -> tuple[Integers, n
         place[active] += step
         active = active[usual[active] & ~ended & (place[active] < end[active])]
     return values, usual
+
+
+def linux(data: Bytes, at: Integers, length: Integers) -> npt.NDArray[np.bool_]:
+    """Whether usual options of `length` bytes that begin at `at` are those of a Linux SYN, in its order."""
+    found = np.zeros(len(at), np.bool_)
+    for kinds in ([int(kind) for kind in order.split(",")] for order in LINUX_OPTIONS):
+        sizes = [_LENGTHS[kind][0] if kind in _LENGTHS else 1 for kind in kinds]
+        same = np.flatnonzero(length == sum(sizes))
+        for kind, before in zip(kinds, accumulate(sizes, initial=0), strict=False):
+            same = same[data[at[same] + before] == kind]
+        found[same] = True
+    return found
 
 
 def _fits(kind: Bytes, size: Integers) -> npt.NDArray[np.bool_]:
