@@ -103,7 +103,7 @@ def test_one_honest_host_at_the_place_takes_it_back(tmp_path: Path) -> None:
     capture.refused(server(100, 128, 62))
     rows = capture.judged(tmp_path)
     assert not any(id_.startswith("same_place") for row in rows for id_ in row.evidence)
-    assert [row.verdict for row in rows[-2:]] == ["unclear", "unclear"]
+    assert [row.verdict for row in rows[-2:]] == ["likely genuine", "unclear"]
 
 
 def test_unrelated_senders_that_only_refuse_from_one_place(tmp_path: Path) -> None:
