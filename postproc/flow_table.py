@@ -7,6 +7,7 @@ reuse. And what its application field says where there was too little to recogni
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import polars as pl
 
@@ -43,6 +44,7 @@ _HANDSHAKE = ~_RESET & (_FLAGS & SYN != 0)
 _DATA = ~_RESET & ~_HANDSHAKE & (pl.col("payload_len") > 0)
 
 
+@cache
 def no_flows() -> pl.DataFrame:
     """The table of a capture without flows."""
     return pl.DataFrame(schema=FLOW_SCHEMA)

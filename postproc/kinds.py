@@ -64,6 +64,9 @@ class Kind(Enum):
     EMPTY = auto()
 
 
+EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
+
+
 def kind_of(path: Path) -> Kind:
     """What the file at `path` is. Raises CaptureError when it is no regular file or cannot be read."""
     try:

@@ -5,6 +5,7 @@ The plugin decodes the same fields in Lua (generator/templates/packet.lua.j2); t
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -74,6 +75,7 @@ def authentic() -> pl.Expr:
     return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
 
 
+@cache  # small captures are many, and making it takes longer than reading one
 def empty_table() -> pl.DataFrame:
     """The packets table of no packets."""
     return normalise(pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())))

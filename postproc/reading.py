@@ -13,7 +13,7 @@ from postproc.columns import read_capture
 from postproc.errors import CaptureError
 from postproc.export import not_a_capture
 from postproc.fields_text import repeated
-from postproc.kinds import Kind
+from postproc.kinds import EXPORTS, Kind
 from postproc.matter import notable, what_matters
 from postproc.packets import empty_table, normalise
 from postproc.prefilter import Sifted, sift
@@ -23,7 +23,6 @@ from postproc.sources import Source
 from postproc.spool import Spool
 from postproc.tshark import Tshark
 
-EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from heuristics.errors import Problem
-from postproc.flow_table import FLOW_SCHEMA
+from postproc.flow_table import FLOW_SCHEMA, no_flows
 from postproc.records import from_plain, schema_of, to_plain
 from postproc.resets import JudgedReset
 from postproc.scene import Scene
@@ -68,7 +68,7 @@ def from_row(row: Mapping[str, Any], source: Source) -> Judged:
             Problem(source.url or str(source.path), "", "", each["reason"], each["hint"]) for each in row["problems"]
         ),
         errors=tuple(map(renamed, row["errors"])),
-        flows=pl.DataFrame(row["flows"], schema=FLOW_SCHEMA),
+        flows=pl.DataFrame(row["flows"], schema=FLOW_SCHEMA) if row["flows"] else no_flows(),
         content=row["content"],
         scene=from_plain(Scene, row["scene"]),
     )

@@ -10,11 +10,9 @@ import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.rulebook import Rulebook
-from postproc.analyse import judged_resets
 from postproc.errors import CaptureError
 from postproc.flow_table import flow_table, no_flows
-from postproc.icmp import judged_errors
-from postproc.reading import EXPORTS, read_packets
+from postproc.kinds import EXPORTS
 from postproc.remote import fetched, under_its_name
 from postproc.resets import JudgedReset
 from postproc.scene import NO_SCENE, Scene
@@ -114,6 +112,11 @@ def judge_source(
 
     `tshark` may be None for what `needs_tshark` says no to. Without `prefilter`, tshark reads every packet.
     """
+    # Only here: a case of which nothing has changed is told of before these are imported.
+    from postproc.analyse import judged_resets
+    from postproc.icmp import judged_errors
+    from postproc.reading import read_packets
+
     try:
         packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter)
     except CaptureError as error:

@@ -15,7 +15,6 @@ from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
 from postproc.errors import CaptureError, TsharkError
 from postproc.parallel import WorkerDiedError
-from postproc.reading import read_packets
 from postproc.reconcile import Reconciled, reconcile
 from postproc.remote import fetched
 from postproc.resets import JudgedReset
@@ -49,6 +48,8 @@ class Compare:
 
 
 def _whole(source: Source) -> pl.DataFrame:
+    from postproc.reading import read_packets  # slow to import
+
     with fetched(source) as copy:
         return read_packets(copy, find() if needs_tshark(copy) else None, whole=True).table
 

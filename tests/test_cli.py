@@ -31,8 +31,10 @@ LUA_RUNS = os.geteuid() != 0 or tshark.find().version < (4, 4, 0)
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command and group of the command line, with the words that call it."""
     yield path, command
-    for name, inner in getattr(command, "commands", {}).items():
-        yield from commands(inner, (*path, name))
+    if hasattr(command, "list_commands"):
+        context = typer.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*path, name))
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands(typer.main.get_command(app))), ids=str)

@@ -1,29 +1,53 @@
-"""The command `rstorigin`. One module for each subcommand."""
+"""The command `rstorigin`. One module for each subcommand, imported when it is asked for."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from postproc import tshark
-from postproc.cli import explain, export, plugin, reconcile, rules, summarize
 from postproc.cli.messages import TellingGroup
+
+# Where each is: a function that is the command, or the `app` of a group of commands.
+_COMMANDS = {
+    "summarize": "summarize",
+    "reconcile": "reconcile",
+    "explain": "explain",
+    "export": "export",
+    "plugin": "app",
+    "rules": "app",
+}
+
+
+class LazyGroup(TellingGroup):
+    """The subcommands. Importing all of them takes longer than telling of a case that has not changed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the help."""
+        return [*_COMMANDS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, None where there is none."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found = getattr(import_module(f"postproc.cli.{cmd_name}"), _COMMANDS[cmd_name])
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False)
+        alone.command(cmd_name)(found)
+        return typer.main.get_command(alone)
+
 
 app = typer.Typer(
     name="rstorigin",
-    cls=TellingGroup,
+    cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,  # they would show what is in a capture
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(summarize.summarize)
-app.command()(reconcile.reconcile)
-app.command()(explain.explain)
-app.command()(export.export)
-app.add_typer(plugin.app)
-app.add_typer(rules.app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,110 @@
+"""How long a case folder takes: two captures on two cores, 200 small captures, and the same case once more.
+
+usage: python bench/case.py [--runs 5]
+
+Every figure is the median of that many runs, in one go; captures are made by a seeded generator in a temporary folder.
+Each run is the command itself, start-up included. Two captures are also judged one after the other (`-j 1`), as the
+ratio is what a second core gains. The cache is left out of the first two measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from statistics import median
+
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet, Raw
+from scapy.utils import wrpcap
+from tabulate import tabulate
+
+_SMALL, _FLOWS_SMALL = 200, 20
+_FLOWS_LARGE = 2_000
+_STEPS = ("> S", "< SA", "> A", *("> PA", "< PA", "> A") * 6)
+
+
+def flow(random: Random, number: int, *, reset: bool) -> list[Packet]:
+    """One conversation of 21 to 24 packets; with a reset it ends with one."""
+    port, seqs = 1024 + number % 60_000, {">": random.randrange(2**32), "<": random.randrange(2**32)}
+    client, server = f"192.0.2.{1 + number // 60_000}", f"203.0.113.{1 + number % 200}"
+    made: list[Packet] = []
+    steps = (*_STEPS, "< R") if reset else (*_STEPS, "> FA", "< FA", "> A")
+    for step, (way, flags) in enumerate(each.split() for each in steps):
+        source, target, ports = (client, server, (port, 80)) if way == ">" else (server, client, (80, port))
+        other = "<" if way == ">" else ">"
+        ip = IP(src=source, dst=target, ttl=64 if way == ">" else 55, id=random.randrange(2**16))
+        tcp = TCP(sport=ports[0], dport=ports[1], flags=flags, seq=seqs[way], ack=seqs[other] if "A" in flags else 0)
+        size = 200 if "P" in flags else 0
+        packet = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / ip / tcp / Raw(b"x" * size)
+        packet.time = 1_700_000_000 + number * 0.002 + step * 0.01
+        seqs[way] = (seqs[way] + size + ("S" in flags) + ("F" in flags)) % 2**32
+        made.append(packet)
+    return made
+
+
+def small_case(folder: Path, captures: int, random: Random) -> Path:
+    """Small captures, every fourth of them with resets."""
+    folder.mkdir()
+    for number in range(captures):
+        flows = [flow(random, n, reset=number % 4 == 0 and n % 5 == 0) for n in range(_FLOWS_SMALL)]
+        wrpcap(str(folder / f"{number:03}.pcap"), [packet for each in flows for packet in each])
+    return folder
+
+
+def two_captures(folder: Path, random: Random) -> Path:
+    """Two larger captures in which every flow has a reset."""
+    folder.mkdir()
+    packets = [packet for n in range(_FLOWS_LARGE) for packet in flow(random, n, reset=True)]
+    for name in ("one", "two"):
+        wrpcap(str(folder / f"{name}.pcap"), sorted(packets, key=lambda packet: packet.time))
+    return folder
+
+
+def taken_s(case: Path, *options: str) -> float:
+    """Wall-clock seconds of `rstorigin summarize CASE OPTIONS`."""
+    command = [sys.executable, "-c", "from postproc.start import main; main()", "summarize", str(case), *options]
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=5)
+    runs = range(parser.parse_args().runs)
+    with tempfile.TemporaryDirectory(prefix="rstorigin-bench-") as place:
+        random = Random(1)
+        two, many = two_captures(Path(place) / "two", random), small_case(Path(place) / "many", _SMALL, random)
+        alone, together, first, again = [], [], [], []
+        for _ in runs:  # interleaved: what else the machine does falls on all alike
+            alone.append(taken_s(two, "--no-cache", "--no-reconcile", "-j", "1"))
+            together.append(taken_s(two, "--no-cache", "--no-reconcile", "-j", "2"))
+            shutil.rmtree(many / ".rstorigin", ignore_errors=True)
+            first.append(taken_s(many))
+            again.append(taken_s(many))
+    load = os.getloadavg()[0]
+    rows = [
+        ("two captures, one after the other (-j 1)", f"{median(alone):.2f} s", ""),
+        ("the same, two at once (-j 2)", f"{median(together):.2f} s", f"{median(alone) / median(together):.2f} x"),
+        (
+            f"{_SMALL} small captures, a quarter with resets",
+            f"{median(first):.2f} s",
+            f"{_SMALL / median(first):.0f}/s",
+        ),
+        ("the same case again, unchanged", f"{median(again):.2f} s", f"{median(first) / median(again):.0f} x"),
+    ]
+    print(tabulate(rows, ("what", "median", "ratio or rate"), tablefmt="pipe", disable_numparse=True))
+    print(f"\n{os.cpu_count()} cores; load average {load:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()
