@@ -5,7 +5,7 @@ usage: python -m bench.calibrate FOLDER... [--real-resets real-resets.csv] [-o p
 The folders hold laboratory captures with their labels (bench/labelled.py); those that accuracy is reported on must not
 be among them. What the rules are is the rulebook's, and what they weigh for: a rule that accuses never gets a negative
 weight, nor one that clears a positive one. Mechanisms count alike, a false accusation as much as ten misses
-(bench/fit.py). A rule that never fired keeps its weight, within its bound.
+(bench/fit.py). A rule that never fired in the laboratory keeps its weight, unless it misfires too often for it.
 
 The result is a proposal: an overlay with the weights, and a table that says where each comes from.
 """
@@ -110,12 +110,12 @@ def calibrate(
     public_counts = {rule.id: _public_count(rule, public, table) for rule in rules}
     forged = {rule.id: _lab_count(rule, resets, forged=True) for rule in rules}
     genuine = {rule.id: _lab_count(rule, resets, forged=False) for rule in rules}
-    bounds = {}
-    for rule in rules:
-        misfires = forged[rule.id]
-        if rule.weight > 0:
-            misfires = public_counts[rule.id] + (genuine[rule.id] if _lab_can_tell(rule, table) else Count())
-        bounds[rule.id] = most_weight(misfires.fired, misfires.of)
+    misfires = forged | {
+        rule.id: public_counts[rule.id] + (genuine[rule.id] if _lab_can_tell(rule, table) else Count())
+        for rule in rules
+        if rule.weight > 0
+    }
+    bounds = {id_: most_weight(count.fired, count.of) for id_, count in misfires.items()}
     ever = [rule for rule in rules if any(rule.id in reset.rules for reset in resets)]
     weights = _fit(resets, ever, bounds, rulebook.verdict.prior)
     return [
@@ -125,7 +125,7 @@ def calibrate(
             genuine[rule.id],
             public_counts[rule.id],
             bounds[rule.id],
-            weights.get(rule.id, max(-bounds[rule.id], min(rule.weight, bounds[rule.id]))),
+            weights.get(rule.id, min(rule.weight, bounds[rule.id]) if misfires[rule.id].fired else rule.weight),
             rule.id in weights,
         )
         for rule in rules

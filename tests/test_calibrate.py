@@ -14,6 +14,7 @@ from bench import calibrate
 from bench.fit import FALSE_ACCUSATION_COST, MOST, fit, most_weight, sample_weights
 from bench.labelled import MIMIC, NEXT_TO_SENDER, Label, read_labelled
 from bench.real_resets import genuine_observations, readable
+from bench.scores import Case, our_scores
 from heuristics.rulebook import load
 from postproc import tshark
 
@@ -70,6 +71,20 @@ def test_an_in_path_mimic_is_undecidable_and_one_beside_the_path_is_not() -> Non
     mimic = replace(FORGED, mechanism="hop_copying_in_path", refuses_syn=False, node_hops=0)
     assert mimic.undecidable == MIMIC
     assert replace(mimic, mechanism="hop_copying_on_side").undecidable == ""
+
+
+def test_what_one_capture_cannot_decide_is_left_out_of_recall_but_not_of_accusations() -> None:
+    far = replace(FORGED, node_hops=0)
+    unseen = replace(far, mechanism="iptables_reject_syn", unseen=True)
+    honest = replace(FORGED, mechanism="closed_port", truth="endpoint")
+    verdicts = {FORGED: "unclear", far: "forged", unseen: "unclear", honest: "likely forged"}
+    scores = our_scores([Case(label, verdict, "", False) for label, verdict in verdicts.items()])
+    assert scores.forged_recall == 0.5  # of two mechanisms, the one whose sender nothing else shows was missed
+    assert scores.forged_recall_shown == 1.0
+    assert scores.forged_recall_all == 0.25
+    assert scores.genuine_recall == 0.0
+    assert scores.precision == 0.5
+    assert [case.label for case in scores.false_accusations] == [honest]
 
 
 @pytest.mark.parametrize(
