@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -39,6 +40,23 @@ PUBLIC = Path("tests/captures/real/expected.csv")
 FORM = {"df", "flow_label", "has_ack", "ip_id", "options_len", "tos", "window", "opening_df", "opening_label"}
 NUMBERS = {"ack_ahead", "ack_is_isn", "id_step", "own_id_step", "peer_syn_tos", "ts_missing", "ts_step"}
 HABITS = FORM | NUMBERS
+
+PREFACE = """# What each rule weighs, and why
+
+Written by `python -m bench.calibrate` (do not edit), from laboratory captures ({seeds}; none of them is used to report
+accuracy). Weights are centi-nats.
+
+*On forged*, *on genuine*: on how many of the laboratory's resets the rule fired. *On public genuine*: the same for
+{public}.
+
+*At most*: 100 ln(1/p), where p is the upper end of the {confidence} confidence interval of the rate at which the rule
+misfires. A rule that accuses misfires on genuine resets of public captures; where no more than the few in the
+repository can tell, and the sign is no habit of one system's stack, those of the laboratory count too. A rule that
+clears misfires on the laboratory's forged resets.
+
+*Fitted*: by logistic regression within these bounds, each mechanism counting alike, a false accusation as much as
+{cost} misses; in parentheses where the rule never fired in the laboratory. *Weight*: what the rulebook has. Where the
+two differ, public captures or the literature say more than a laboratory whose hosts all run one system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,27 +206,15 @@ def table_of(found: Sequence[Calibrated], folders: Sequence[Path], tabled: bool)
         for each in found
     ]
     header = ("rule", "on forged", "on genuine", "on public genuine", "at most", "fitted", "weight", "source")
-    seeds = ", ".join(folder.name for folder in folders)
-    beside = "the public captures in tests/captures/real"
+    public = "the public captures in tests/captures/real"
     if tabled:
-        beside += (
-            " and, where it has what a rule reads, a table of about a thousand resets in 390 other public captures"
+        public += (
+            " and, where it has what a rule reads, a table of about a thousand resets of 390 other public captures"
         )
-    return f"""# What each rule weighs, and why
-
-Written by `python -m bench.calibrate` (do not edit), from laboratory captures ({seeds}; none of them is used to report
-accuracy). Weights are centi-nats. *On forged*, *on genuine*: on how many of the laboratory's resets the rule fired.
-*On public genuine*: the same for {beside}.
-
-*At most*: 100 ln(1/p), where p is the upper end of the {CONFIDENCE:.0%} confidence interval of the rate at which the
-rule misfires. A rule that accuses misfires on genuine resets of public captures; where no more than the few in the
-repository can tell, and the sign is no habit of one system's stack, those of the laboratory count too. A rule that
-clears misfires on the laboratory's forged resets. *Fitted*: by logistic regression within these bounds, each mechanism
-counting alike, a false accusation as much as {FALSE_ACCUSATION_COST:.0f} misses; in parentheses where the rule never
-fired in the laboratory. *Weight*: what the rulebook has, set with all this in view.
-
-{tabulate(rows, header, tablefmt="github", disable_numparse=True)}
-"""
+    words = {"seeds": ", ".join(folder.name for folder in folders), "public": public,
+             "confidence": f"{CONFIDENCE:.0%}", "cost": f"{FALSE_ACCUSATION_COST:.0f}"}  # fmt: skip
+    told = [textwrap.fill(paragraph, 119) for paragraph in PREFACE.format(**words).split("\n\n")]
+    return "\n\n".join([*told, tabulate(rows, header, tablefmt="github", disable_numparse=True)]) + "\n"
 
 
 def _write(path: Path, text: str) -> None:
