@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
-from heuristics.expressions import Node, Test, parse, to_python
+from heuristics.expressions import Node, Test, Which, parse, to_python, to_python_all
 from heuristics.icmp_vocabulary import ICMP_ALWAYS
 from heuristics.rulebook_file import CONCLUDED, ICMP, VOCABULARY, RulebookFile, parse_file, subject
 from heuristics.template import Template, parse_template
@@ -162,11 +162,19 @@ class Rulebook:
         """The enabled rules, in order."""
         return tuple(rule for rule in self.all_rules if rule.enabled)
 
+    @cached_property
+    def which_rules(self) -> Which:
+        """Which of `rules` hold for an observation, by index; compiled on first use."""
+        return to_python_all([rule.condition for rule in self.rules])
+
+    @cached_property
+    def _by_id(self) -> dict[str, Rule]:
+        return {rule.id: rule for rule in self.all_rules}
+
     def rule(self, id_: str) -> Rule:
         """The rule called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""
-        for rule in self.all_rules:
-            if rule.id == id_:
-                return rule
+        if id_ in self._by_id:
+            return self._by_id[id_]
         raise UnknownRuleError(id_, (rule.id for rule in self.all_rules))
 
     def icmp_entry(self, id_: str) -> IcmpEntry:

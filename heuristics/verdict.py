@@ -76,7 +76,7 @@ def suspicion(score: int, limits: Sequence[int]) -> int:
 
 def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
-    fired = [rule for rule in rulebook.rules if rule.holds(observation)]
+    fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
     verdict = verdict_at(score, rulebook.verdict)
     origin = _origin(verdict, fired)

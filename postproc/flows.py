@@ -116,6 +116,16 @@ def _begins_again(packet: Packet, flow: Flow) -> bool:
     return packet.seq != side.isn
 
 
+def _beyond(a: int, b: int) -> bool:
+    """Whether seq_diff(a, b) > 0, in half the time: this is asked several times of every packet."""
+    return 0 < (a - b) & 0xFFFFFFFF < 0x80000000
+
+
+def _reaches(a: int, b: int) -> bool:
+    """Whether seq_diff(a, b) >= 0."""
+    return (a - b) & 0xFFFFFFFF < 0x80000000
+
+
 def _consumed(packet: Packet) -> int:
     """Sequence space the segment takes: its bytes, and one each for SYN and FIN."""
     return packet.payload_len + (packet.flags & SYN != 0) + (packet.flags & FIN != 0)
@@ -125,16 +135,16 @@ def _send(packet: Packet, side: Side, peer: Side) -> None:
     """Note what the packet adds to the sender's sequence space, and whether it moves the conversation on."""
     consumed = _consumed(packet)
     end = (packet.seq + consumed) & 0xFFFFFFFF
-    advance = 1 if side.next_seq is None else seq_diff(end, side.next_seq)
-    fresh = side.next_seq is None or seq_diff(packet.seq, side.next_seq) >= 0
-    acknowledges = packet.flags & ACK != 0 and (side.acked is None or seq_diff(packet.ack, side.acked) > 0)
+    advances = side.next_seq is None or _beyond(end, side.next_seq)
+    fresh = side.next_seq is None or _reaches(packet.seq, side.next_seq)
+    acknowledges = packet.flags & ACK != 0 and (side.acked is None or _beyond(packet.ack, side.acked))
     if fresh and packet.flags & ACK and (consumed > 0 or acknowledges):
         side.front_us, side.front_seq = packet.time_us, packet.seq
     if consumed > 0:
         _remember(packet, side, peer, end, fresh=fresh)
     if fresh and packet.payload_len > 0:
         side.data_packets += 1
-    if advance > 0:
+    if advances:
         side.next_seq = end
     if acknowledges:
         side.acked = packet.ack
@@ -145,24 +155,30 @@ def _remember(packet: Packet, side: Side, peer: Side, end: int, *, fresh: bool) 
 
     A segment that fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
     """
-    overlapping = [sent for sent in side.sent if seq_diff(sent.end, packet.seq) > 0 and seq_diff(end, sent.start) > 0]
-    for sent in overlapping:
-        sent.once = False
+    overlaps = False
+    for sent in side.sent:
+        if _beyond(sent.end, packet.seq) and _beyond(end, sent.start):
+            sent.once, overlaps = False, True
     fills_hole = (
-        not overlapping
+        not overlaps
+        and not fresh
         and len(side.sent) > 0
         and seq_diff(packet.seq, side.sent[0].start) >= 0
         and (peer.acked is None or seq_diff(packet.seq, peer.acked) >= 0)
     )
     if fresh or fills_hole:
-        side.sent = [*side.sent[1 - REMEMBERED_SEGMENTS :], Sent(packet.seq, end, packet.time_us)]
+        side.sent.append(Sent(packet.seq, end, packet.time_us))
+        if len(side.sent) > REMEMBERED_SEGMENTS:
+            del side.sent[0]
 
 
 def _take_round_trips(packet: Packet, side: Side, peer: Side) -> None:
     """An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule)."""
+    if not peer.sent:
+        return
     waiting = []
     for sent in peer.sent:
-        if seq_diff(packet.ack, sent.end) < 0:
+        if not _reaches(packet.ack, sent.end):
             waiting.append(sent)
         elif packet.ack == sent.end and sent.once and packet.time_us >= sent.time_us:
             side.round_trips.add(elapsed_us(packet.time_us, sent.time_us), handshake=sent.start == peer.isn)

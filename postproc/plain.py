@@ -95,6 +95,8 @@ def sort_packets(piece: Piece, link: int) -> Sorted:
     unsure = ~kinds.idle
     plain = []
     for version, which in ((4, kinds.ipv4), (6, kinds.ipv6)):
+        if not which.any():
+            continue
         found = _plain(piece, kinds.header, np.flatnonzero(which), version)
         unsure[found.index] = False
         plain.append(found)

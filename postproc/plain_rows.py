@@ -21,6 +21,8 @@ _FLAGS = 0x0FFF
 
 def rows(piece: Piece, plain: Plain, link: int) -> pl.DataFrame:
     """The packets table of the plain packets of one IP version."""
+    if not len(plain.index):
+        return empty_table()
     ip, tcp, v4 = plain.ip, plain.tcp, plain.version == 4
     nothing = pl.repeat(None, len(plain.index), dtype=pl.Int64, eager=True)
 

@@ -19,7 +19,7 @@ from heuristics.errors import (
     RefusedSyntaxError,
     UnknownObservableError,
 )
-from heuristics.expressions import MAX_EXACT, MAX_OBSERVABLE, parse, required_names, to_lua, to_python
+from heuristics.expressions import MAX_EXACT, MAX_OBSERVABLE, parse, required_names, to_lua, to_python, to_python_all
 from heuristics.expressions.tree import And, Compare, Integer, Membership, Name
 from heuristics.lua_text import lua_field, lua_string
 from heuristics.template import parse_template
@@ -304,6 +304,14 @@ def test_python_and_lua_agree_on_every_condition(
 
 
 @needs_lua
+@given(st.lists(conditions.filter(_parses), min_size=1, max_size=10), observations)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observation: dict[str, Value]) -> None:
+    trees = [parse(source, VOCABULARY) for source in sources]
+    together = to_python_all(trees)(observation)
+    assert together == [index for index, tree in enumerate(trees) if to_python(tree)(observation)]
+
+
 def test_the_largest_conditions_still_compile_in_both(tmp_path: Path) -> None:
     everything: Observation = {"a": 1, "b": 2, "c": 3, "p": True, "q": False, "s": "x", "t": "y"}
     largest = [

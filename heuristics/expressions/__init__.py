@@ -5,7 +5,19 @@ A condition is false wherever an observable that it names outside `known()` is m
 
 from heuristics.expressions.parser import MAX_EXACT, MAX_OBSERVABLE, parse
 from heuristics.expressions.to_lua import to_lua
-from heuristics.expressions.to_python import Test, to_python
+from heuristics.expressions.to_python import Test, Which, to_python, to_python_all
 from heuristics.expressions.tree import Node, required_names, walk
 
-__all__ = ["MAX_EXACT", "MAX_OBSERVABLE", "Node", "Test", "parse", "required_names", "to_lua", "to_python", "walk"]
+__all__ = [
+    "MAX_EXACT",
+    "MAX_OBSERVABLE",
+    "Node",
+    "Test",
+    "Which",
+    "parse",
+    "required_names",
+    "to_lua",
+    "to_python",
+    "to_python_all",
+    "walk",
+]

@@ -7,7 +7,7 @@ than a tree of closures, and a batch run asks each rule about every reset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from heuristics.expressions.tree import (
@@ -25,12 +25,14 @@ from heuristics.expressions.tree import (
     Or,
     String,
     required_names,
+    walk,
 )
 from heuristics.vocabulary import Value
 
 Test = Callable[[Mapping[str, Value]], bool]
+Which = Callable[[Mapping[str, Value]], list[int]]
 
-_BUILTINS = {"__builtins__": {}, "abs": abs, "min": min, "max": max}
+_BUILTINS: dict[str, object] = {"__builtins__": {}, "abs": abs, "min": min, "max": max}
 
 
 def to_python(tree: Node) -> Test:
@@ -39,20 +41,47 @@ def to_python(tree: Node) -> Test:
     An observable is missing when it is None or not in the mapping. Where one that is named outside `known()` is
     missing, the result is False whatever the rest says.
     """
-    guards = [_present(name) for name in required_names(tree)]
-    source = " and ".join([*guards, _source(tree)])
-    return cast(Test, eval(compile(f"lambda o: {source}", "<rule>", "eval"), dict(_BUILTINS)))
+    which = to_python_all([tree])
+    return lambda observation: bool(which(observation))
+
+
+def to_python_all(trees: Sequence[Node]) -> Which:
+    """The conditions `trees` as one function: the indices of those that hold, in order.
+
+    Each observable is looked up once, however many conditions name it.
+    """
+    read = [f" {_local(name)} = get({name!r})" for name in sorted(set().union(*map(_names, trees)))]
+    asked = [f" if {_guarded(tree)}: add({index})" for index, tree in enumerate(trees)]
+    lines = ["def which(o):", " get, found = o.get, []", " add = found.append", *read, *asked, " return found"]
+    space = dict(_BUILTINS)
+    exec(compile("\n".join(lines), "<rules>", "exec"), space)
+    return cast(Which, space["which"])
+
+
+def _guarded(tree: Node) -> str:
+    """Python source of the whole condition: nothing that it names may be missing."""
+    return " and ".join([*map(_present, required_names(tree)), _source(tree)])
 
 
 def _present(name: str) -> str:
-    return f"o.get({name!r}) is not None"
+    return f"{_local(name)} is not None"
+
+
+def _local(name: str) -> str:
+    """The variable that holds an observable; every name of a tree is one of the vocabulary's."""
+    return f"o_{name}"
+
+
+def _names(tree: Node) -> set[str]:
+    """Every observable that `tree` names, also in `known()`."""
+    return {node.name for node in walk(tree) if isinstance(node, Name | Known)}
 
 
 def _source(node: Node) -> str:
     """Python source of `node`, in brackets wherever a neighbour could matter."""
     match node:
         case Name():
-            return f"o[{node.name!r}]"
+            return _local(node.name)
         case Integer() | String():
             return f"({node.value!r})"
         case Known():
