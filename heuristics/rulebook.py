@@ -131,6 +131,8 @@ class Thresholds:
     seq_reach: int
     copy_gap_us: int
     run_step: int
+    hop_tolerance: int
+    baseline_packets: int
     talk_gap_us: int
 
 

@@ -120,6 +120,8 @@ class ThresholdsTable(_Table):
     seq_reach: Threshold | None = None
     copy_gap_us: Threshold | None = None
     run_step: Threshold | None = None
+    hop_tolerance: Threshold | None = None
+    baseline_packets: Threshold | None = None
     talk_gap_us: Threshold | None = None
 
 

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: f6559b37bf6fba5c53a8c18c9603257acfc696d0822b363b86bd42f1427105be
+-- rulebook hash: 32695a7231ca65662b45112e78927cffa32d591c7916f7b7096322c11e72eeb3
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -29,6 +29,8 @@ local THRESHOLDS = {
   seq_reach = 1048576,
   copy_gap_us = 100000,
   run_step = 8,
+  hop_tolerance = 1,
+  baseline_packets = 3,
   talk_gap_us = 20000,
 }
 
@@ -2099,6 +2101,7 @@ do
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_company(o, reset)
+    o.hop_tolerance, o.baseline_packets = THRESHOLDS.hop_tolerance, THRESHOLDS.baseline_packets
     return o
   end
 end
@@ -2123,9 +2126,10 @@ local RULES = {
     id = "hop_gap",
     weight = 340,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
-        and o.distance_gap >= 1 and (o.flow_packets >= 2 or o.host_packets >= 3) and not o.syn_only
-        and not o.seq_foreign and o.baseline_distance <= 40
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
+        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and (o.flow_packets >= 2
+        or o.host_packets >= o.baseline_packets) and not o.syn_only and not o.seq_foreign
+        and o.baseline_distance <= 40
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
@@ -2136,9 +2140,10 @@ local RULES = {
     id = "hop_gap_thin",
     weight = 200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_gap >= 2
-        and o.distance_gap >= 1 and o.flow_packets < 2 and o.host_packets < 3 and not o.syn_only
-        and not o.seq_foreign and o.baseline_distance <= 40
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
+        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and o.flow_packets < 2
+        and o.host_packets < o.baseline_packets and not o.syn_only and not o.seq_foreign
+        and o.baseline_distance <= 40
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from " .. text(o.hop_baseline)
@@ -2149,7 +2154,7 @@ local RULES = {
     id = "hop_gap_one",
     weight = 30,
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 1 and not o.syn_only
+      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= o.hop_tolerance and not o.syn_only
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
@@ -2185,7 +2190,8 @@ local RULES = {
     weight = 275,
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
-        and o.host_gap >= 2 and o.host_packets >= 3 and o.host_share >= 90 and o.baseline_distance <= 40
+        and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets and o.host_share >= 90
+        and o.baseline_distance <= 40
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -2210,8 +2216,8 @@ local RULES = {
     weight = 150,
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
-        and o.distance <= 2 and o.host_gap >= 3 and o.host_packets >= 3 and o.host_share >= 90
-        and o.baseline_distance <= 40
+        and o.distance <= 2 and o.host_gap >= 3 and o.host_packets >= o.baseline_packets
+        and o.host_share >= 90 and o.baseline_distance <= 40
     end,
     say = function(o)
       return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
@@ -2221,7 +2227,7 @@ local RULES = {
     id = "hop_known_of_host",
     weight = -250,
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap >= 2 and o.host_gap == 0
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > o.hop_tolerance and o.host_gap == 0
     end,
     say = function(o)
       return "other packets of this host come from " .. text(o.distance)
@@ -2290,7 +2296,7 @@ local RULES = {
     weight = -200,
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= 3 and o.host_share >= 90 and o.distance >= 3
+        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.distance >= 3
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -2302,7 +2308,7 @@ local RULES = {
     weight = -100,
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= 3 and o.host_share >= 90 and o.distance == 0
+        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.distance == 0
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
@@ -2314,7 +2320,7 @@ local RULES = {
     weight = -80,
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= 3 and o.host_share >= 90 and 1 <= o.distance and o.distance <= 2
+        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and 1 <= o.distance and o.distance <= 2
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -2897,7 +2903,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.baseline_source == "host" and o.host_packets < 3
+      return o.baseline_source == "host" and o.host_packets < o.baseline_packets
     end,
     say = function(o)
       return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
@@ -2906,7 +2912,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 1
+      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= o.hop_tolerance
     end,
     say = function(o)
       return "one hop off the sender's " .. text(o.hop_baseline)
@@ -2939,7 +2945,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap >= 2 and o.seq_foreign
+      return o.hop_gap ~= nil and o.hop_gap > o.hop_tolerance and o.seq_foreign
     end,
     say = function()
       return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer "
@@ -2964,7 +2970,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap >= 2
+      return o.hop_gap ~= nil and o.hop_gap > o.hop_tolerance
     end,
     say = function()
       return "evidence in conflict: signs of a device in between and of the endpoint weigh about " .. "the same"
@@ -3879,6 +3885,10 @@ do
     "Resets at most this suspicious are called likely genuine")
   prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULTS.genuine,
     "Resets at most this suspicious are called genuine")
+  prefs.hop_tolerance = Pref.uint("Hop tolerance", THRESHOLDS.hop_tolerance,
+    "Hops: a difference up to this is a change of route rather than another sender")
+  prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
+    "Packets of a host from which its hop limit is a baseline")
   prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
     { 1, "nothing", INFO.nothing },
     { 2, "forged and likely forged", INFO.accused },
@@ -3902,6 +3912,8 @@ do
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
     end
+    THRESHOLDS.hop_tolerance = math.max(1, math.floor(prefs.hop_tolerance))
+    THRESHOLDS.baseline_packets = math.max(1, math.floor(prefs.baseline_packets))
     SHOWN.info = prefs.info
   end
 
@@ -4336,7 +4348,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(66 rules, hash f6559b37bf6f)"
+    .. "(66 rules, hash 32695a7231ca)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -38,6 +38,8 @@ def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company,
         **_burst(reset),
         **_link(reset, host),
         **_company(reset, company),
+        "hop_tolerance": thresholds.hop_tolerance,
+        "baseline_packets": thresholds.baseline_packets,
     }
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import frames
 import pytest
-from parity import CAPTURES
+from parity import CAPTURES, WHOLE_FILE, differences, export, listed, postproc_rows, run_plugin
 
 from generator.render import PLUGIN_NAME
 from heuristics.fields import ACK, RST, SYN
+from heuristics.rulebook import load
 from wiresharks import Wireshark, available
 
 pytestmark = pytest.mark.versions
@@ -140,6 +141,21 @@ def test_a_preference_moves_the_limit_of_a_verdict(wireshark: Wireshark) -> None
     )
     before = fields(wireshark, CAPTURES / "lab" / "06_benign.client.pcap", "verdict", "suspicion")
     assert [verdict == "forged" for _, verdict in nothing] == [int(suspicion) >= 1 for *_, suspicion in before]
+
+
+@pytest.mark.parametrize(("name", "value"), [("hop_tolerance", 4), ("hop_tolerance", 9), ("baseline_packets", 50)])
+def test_a_preference_is_a_threshold_of_the_rulebook(name: str, value: int, tmp_path: Path) -> None:
+    """Set in Wireshark or laid over the rulebook, in both engines: the same evidence and verdicts."""
+    overlay = tmp_path / "overlay.toml"
+    overlay.write_text(f'[rulebook]\nname = "mine"\n[thresholds]\n{name} = {value}\n', encoding="utf-8")
+    wireshark, usual, mine = available()[0], load(), load(overlays=[overlay])
+    differ = False
+    for capture in (REJECTED, CAPTURES / "lab" / "08_far_firewall.client.pcap"):
+        asked = run_plugin(capture, wireshark, usual, (*WHOLE_FILE, "-o", f"rstorigin.{name}:{value}"))
+        found = differences(capture.name, asked.rows, postproc_rows(export(capture, wireshark), mine))
+        assert not found, listed(found)
+        differ = differ or asked.rows != run_plugin(capture, wireshark, usual).rows
+    assert differ
 
 
 @EVERY_WIRESHARK
