@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,9 @@ from scapy.utils import wrpcap
 from tabulate import tabulate
 
 _SMALL, _FLOWS_SMALL = 200, 20
-_FLOWS_LARGE = 2_000
+_TILES = 100  # of _FLOWS_SMALL flows, in a large capture
+_CLIENT = bytes([192, 0, 2, 1])
+_PCAP_HEADER, _RECORD_HEADER = 24, 16
 _STEPS = ("> S", "< SA", "> A", *("> PA", "< PA", "> A") * 6)
 
 
@@ -50,22 +53,45 @@ def flow(random: Random, number: int, *, reset: bool) -> list[Packet]:
     return made
 
 
+def written(path: Path, flows: int, random: Random, *, every: int) -> bytes:
+    """A pcap of that many flows, each `every`-th with a reset; 0: none."""
+    made = [packet for n in range(flows) for packet in flow(random, n, reset=every > 0 and n % every == 0)]
+    wrpcap(str(path), sorted(made, key=lambda packet: packet.time))
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
 def small_case(folder: Path, captures: int, random: Random) -> Path:
-    """Small captures, every fourth of them with resets."""
+    """Small captures, every fourth of them with resets, each of another client."""
     folder.mkdir()
+    quiet, lively = (written(folder / "a", _FLOWS_SMALL, random, every=every) for every in (0, 5))
     for number in range(captures):
-        flows = [flow(random, n, reset=number % 4 == 0 and n % 5 == 0) for n in range(_FLOWS_SMALL)]
-        wrpcap(str(folder / f"{number:03}.pcap"), [packet for each in flows for packet in each])
+        content = (quiet if number % 4 else lively).replace(_CLIENT, bytes([192, 0, 2, 1 + number]))
+        (folder / f"{number:03}.pcap").write_bytes(content)
     return folder
 
 
 def two_captures(folder: Path, random: Random) -> Path:
-    """Two larger captures in which every flow has a reset."""
+    """Two larger captures in which every flow has a reset: the same flows again and again, by other clients, later."""
     folder.mkdir()
-    packets = [packet for n in range(_FLOWS_LARGE) for packet in flow(random, n, reset=True)]
+    content = written(folder / "a", _FLOWS_SMALL, random, every=1)
+    whole = content[:_PCAP_HEADER] + b"".join(
+        _later(content[_PCAP_HEADER:].replace(_CLIENT, bytes([192, 0, 2, 1 + n])), 2 * n) for n in range(_TILES)
+    )
     for name in ("one", "two"):
-        wrpcap(str(folder / f"{name}.pcap"), sorted(packets, key=lambda packet: packet.time))
+        (folder / f"{name}.pcap").write_bytes(whole)
     return folder
+
+
+def _later(records: bytes, seconds: int) -> bytes:
+    """pcap records with times that many seconds later."""
+    moved, at = bytearray(records), 0
+    while at < len(moved):
+        began, _, length, _ = struct.unpack_from("<IIII", moved, at)
+        struct.pack_into("<I", moved, at, began + seconds)
+        at += _RECORD_HEADER + length
+    return bytes(moved)
 
 
 def taken_s(case: Path, *options: str) -> float:
