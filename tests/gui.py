@@ -191,6 +191,7 @@ def opened(
             found = str(until(lambda: _find(display, f"^{capture.name}$"), "Wireshark's window"))
             _ask(display, "windowmove", found, "0", "0")
             _ask(display, "windowsize", "--sync", found, str(WIDTH - 2), str(HEIGHT - 25))
+            _ask(display, "windowactivate", "--sync", found)  # else the first keys may go nowhere
             time.sleep(1)
             yield Window(display, home, found)
 

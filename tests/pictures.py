@@ -62,6 +62,7 @@ def summary(folder: Path) -> None:
 def preferences(folder: Path) -> None:
     """Edit > Preferences > Protocols > RST origin."""
     with opened(REJECTED, PLUGIN, render_profile()) as window:
+        _select(window, 1)
         window.press("ctrl+shift+p")
         dialog = window.dialog("Wireshark · Preferences")
         time.sleep(1)
