@@ -1051,6 +1051,28 @@ local function reversed(key)
   return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
 end
 
+-- So that a long live capture does not fill the memory: once half of `most` flows are held, those that were not seen
+-- since the last time are let go. Resets, and what judges them, stay.
+local held = { most = 1000000, flows = 0, older = {} }
+
+local function hold(side, peer, key)
+  if 2 * held.flows >= held.most then
+    held.older, sides, held.flows = sides, {}, 0
+  end
+  held.flows = held.flows + 1
+  sides[key], sides[reversed(key)] = side, peer
+end
+
+-- The side that sends under `key`, of the last incarnation of its flow.
+local function known_side(key)
+  local side = sides[key]
+  if not side and held.older[key] then
+    side = held.older[key]
+    hold(side, side.peer, key)
+  end
+  return side
+end
+
 -- Begins a flow, or its next incarnation after `previous`; returns the side of the packet's sender.
 local function new_flow(packet, previous)
   local key, back = packet.key, reversed(packet.key)
@@ -1071,7 +1093,11 @@ local function new_flow(packet, previous)
   end
   side.flow, side.peer = flow, peer
   peer.flow, peer.peer = flow, side
-  sides[key], sides[back] = side, peer
+  if previous then
+    sides[key], sides[back] = side, peer
+  else
+    hold(side, peer, key)
+  end
   return side
 end
 
@@ -1099,7 +1125,7 @@ end
 
 -- The sender's side of the flow that a frame seen for the first time belongs to.
 local function follow_flow(packet)
-  local side = sides[packet.key]
+  local side = known_side(packet.key)
   if not side then
     return new_flow(packet)
   end
@@ -1112,7 +1138,7 @@ end
 -- The sender's side of the flow that a frame seen before belongs to: of the last incarnation that had begun by then.
 -- Ports can be reused a million times in one file, hence by halves.
 local function side_of(key, frame)
-  local side = sides[key]
+  local side = known_side(key)
   if not side or side.flow.first_frame <= frame or not side.flow.earlier then
     return side
   end
@@ -1754,7 +1780,8 @@ do
       return "unknown"
     end
     local key = error.quoted_src .. error.quoted_dst .. port_bytes(error.sport) .. port_bytes(error.dport)
-    return sides[key] and stage_of(sides[key].flow) or "unknown"
+    local side = known_side(key)
+    return side and stage_of(side.flow) or "unknown"
   end
 
   -- Source and target of an error as one key.
@@ -3889,6 +3916,8 @@ do
     "Hops: a difference up to this is a change of route rather than another sender")
   prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
     "Packets of a host from which its hop limit is a baseline")
+  prefs.flows = Pref.uint("Flows kept", held.most,
+    "So many flows at most are held in memory; those not seen for the longest are let go. Flows with resets stay.")
   prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
     { 1, "nothing", INFO.nothing },
     { 2, "forged and likely forged", INFO.accused },
@@ -3914,6 +3943,7 @@ do
     end
     THRESHOLDS.hop_tolerance = math.max(1, math.floor(prefs.hop_tolerance))
     THRESHOLDS.baseline_packets = math.max(1, math.floor(prefs.baseline_packets))
+    held.most = math.max(2, math.floor(prefs.flows))
     SHOWN.info = prefs.info
   end
 
@@ -4007,7 +4037,8 @@ do
       last_us = math.max(last_us, side.last_us or last_us)
     end
     local silent_us = newest_us - last_us
-    if silent_us >= SETTLED_US or sides[flow.key].flow ~= flow then
+    local latest = known_side(flow.key)
+    if silent_us >= SETTLED_US or not latest or latest.flow ~= flow then
       return "final"
     end
     return string.format("provisional: of this flow a packet came %.3f s before the newest", silent_us / 1000000)
@@ -4081,6 +4112,7 @@ local function reset_state()
   hosts, sides, resets, last_frame = {}, {}, {}, 0
   mac_users, runs, places = {}, {}, {}
   newest_us = 0
+  held.flows, held.older = 0, {}
   first_us, first_ns = nil, nil
   errors, refusing = {}, {}
 end

@@ -232,3 +232,14 @@ def test_a_capture_that_grows_is_judged_as_it_comes(tmp_path: Path) -> None:
         assert tshark.wait(30) == 0
     assert [line.strip() for line in lines[:3]] == [b""] * 3
     assert lines[3].strip() != b""
+
+
+def test_old_flows_are_let_go_but_never_their_resets(tmp_path: Path) -> None:
+    packets = [segment(0.0, SYN), segment(0.1, SYN | ACK, back=True)]
+    packets += [segment(1.0 + number, SYN, sport=41000 + number) for number in range(6)]
+    packets.append(segment(9.0, RST | ACK, back=True))
+    capture = tmp_path / "flows.pcap"
+    capture.write_bytes(frames.pcap(packets, frames.RAW))
+    for most, source in ((100, "flow"), (4, "host")):
+        options = ("-o", f"rstorigin.flows:{most}")
+        assert fields(available()[0], capture, "baseline_source", options=options) == [["9", source]]
