@@ -237,6 +237,7 @@ def _reset(alike: Alike, look: _Look) -> str:
         f"- stage of the connection: {safe(row.stage)}",
         *(f"- {safe(words)}" for words in reset.words),
         *([f"- alike: {counted(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
+        *([f"- where: {safe(row.where)}"] if row.where else []),
         *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
         *([f"- made like those of: {safe(row.device)}"] if row.device else []),
         f"- flow: {look.code(row.flow)}",
