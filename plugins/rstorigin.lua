@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 32695a7231ca65662b45112e78927cffa32d591c7916f7b7096322c11e72eeb3
+-- rulebook hash: 2a2d32e558be03deead086c908e0d4c335b166fd12b13b7e53cb587f3e85edcb
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -137,8 +137,16 @@ local add_evidence = {
     "Answers sooner than the host does elsewhere, from about its distance"),
   ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
     "Answers sooner than the only round trip measured"),
+  ["sooner_by_another_way"] = ProtoField.bool("rstorigin.evidence.sooner_by_another_way",
+    "Sooner, but by a way that the host's other packets take too"),
   ["full_rtt"] = ProtoField.bool("rstorigin.evidence.full_rtt",
     "Refuses after exactly one round trip, from the host's distance"),
+  ["full_rtt_elsewhere"] = ProtoField.bool("rstorigin.evidence.full_rtt_elsewhere",
+    "Refuses after exactly one round trip, by a hop limit of its own"),
+  ["refused_from_this_link"] = ProtoField.bool("rstorigin.evidence.refused_from_this_link",
+    "Refuses at once, from this very link"),
+  ["answers_from_this_link"] = ProtoField.bool("rstorigin.evidence.answers_from_this_link",
+    "Answers at once, from this very link"),
   ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
     "Sooner than half a round trip after the sender was last sent anything"),
   ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
@@ -201,6 +209,8 @@ local add_evidence = {
     "A neighbour's name on a stranger's MAC"),
   ["new_mac"] = ProtoField.bool("rstorigin.evidence.new_mac",
     "MAC that the sender never uses"),
+  ["new_mac_known_hop"] = ProtoField.bool("rstorigin.evidence.new_mac_known_hop",
+    "MAC that the sender never uses, with a hop limit of its host"),
   ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
     "One IP ID counter for three unrelated senders or more"),
   ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
@@ -2438,6 +2448,21 @@ local RULES = {
         .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
     end,
   },
+  { -- Sooner, but by a way that the host's other packets take too
+    id = "sooner_by_another_way",
+    weight = -270,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
+        and o.rtt_confirmed ~= nil and o.hop_gap >= 1 and o.host_gap == 0 and 0 <= o.acked_us * 10
+        and o.acked_us * 10 < o.rtt_us * 7 and o.acked_us * 10 >= o.rtt_us * 4
+        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed
+    end,
+    say = function(o)
+      return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
+        .. " us, but other packets of this host come from " .. text(o.distance)
+        .. " hop(s) away too: a route that changed may be shorter"
+    end,
+  },
   { -- Refuses after exactly one round trip, from the host's distance
     id = "full_rtt",
     weight = -80,
@@ -2449,6 +2474,43 @@ local RULES = {
     say = function(o)
       return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host (" .. text(o.rtt_us)
         .. " us)"
+    end,
+  },
+  { -- Refuses after exactly one round trip, by a hop limit of its own
+    id = "full_rtt_elsewhere",
+    weight = -100,
+    holds = function(o)
+      return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+        and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
+        and o.acked_us * 100 >= o.rtt_us * 95 and o.acked_us * 100 <= o.rtt_us * 115
+    end,
+    say = function(o)
+      return "refused " .. text(o.acked_us)
+        .. " us after the SYN, one round trip to a host that shows several hop limits"
+    end,
+  },
+  { -- Refuses at once, from this very link
+    id = "refused_from_this_link",
+    weight = -120,
+    holds = function(o)
+      return o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0 and o.distance == 0
+        and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
+    end,
+    say = function(o)
+      return "refused within " .. text(o.acked_us) .. " us, as only a host's own interface sees it ("
+        .. text(o.rtt_us) .. " us for its other answers)"
+    end,
+  },
+  { -- Answers at once, from this very link
+    id = "answers_from_this_link",
+    weight = -120,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.rtt_us ~= nil and o.response_us ~= nil and o.hop_gap == 0 and o.distance == 0
+        and not o.has_ack and o.established and o.rtt_us < 300 and o.response_us <= o.rtt_us * 3
+    end,
+    say = function(o)
+      return "the sender is on this link, and the answer took no longer (" .. text(o.response_us)
+        .. " us) than its others"
     end,
   },
   { -- Sooner than half a round trip after the sender was last sent anything
@@ -2794,6 +2856,17 @@ local RULES = {
     say = function(o)
       return "came from a MAC address that none of the sender's " .. text(o.host_packets)
         .. " other packets has: another device on this link"
+    end,
+  },
+  { -- MAC that the sender never uses, with a hop limit of its host
+    id = "new_mac_known_hop",
+    weight = 250,
+    holds = function(o)
+      return o.mac_new ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new and o.host_gap == 0
+        and o.hop_gap >= 2 and o.host_packets >= 3
+    end,
+    say = function()
+      return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
     end,
   },
   { -- One IP ID counter for three unrelated senders or more
@@ -4380,7 +4453,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(66 rules, hash 32695a7231ca)"
+    .. "(71 rules, hash 2a2d32e558be)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
