@@ -71,13 +71,23 @@ class Archive:
         return done.judged
 
 
+# What a process of its own must have to read, in bytes, to be worth the second or so that it takes to start; and how
+# many bytes opening a file counts as.
+_WORTH_A_PROCESS, _OPENING = 40_000_000, 1_500_000
+
+
 def on_this_machine(jobs: int) -> Runner:
-    """Over `jobs` processes."""
+    """Over `jobs` processes; 0: over as many as there are cores and work for."""
 
     def run(job: Job, sources: Sequence[Source]) -> Iterator[tuple[int, Done | WorkerDiedError]]:
-        return over_processes(job, sources, jobs)
+        return over_processes(job, sources, jobs or min(cores(), _worth(sources)))
 
     return run
+
+
+def _worth(sources: Sequence[Source]) -> int:
+    sizes = (_OPENING + (source.path.stat().st_size if source.path.exists() else 0) for source in sources)
+    return 1 + sum(sizes) // _WORTH_A_PROCESS
 
 
 def cores() -> int:

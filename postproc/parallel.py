@@ -100,6 +100,9 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
 @contextmanager
 def interrupts_held() -> Iterator[None]:
     """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -33,7 +33,7 @@ PathsArgument = Annotated[
     ),
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: one for each core.")
+    int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: as many as are worth it.")
 ]
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Keep results in CASE/.rstorigin, and use those kept there.")

@@ -16,7 +16,6 @@ from tabulate import tabulate
 from heuristics.errors import visible
 from heuristics.rulebook import load
 from postproc import escape
-from postproc.archive import cores
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
@@ -71,7 +70,7 @@ def reconcile(
         tell_problems(found.problems)
         tell("two captures at least are needed, one from each end")
         raise typer.Exit(WRONG_USAGE)
-    run = Run(load(overlays=overlays), case.file, jobs or cores(), keep)
+    run = Run(load(overlays=overlays), case.file, jobs, keep)
     judged = run.judge(found.files)
     problems = [*found.problems, *(problem for each in judged for problem in each.problems)]
     tell_problems(problems)

@@ -10,7 +10,7 @@ from pathlib import Path
 from heuristics.errors import visible
 from heuristics.rulebook import Rulebook
 from postproc import tshark
-from postproc.archive import Archive, Report, on_this_machine
+from postproc.archive import Archive, Report, cores, on_this_machine
 from postproc.cache import remembered_tshark
 from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
@@ -101,7 +101,7 @@ class Run:
                 self.case,
                 archive,
                 Compare(),
-                lambda compare, pairs: over_processes(compare, pairs, self.jobs),
+                lambda compare, pairs: over_processes(compare, pairs, self.jobs or cores()),
                 report,
             )
 

@@ -11,7 +11,6 @@ import typer
 
 from heuristics.rulebook import Rulebook, load
 from postproc import outputs, tables, tshark
-from postproc.archive import cores
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
@@ -91,7 +90,7 @@ def summarize(
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
-        run = Run(rules, case.file, jobs or cores(), keep, flows is Flows.ALL, witnesses, prefilter, cluster)
+        run = Run(rules, case.file, jobs, keep, flows is Flows.ALL, witnesses, prefilter, cluster)
         judged = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
