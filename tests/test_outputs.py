@@ -59,7 +59,7 @@ def test_json_has_everything() -> None:
     assert content["totals"]["packets"] == 1234
     assert content["totals"]["conclusion"].startswith("1 of 2 resets")
     assert content["by_sender"][0]["address"] == "203.0.113.1"
-    assert [list(row) for row in content["resets"]] == [[*COLUMNS, "score", "evidence_text"]] * 2
+    assert [list(row) for row in content["resets"]] == [[*COLUMNS, "score", "evidence_text", "signature"]] * 2
     assert content["problems"] == [{"file": "a.pcap", "reason": "is damaged", "hint": "copy it again"}]
 
 
