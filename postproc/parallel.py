@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
@@ -99,15 +100,23 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after.
+
+    To be used in the main thread. The mask is what processes inherit; as the signal then comes to another of our
+    threads, for which Python interrupts the main one all the same, the handler has to wait as well.
+    """
+    held: list[tuple[int, FrameType | None]] = []
+    handler = signal.signal(signal.SIGINT, lambda *interrupt: held.append(interrupt))
+    masks = hasattr(signal, "pthread_sigmask")  # not Windows
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else ()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if held and callable(handler):
+            handler(*held[0])
 
 
 _task: Callable[[Any], Any]  # of this worker process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from cases import PROGRAM, environment, small_case, tagged
 from commandline import FORGED
 
-from postproc.parallel import WorkerDiedError, over_processes
+from postproc.parallel import WorkerDiedError, interrupts_held, over_processes
 
 
 def doubled(number: int) -> int:
@@ -44,6 +45,28 @@ def test_an_item_that_kills_its_process_costs_no_other() -> None:
 def test_an_error_comes_through() -> None:
     with pytest.raises(ValueError, match="no "):
         dict(over_processes(failing, range(4), 2))
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
+    ended = threading.Event()
+    for _ in range(threads):  # to any of them the signal may come
+        threading.Thread(target=ended.wait, daemon=True).start()
+    reached = []
+
+    def interrupted() -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+            reached.append("end")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+    finally:
+        ended.set()
+    assert reached == ["end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.fixture
