@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 2a2d32e558be03deead086c908e0d4c335b166fd12b13b7e53cb587f3e85edcb
+-- rulebook hash: 6de1e9c2f071662de1b80077cb83b7698324f8bf6a90484e823ca658f264b2fc
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -181,6 +181,10 @@ local add_evidence = {
     "Acknowledges the SYN's own number"),
   ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
     "Bare reset on an open connection"),
+  ["behind"] = ProtoField.bool("rstorigin.evidence.behind",
+    "Abort with a sequence number of the past"),
+  ["behind_gap"] = ProtoField.bool("rstorigin.evidence.behind_gap",
+    "Abort with a sequence number of the past, from elsewhere"),
   ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
     "Bare reset of a connection that had ended"),
   ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
@@ -2262,7 +2266,7 @@ local RULES = {
   },
   { -- Distance foreign to the flow, but known of the host
     id = "hop_known_of_host",
-    weight = -250,
+    weight = -240,
     holds = function(o)
       return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > o.hop_tolerance and o.host_gap == 0
     end,
@@ -2700,6 +2704,31 @@ local RULES = {
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
     end,
   },
+  { -- Abort with a sequence number of the past
+    id = "behind",
+    weight = 410,
+    holds = function(o)
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.has_ack and o.established and o.resets_before == 0
+        and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap == 0
+    end,
+    say = function(o)
+      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
+        .. "), where an abort has the next one"
+    end,
+  },
+  { -- Abort with a sequence number of the past, from elsewhere
+    id = "behind_gap",
+    weight = 410,
+    holds = function(o)
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
+        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap >= 1
+        and o.data_gap >= 1
+    end,
+    say = function(o)
+      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
+        .. "), where an abort has the next one"
+    end,
+  },
   { -- Bare reset of a connection that had ended
     id = "explained",
     weight = -120,
@@ -3119,7 +3148,8 @@ local CAUSES = {
       return o.origin == "middlebox" and o.stage == "post-syn"
     end,
     say = function()
-      return "policy: a device refuses the connection in the host's name"
+      return "policy: a device refuses the connection in the host's name (or owns the address, "
+        .. "and forwards other ports: destination NAT)"
     end,
   },
   {
@@ -4453,7 +4483,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(71 rules, hash 2a2d32e558be)"
+    .. "(73 rules, hash 6de1e9c2f071)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -56,7 +55,6 @@ _TEXTS = (
 _PLUGIN_FIELDS = tuple(f"rstorigin.{name}" for name in (*_NUMBERS, *_TIMES, *_TEXTS))
 _LUA_ERROR = "_ws.lua.error"  # only says that there is one;
 _MESSAGES = "_ws.expert.message"  # this says which, after "Lua Error: "
-_NO_LUA_FOR_ROOT = (4, 4, 0)  # from here on Wireshark loads no Lua for root, without a word
 _ERROR_SHOWN = 300  # characters of a Lua error that a message repeats
 # tshark's words, at the beginning of a line: a file's name may hold anything.
 _DOES_NOT_LOAD = re.compile(r"^tshark: Lua: (.*)", re.MULTILINE | re.DOTALL)
@@ -188,7 +186,7 @@ class Plugin:
 @contextmanager
 def installed_plugin(tshark: Tshark, rulebook: Rulebook) -> Iterator[Plugin]:
     """The plugin of `rulebook` in a temporary folder. Raises PluginError where `tshark` would not load it."""
-    if tshark.version >= _NO_LUA_FOR_ROOT and hasattr(os, "geteuid") and os.geteuid() == 0:
+    if tshark.refuses_lua():
         raise PluginError(f"Wireshark {'.'.join(map(str, tshark.version))} loads no Lua plugin for root: {_AS_USER}")
     with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
         path = Path(folder) / PLUGIN_NAME

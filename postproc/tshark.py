@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ VARIABLE = "RSTORIGIN_TSHARK"  # names the tshark to use, where it is not the on
 OLDEST = (4, 0, 0)
 INSTALL = "install Wireshark 4.0 or newer: Debian and Ubuntu `apt install tshark`, elsewhere https://www.wireshark.org"
 _VERSION_TIMEOUT_S = 30
+_NO_LUA_FOR_ROOT = (4, 4, 0)
 
 # The preferences that change what a field of heuristics.fields.FIELDS holds, at Wireshark's defaults, so that a user's
 # own settings cannot. Found by flipping each of the 802 boolean preferences of tshark 4.0 over captures with fragments,
@@ -77,6 +79,10 @@ class Tshark:
         """Name it to a user."""
         return visible(f"tshark {_dotted(self.version)} ({self.program})")
 
+    def refuses_lua(self) -> bool:
+        """Whether it loads no Lua script, and does not say so, because root runs it."""
+        return self.version >= _NO_LUA_FOR_ROOT and is_root()
+
     def preferences(self) -> list[str]:
         """The options that hold tshark to the settings we read with."""
         old = (_EPOCH_TIME,) if self.version < _EPOCH_TIME_GONE else ()
@@ -117,6 +123,11 @@ def find(version_of: Callable[[Path], Version] | None = None) -> Tshark:
             visible(f"tshark {_dotted(version)} ({program}) is too old: rstorigin needs {_dotted(OLDEST)}; {INSTALL}")
         )
     return Tshark(program, version)
+
+
+def is_root() -> bool:
+    """Whether Wireshark takes the user of this process for root."""
+    return os.name == "posix" and 0 in (os.geteuid(), os.getegid())  # Wireshark takes group root for root too
 
 
 def described() -> str:
@@ -179,10 +190,16 @@ def _usual_places() -> list[Path]:
 
 
 def asked_version(program: Path) -> Version:
-    """What `program` says of itself.
+    """What `program` says of itself; asked once while the file stays the same. Raises TsharkError.
 
     From a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3)".
     """
+    status = program.stat()
+    return _asked(program, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache
+def _asked(program: Path, _size: int, _mtime_ns: int) -> Version:
     with tempfile.TemporaryFile() as stderr:
         # Not --version: with Lua turned off in init.lua, 4.4 and 4.6 crash on it.
         process = _start([str(program), "-h"], stderr, {})

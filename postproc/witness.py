@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 
@@ -14,13 +16,13 @@ from heuristics.verdict import Origin, Verdict, suspicion, suspicion_limits, ver
 from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
 from postproc.errors import CaptureError, TsharkError
-from postproc.parallel import WorkerDiedError
+from postproc.parallel import WorkerDiedError, over_processes
 from postproc.reconcile import Reconciled, reconcile
 from postproc.remote import fetched
 from postproc.resets import JudgedReset
 from postproc.sources import Source
 from postproc.task import Judged, needs_tshark
-from postproc.tshark import find
+from postproc.tshark import Tshark
 
 _CLOCKS_US = 600_000_000  # clocks that differ by more than ten minutes are not looked at
 _NOTHING = Reconciled((), None)
@@ -28,30 +30,48 @@ _NOTHING = Reconciled((), None)
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A capture with resets, and one that may tell who sent them. `complete` as in postproc.reconcile."""
+    """A capture with resets, and one that may tell who sent them, by index. `complete` as in postproc.reconcile."""
 
-    capture: Source
-    witness: Source
+    capture: int
+    witness: int
     complete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
-    """The task of comparing one pair, on this machine; what cannot be read twice says nothing."""
+class _Spread:
+    """The task of reading a capture whole, once for all that it is compared with. False where it cannot be read."""
+
+    program: Tshark | None
+    folder: Path
+
+    def __call__(self, item: tuple[int, Source]) -> bool:
+        """Write its packets table to `folder`."""
+        from postproc.reading import read_packets  # slow to import
+
+        index, source = item
+        try:
+            with fetched(source) as copy:
+                table = read_packets(copy, self.program if needs_tshark(copy) else None, whole=True).table
+        except (CaptureError, TsharkError):
+            return False
+        table.write_parquet(_packets_of(self.folder, index))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Compare:
+    """The task of comparing one pair, of which both were written to `folder`."""
+
+    folder: Path
 
     def __call__(self, pair: Pair) -> Reconciled:
-        """Read both whole, and reconcile them."""
-        try:
-            return reconcile(_whole(pair.capture), _whole(pair.witness), pair.complete)
-        except (CaptureError, TsharkError):
-            return _NOTHING
+        """Reconcile them."""
+        capture, witness = (pl.read_parquet(_packets_of(self.folder, index)) for index in (pair.capture, pair.witness))
+        return reconcile(capture, witness, pair.complete)
 
 
-def _whole(source: Source) -> pl.DataFrame:
-    from postproc.reading import read_packets  # slow to import
-
-    with fetched(source) as copy:
-        return read_packets(copy, find() if needs_tshark(copy) else None, whole=True).table
+def _packets_of(folder: Path, index: int) -> Path:
+    return folder / f"{index}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +83,48 @@ class Testimony:
     said: Reconciled
 
 
-Runner = Callable[[Compare, Sequence[Pair]], Iterator[tuple[int, Reconciled | WorkerDiedError]]]
-
-
 def testimonies(
     sources: Sequence[Source],
     judged: Sequence[Judged],
     case: CaseFile,
     archive: Archive,
-    compare: Compare,
-    runner: Runner,
+    program: Tshark | None,
+    processes: int,
     report: Callable[[int], Report],
 ) -> list[Testimony]:
     """Compare every capture with resets with those that were taken where its resets claim to come from."""
-    wanted = list(_pairs(sources, judged, case))
-    keys = [_key(judged[i], judged[j], pair) for i, j, pair in wanted]
-    known = {n: said for n, (i, _, _) in enumerate(wanted) if (said := archive.find_pair(sources[i], keys[n]))}
-    left = [n for n in range(len(wanted)) if n not in known]
-    tell = report(len(left))
-    for place, result in runner(compare, [wanted[n][2] for n in left]):
-        n = left[place]
-        known[n] = _NOTHING if isinstance(result, WorkerDiedError) else result
-        archive.store_pair(sources[wanted[n][0]], keys[n], known[n])
-        tell(place + 1)
-    return [Testimony(i, j, known[n]) for n, (i, j, _) in enumerate(wanted)]
+    pairs = list(_pairs(sources, judged, case))
+    keys = {pair: _key(judged[pair.capture], judged[pair.witness], pair) for pair in pairs}
+    known = {pair: said for pair in pairs if (said := archive.find_pair(sources[pair.capture], keys[pair]))}
+    for pair, said in _compared([pair for pair in pairs if pair not in known], sources, program, processes, report):
+        archive.store_pair(sources[pair.capture], keys[pair], said)
+        known[pair] = said
+    return [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs]
+
+
+def _compared(
+    pairs: Sequence[Pair],
+    sources: Sequence[Source],
+    program: Tshark | None,
+    processes: int,
+    report: Callable[[int], Report],
+) -> Iterator[tuple[Pair, Reconciled]]:
+    """What comes of each pair; one of which a capture cannot be read twice says nothing."""
+    wanted = sorted({index for pair in pairs for index in (pair.capture, pair.witness)})
+    tell = report(len(wanted) + len(pairs))
+    with tempfile.TemporaryDirectory(prefix="rstorigin-") as name:
+        folder = Path(name)
+        readable: set[int] = set()
+        spread = over_processes(_Spread(program, folder), [(index, sources[index]) for index in wanted], processes)
+        for done, (place, result) in enumerate(spread, 1):
+            if result is True:
+                readable.add(wanted[place])
+            tell(done)
+        both = [pair for pair in pairs if {pair.capture, pair.witness} <= readable]
+        for done, (place, said) in enumerate(over_processes(_Compare(folder), both, processes), len(wanted) + 1):
+            yield both[place], _NOTHING if isinstance(said, WorkerDiedError) else said
+            tell(done)
+        yield from ((pair, _NOTHING) for pair in pairs if pair not in both)
 
 
 def rejudged(judged: Sequence[Judged], heard: Sequence[Testimony], rulebook: Rulebook) -> list[Judged]:
@@ -132,7 +170,7 @@ def _origin(verdict: Verdict, before: str) -> str:
     return Origin.UNKNOWN.value if verdict is Verdict.UNCLEAR else Origin.ENDPOINT.value
 
 
-def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[tuple[int, int, Pair]]:
+def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[Pair]:
     """Each capture whose resets claim to come from elsewhere, with each that was taken there at that time."""
     places = [_place(source, each, case) for source, each in zip(sources, judged, strict=True)]
     for i, each in enumerate(judged):
@@ -140,7 +178,7 @@ def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) 
         for j, (local, complete) in enumerate(places):
             asked = claimed & local
             if i != j and asked and judged[j].readable and _at_once(each, judged[j]):
-                yield i, j, Pair(sources[i], sources[j], tuple(sorted(asked & complete)))
+                yield Pair(i, j, tuple(sorted(asked & complete)))
 
 
 def _place(source: Source, judged: Judged, case: CaseFile) -> tuple[set[str], set[str]]:

@@ -45,7 +45,10 @@ class Talk:
         seq = int(options.get("seq", self.seq[way])) % 2**32
         ack = int(options.get("ack", self.seq[other] if "A" in flags else 0)) % 2**32
         packet = (
-            Ether() / self._ip(way) / TCP(sport=sport, dport=dport, flags=flags, seq=seq, ack=ack) / Raw(b"x" * size)
+            Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+            / self._ip(way)
+            / TCP(sport=sport, dport=dport, flags=flags, seq=seq, ack=ack)
+            / Raw(b"x" * size)
         )
         packet.time = now
         if "R" not in flags and "seq" not in options:

@@ -232,7 +232,12 @@ def test_a_frame_that_is_no_reset(tmp_path: Path) -> None:
 
 def test_an_icmp_error_is_named_as_such(tmp_path: Path) -> None:
     inside = IP(src="203.0.113.1", dst="192.0.2.1") / TCP(sport=80, dport=40000, flags="R")
-    error = Ether(dst="02:00:00:00:00:02") / IP(src="198.51.100.1", dst="203.0.113.1") / ICMP(type=3, code=13) / inside
+    error = (
+        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        / IP(src="198.51.100.1", dst="203.0.113.1")
+        / ICMP(type=3, code=13)
+        / inside
+    )
     result = run("explain", capture(tmp_path / "icmp.pcap", [error, reset()]), "--frame", "1")
     assert result.exit_code == 2
     assert "frame 1 is an ICMP error; explain tells of TCP resets only (the nearest: 2)" in result.stderr

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from luas import BOOLS, INTS, LUAS, STRS, VOCABULARY, Observation, agree, needs_lua, run_lua
 
 from heuristics.errors import (
     ExpressionError,
@@ -21,61 +20,8 @@ from heuristics.errors import (
 )
 from heuristics.expressions import MAX_EXACT, MAX_OBSERVABLE, parse, required_names, to_lua, to_python, to_python_all
 from heuristics.expressions.tree import And, Compare, Integer, Membership, Name
-from heuristics.lua_text import lua_field, lua_string
 from heuristics.template import parse_template
 from heuristics.vocabulary import Type, Value
-
-INTS, STRS, BOOLS = ("a", "b", "c"), ("s", "t"), ("p", "q")
-VOCABULARY = {
-    **dict.fromkeys(INTS, Type.INT),
-    **dict.fromkeys(STRS, Type.STR),
-    **dict.fromkeys(BOOLS, Type.BOOL),
-    "end": Type.INT,
-}
-LUAS = [lua for lua in ("lua5.2", "lua5.4") if shutil.which(lua)]
-needs_lua = pytest.mark.skipif(not LUAS, reason="neither lua5.2 nor lua5.4 is installed")
-
-Observation = Mapping[str, Value]
-
-
-def lua_value(value: Value) -> str:
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return lua_string(value) if isinstance(value, str) else str(value)
-
-
-def run_lua(lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path) -> list[str]:
-    """What each Lua expression gives for its observation, as text, out of one Lua process."""
-    lines = [
-        "local function text(v) if v == nil then return 'unknown' end",
-        "  if v == true then return 'yes' elseif v == false then return 'no' end",
-        "  return type(v) == 'number' and string.format('%d', v) or v end",
-        "local o",
-    ]
-    for expression, observation in expressions:
-        fields = ", ".join(f"[{lua_string(name)}] = {lua_value(value)}" for name, value in observation.items())
-        lines += [f"o = {{ {fields} }}", f"print((function() return {expression} end)())"]
-    script = folder / "cases.lua"
-    script.write_text("\n".join(lines), encoding="utf-8")
-    done = subprocess.run([lua, str(script)], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
-    return done.stdout.decode("utf-8").splitlines()
-
-
-def agree(cases: Sequence[tuple[str, Observation]], folder: Path) -> None:
-    """Asserts that every case, a condition and an observation, gives the same in Python and in each Lua."""
-    trees = [parse(source, VOCABULARY) for source, _ in cases]
-    python = [to_python(tree)(observation) for tree, (_, observation) in zip(trees, cases, strict=True)]
-    assert all(isinstance(result, bool) for result in python)
-    for lua in LUAS:
-        got = run_lua(lua, [(to_lua(t), o) for t, (_, o) in zip(trees, cases, strict=True)], folder)
-        wrong = [
-            (lua, case, want) for case, want, said in zip(cases, python, got, strict=True) if said != str(want).lower()
-        ]
-        assert not wrong
-
 
 # What is accepted.
 
@@ -327,59 +273,6 @@ def test_the_largest_conditions_still_compile_in_both(tmp_path: Path) -> None:
         "+".join(["a"] * 40) + " == 40",
     ]
     agree([(source, everything) for source in largest], tmp_path)
-
-
-# Text cannot become code.
-
-HOSTILE = [
-    '"',
-    "'",
-    "\\",
-    ']]os.execute("x")--[[',
-    '"..os.execute("x").."',
-    "\n os.exit(1)",
-    "\r\n",
-    "\x00",
-    "\xff9",
-    "é1",
-]
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_a_lua_string_holds_only_harmless_characters(text: str) -> None:
-    inside = lua_string(text)[1:-1]
-    assert inside.isascii()
-    assert inside.isprintable()
-    assert '"' not in inside
-
-
-def test_an_escape_is_never_changed_by_the_digit_after_it() -> None:
-    assert lua_string("\n1") == '"\\0101"'
-    assert lua_string(b"\xff\x00") == '"\\255\\000"'
-
-
-def test_a_field_name_never_leaves_its_brackets() -> None:
-    assert lua_field("o", "hop_gap") == "o.hop_gap"
-    assert lua_field("o", 'x"] = os.exit() --') == 'o["x\\034] = os.exit() --"]'
-
-
-@needs_lua
-@given(texts=st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=30))
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-def test_lua_reads_back_every_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-    folder = tmp_path_factory.mktemp("lua")
-    hexed = [f'(({lua_string(text)}):gsub(".", function(c) return ("%02x"):format(c:byte()) end))' for text in texts]
-    for lua in LUAS:
-        got = run_lua(lua, [(expression, {}) for expression in hexed], folder)
-        assert got == [text.encode("utf-8", "surrogatepass").hex() for text in texts]
-
-
-@needs_lua
-def test_hostile_literals_in_rules_stay_text(tmp_path: Path) -> None:
-    texts = [text for text in HOSTILE if text.isascii() and text.isprintable()]
-    cases: list[tuple[str, Observation]] = [(f"s == {text!r}", {"s": text}) for text in texts]
-    cases += [(f"s in {{{text!r}, 'x'}}", {"s": "y"}) for text in texts]
-    agree(cases, tmp_path)
 
 
 @needs_lua

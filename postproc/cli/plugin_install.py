@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from generator.profile import PROFILE_NAME
 from heuristics.errors import visible
+from heuristics.rulebook import Rulebook
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell
 from postproc.cli.options import RulebookOption, load_rules
 from postproc.installation import check as checking
@@ -24,11 +26,15 @@ from postproc.installation.install import (
     plan_uninstall,
     wanted_files,
 )
-from postproc.installation.record import read_record
+from postproc.installation.record import Record, read_record
+from postproc.tshark import is_root
 
 PluginOnly = Annotated[bool, typer.Option("--plugin-only", help="Leave the profile alone.")]
 ProfileOnly = Annotated[bool, typer.Option("--profile-only", help="Leave the plugin alone.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+Plan = Callable[[Mapping[Path, bytes], Record, bool], list[Step]]
+Apply = Callable[[Iterable[Step], Folders], None]
 
 _DONE = {Does.WRITE: "wrote", Does.REPLACE: "replaced", Does.KEEP: "kept", Does.REMOVE: "removed"}
 _WOULD = {
@@ -53,15 +59,12 @@ def install(
     """Put plugin and profile where Wireshark finds them. Files that are yours stay as they are."""
     parts = _parts(plugin_only, profile_only)
     rules = load_rules(rulebook)
-    spared = False
-    for place in places():
-        steps = plan_install(wanted_files(place.folders, rules, parts), read_record(place.folders.configuration), force)
-        spared |= _carry_out(place, steps, apply_install, dry_run)
+    spared = _everywhere(plan_install, apply_install, rules, parts, dry_run, force)
     if not dry_run:
         for line in _START if Part.PROFILE in parts else _START[:1]:
             typer.echo(line)
         typer.echo("Whether it works: rstorigin plugin check")
-    if checking.is_root() and not dry_run:
+    if is_root() and not dry_run:
         tell("installed for root, for whom Wireshark loads no Lua from 4.4 on: install as the user who runs Wireshark")
     if spared:
         raise typer.Exit(SOME_FAILED)
@@ -75,13 +78,7 @@ def uninstall(
 ) -> None:
     """Take away what `install` put there, and nothing else."""
     parts = _parts(plugin_only, profile_only)
-    rules = load_rules(None)
-    spared = False
-    for place in places():
-        paths = wanted_files(place.folders, rules, parts)
-        steps = plan_uninstall(paths, read_record(place.folders.configuration), force)
-        spared |= _carry_out(place, steps, apply_uninstall, dry_run)
-    if spared:
+    if _everywhere(plan_uninstall, apply_uninstall, load_rules(None), parts, dry_run, force):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -106,9 +103,16 @@ def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
     return [Part.PROFILE] if profile_only else list(Part)
 
 
-def _carry_out(
-    place: Place, steps: Sequence[Step], apply: Callable[[Iterable[Step], Folders], None], dry_run: bool
-) -> bool:
+def _everywhere(plan: Plan, apply: Apply, rules: Rulebook, parts: Sequence[Part], dry_run: bool, force: bool) -> bool:
+    """Plan and do it in every Wireshark; whether something was spared that the user has to know of."""
+    spared = False
+    for place in places():
+        steps = plan(wanted_files(place.folders, rules, parts), read_record(place.folders.configuration), force)
+        spared |= _carry_out(place, steps, apply, dry_run)
+    return spared
+
+
+def _carry_out(place: Place, steps: Sequence[Step], apply: Apply, dry_run: bool) -> bool:
     """Do the steps, and say so; whether something was spared that the user has to know of."""
     if not dry_run:
         apply(steps, place.folders)

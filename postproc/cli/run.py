@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,14 +16,13 @@ from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
 from postproc.cluster import connected
-from postproc.errors import UsageError
-from postproc.parallel import over_processes
+from postproc.errors import TsharkError, UsageError
 from postproc.remote import find_remote, is_url
 from postproc.settings import settings_key
 from postproc.sources import Source, Sources, find_sources
 from postproc.task import Job, Judged, needs_tshark
 from postproc.tshark import Tshark
-from postproc.witness import Compare, Testimony, rejudged, testimonies
+from postproc.witness import Testimony, rejudged, testimonies
 
 
 @dataclass(frozen=True)
@@ -84,26 +83,23 @@ class Run:
             with progress("judging resets", len(sources)) as report:
                 judged = archive.judge(sources, job, runner, report)
         if self.witnesses and len(sources) > 1:
-            self.heard.extend(self._testimonies(sources, judged, archive))
+            self.heard.extend(self._testimonies(sources, judged, archive, program))
             judged = rejudged(judged, self.heard, self.rules)
         for trouble in archive.troubles:
             tell(visible(f"results are not kept: {trouble}"))
         return judged
 
-    def _testimonies(self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive) -> list[Testimony]:
-        def report(pairs: int) -> Report:
-            return bars.enter_context(progress("comparing captures", pairs))
+    def _testimonies(
+        self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None
+    ) -> list[Testimony]:
+        def report(steps: int) -> Report:
+            return bars.enter_context(progress("comparing captures", steps))
 
+        if self.cluster:  # which has its own
+            with suppress(TsharkError):
+                program = self._tshark(sources)
         with ExitStack() as bars:
-            return testimonies(
-                sources,
-                judged,
-                self.case,
-                archive,
-                Compare(),
-                lambda compare, pairs: over_processes(compare, pairs, self.jobs or cores()),
-                report,
-            )
+            return testimonies(sources, judged, self.case, archive, program, self.jobs or cores(), report)
 
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
         """Looked for only where it is needed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ _IS_PLUGIN = re.compile(rb'Proto\("rstorigin"')
 _RULEBOOK = re.compile(rb'^-- GENERATED from the rulebook ("[^\n]*") version (\d+)\.$', re.MULTILINE)
 _LUA_OFF = re.compile(r"^\s*(enable_lua\s*=\s*false|disable_lua\s*=\s*true)\b", re.MULTILINE)
 _FIELD = b"\trstorigin.verdict\t"
-_NO_LUA_FOR_ROOT = (4, 4, 0)
 _ERRORS_SHOWN = 6  # lines
 
 
@@ -75,9 +73,7 @@ def _installed(plugin: Path, rulebook: Rulebook) -> Finding:
         return _problem(f"{plugin} cannot be read: {error.strerror}")
     found = _RULEBOOK.search(content[:_HEAD])
     if found is None:
-        return Finding(
-            Level.PROBLEM, f"{plugin} is not the plugin that rstorigin generates: rstorigin plugin install --force"
-        )
+        return _problem(f"{plugin} is not the plugin that rstorigin generates: rstorigin plugin install --force")
     made_from = f"made from the rulebook {found[1].decode(errors='replace')} version {found[2].decode()}"
     if content == render_plugin(rulebook).encode():
         return Finding(Level.OK, f"{plugin} is current, {made_from}")
@@ -103,13 +99,9 @@ def _loads(reader: Tshark, folders: Folders, plugin: Path) -> Iterator[Finding]:
         causes = list(_causes(reader, folders))
         yield from (_problem(cause) for cause in causes)
         if plugin.exists() and not causes and not answer.errors:
-            yield Finding(
-                Level.PROBLEM, "why is not known: ask `tshark -G plugins`, and whether `tshark --version` has Lua"
-            )
+            yield _problem("why is not known: ask `tshark -G plugins`, and whether `tshark --version` has Lua")
     if len(copies) > 1:
-        yield Finding(
-            Level.PROBLEM, f"there are several copies, and only one can load: {_listed(copies)}; remove the others"
-        )
+        yield _problem(f"there are several copies, and only one can load: {_listed(copies)}; remove the others")
     if answer.errors:
         yield _problem(f"{reader} complains of Lua: {' | '.join(answer.errors[:_ERRORS_SHOWN])}")
 
@@ -134,7 +126,7 @@ def _causes(reader: Tshark, folders: Folders) -> Iterator[str]:
         found = _LUA_OFF.search(_text(path))
         if found:
             yield f"{path} turns Lua off ({found[1]}): remove that line"
-    if is_root() and reader.version >= _NO_LUA_FOR_ROOT:
+    if reader.refuses_lua():
         yield "root runs it: from 4.4 on, Wireshark loads no Lua for root, and does not say so; use an ordinary account"
     if "without Lua" in _built_with(reader):
         yield f"{reader} was built without Lua: install another Wireshark"
@@ -144,11 +136,6 @@ def _built_with(reader: Tshark) -> str:
     """What `tshark --version` says, on one line."""
     with reader.run(["--version"]) as run:
         return " ".join(run.stdout.read().decode("utf-8", "replace").split())
-
-
-def is_root() -> bool:
-    """Whether Wireshark takes the user of this process for root."""
-    return os.name == "posix" and 0 in (os.geteuid(), os.getegid())  # Wireshark takes group root for root too
 
 
 def _copies(folders: Iterable[Path]) -> list[Path]:

@@ -81,9 +81,9 @@ def _install_step(path: Path, content: bytes, record: Record, force: bool) -> St
     return Step(Does.KEEP, path, f"{_not_ours(path, record)}; --force replaces it", spares=True)
 
 
-def plan_uninstall(paths: Iterable[Path], record: Record, force: bool) -> list[Step]:
-    """What has to be done so that nothing installed at `paths` is left. With `force`, changed files go too."""
-    return [step for path in paths if (step := _uninstall_step(path, record, force))]
+def plan_uninstall(files: Mapping[Path, bytes], record: Record, force: bool) -> list[Step]:
+    """What has to be done so that nothing of `files` is left. With `force`, changed files go too."""
+    return [step for path in files if (step := _uninstall_step(path, record, force))]
 
 
 def _uninstall_step(path: Path, record: Record, force: bool) -> Step | None:

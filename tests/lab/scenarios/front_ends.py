@@ -148,9 +148,9 @@ def haproxy(lab: Lab) -> None:
     lab.together(partial(_through, lab, address, v, outside, how) for v in VERSIONS * 2 for how in ("ABORT", "CLOSE"))
 
 
-@scenario("dnat")
+@scenario("dnat", place="server")
 def dnat(lab: Lab) -> None:
-    """A router forwards one port of its address to the server and refuses the others itself."""
+    """The router in front of the server forwards one port of its address to it and refuses the others itself."""
     address = _own_address(lab)
     forwarded = lab.port(server="behind_dnat_linger0")
     lab.serve(forwarded)
