@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from cases import counting_tshark, reads
 from commandline import LAB, run
 from flows_by_hand import OPEN, SERVER, START, Talk, written
 from scapy.packet import Packet
@@ -230,6 +231,20 @@ def test_summarize_weighs_what_witnesses_say(pair: Path) -> None:
     assert {(row["verdict"], row["suspicion"]) for row in left} == {("genuine", "0")}
     assert len(never_left) > 0 < len(left)
     assert rows() == together  # from the cache
+
+
+def test_however_many_witnesses_a_capture_is_read_once_for_all(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in list(pair.iterdir()):
+        for number in range(3):
+            shutil.copy(path, pair / f"{number}-{path.name}")
+    counting = counting_tshark(tmp_path / "bin")
+    monkeypatch.setenv(tshark.VARIABLE, str(counting))
+    run("summarize", pair, "-j", "1", "--no-reconcile", "--no-cache")
+    once = reads(counting)
+    assert "never_left" in run("summarize", pair, "-j", "1", "--no-cache", "--format", "csv").stdout
+    assert reads(counting) == once + once + 8  # judged again, and each of the eight whole
 
 
 def test_a_rulebook_may_weigh_them_otherwise(pair: Path, tmp_path: Path) -> None:
