@@ -28,7 +28,7 @@ from scapy.utils import wrpcap
 from tabulate import tabulate
 
 _SMALL, _FLOWS_SMALL = 200, 20
-_TILES = 250  # of _FLOWS_SMALL flows, in a large capture
+_TILES = 1000  # of _FLOWS_SMALL flows, in a large capture
 _CLIENT = bytes([192, 0, 2, 1])
 _PCAP_HEADER, _RECORD_HEADER = 24, 16
 _STEPS = ("> S", "< SA", "> A", *("> PA", "< PA", "> A") * 6)
@@ -77,7 +77,8 @@ def two_captures(folder: Path, random: Random) -> Path:
     folder.mkdir()
     content = written(folder / "a", _FLOWS_SMALL, random, every=1)
     whole = content[:_PCAP_HEADER] + b"".join(
-        _later(content[_PCAP_HEADER:].replace(_CLIENT, bytes([192, 0, 2, 1 + n])), 2 * n) for n in range(_TILES)
+        _later(content[_PCAP_HEADER:].replace(_CLIENT, bytes([192, 0, 2 + n // 250, 1 + n % 250])), 2 * n)
+        for n in range(_TILES)
     )
     for name in ("one", "two"):
         (folder / f"{name}.pcap").write_bytes(whole)
@@ -107,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=5)
     runs = range(parser.parse_args().runs)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
     with tempfile.TemporaryDirectory(prefix="rstorigin-bench-") as place:
         random = Random(1)
         two, many = two_captures(Path(place) / "two", random), small_case(Path(place) / "many", _SMALL, random)

@@ -4,7 +4,7 @@ usage: python -m bench.read [--packets N] [--rounds N] [--memory]
 
 Processor time (user and system) of each program and what it starts, held to one core; the median of the rounds and its
 ratio to `tshark -T fields` of the same fields, written to /dev/null. tcptrace is run where it is installed; pyshark and
-scapy read the first packets only, and the rest is extrapolated.
+scapy read two short captures only, of which the longer takes so much more: extrapolated, without their start-up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from postproc import tshark
 from postproc.export import command
 
 _FEW = 200  # conversations with a reset
-_SLICE = 2_000  # packets that pyshark and scapy read
+_SLICE = 2_000  # packets that pyshark and scapy read, and a few of them
+_START = 100
 _US = [sys.executable, "-c", "from postproc.start import main; main()"]
 _PYSHARK = """
 import sys, pyshark
@@ -52,23 +53,30 @@ for packet in PcapReader(sys.argv[1]):
 
 @dataclass(frozen=True)
 class Program:
-    """What is measured: a command over a capture of which it reads `share`."""
+    """What is measured: a command over a capture. With `start`, a command over less, the difference counts `times`."""
 
     name: str
     command: list[str]
-    share: float = 1.0
+    start: list[str] | None = None
+    times: float = 1.0
     seconds: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)
 
     def run(self) -> None:
         """Once, on the core that we are held to; notes processor seconds and the most memory (bytes)."""
-        child = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds, peak = self._measured(self.command)
+        if self.start is not None:
+            seconds -= self._measured(self.start)[0]
+        self.seconds.append(seconds * self.times)
+        self.peaks.append(peak)
+
+    def _measured(self, command: list[str]) -> tuple[float, int]:
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
-            sys.exit(f"{self.name} ended with status {child.returncode}: {' '.join(self.command)}")
-        self.seconds.append((usage.ru_utime + usage.ru_stime) / self.share)
-        self.peaks.append(usage.ru_maxrss * 1024)
+            sys.exit(f"{self.name} ended with status {child.returncode}: {' '.join(command)}")
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
     @property
     def median(self) -> float:
@@ -84,6 +92,7 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="memory only: at --packets and at ten times as many")
     options = parser.parse_args()
     os.environ["POLARS_MAX_THREADS"] = "1"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory(prefix="rstorigin-bench-", dir="/var/tmp") as folder:
@@ -96,10 +105,10 @@ def main() -> None:
 
 def speed(folder: Path, packets: int, resets: int | None, rounds: int, title: str) -> None:
     """The table for one capture."""
-    capture, part = folder / "capture.pcap", folder / "part.pcap"
+    capture, parts = folder / "capture.pcap", (folder / "part.pcap", folder / "start.pcap")
     count = make_capture(capture, packets, resets)
-    share = make_capture(part, min(_SLICE, packets), resets) / count
-    programs = _programs(capture, part, share)
+    long, short = (make_capture(part, size, resets) for part, size in zip(parts, (_SLICE, _START), strict=True))
+    programs = _programs(capture, parts, count / (long - short))
     for _ in range(rounds):
         for program in programs:
             program.run()
@@ -109,18 +118,23 @@ def speed(folder: Path, packets: int, resets: int | None, rounds: int, title: st
     print(tabulate(rows, ["program", "processor s", "of tshark -T fields"], tablefmt="github", disable_numparse=True))
 
 
-def _programs(capture: Path, part: Path, share: float) -> list[Program]:
+def _programs(capture: Path, parts: Sequence[Path], times: float) -> list[Program]:
     ours = [*_US, "summarize", "--no-cache", "-j", "1", "--format", "csv"]
     programs = [
         Program("tshark -T fields", command(capture, tshark.find())),
         Program("rstorigin summarize", [*ours, str(capture)]),
         Program("rstorigin summarize --no-prefilter", [*ours, "--no-prefilter", str(capture)]),
-        Program("scapy (extrapolated)", [sys.executable, "-c", _SCAPY, str(part)], share),
-        Program("pyshark (extrapolated)", [sys.executable, "-c", _PYSHARK, str(part)], share),
+        _extrapolated("scapy", _SCAPY, parts, times),
+        _extrapolated("pyshark", _PYSHARK, parts, times),
     ]
     if shutil.which("tcptrace"):
         programs.append(Program("tcptrace", ["tcptrace", "-n", str(capture)]))
     return programs
+
+
+def _extrapolated(name: str, code: str, parts: Sequence[Path], times: float) -> Program:
+    long, short = ([sys.executable, "-c", code, str(part)] for part in parts)
+    return Program(f"{name} (extrapolated)", long, short, times)
 
 
 def memory(folder: Path, packets: int) -> None:

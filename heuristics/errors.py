@@ -104,6 +104,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
 
 def visible(text: str) -> str:
     r"""`text` with every control or otherwise unprintable character as its escape (`\x1b`), safe for a terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

@@ -10,11 +10,12 @@ import polars as pl
 
 from heuristics.fields import FIN, RST, SYN
 from heuristics.rulebook import Rulebook
+from postproc.answers import note_answers, odd_flows
 from postproc.company import Company
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
-from postproc.packets import TCP, Packet
+from postproc.packets import TCP, packets_of
 from postproc.resets import JudgedReset, ResetRow, judged_reset
 from postproc.signature import signature
 from postproc.state import Answers, Reset
@@ -47,8 +48,11 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
     resets = tcp.filter(_FLAGS & RST != 0)
     if resets.is_empty():
         return
+    in_flows, edges = _needed(tcp, resets)
+    odd = odd_flows(edges)
     tracker = Tracker(rulebook.thresholds)
-    tracker.follow(map(Packet._make, _needed(tcp, resets).iter_rows()))
+    tracker.follow(packets_of(pl.concat([in_flows, odd]).sort("frame")))
+    note_answers(edges.join(odd, on="frame", how="anti"), tracker.answers)
     profiles = profile_hosts(packets, resets["src"].unique())
     company = Company(tracker.resets, profiles, rulebook.thresholds)
     unseen, unanswered = HostProfile(), Answers()
@@ -58,7 +62,7 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
         yield reset, observe(reset, host, answers, company, rulebook.thresholds)
 
 
-def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:
+def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Flows with a reset, whole; of the others what begins and ends them, where it times a host that sent resets."""
     endpoints = ["src", "sport", "dst", "dport"]
     reverse = resets.select(src="dst", sport="dport", dst="src", dport="sport")
@@ -68,4 +72,4 @@ def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> pl.DataFrame:
     edges = tcp.filter(
         (_FLAGS & (SYN | FIN) != 0) & (pl.col("src").is_in(senders) | pl.col("dst").is_in(senders))
     ).join(flows, on=endpoints, how="anti")
-    return pl.concat([in_flows, edges]).sort("frame")
+    return in_flows, edges

@@ -46,6 +46,7 @@ class Archive:
             report(len(known))
         for case, cache in self.caches.items():
             cache.forget_missing({source.name for source in sources if source.case == case})
+            cache.gather()
         return [known[index] for index in range(len(sources))]
 
     def find_pair(self, source: Source, key: str) -> Reconciled | None:

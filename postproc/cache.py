@@ -2,7 +2,8 @@
 
 A result holds as long as the capture's content and everything that has a say in it stay the same: rulebook, program,
 tshark, options. Size and time of change stand for the content; where they differ, its SHA-256 decides. Files appear
-whole or not at all, so any number of runs may share a cache, and an interrupted one loses only what it was about.
+whole or not at all, so any number of runs may share a cache, and an interrupted one loses only what it was about. At
+the end of a run all results are written together as well, for the next one to read at once.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from postproc.reconcile import Reconciled
 from postproc.records import from_plain, schema_of, to_plain
 from postproc.sources import Source
 from postproc.stored import STORED, from_row, to_row
-from postproc.task import Done, Judged, content_hash, file_stamp
+from postproc.task import Done, Judged, Stamp, content_hash, file_stamp
 from postproc.tshark import Tshark, Version, asked_version, find
 
 FOLDER = ".rstorigin"
 _RESULTS = "results"
 _KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
+_TOGETHER = "together.parquet"
+# Of the file that a result comes from: its name, and its stamp when it was put together with others.
+_STAMP: dict[str, pl.DataType] = {"kept_as": pl.String(), "kept_size": pl.Int64(), "kept_ns": pl.Int64()}
 _PAIR_SCHEMA = schema_of(Reconciled)
 
 
@@ -38,11 +42,13 @@ _PAIR_SCHEMA = schema_of(Reconciled)
 class Cache:
     """The cache of one case folder, for one key of settings. `known` are its rows, by the path within the case.
 
-    `trouble` says why nothing can be kept, where that is so.
+    `scattered`: not all of them are in the file that holds results together. `trouble` says why nothing can be kept,
+    where that is so.
     """
 
     folder: Path
     known: dict[str, dict[str, Any]]
+    scattered: bool = False
     trouble: str = ""
 
     @classmethod
@@ -50,8 +56,8 @@ class Cache:
         """Read what the case's cache knows. Never fails: what cannot be read is not known."""
         folder = case / FOLDER / _RESULTS / settings
         trouble = _made(case, folder)
-        rows = _read(folder)
-        return cls(folder, {row["path"]: row for row in rows}, trouble)
+        rows, scattered = _read(folder)
+        return cls(folder, {row["path"]: row for row in rows}, scattered, trouble)
 
     def find(self, source: Source) -> Judged | None:
         """What is known of a source whose file has not changed, to judge by size and time of change."""
@@ -89,6 +95,17 @@ class Cache:
             with suppress(OSError):
                 (self.folder / _place(name)).unlink(missing_ok=True)
 
+    def gather(self) -> None:
+        """Write all results together, those of other runs too: one file is read sooner than hundreds."""
+        if self.trouble or not self.scattered:
+            return
+        stamps = _stamps(self.folder)  # before reading: what changes meanwhile does not count as together
+        rows = pl.concat([pl.DataFrame(schema=STORED), *_read_each([self.folder / name for name in stamps])])
+        kept = pl.DataFrame([(name, *stamp) for name, stamp in stamps.items()], schema=_STAMP, orient="row")
+        named = rows.with_columns(kept_as=pl.Series(map(_place, rows["path"]), dtype=pl.String))
+        with suppress(OutputError, pl.exceptions.PolarsError), whole_file(self.folder / _TOGETHER) as file:
+            named.join(kept, on="kept_as").write_parquet(file)
+
     def find_pair(self, key: str) -> Reconciled | None:
         """What is known of two captures that were compared."""
         rows = _read_one(self.folder / f"pair-{key}.parquet", _PAIR_SCHEMA)
@@ -100,6 +117,7 @@ class Cache:
 
     def _keep(self, row: dict[str, Any]) -> None:
         self._write(_place(row["path"]), row, STORED)
+        self.scattered = True
 
     def _write(self, name: str, row: dict[str, Any], schema: dict[str, pl.DataType]) -> None:
         if self.trouble:
@@ -149,14 +167,29 @@ def _made(case: Path, folder: Path) -> str:
     return ""
 
 
-def _read(folder: Path) -> list[dict[str, Any]]:
-    paths = sorted(folder.glob("[0-9a-f]*.parquet")) if folder.is_dir() else []
-    if not paths:
-        return []
+def _read(folder: Path) -> tuple[list[dict[str, Any]], bool]:
+    """All rows, and whether any of them is not in the file that holds them together, or no longer as it is there."""
+    stamps = _stamps(folder)
+    together = _read_one(folder / _TOGETHER, STORED | _STAMP) if stamps else []
+    rows = {row["kept_as"]: row for row in together if (row["kept_size"], row["kept_ns"]) == stamps.get(row["kept_as"])}
+    left = [folder / name for name in stamps if name not in rows]
+    return [*rows.values(), *(row for table in _read_each(left) for row in table.to_dicts())], bool(left)
+
+
+def _read_each(paths: list[Path]) -> list[pl.DataFrame]:
+    """The tables in these files, but for those that are damaged or have just been let go."""
     try:
-        return pl.read_parquet(paths, schema=STORED).to_dicts()
-    except (pl.exceptions.PolarsError, OSError):  # one of them is damaged, or has just been let go
-        return [row for path in paths for row in _read_one(path, STORED)]
+        return [pl.read_parquet(paths, schema=STORED)] if paths else []
+    except (pl.exceptions.PolarsError, OSError):
+        if len(paths) == 1:
+            return []
+        return [table for path in paths for table in _read_each([path])]
+
+
+def _stamps(folder: Path) -> dict[str, Stamp]:
+    """Size and time of change of every file with the result of one capture."""
+    found = ((path.name, file_stamp(path)) for path in sorted(folder.glob("[0-9a-f]*.parquet")))
+    return {name: stamp for name, stamp in found if stamp}
 
 
 def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from postproc.unpacked import DAMAGES, unpacked
 
+Buffer = bytes | bytearray
 Bytes = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
@@ -43,7 +44,8 @@ class Piece:
     """Some packets in a row. Arrays have a value a packet.
 
     `data` holds their bytes, and MARGIN more. The packet with number `first + i` begins at `at[i]`, has `kept[i]` bytes
-    there and had `length[i]` on the wire; `time_us` is microseconds since the epoch.
+    there and had `length[i]` on the wire; `time_us` is microseconds since the epoch. `data` holds until the next piece
+    is asked for.
     """
 
     first: int
@@ -74,17 +76,24 @@ class CaptureFile:
     def _pieces(self) -> Iterator[Piece]:
         with unpacked(self.path) as stream:
             reader = _Pcapng(self.order) if self.pcapng else _Pcap(self.order, self.nanoseconds)
-            rest, first = stream.read(reader.header), 1
-            if len(rest) < reader.header:
+            if len(stream.read(reader.header)) < reader.header:
                 raise UnsureError
-            rest = b""
-            while block := stream.read(PIECE):
-                data = b"".join((rest, block, bytes(MARGIN)))
-                piece, used = reader.piece(data, first)
+            first, rest = 1, b""
+            buffer = bytearray()
+            while True:
+                if len(buffer) < len(rest) + PIECE + MARGIN:
+                    buffer = bytearray(len(rest) + PIECE + MARGIN)
+                buffer[: len(rest)] = rest
+                got = stream.readinto(memoryview(buffer)[len(rest) : len(rest) + PIECE])
+                if not got:
+                    break
+                size = len(rest) + got
+                buffer[size : size + MARGIN] = bytes(MARGIN)
+                piece, used = reader.piece(buffer, size, first)
                 if piece is not None:
                     yield piece
                     first += len(piece.at)
-                rest = data[used:-MARGIN]
+                rest = bytes(buffer[used:size])
             if rest:
                 raise UnsureError
 
@@ -112,7 +121,7 @@ def _pcapng(path: Path, head: bytes) -> CaptureFile | None:
         kind, _, magic, major = struct.unpack_from(f"{order}IIIH", head)
         if (kind, magic, major) == (_SECTION, _BYTE_ORDER_MAGIC, 1):
             reader = _Pcapng(order)
-            reader.piece(head + bytes(MARGIN), 1)
+            reader.piece(head + bytes(MARGIN), len(head), 1)
             return CaptureFile(path, reader.link, order, nanoseconds=False, pcapng=True)
     return None
 
@@ -120,8 +129,9 @@ def _pcapng(path: Path, head: bytes) -> CaptureFile | None:
 def read_at(data: Bytes, at: Integers, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The values, or structures, of `dtype` that begin at `at`."""
     kind = np.dtype(dtype)
-    windows: npt.NDArray[Any] = np.ndarray((len(data) - kind.itemsize + 1,), kind, data, strides=(1,))
-    return windows[at]
+    size = kind.itemsize  # as plain bytes: numpy copies structures field by field, which takes 15 times as long
+    windows: npt.NDArray[Any] = np.ndarray((len(data) - size + 1,), f"V{size}", data, strides=(1,))
+    return windows[at].view(kind)
 
 
 def _numbers(data: Bytes, at: Integers, order: str, count: int) -> Iterator[Integers]:
@@ -147,9 +157,9 @@ class _Pcap:
         self.order = order
         self.unit = 1_000_000_000 if nanoseconds else 1_000_000
 
-    def piece(self, data: bytes, first: int) -> tuple[Piece | None, int]:
-        """The packets that are whole in `data`, and the bytes they take."""
-        starts, used = self._walk(data)
+    def piece(self, data: Buffer, size: int, first: int) -> tuple[Piece | None, int]:
+        """The packets that are whole in the first `size` bytes of `data`, and the bytes they take."""
+        starts, used = self._walk(data, size)
         if not len(starts):
             return None, 0
         view = np.frombuffer(data, np.uint8)
@@ -159,18 +169,18 @@ class _Pcap:
         time_us = seconds * 1_000_000 + parts // (self.unit // 1_000_000)
         return _checked(Piece(first, view, starts + _PCAP_RECORD, kept, length, time_us)), used
 
-    def _walk(self, data: bytes) -> tuple[Integers, int]:
-        size, at = len(data) - MARGIN, 0
+    def _walk(self, data: Buffer, size: int) -> tuple[Integers, int]:
         starts: list[int] = []
-        append, kept_at = starts.append, struct.Struct(f"{self.order}I").unpack_from
-        while at + _PCAP_RECORD <= size:
-            after = at + _PCAP_RECORD + kept_at(data, at + 8)[0]
-            if after > size:
-                if after - at > LONGEST + _PCAP_RECORD:
-                    raise UnsureError
-                break
+        at, last = 0, size - _PCAP_RECORD
+        append, kept_at = starts.append, struct.Struct(f"{self.order}8xI").unpack_from
+        while at <= last:  # as little as can be: this is done for every packet
             append(at)
-            at = after
+            at += _PCAP_RECORD + kept_at(data, at)[0]
+        if at > size:
+            begins = starts.pop()
+            if at - begins > LONGEST + _PCAP_RECORD:
+                raise UnsureError
+            at = begins
         return np.array(starts, np.int64), at
 
 
@@ -184,23 +194,23 @@ class _Pcapng:
         self.link = -1
         self.units: list[int] = []  # of time, in a second, by interface
 
-    def piece(self, data: bytes, first: int) -> tuple[Piece | None, int]:
-        """The packets that are whole in `data`, and the bytes that they and other blocks take."""
-        starts, used = self._walk(data, first)
+    def piece(self, data: Buffer, size: int, first: int) -> tuple[Piece | None, int]:
+        """The packets that are whole in the first `size` bytes of `data`, and the bytes that they and others take."""
+        starts, used = self._walk(data, size, first)
         if not len(starts):
             return None, used
         view = np.frombuffer(data, np.uint8)
-        size, interface, high, low, kept, length = _numbers(view, starts + 4, self.order, 6)
-        if (interface >= len(self.units)).any() or (high >= 2**30).any() or (kept + 32 > size).any():
+        block, interface, high, low, kept, length = _numbers(view, starts + 4, self.order, 6)
+        if (interface >= len(self.units)).any() or (high >= 2**30).any() or (kept + 32 > block).any():
             raise UnsureError
         units = np.array(self.units, np.int64)[interface]
         time = (high << 32) + low
         time_us = np.where(units >= 1_000_000, time // np.maximum(units // 1_000_000, 1), time * (1_000_000 // units))
         return _checked(Piece(first, view, starts + 28, kept, length, time_us)), used
 
-    def _walk(self, data: bytes, first: int) -> tuple[Integers, int]:
+    def _walk(self, data: Buffer, size: int, first: int) -> tuple[Integers, int]:
         starts: list[int] = []
-        size, at, head = len(data) - MARGIN, 0, struct.Struct(f"{self.order}II").unpack_from
+        at, head = 0, struct.Struct(f"{self.order}II").unpack_from
         while at + _BLOCK <= size:
             kind, length = head(data, at)
             after = at + length
@@ -211,7 +221,7 @@ class _Pcapng:
             if kind == _ENHANCED and length >= 32:
                 starts.append(at)
             else:
-                self._other(kind, data[at:after], beginning=first == 1 and at == 0)
+                self._other(kind, bytes(data[at:after]), beginning=first == 1 and at == 0)
             at = after
         return np.array(starts, np.int64), at
 

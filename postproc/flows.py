@@ -26,55 +26,61 @@ class Tracker:
         self.flows: dict[tuple[tuple[str, int], tuple[str, int]], Flow] = {}
         self.resets: list[Reset] = []
         self.answers: dict[str, Answers] = {}  # by the address that answered
+        # The flow, the sender's side and the other one, by the addresses and ports of a packet.
+        self._ways: dict[tuple[str, int, str, int], tuple[Flow, Side, Side]] = {}
 
     def follow(self, packets: Iterable[Packet]) -> None:
         """Take in packets of kind TCP, in file order."""
+        ways = self._ways
         for packet in packets:
-            flow = self._flow(packet)
-            source = (packet.src, packet.sport)
-            side, peer = flow.sides[source], flow.sides[(packet.dst, packet.dport)]
+            ends, flags = (packet.src, packet.sport, packet.dst, packet.dport), packet.flags
+            way = ways.get(ends)
+            if way is None or (flags & (SYN | RST) == SYN and _begins_again(packet, way[0])):
+                way = self._begin(packet, ends)
+            flow, side, peer = way
             flow.last_frame = packet.frame
-            if packet.flags & RST:
+            if flags & RST:
                 self.resets.append(take_reset(packet, flow, self.thresholds))
             else:
                 self._authentic(packet, flow, side, peer)
 
-    def _flow(self, packet: Packet) -> Flow:
-        source, target = (packet.src, packet.sport), (packet.dst, packet.dport)
+    def _begin(self, packet: Packet, ends: tuple[str, int, str, int]) -> tuple[Flow, Side, Side]:
+        """A new flow, or the next incarnation of one."""
+        source, target = ends[:2], ends[2:]
         low, high = (source, target) if source <= target else (target, source)
-        flow = self.flows.get((low, high))
-        if flow is None or (packet.flags & (SYN | RST) == SYN and _begins_again(packet, flow)):
-            incarnation = 0
-            if flow is not None:
-                incarnation = flow.incarnation + 1
-                flow.reused = True
-            sides = {low: Side(), high: Side()}
-            likely_initiator = source if packet.sport >= packet.dport else target
-            flow = Flow(low, high, incarnation, packet.frame, packet.frame, sides, likely_initiator)
-            self.flows[(low, high)] = flow
-        return flow
+        before, incarnation = self.flows.get((low, high)), 0
+        if before is not None:
+            incarnation = before.incarnation + 1
+            before.reused = True
+        sides = {low: Side(), high: Side()}
+        likely_initiator = source if packet.sport >= packet.dport else target
+        flow = Flow(low, high, incarnation, packet.frame, packet.frame, sides, likely_initiator)
+        self.flows[(low, high)] = flow
+        way = self._ways[ends] = flow, sides[source], sides[target]
+        self._ways[target + source] = flow, sides[target], sides[source]
+        return way
 
     def _authentic(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
+        flags, last = packet.flags, side.last
         side.packets += 1
         side.hop_limits[packet.hop_limit] = side.hop_limits.get(packet.hop_limit, 0) + 1
-        if packet.flags & SYN:
+        if flags & SYN:
             self._handshake(packet, flow, side, peer)
-        if packet.flags & ACK:
+        if flags & ACK and peer.sent:
             _take_round_trips(packet, side, peer)
         _send(packet, side, peer)
-        self._talk(packet, side)
-        if packet.flags & FIN:
+        # Where a run of packets begins that follow one another closely, and the silence before it.
+        if last is None:
+            side.run_us, side.pause_us = packet.time_us, None
+        else:
+            side.before_last_id = last.ip_id
+            if packet.time_us - last.time_us >= self.thresholds.talk_gap_us:
+                side.run_us, side.pause_us = packet.time_us, elapsed_us(packet.time_us, last.time_us)
+        if flags & FIN:
             side.fin = True
         if packet.tsval is not None:
             side.last_tsval = packet.tsval
-        side.before_last_id = side.last.ip_id if side.last else None
         side.last = packet
-
-    def _talk(self, packet: Packet, side: Side) -> None:
-        """Note where a run of packets begins that follow one another closely, and the silence before it."""
-        silent_us = None if side.last is None else elapsed_us(packet.time_us, side.last.time_us)
-        if silent_us is None or silent_us >= self.thresholds.talk_gap_us:
-            side.run_us, side.pause_us = packet.time_us, silent_us
 
     def _handshake(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
         side.opening = side.opening or packet
@@ -116,35 +122,27 @@ def _begins_again(packet: Packet, flow: Flow) -> bool:
     return packet.seq != side.isn
 
 
-def _beyond(a: int, b: int) -> bool:
-    """Whether seq_diff(a, b) > 0, in half the time: this is asked several times of every packet."""
-    return 0 < (a - b) & 0xFFFFFFFF < 0x80000000
-
-
-def _reaches(a: int, b: int) -> bool:
-    """Whether seq_diff(a, b) >= 0."""
-    return (a - b) & 0xFFFFFFFF < 0x80000000
-
-
-def _consumed(packet: Packet) -> int:
-    """Sequence space the segment takes: its bytes, and one each for SYN and FIN."""
-    return packet.payload_len + (packet.flags & SYN != 0) + (packet.flags & FIN != 0)
+# What follows is asked of every packet. A number lies beyond another where `seq_diff` is positive; of the difference
+# modulo 2^32, which is quicker to come by, that is: it is between 0 and _HALF.
+_MODULO, _HALF = 0xFFFFFFFF, 0x80000000
 
 
 def _send(packet: Packet, side: Side, peer: Side) -> None:
     """Note what the packet adds to the sender's sequence space, and whether it moves the conversation on."""
-    consumed = _consumed(packet)
-    end = (packet.seq + consumed) & 0xFFFFFFFF
-    advances = side.next_seq is None or _beyond(end, side.next_seq)
-    fresh = side.next_seq is None or _reaches(packet.seq, side.next_seq)
-    acknowledges = packet.flags & ACK != 0 and (side.acked is None or _beyond(packet.ack, side.acked))
-    if fresh and packet.flags & ACK and (consumed > 0 or acknowledges):
-        side.front_us, side.front_seq = packet.time_us, packet.seq
-    if consumed > 0:
+    flags, seq, payload_len, next_seq = packet.flags, packet.seq, packet.payload_len, side.next_seq
+    consumed = payload_len + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)  # of the sequence space
+    end = (seq + consumed) & _MODULO
+    fresh = next_seq is None or (seq - next_seq) & _MODULO < _HALF
+    acknowledges = False
+    if flags & ACK:
+        acknowledges = side.acked is None or 0 < (packet.ack - side.acked) & _MODULO < _HALF
+        if fresh and (consumed or acknowledges):
+            side.front_us, side.front_seq = packet.time_us, seq
+    if consumed:
         _remember(packet, side, peer, end, fresh=fresh)
-    if fresh and packet.payload_len > 0:
+    if fresh and payload_len:
         side.data_packets += 1
-    if advances:
+    if next_seq is None or 0 < (end - next_seq) & _MODULO < _HALF:
         side.next_seq = end
     if acknowledges:
         side.acked = packet.ack
@@ -155,31 +153,29 @@ def _remember(packet: Packet, side: Side, peer: Side, end: int, *, fresh: bool) 
 
     A segment that fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
     """
-    overlaps = False
-    for sent in side.sent:
-        if _beyond(sent.end, packet.seq) and _beyond(end, sent.start):
+    seq, remembered, overlaps = packet.seq, side.sent, False
+    for sent in remembered:
+        if 0 < (sent.end - seq) & _MODULO < _HALF and 0 < (end - sent.start) & _MODULO < _HALF:
             sent.once, overlaps = False, True
     fills_hole = (
-        not overlaps
-        and not fresh
-        and len(side.sent) > 0
-        and seq_diff(packet.seq, side.sent[0].start) >= 0
-        and (peer.acked is None or seq_diff(packet.seq, peer.acked) >= 0)
+        not fresh
+        and not overlaps
+        and len(remembered) > 0
+        and seq_diff(seq, remembered[0].start) >= 0
+        and (peer.acked is None or seq_diff(seq, peer.acked) >= 0)
     )
     if fresh or fills_hole:
-        side.sent.append(Sent(packet.seq, end, packet.time_us))
-        if len(side.sent) > REMEMBERED_SEGMENTS:
-            del side.sent[0]
+        remembered.append(Sent(seq, end, packet.time_us))
+        if len(remembered) > REMEMBERED_SEGMENTS:
+            del remembered[0]
 
 
 def _take_round_trips(packet: Packet, side: Side, peer: Side) -> None:
     """An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule)."""
-    if not peer.sent:
-        return
-    waiting = []
+    ack, waiting = packet.ack, []
     for sent in peer.sent:
-        if not _reaches(packet.ack, sent.end):
+        if (ack - sent.end) & _MODULO >= _HALF:
             waiting.append(sent)
-        elif packet.ack == sent.end and sent.once and packet.time_us >= sent.time_us:
+        elif ack == sent.end and sent.once and packet.time_us >= sent.time_us:
             side.round_trips.add(elapsed_us(packet.time_us, sent.time_us), handshake=sent.start == peer.isn)
     peer.sent = waiting

@@ -51,10 +51,18 @@ def macs(piece: Piece, link: int, at: npt.NDArray[np.int64]) -> pl.Series:
     """The source MAC addresses of the packets that begin at `at`, as Wireshark writes them; null without one."""
     if link != ETHERNET:
         return pl.repeat(None, len(at), dtype=pl.String, eager=True)
-    first, rest = (read_at(piece.data, at + place, ">u4").astype(np.int64) for place in (6, 8))
-    found, inverse = np.unique((first << 16) | (rest & 0xFFFF), return_inverse=True)
+    found, inverse = np.unique(mac_numbers(piece, link, at), return_inverse=True)
     texts = [number.to_bytes(6, "big").hex(":") for number in found.tolist()]
     return pl.Series(texts, dtype=pl.String).gather(inverse)
+
+
+def mac_numbers(piece: Piece, link: int, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The same as numbers; 0 without one."""
+    if link != ETHERNET:
+        return np.zeros(len(at), np.int64)
+    first, rest = (read_at(piece.data, at + place, ">u4").astype(np.int64) for place in (6, 8))
+    numbers: npt.NDArray[np.int64] = (first << 16) | (rest & 0xFFFF)
+    return numbers
 
 
 def _ethernet(piece: Piece) -> Kinds:

@@ -28,6 +28,14 @@ def notable() -> pl.Expr:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of some packets, as rows of the packets table: some `whole`, some `standing` for those like them."""
+
+    whole: pl.DataFrame
+    standing: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class Matter:
     """What matters of a capture with certain resets and ICMP errors.
 
@@ -40,8 +48,8 @@ class Matter:
     hosts: pl.Series
     errors: pl.DataFrame
 
-    def select(self, packets: pl.DataFrame) -> pl.DataFrame:
-        """What matters of some packets of the capture; both are rows of the packets table, sorted by frame."""
+    def select(self, packets: pl.DataFrame) -> Kept:
+        """What matters of some packets of the capture, rows of the packets table."""
         whole = packets.with_row_index("row")
         kept = pl.concat(
             [
@@ -50,12 +58,16 @@ class Matter:
                 whole.filter(self._edges()),
             ]
         ).unique("row", maintain_order=False)
-        rest = packets.with_row_index("row").join(kept.select("row"), on="row", how="anti")
-        return pl.concat([kept.drop("row"), self._standing_for(rest.drop("row"))]).sort("frame")
+        rest = whole.join(kept.select("row"), on="row", how="anti")
+        return Kept(kept.drop("row"), self._standing_for(rest.drop("row")))
 
-    def together(self, selected: Iterable[pl.DataFrame]) -> pl.DataFrame:
-        """One table of what was selected of all packets of the capture, piece by piece."""
-        return self.select(pl.concat([empty_table(), *selected]).sort("frame"))
+    def together(self, selected: Iterable[Kept]) -> pl.DataFrame:
+        """One table, sorted by frame, of what was selected of all packets of the capture, piece by piece."""
+        whole, standing = [empty_table()], [empty_table()]
+        for kept in selected:
+            whole.append(kept.whole)
+            standing.append(kept.standing)
+        return pl.concat([*whole, self._standing_for(pl.concat(standing))]).sort("frame")
 
     def _edges(self) -> pl.Expr:
         """What times the hosts that sent resets, and what shows that the ports of the other hosts answer."""
@@ -75,6 +87,7 @@ class Matter:
             pl.when(profiled).then("hop_limit").alias("hops"),
             pl.col("since"),
         ]
+        rest = rest.sort("frame")
         marked = rest.join_asof(self.errors, on="frame", by="src", check_sortedness=False)
         groups = marked.group_by(alike).agg(
             first=pl.col("frame").min(), last=pl.col("frame").max(), sum=pl.col("weight").sum()

@@ -5,6 +5,7 @@ The plugin decodes the same fields in Lua (generator/templates/packet.lua.j2); t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -58,6 +59,15 @@ class Packet(NamedTuple):
     reset_cause: str | None
     weight: int = 1
     error: dict[str, Any] | None = None
+
+
+_AT_ONCE = 32_768  # rows; lists of their values are quicker to make than tuples, and take more memory
+
+
+def packets_of(table: pl.DataFrame) -> Iterator[Packet]:
+    """The rows of a packets table."""
+    for rows in table.select(Packet._fields).iter_slices(_AT_ONCE):
+        yield from map(Packet._make, zip(*(column.to_list() for column in rows.iter_columns()), strict=True))
 
 
 _TEXT_FIELDS = ("tcp.reset_cause",)

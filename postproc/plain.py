@@ -69,10 +69,25 @@ class Plain:
     tsval: Integers  # -1 where there is none
     linux_options: Flags
 
-    def chosen(self, which: Flags) -> Plain:
-        """Those of them for which `which` is true."""
-        arrays = (getattr(self, name)[which] for name in self.__slots__[1:])
-        return Plain(self.version, *arrays)
+    def chosen(self, which: Flags | Integers) -> Plain:
+        """Those of them for which `which` is true, or whose indices it has."""
+        if which.dtype == np.bool_ and which.all():
+            return self
+        index = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        # As plain bytes, as in `read_at`.
+        ip, tcp = (headers.view(f"V{headers.itemsize}")[index].view(headers.dtype) for headers in (self.ip, self.tcp))
+        return Plain(
+            version=self.version,
+            index=self.index[index],
+            link=self.link[index],
+            ip=ip,
+            tcp=tcp,
+            is_tcp=self.is_tcp[index],
+            payload_len=self.payload_len[index],
+            options_len=self.options_len[index],
+            tsval=self.tsval[index],
+            linux_options=self.linux_options[index],
+        )
 
     @property
     def resets(self) -> Flags:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from postproc.capture_file import Integers, Piece
 from postproc.links import macs
 from postproc.packets import OTHER, TCP, empty_table
 from postproc.plain import Plain
+from postproc.scene import Seen
 
 _DONT_FRAGMENT = 0x4000
 _FLAGS = 0x0FFF
@@ -57,35 +60,45 @@ def rows(piece: Piece, plain: Plain, link: int) -> pl.DataFrame:
     return pl.concat([empty_table(), pl.DataFrame(columns)], how="diagonal")
 
 
-def hosts_at_home(plain: Plain) -> pl.DataFrame:
-    """Of the sources of authentic packets, whether all those show an initial hop limit; as in scene.py."""
-    authentic = plain.ip[~plain.resets]
-    texts, which = _distinct(authentic["src"])
-    away = np.unique(which[~np.isin(authentic["hop_limit"], INITIAL_HOP_LIMITS)])
-    at_home = np.ones(len(texts), np.bool_)
-    at_home[away] = False
-    return pl.DataFrame({"src": texts, "at_home": at_home})
+@dataclass(slots=True)
+class Homes:
+    """Sources of authentic plain packets, by IP version: with an initial hop limit, and with another (see scene.py)."""
+
+    home: dict[int, set[Any]] = field(default_factory=lambda: {4: set(), 6: set()})
+    away: dict[int, set[Any]] = field(default_factory=lambda: {4: set(), 6: set()})
+
+    def note(self, plain: Plain) -> None:
+        """Take in some packets."""
+        authentic = ~plain.resets
+        sources, initial = packed(plain.ip["src"]), np.isin(plain.ip["hop_limit"], INITIAL_HOP_LIMITS)
+        for hosts, which in ((self.home, initial), (self.away, ~initial)):
+            hosts[plain.version].update(np.unique(sources[authentic & which]).tolist())
+
+    def tell(self, seen: Seen) -> None:
+        """Say so, with addresses as Wireshark writes them."""
+        for version in (4, 6):
+            seen.away.update(address_texts(self.away[version]))
+            seen.home.update(address_texts(self.home[version] - self.away[version]))
 
 
-def _addresses(raw: npt.NDArray[np.void]) -> pl.Series:
+def packed(raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Addresses, 32-bit numbers or pairs of 64-bit ones, as one value each: numbers, or strings of 16 bytes."""
+    if raw.ndim == 1:
+        return raw.astype(np.uint32)
+    return np.ascontiguousarray(raw).view("S16").ravel()
+
+
+def address_texts(values: Iterable[int | bytes]) -> list[str]:
+    """`packed` addresses as Wireshark writes them."""
+    return [
+        socket.inet_ntop(socket.AF_INET, value.to_bytes(4, "big"))
+        if isinstance(value, int)
+        else socket.inet_ntop(socket.AF_INET6, value.ljust(16, b"\0"))  # numpy leaves out zeros at the end
+        for value in values
+    ]
+
+
+def _addresses(raw: npt.NDArray[Any]) -> pl.Series:
     """Addresses as Wireshark writes them, from 32-bit numbers or pairs of 64-bit ones."""
-    texts, which = _distinct(raw)
-    return texts.gather(which)
-
-
-def _distinct(raw: npt.NDArray[np.void]) -> tuple[pl.Series, npt.NDArray[np.intp]]:
-    """The distinct addresses, and which of them each is."""
-    packed = np.ascontiguousarray(raw)
-    size = packed.dtype.itemsize * (packed.shape[1] if packed.ndim > 1 else 1)
-    whole = packed.view(f"V{size}").ravel()
-    numbers = packed if size == 4 else _numbered(packed)
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    family = socket.AF_INET if size == 4 else socket.AF_INET6
-    texts = pl.Series([socket.inet_ntop(family, bytes(whole[index])) for index in first], dtype=pl.String)
-    return texts, inverse
-
-
-def _numbered(pairs: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
-    """A number for each pair, the same for the same pair."""
-    frame = pl.DataFrame({"high": pairs[:, 0].astype(np.uint64), "low": pairs[:, 1].astype(np.uint64)})
-    return frame.select(pl.struct("high", "low").rank("dense").cast(pl.Int64)).to_series().to_numpy()
+    distinct, which = np.unique(packed(raw), return_inverse=True)
+    return pl.Series(address_texts(distinct.tolist()), dtype=pl.String).gather(which)

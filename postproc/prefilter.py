@@ -20,9 +20,11 @@ from heuristics.errors import Problem
 from postproc.capture_file import LONGEST, CaptureFile, Integers, Piece, UnsureError, open_capture
 from postproc.columns import read_capture
 from postproc.links import LINKS
+from postproc.matter import Kept, Matter
 from postproc.packets import empty_table, normalise
 from postproc.plain import Flags, sort_packets
-from postproc.plain_rows import hosts_at_home, rows
+from postproc.plain_matter import PlainMatter
+from postproc.plain_rows import Homes, rows
 from postproc.scene import Seen
 from postproc.tshark import Tshark
 
@@ -44,11 +46,12 @@ class Sifted:
     unsure: Integers
     left: Path | None
 
-    def plain(self) -> Iterator[pl.DataFrame]:
-        """The packets table of the plain packets, in frames of bounded size. Raises UnsureError."""
+    def plain(self, matter: Matter) -> Iterator[Kept]:
+        """What matters of the plain packets, in frames of bounded size. Raises UnsureError."""
+        of_plain = {version: PlainMatter(matter, version) for version in (4, 6)}
         for piece in self.capture.pieces():
             for found in sort_packets(piece, self.capture.link).plain:
-                yield rows(piece, found, self.capture.link)
+                yield of_plain[found.version].select(piece, found, self.capture.link)
 
     def others(self, tshark: Tshark) -> Iterator[pl.DataFrame]:
         """That of the others, while tshark is at work. Raises CaptureError, and UnsureError where tshark complains."""
@@ -78,7 +81,7 @@ def sift(path: Path) -> Iterator[Sifted | None]:
 
 
 def _sift(capture: CaptureFile, copy: Path) -> Sifted:
-    packets, resets, numbers, seen = 0, [], [], Seen()
+    packets, resets, numbers, seen, homes = 0, [], [], Seen(), Homes()
     with copy.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST, capture.link))
         for piece in capture.pieces():
@@ -86,9 +89,11 @@ def _sift(capture: CaptureFile, copy: Path) -> Sifted:
             packets += len(piece.at)
             for plain in found.plain:
                 resets.append(rows(piece, plain.chosen(plain.resets), capture.link))
-                seen.note(hosts_at_home(plain), _ends(piece.time_us[plain.index]))
+                seen.note_times(_ends(piece.time_us[plain.index]))
+                homes.note(plain)
             numbers.append(piece.first + np.flatnonzero(found.unsure))
             file.write(_records(piece, found.unsure))
+    homes.tell(seen)
     unsure = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
     if len(unsure) > _MOST_UNSURE * packets:
         raise UnsureError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 import polars as pl
 
@@ -63,7 +64,7 @@ def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool)
         if judged.is_empty():
             return Packets(empty_table(), sifted.packets, (), sifted.seen.scene())
         matter = what_matters(judged)
-        table = matter.together(matter.select(table) for tables in (spool, sifted.plain()) for table in tables)
+        table = matter.together(chain(map(matter.select, spool), sifted.plain(matter)))
     except (UnsureError, CaptureError):  # tshark is to say what is wrong with the file itself, not with our copy
         return None
     return Packets(table, sifted.packets, (), sifted.seen.scene())

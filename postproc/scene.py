@@ -27,30 +27,32 @@ NO_SCENE = Scene((), None, None)
 
 @dataclass(slots=True)
 class Seen:
-    """What of the scene shows while a capture is read: when its packets passed, and which hosts may be local."""
+    """What of the scene shows while a capture is read: when its packets passed, and which hosts may be local.
 
-    at_home: dict[str, bool] = field(default_factory=dict)
+    `home` are sources of authentic packets with an initial hop limit, `away` those of others; a host may be both.
+    """
+
+    home: set[str] = field(default_factory=set)
+    away: set[str] = field(default_factory=set)
     times_us: list[int] = field(default_factory=list)
 
-    def note(self, hosts: pl.DataFrame, times_us: Iterable[int]) -> None:
-        """Take in some packets: their `hosts` (postproc.scene.hosts_at_home), and their first and last time."""
+    def note_times(self, times_us: Iterable[int]) -> None:
+        """Take in when some packets passed."""
         times = [*self.times_us, *times_us]
         self.times_us = [min(times), max(times)] if times else []
-        for host, at_home in hosts.iter_rows():
-            self.at_home[host] = at_home and self.at_home.get(host, True)
 
     def note_table(self, packets: pl.DataFrame) -> None:
         """Take in a packets table."""
         if not packets.is_empty():
-            times = packets.select(first=pl.col("time_us").min(), last=pl.col("time_us").max()).row(0)
-            self.note(hosts_at_home(packets), times)
+            self.note_times(packets.select(first=pl.col("time_us").min(), last=pl.col("time_us").max()).row(0))
+            for host, at_home in hosts_at_home(packets).iter_rows():
+                (self.home if at_home else self.away).add(host)
 
     def scene(self) -> Scene:
         """The scene of all that was taken in."""
         if not self.times_us:
             return NO_SCENE
-        local = sorted(host for host, at_home in self.at_home.items() if at_home)
-        return Scene(tuple(local[:_MOST]), self.times_us[0], self.times_us[-1])
+        return Scene(tuple(sorted(self.home - self.away)[:_MOST]), self.times_us[0], self.times_us[-1])
 
 
 def hosts_at_home(packets: pl.DataFrame) -> pl.DataFrame:

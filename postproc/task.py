@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -54,13 +57,16 @@ class Job:
     """The per-capture task: everything that it needs but the capture, ready to be sent to other processes.
 
     `tshark` as in `judge_source`; `all_flows` asks for every flow of the capture, not only those with a reset.
-    Without `prefilter`, tshark reads every packet; the verdicts are the same.
+    Without `prefilter`, tshark reads every packet; the verdicts are the same. `keep`: results of a case folder will be
+    kept, so they need the file's hash, and the flows even without `with_flows`.
     """
 
     rulebook: Rulebook
     tshark: Tshark | None
     all_flows: bool = False
     prefilter: bool = True
+    keep: bool = True
+    with_flows: bool = True
 
     def __call__(self, source: Source) -> Done:
         """Judge one input. What cannot be read gives a problem, no exception."""
@@ -75,9 +81,16 @@ class Job:
         return Done(replace(done.judged, problems=problems))
 
     def _judged(self, source: Source) -> Done:
-        stamp = file_stamp(source.path)
-        judged = judge_source(source, self.rulebook, self.tshark, all_flows=self.all_flows, prefilter=self.prefilter)
-        if stamp is None or not judged.readable:
+        stamp, kept = file_stamp(source.path), self.keep and source.case is not None
+        judged = judge_source(
+            source,
+            self.rulebook,
+            self.tshark,
+            all_flows=self.all_flows,
+            prefilter=self.prefilter,
+            with_flows=self.with_flows or kept,
+        )
+        if stamp is None or not judged.readable or not kept:
             return Done(judged)
         try:
             return Done(replace(judged, content=content_hash(source.path)), stamp)
@@ -106,11 +119,18 @@ def needs_tshark(source: Source) -> bool:
 
 
 def judge_source(
-    source: Source, rulebook: Rulebook, tshark: Tshark | None, *, all_flows: bool = False, prefilter: bool = True
+    source: Source,
+    rulebook: Rulebook,
+    tshark: Tshark | None,
+    *,
+    all_flows: bool = False,
+    prefilter: bool = True,
+    with_flows: bool = True,
 ) -> Judged:
     """Read one input and judge its resets and ICMP errors. An input that cannot be read gives a problem, no exception.
 
-    `tshark` may be None for what `needs_tshark` says no to. Without `prefilter`, tshark reads every packet.
+    `tshark` may be None for what `needs_tshark` says no to. Without `prefilter`, tshark reads every packet; without
+    `with_flows`, there is no table of flows.
     """
     # Only here: a case of which nothing has changed is told of before these are imported.
     from postproc.analyse import judged_resets
@@ -121,10 +141,23 @@ def judge_source(
         packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter)
     except CaptureError as error:
         return unreadable(source, error)
-    resets = tuple(judged_resets(source.name, packets.table, rulebook))
-    errors = tuple(judged_errors(source.name, packets.table, rulebook))
-    flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)
+    with _uncollected():
+        resets = tuple(judged_resets(source.name, packets.table, rulebook))
+        errors = tuple(judged_errors(source.name, packets.table, rulebook))
+    flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows) if with_flows else no_flows()
     return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Flows are many small objects, nearly all in use: to look among them for garbage again and again is slow."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def unreadable(source: Source, error: CaptureError) -> Judged:

@@ -25,6 +25,9 @@ class Stream(Protocol):
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most `size`; none at the end."""
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        """The same into `buffer`, as many as it holds; says how many there were."""
+
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Stream]:

@@ -39,7 +39,7 @@ def summary(case: Path, *more: str) -> str:
 
 
 def results(case: Path) -> list[Path]:
-    return sorted((case / ".rstorigin" / "results").rglob("*.parquet"))
+    return sorted((case / ".rstorigin" / "results").rglob("[0-9a-f]*.parquet"))
 
 
 def test_a_second_run_reads_nothing_and_says_the_same(case: Path, tshark: Path) -> None:
@@ -50,6 +50,26 @@ def test_a_second_run_reads_nothing_and_says_the_same(case: Path, tshark: Path) 
     assert reads(tshark) == before
     assert summary(case, "--no-cache") == first
     assert reads(tshark) == 2 * before
+
+
+def overwritten(path: Path) -> None:
+    """Spoil a file behind its stamp, so that only reading it would tell."""
+    status = path.stat()
+    path.write_bytes(b"\0" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_results_are_read_from_one_file(case: Path, tshark: Path) -> None:
+    first = summary(case)
+    (case / "more.pcap").write_bytes(tagged(FORGED))
+    second = summary(case)
+    before = reads(tshark)
+    for path in results(case):
+        overwritten(path)
+    assert summary(case) == second
+    (case / "more.pcap").unlink()
+    assert summary(case) == first
+    assert reads(tshark) == before
 
 
 def test_only_what_changed_is_read_again(case: Path, tshark: Path) -> None:

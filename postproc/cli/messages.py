@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 from heuristics.errors import Problem, RstoriginError
 from postproc.atomic import whole_file
 from postproc.start import INTERRUPTED
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SOME_FAILED = 1  # finished, but some input could not be read, or not to its end
 WRONG_USAGE = 2  # nothing could be done: wrong arguments, a rulebook with mistakes, no tshark
@@ -21,6 +23,8 @@ WRONG_USAGE = 2  # nothing could be done: wrong arguments, a rulebook with mista
 
 def messages() -> Console:
     """Where messages and progress go. Plain where stderr is not a terminal; respects NO_COLOR."""
+    from rich.console import Console  # only here: most runs have nothing to say
+
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,10 +12,10 @@ from postproc.cli.messages import messages
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A function to be told how many of `total` are done. Shows nothing where stderr is not a terminal."""
-    console = messages()
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda done: None
         return
+    console = messages()
     from rich import progress as bars  # only here: an unchanged case is told of sooner than this is imported
 
     shown = bars.Progress(

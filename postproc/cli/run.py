@@ -57,7 +57,10 @@ def find_all(paths: Sequence[str]) -> Sources:
 
 @dataclass(frozen=True)
 class Run:
-    """How to judge: by which rules, which flows to keep, over how many processes, with cache and prefilter or not."""
+    """How to judge: by which rules, which flows to keep, over how many processes, with cache and prefilter or not.
+
+    `with_flows`: the table of flows is asked for.
+    """
 
     rules: Rulebook
     case: CaseFile
@@ -67,6 +70,7 @@ class Run:
     witnesses: bool = True
     prefilter: bool = True
     cluster: str | None = None
+    with_flows: bool = False
     heard: list[Testimony] = field(default_factory=list)
 
     def judge(self, sources: Sequence[Source]) -> list[Judged]:
@@ -78,7 +82,7 @@ class Run:
             if self.keep:
                 options = {"all_flows": self.all_flows, "prefilter": self.prefilter}
                 archive = Archive.open(sources, settings_key(self.rules, version, options))
-            job = Job(self.rules, program, self.all_flows, self.prefilter)
+            job = Job(self.rules, program, self.all_flows, self.prefilter, self.keep, self.with_flows)
             runner = cluster.run if cluster else on_this_machine(self.jobs)
             with progress("judging resets", len(sources)) as report:
                 judged = archive.judge(sources, job, runner, report)

@@ -90,7 +90,7 @@ def summarize(
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
-        run = Run(rules, case.file, jobs, keep, flows is Flows.ALL, witnesses, prefilter, cluster)
+        run = Run(rules, case.file, jobs, keep, flows is Flows.ALL, witnesses, prefilter, cluster, out is not None)
         judged = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)

@@ -1,0 +1,130 @@
+"""Which plain packets a verdict can depend on: what matter.py asks of rows, asked of arrays before rows are made.
+
+Only what is kept becomes a row, with addresses as text. A flow is told by a hash of its ends: a packet that has
+the same hash by chance is kept whole, which is harmless.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from heuristics.fields import ACK, FIN, SYN
+from postproc.capture_file import Integers, Piece
+from postproc.links import mac_numbers
+from postproc.matter import Kept, Matter
+from postproc.plain import Flags, Plain
+from postproc.plain_rows import packed, rows
+
+_Addresses = npt.NDArray[np.generic]  # 32-bit numbers or strings of 16 bytes, as `packed` gives them
+_Hashes = npt.NDArray[np.uint64]
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # odd: multiplying loses nothing
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+class PlainMatter:
+    """What matters (`Matter`) of the plain packets of one IP version."""
+
+    def __init__(self, matter: Matter, version: int) -> None:
+        self._version = version
+        flows = matter.flows.drop_nulls().filter(self._own("src") & self._own("dst"))
+        ends = (self._packed(flows["src"]), flows["sport"], self._packed(flows["dst"]), flows["dport"])
+        self._flows = np.unique(_hashes(ends[0], ends[1].to_numpy(), ends[2], ends[3].to_numpy()))
+        hosts, senders = (
+            names.to_frame("src").filter(self._own("src"))["src"] for names in (matter.hosts, matter.senders)
+        )
+        self._hosts = np.unique(self._packed(hosts))
+        self._senders = np.isin(self._hosts, self._packed(senders))
+        errors = matter.errors.filter(self._own("src"))
+        self._errors = np.sort(_moments(_place(self._hosts, self._packed(errors["src"])), errors["frame"].to_numpy()))
+
+    def select(self, piece: Piece, plain: Plain, link: int) -> Kept:
+        """What matters of some packets, as rows of the packets table."""
+        host = _place(self._hosts, packed(plain.ip["src"]))
+        whole = self._whole(plain, host)
+        alike, frames = np.flatnonzero(~whole), piece.first + plain.index
+        first, last, counts = _ends_of_groups(self._groups(piece, plain, link, alike, host, frames))
+        several = alike[last[last != first]]
+        standing = rows(piece, plain.chosen(np.concatenate([alike[first], several])), link)
+        weights = np.concatenate([counts - (last != first), np.ones(len(several), np.int64)])
+        return Kept(rows(piece, plain.chosen(whole), link), standing.with_columns(weight=pl.Series(weights)))
+
+    def _own(self, name: str) -> pl.Expr:
+        """Whether this column has an address of this version."""
+        text, v6 = pl.col(name), pl.col(name).str.contains(":", literal=True)
+        return v6 if self._version == 6 else text.str.contains(".", literal=True) & ~v6
+
+    def _packed(self, texts: Iterable[str]) -> _Addresses:
+        raw = b"".join(socket.inet_pton(_FAMILIES[self._version], text) for text in texts)
+        return packed(np.frombuffer(raw, ">u4" if self._version == 4 else (">u8", 2)))
+
+    def _whole(self, plain: Plain, host: Integers) -> Flags:
+        """Which packets are kept as they are."""
+        ip, tcp, flags = plain.ip, plain.tcp, plain.tcp["flags"]
+        found = _hashes(packed(ip["src"]), tcp["sport"], packed(ip["dst"]), tcp["dport"])
+        whole = plain.is_tcp & (_place(self._flows, found) >= 0)
+        edges = np.flatnonzero(plain.is_tcp & ~whole & (flags & (SYN | FIN) != 0))
+        target = _place(self._hosts, packed(ip["dst"][edges]))
+        answers = (flags[edges] & (SYN | ACK) == SYN | ACK) & (host[edges] >= 0)
+        whole[edges] = self._sent_resets(host[edges]) | self._sent_resets(target) | answers
+        whole |= plain.resets
+        return whole
+
+    def _sent_resets(self, host: Integers) -> Flags:
+        senders: Flags = np.append(self._senders, False)[host]  # the last one is for -1: no host
+        return senders
+
+    def _groups(
+        self, piece: Piece, plain: Plain, link: int, which: Integers, host: Integers, frames: Integers
+    ) -> Integers:
+        """A number for each of the packets `which`, the same for those that are alike (see Matter)."""
+        of, known = host[which], host[which] >= 0
+        macs = np.unique(mac_numbers(piece, link, plain.link[which]), return_inverse=True)[1]
+        since = np.searchsorted(self._errors, _moments(of, frames[which]), "right")
+        form = np.where(known, plain.is_tcp[which] * 256 + plain.ip["hop_limit"][which].astype(np.int64), 0)
+        coarse = np.unique(macs * (len(self._hosts) + 1) + of + 1, return_inverse=True)[1]
+        groups: Integers = (coarse * (len(self._errors) + 1) + np.where(known, since, 0)) * 512 + form
+        return groups
+
+
+def _place(table: npt.NDArray[np.generic], values: npt.NDArray[np.generic]) -> Integers:
+    """Where each value stands in a sorted table, -1 where it does not."""
+    if not len(table):
+        return np.full(len(values), -1, np.int64)
+    at = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    return np.where(table[at] == values, at, -1)
+
+
+def _moments(host: Integers, frames: Integers) -> Integers:
+    """Numbers that are in order by host, then by frame."""
+    return (host << 40) + frames
+
+
+def _hashes(src: _Addresses, sport: Integers, dst: _Addresses, dport: Integers) -> _Hashes:
+    one, two = (_end(*end) for end in ((src, sport), (dst, dport)))
+    found: _Hashes = (one ^ (one >> np.uint64(31))) * _MIX[1] + two
+    return found
+
+
+def _end(address: _Addresses, port: Integers) -> _Hashes:
+    if address.dtype.kind == "S":
+        halves = address.view(">u8").reshape(-1, 2).astype(np.uint64)
+        number = halves[:, 0] * _MIX[1] ^ halves[:, 1]
+    else:
+        number = address.astype(np.uint64)
+    found: _Hashes = (number * _MIX[0] ^ (number >> np.uint64(29))) + port.astype(np.uint64) * _MIX[1]
+    return found
+
+
+def _ends_of_groups(groups: Integers) -> tuple[Integers, Integers, Integers]:
+    """Of each group, where its first and last member are, and how many there are."""
+    if not len(groups):
+        return groups, groups, groups
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    ends = np.append(starts[1:], len(order))
+    return order[starts], order[ends - 1], ends - starts
