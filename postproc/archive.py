@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from postproc.cache import Cache
 from postproc.errors import CaptureError
-from postproc.parallel import WorkerDiedError, over_processes
+from postproc.parallel import WorkerDiedError, cores, over_processes
 from postproc.reconcile import Reconciled
 from postproc.sources import Source
 from postproc.task import Done, Job, Judged, unreadable
@@ -89,8 +88,3 @@ def on_this_machine(jobs: int) -> Runner:
 def _worth(sources: Sequence[Source]) -> int:
     sizes = (_OPENING + (source.path.stat().st_size if source.path.exists() else 0) for source in sources)
     return 1 + sum(sizes) // _WORTH_A_PROCESS
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

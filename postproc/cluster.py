@@ -17,9 +17,8 @@ import polars as pl
 
 from heuristics.errors import RstoriginError, visible
 from postproc import tshark
-from postproc.archive import cores
 from postproc.errors import TsharkError
-from postproc.parallel import WorkerDiedError, interrupts_held
+from postproc.parallel import WorkerDiedError, cores, interrupts_held
 from postproc.settings import program_hash
 from postproc.sources import Source
 from postproc.stored import STORED, from_row, to_row

@@ -18,6 +18,8 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _WAITING = 2  # inputs handed out for each process: it never waits for the next, and few are lost when it dies
 
+_POLARS_THREADS = "POLARS_MAX_THREADS"  # read by Polars when it is imported
+
 
 class WorkerDiedError(Exception):
     """The process that worked on an input came to an end: out of memory, most likely."""
@@ -89,13 +91,32 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
     """Fresh processes (a fork of one that used Polars can hang), ended with all they do if the block is left early."""
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task,))
     try:
-        yield pool
+        with _threads_shared_out(processes):
+            yield pool
         pool.shutdown()
     except BaseException:
         for process in multiprocessing.active_children():
             process.terminate()
         pool.shutdown(cancel_futures=True)
         raise
+
+
+@contextmanager
+def _threads_shared_out(processes: int) -> Iterator[None]:
+    """Processes started in the block share the cores: Polars would start as many threads as there are, in each."""
+    if _POLARS_THREADS in os.environ:
+        yield
+        return
+    os.environ[_POLARS_THREADS] = str(max(cores() // processes, 1))
+    try:
+        yield
+    finally:
+        del os.environ[_POLARS_THREADS]
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from pathlib import Path
 from heuristics.errors import visible
 from heuristics.rulebook import Rulebook
 from postproc import tshark
-from postproc.archive import Archive, Report, cores, on_this_machine
+from postproc.archive import Archive, Report, on_this_machine
 from postproc.cache import remembered_tshark
 from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
 from postproc.cluster import connected
 from postproc.errors import TsharkError, UsageError
+from postproc.parallel import cores
 from postproc.remote import find_remote, is_url
 from postproc.settings import settings_key
 from postproc.sources import Source, Sources, find_sources
