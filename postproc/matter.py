@@ -101,6 +101,21 @@ class Matter:
         )
 
 
+def edge_flows(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The flows, both ways, of which these packets tables have a SYN or a FIN."""
+    edges = pl.concat(
+        [
+            empty_table().select(_ENDPOINTS),
+            *(table.filter(_IS_TCP & (_FLAGS & (SYN | FIN) != 0)).select(_ENDPOINTS) for table in tables),
+        ]
+    )
+    return pl.concat([edges, _turned(edges)]).unique()
+
+
+def _turned(flows: pl.DataFrame) -> pl.DataFrame:
+    return flows.select(src="dst", sport="dport", dst="src", dport="sport")
+
+
 def what_matters(judged: pl.DataFrame) -> Matter:
     """What matters where `judged` are all resets and ICMP errors of a capture, as rows of the packets table."""
     resets = judged.filter(pl.col("kind") == TCP)
@@ -112,10 +127,9 @@ def what_matters(judged: pl.DataFrame) -> Matter:
         dport=pl.col("quoted_dport").cast(pl.Int64),
     )
     one_way = pl.concat([resets.select(_ENDPOINTS), of_quoted])
-    other_way = one_way.select(src="dst", sport="dport", dst="src", dport="sport")
     hosts = pl.concat([resets["src"], quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]])
     return Matter(
-        flows=pl.concat([one_way, other_way]).unique(),
+        flows=pl.concat([one_way, _turned(one_way)]).unique(),
         senders=resets["src"].unique(),
         hosts=hosts.unique(),
         errors=quoted.select("frame", src="quoted_dst", since="frame").sort("frame"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +18,26 @@ from heuristics.fields import ACK, FIN, SYN
 from postproc.capture_file import Integers, Piece
 from postproc.links import mac_numbers
 from postproc.matter import Kept, Matter
+from postproc.openings import Openings, telling
 from postproc.plain import Flags, Plain
 from postproc.plain_rows import packed, rows
 
 _Addresses = npt.NDArray[np.generic]  # 32-bit numbers or strings of 16 bytes, as `packed` gives them
 _Hashes = npt.NDArray[np.uint64]
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # odd: multiplying loses nothing
+_WAYS = (("src", "sport", "dst", "dport"), ("dst", "dport", "src", "sport"))
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class PlainMatter:
-    """What matters (`Matter`) of the plain packets of one IP version."""
+    """What matters (`Matter`) of the plain packets of one IP version.
 
-    def __init__(self, matter: Matter, version: int) -> None:
+    `openings` are all their SYNs and SYN-ACKs; of flows in `unsure`, which tshark has read in part, none is left out.
+    """
+
+    def __init__(self, matter: Matter, version: int, openings: Openings, unsure: pl.DataFrame) -> None:
         self._version = version
-        flows = matter.flows.drop_nulls().filter(self._own("src") & self._own("dst"))
-        ends = (self._packed(flows["src"]), flows["sport"], self._packed(flows["dst"]), flows["dport"])
-        self._flows = np.unique(_hashes(ends[0], ends[1].to_numpy(), ends[2], ends[3].to_numpy()))
+        self._flows = np.unique(self._hashed(matter.flows))
         hosts, senders = (
             names.to_frame("src").filter(self._own("src"))["src"] for names in (matter.hosts, matter.senders)
         )
@@ -42,11 +46,22 @@ class PlainMatter:
         errors = matter.errors.filter(self._own("src"))
         self._errors = np.sort(_moments(_place(self._hosts, self._packed(errors["src"])), errors["frame"].to_numpy()))
 
+        found = openings.all()
+        self._telling, self._odd = np.zeros(0, np.int64), self._hashed(unsure)
+        if found is not None:
+            found = found[self._may_tell(found)]
+        if found is not None and len(found):
+            told = telling(found)
+            self._telling = told.frames
+            self._odd = np.concatenate([self._odd, *(_ends_hashed(told.odd, *ways) for ways in _WAYS)])
+        self._odd.sort()
+
     def select(self, piece: Piece, plain: Plain, link: int) -> Kept:
         """What matters of some packets, as rows of the packets table."""
         host = _place(self._hosts, packed(plain.ip["src"]))
-        whole = self._whole(plain, host)
-        alike, frames = np.flatnonzero(~whole), piece.first + plain.index
+        frames = piece.first + plain.index
+        whole = self._whole(plain, host, frames)
+        alike = np.flatnonzero(~whole)
         first, last, counts = _ends_of_groups(self._groups(piece, plain, link, alike, host, frames))
         several = alike[last[last != first]]
         standing = rows(piece, plain.chosen(np.concatenate([alike[first], several])), link)
@@ -62,7 +77,18 @@ class PlainMatter:
         raw = b"".join(socket.inet_pton(_FAMILIES[self._version], text) for text in texts)
         return packed(np.frombuffer(raw, ">u4" if self._version == 4 else (">u8", 2)))
 
-    def _whole(self, plain: Plain, host: Integers) -> Flags:
+    def _hashed(self, flows: pl.DataFrame) -> _Hashes:
+        """Of the ends of flows, in either direction or both."""
+        own = flows.drop_nulls().filter(self._own("src") & self._own("dst"))
+        ends = {"src": self._packed(own["src"]), "dst": self._packed(own["dst"])}
+        return _ends_hashed(ends | {name: own[name].to_numpy() for name in ("sport", "dport")}, *_WAYS[0])
+
+    def _may_tell(self, openings: npt.NDArray[Any]) -> Flags:
+        """Whether they are of flows that are not kept anyway, and about hosts that are asked for."""
+        about: Flags = (_place(self._hosts, openings["src"]) >= 0) | (_place(self._hosts, openings["dst"]) >= 0)
+        return about & (_place(self._flows, _ends_hashed(openings, *_WAYS[0])) < 0)
+
+    def _whole(self, plain: Plain, host: Integers, frames: Integers) -> Flags:
         """Which packets are kept as they are."""
         ip, tcp, flags = plain.ip, plain.tcp, plain.tcp["flags"]
         found = _hashes(packed(ip["src"]), tcp["sport"], packed(ip["dst"]), tcp["dport"])
@@ -70,7 +96,9 @@ class PlainMatter:
         edges = np.flatnonzero(plain.is_tcp & ~whole & (flags & (SYN | FIN) != 0))
         target = _place(self._hosts, packed(ip["dst"][edges]))
         answers = (flags[edges] & (SYN | ACK) == SYN | ACK) & (host[edges] >= 0)
-        whole[edges] = self._sent_resets(host[edges]) | self._sent_resets(target) | answers
+        asked_for = self._sent_resets(host[edges]) | self._sent_resets(target) | answers
+        odd = _place(self._odd, found[edges]) >= 0
+        whole[edges] = asked_for & (odd | (_place(self._telling, frames[edges]) >= 0))
         whole |= plain.resets
         return whole
 
@@ -104,6 +132,10 @@ def _moments(host: Integers, frames: Integers) -> Integers:
     return (host << 40) + frames
 
 
+def _ends_hashed(packets: Any, src: str, sport: str, dst: str, dport: str) -> _Hashes:
+    return _hashes(packets[src], packets[sport], packets[dst], packets[dport])
+
+
 def _hashes(src: _Addresses, sport: Integers, dst: _Addresses, dport: Integers) -> _Hashes:
     one, two = (_end(*end) for end in ((src, sport), (dst, dport)))
     found: _Hashes = (one ^ (one >> np.uint64(31))) * _MIX[1] + two
@@ -112,7 +144,7 @@ def _hashes(src: _Addresses, sport: Integers, dst: _Addresses, dport: Integers) 
 
 def _end(address: _Addresses, port: Integers) -> _Hashes:
     if address.dtype.kind == "S":
-        halves = address.view(">u8").reshape(-1, 2).astype(np.uint64)
+        halves = np.ascontiguousarray(address).view(">u8").reshape(-1, 2).astype(np.uint64)
         number = halves[:, 0] * _MIX[1] ^ halves[:, 1]
     else:
         number = address.astype(np.uint64)

@@ -21,6 +21,7 @@ from postproc.capture_file import LONGEST, CaptureFile, Integers, Piece, UnsureE
 from postproc.columns import read_capture
 from postproc.links import LINKS
 from postproc.matter import Kept, Matter
+from postproc.openings import Openings
 from postproc.packets import empty_table, normalise
 from postproc.plain import Flags, sort_packets
 from postproc.plain_matter import PlainMatter
@@ -36,19 +37,26 @@ class Sifted:
     """A capture of which each packet is known to be plain, idle or unsure.
 
     `packets` is how many there are, `resets` has those among the plain ones, `seen` is what plain ones show of the
-    scene, `unsure` the numbers of the packets in the file `left` (None: no packets), which is for tshark.
+    scene, `openings` are their SYNs by IP version, `unsure` the numbers of the packets in the file `left` (None: no
+    packets), which is for tshark.
     """
 
     capture: CaptureFile
     packets: int
     resets: pl.DataFrame
     seen: Seen
+    openings: dict[int, Openings]
     unsure: Integers
     left: Path | None
 
-    def plain(self, matter: Matter) -> Iterator[Kept]:
-        """What matters of the plain packets, in frames of bounded size. Raises UnsureError."""
-        of_plain = {version: PlainMatter(matter, version) for version in (4, 6)}
+    def plain(self, matter: Matter, unsure: pl.DataFrame) -> Iterator[Kept]:
+        """What matters of the plain packets, in frames of bounded size. Raises UnsureError.
+
+        `unsure` has the flows (src, sport, dst, dport; both ways) that a packet opens or ends that is not plain.
+        """
+        of_plain = {
+            version: PlainMatter(matter, version, openings, unsure) for version, openings in self.openings.items()
+        }
         for piece in self.capture.pieces():
             for found in sort_packets(piece, self.capture.link).plain:
                 yield of_plain[found.version].select(piece, found, self.capture.link)
@@ -82,6 +90,7 @@ def sift(path: Path) -> Iterator[Sifted | None]:
 
 def _sift(capture: CaptureFile, copy: Path) -> Sifted:
     packets, resets, numbers, seen, homes = 0, [], [], Seen(), Homes()
+    openings = {4: Openings(), 6: Openings()}
     with copy.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST, capture.link))
         for piece in capture.pieces():
@@ -91,6 +100,7 @@ def _sift(capture: CaptureFile, copy: Path) -> Sifted:
                 resets.append(rows(piece, plain.chosen(plain.resets), capture.link))
                 seen.note_times(_ends(piece.time_us[plain.index]))
                 homes.note(plain)
+                openings[plain.version].note(piece, plain)
             numbers.append(piece.first + np.flatnonzero(found.unsure))
             file.write(_records(piece, found.unsure))
     homes.tell(seen)
@@ -98,7 +108,7 @@ def _sift(capture: CaptureFile, copy: Path) -> Sifted:
     if len(unsure) > _MOST_UNSURE * packets:
         raise UnsureError
     left = copy if len(unsure) else None
-    return Sifted(capture, packets, pl.concat([empty_table(), *resets]), seen, unsure, left)
+    return Sifted(capture, packets, pl.concat([empty_table(), *resets]), seen, openings, unsure, left)
 
 
 def _ends(times: Integers) -> list[int]:

@@ -15,7 +15,7 @@ from postproc.errors import CaptureError
 from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
-from postproc.matter import notable, what_matters
+from postproc.matter import edge_flows, notable, what_matters
 from postproc.packets import empty_table, normalise
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
@@ -64,7 +64,7 @@ def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool)
         if judged.is_empty():
             return Packets(empty_table(), sifted.packets, (), sifted.seen.scene())
         matter = what_matters(judged)
-        table = matter.together(chain(map(matter.select, spool), sifted.plain(matter)))
+        table = matter.together(chain(map(matter.select, spool), sifted.plain(matter, edge_flows(spool))))
     except (UnsureError, CaptureError):  # tshark is to say what is wrong with the file itself, not with our copy
         return None
     return Packets(table, sifted.packets, (), sifted.seen.scene())
