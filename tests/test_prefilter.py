@@ -273,6 +273,39 @@ def test_few_rows_stand_for_many(tmp_path: Path) -> None:
     check(path)
 
 
+def conversation(random: Random, port: int) -> list[Packet]:
+    """One with the host of V4's destination, as it should be or a little odd."""
+    client, server = IP(src="192.0.2.1", ttl=60), IP(src="203.0.113.1", ttl=55)
+    client.dst, server.dst = server.src, client.src
+    start, asked = random.random() * 1000, random.choice((5, 2**32 - 1))
+    answered = (asked + random.choice((1, 1, 1, 2))) % 2**32
+    syn = client / TCP(sport=port, dport=443, flags="S", seq=asked)
+    answer = server / TCP(sport=443, dport=port, flags="SA", seq=9, ack=answered)
+    end = client / TCP(sport=port, dport=443, flags="FA", seq=20, ack=10)
+    steps = random.choice(([syn, answer, end],) * 6 + ([answer], [syn, syn, answer], [syn, answer, end, syn, answer]))
+    packets = [ETHERNET / step for step in steps]
+    if random.random() < 0.1:
+        packets[-1] = ETHERNET / Dot1Q(vlan=5) / steps[-1]
+    for packet in packets:
+        start += random.choice((0.01, 0.02, 0.5)) * random.random()
+        packet.time = start
+    return packets
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_of_many_handshakes_tell_how_a_host_answers(seed: int, tmp_path: Path) -> None:
+    random = Random(seed)
+    packets = [packet for port in range(2000, 2300) for packet in conversation(random, port)]
+    reset_ = ETHERNET / IP(src="203.0.113.1", dst="192.0.2.1", ttl=50) / TCP(sport=443, dport=2000, flags="R", seq=10)
+    reset_.time = 2000
+    path = capture(tmp_path / "many.pcap", [*sorted(packets, key=lambda packet: packet.time), reset_])
+    check(path)
+    table = read_packets(source(path), tshark.find()).table
+    assert table["weight"].sum() == len(packets) + 1
+    assert table.height < 0.6 * len(packets)
+    assert judged(path).resets[0].row.rtt_us is not None
+
+
 # Dissectors that hand what they find to others that read IP, Ethernet, PPP, Wi-Fi or GTP.
 CARRIERS = (
     *("gtp", "gtpprime", "vxlan", "vxlan_gpe", "geneve", "l2tp", "teredo", "tzsp", "capwap", "capwap.data", "sflow"),
