@@ -92,8 +92,13 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
         reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
         cause=_said(cause, observation, ""),
         device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
-        where=_said(_first(rulebook.wheres, concluded), observation, ""),
+        where=where(rulebook, concluded),
     )
+
+
+def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:
+    """Where a reset came from, in words, by an observation with its verdict and origin; empty where nothing says so."""
+    return _said(_first(rulebook.wheres, concluded), concluded, "")
 
 
 @dataclass(frozen=True, slots=True)

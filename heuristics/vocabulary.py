@@ -236,6 +236,14 @@ _ACROSS = _table(
     ),
 )
 
+_ACROSS += _table(
+    Type.INT,
+    ("case_distance", "hops", "where most packets of the sender come from, in other captures of the case taken here"),
+    ("case_packets", "packets", "of the sender in those captures; asked where this one has none, never in Wireshark"),
+    ("case_share", "%", "of these packets from case_distance"),
+    ("case_gap", "hops", "from the reset's distance to the nearest that they show"),
+)
+
 # Not of the capture, but of the rulebook's [thresholds], so that conditions may compare with them.
 _TOLERANCE = _table(
     Type.INT,

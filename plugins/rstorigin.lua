@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 6de1e9c2f071662de1b80077cb83b7698324f8bf6a90484e823ca658f264b2fc
+-- rulebook hash: 49eb7dd4dd962576a7f09818bcdfce009647e4ded617e08adc6e7af1180d3ec4
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -231,6 +231,10 @@ local add_evidence = {
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
     "F5 BIG-IP reset cause in the payload"),
+  ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
+    "Not from where its host sits in other captures"),
+  ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
+    "From where its host sits in other captures"),
   ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
     "Never left the claimed sender's own interface"),
   ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
@@ -2989,6 +2993,30 @@ local RULES = {
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
     end,
   },
+  { -- Not from where its host sits in other captures
+    id = "case_gap",
+    weight = 275,
+    holds = function(o)
+      return o.case_gap ~= nil and o.case_packets ~= nil and o.case_share ~= nil and o.case_gap >= 2
+        and o.case_packets >= 3 and o.case_share >= 90
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.case_packets)
+        .. " packets of this host in other captures come from " .. text(o.case_distance)
+    end,
+  },
+  { -- From where its host sits in other captures
+    id = "case_match",
+    weight = -150,
+    holds = function(o)
+      return o.case_gap ~= nil and o.case_packets ~= nil and o.case_share ~= nil and o.case_gap == 0
+        and o.case_packets >= 3 and o.case_share >= 90 and o.distance >= 3
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hops away, like " .. text(o.case_packets)
+        .. " packets of this host in other captures"
+    end,
+  },
   { -- Never left the claimed sender's own interface
     id = "never_left",
     weight = 2000,
@@ -4483,7 +4511,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(73 rules, hash 6de1e9c2f071)"
+    .. "(75 rules, hash 49eb7dd4dd96)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -77,6 +77,13 @@ class CaseFile(_Table):
     rulebook: Text | None = None
     point: list[Point] = Field(default_factory=list)
 
+    def is_ours(self, address: str) -> bool:
+        """Whether the address is in one of our networks."""
+        try:
+            return any(ip_address(address) in network for network in self.networks)
+        except ValueError:  # an export may say anything
+            return False
+
     def point_of(self, capture: str) -> Point | None:
         """Where a capture was taken, by its path within the case; the first that fits."""
         return next((point for point in self.point if point.took(capture)), None)

@@ -127,7 +127,13 @@ def network(address: str) -> bytes | None:
 
     Addresses that differ in these are seldom neighbours, while private networks may lie side by side.
     """
-    parsed = ipaddress.ip_address(address)
-    if any(parsed in private for private in _PRIVATE if private.version == parsed.version):
+    if is_private(address):
         return None
+    parsed = ipaddress.ip_address(address)
     return parsed.packed[: 2 if parsed.version == 4 else 4]
+
+
+def is_private(address: str) -> bool:
+    """Whether other networks may use the address too. Raises ValueError for what is no address."""
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in private for private in _PRIVATE if private.version == parsed.version)

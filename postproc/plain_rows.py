@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from heuristics.fields import INITIAL_HOP_LIMITS
 from postproc.capture_file import Integers, Piece
 from postproc.links import macs
 from postproc.packets import OTHER, TCP, empty_table
@@ -61,24 +61,26 @@ def rows(piece: Piece, plain: Plain, link: int) -> pl.DataFrame:
 
 
 @dataclass(slots=True)
-class Homes:
-    """Sources of authentic plain packets, by IP version: with an initial hop limit, and with another (see scene.py)."""
+class Shown:
+    """Authentic plain packets, by IP version, `packed` source and hop limit (see scene.py)."""
 
-    home: dict[int, set[Any]] = field(default_factory=lambda: {4: set(), 6: set()})
-    away: dict[int, set[Any]] = field(default_factory=lambda: {4: set(), 6: set()})
+    counts: dict[int, Counter[tuple[Any, int]]] = field(default_factory=lambda: {4: Counter(), 6: Counter()})
 
     def note(self, plain: Plain) -> None:
         """Take in some packets."""
         authentic = ~plain.resets
-        sources, initial = packed(plain.ip["src"]), np.isin(plain.ip["hop_limit"], INITIAL_HOP_LIMITS)
-        for hosts, which in ((self.home, initial), (self.away, ~initial)):
-            hosts[plain.version].update(np.unique(sources[authentic & which]).tolist())
+        sources, hop_limits = packed(plain.ip["src"])[authentic], plain.ip["hop_limit"][authentic]
+        for hop_limit in np.unique(hop_limits).tolist():
+            hosts, counts = np.unique(sources[hop_limits == hop_limit], return_counts=True)
+            for host, count in zip(hosts.tolist(), counts.tolist(), strict=True):
+                self.counts[plain.version][host, hop_limit] += count
 
     def tell(self, seen: Seen) -> None:
         """Say so, with addresses as Wireshark writes them."""
-        for version in (4, 6):
-            seen.away.update(address_texts(self.away[version]))
-            seen.home.update(address_texts(self.home[version] - self.away[version]))
+        for counts in self.counts.values():
+            hosts = address_texts(host for host, _ in counts)
+            for host, ((_, hop_limit), count) in zip(hosts, counts.items(), strict=True):
+                seen.shown[host, hop_limit] += count
 
 
 def packed(raw: npt.NDArray[Any]) -> npt.NDArray[Any]:

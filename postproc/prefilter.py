@@ -25,7 +25,7 @@ from postproc.openings import Openings
 from postproc.packets import empty_table, normalise
 from postproc.plain import Flags, sort_packets
 from postproc.plain_matter import PlainMatter
-from postproc.plain_rows import Homes, rows
+from postproc.plain_rows import Shown, rows
 from postproc.scene import Seen
 from postproc.tshark import Tshark
 
@@ -89,7 +89,7 @@ def sift(path: Path) -> Iterator[Sifted | None]:
 
 
 def _sift(capture: CaptureFile, copy: Path) -> Sifted:
-    packets, resets, numbers, seen, homes = 0, [], [], Seen(), Homes()
+    packets, resets, numbers, seen, shown = 0, [], [], Seen(), Shown()
     openings = {4: Openings(), 6: Openings()}
     with copy.open("wb") as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST, capture.link))
@@ -99,11 +99,11 @@ def _sift(capture: CaptureFile, copy: Path) -> Sifted:
             for plain in found.plain:
                 resets.append(rows(piece, plain.chosen(plain.resets), capture.link))
                 seen.note_times(_ends(piece.time_us[plain.index]))
-                homes.note(plain)
+                shown.note(plain)
                 openings[plain.version].note(piece, plain)
             numbers.append(piece.first + np.flatnonzero(found.unsure))
             file.write(_records(piece, found.unsure))
-    homes.tell(seen)
+    shown.tell(seen)
     unsure = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
     if len(unsure) > _MOST_UNSURE * packets:
         raise UnsureError

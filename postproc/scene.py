@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -10,16 +11,22 @@ import polars as pl
 from heuristics.fields import INITIAL_HOP_LIMITS
 from postproc.packets import authentic
 
-_MOST = 256  # hosts that are kept
+_MOST_LOCAL, _MOST_SHOWN = 256, 4096  # hosts, and hop limits of hosts, that are kept: those with the most packets
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`local` are addresses at whose own interface it was taken; times in us since the epoch, None without packets."""
+    """`local` are addresses at whose own interface it was taken; times in us since the epoch, None without packets.
+
+    `hosts`, `hop_limits` and `packets` go together: how many authentic packets of an address showed a hop limit.
+    """
 
     local: tuple[str, ...]
     first_us: int | None
     last_us: int | None
+    hosts: tuple[str, ...] = ()
+    hop_limits: tuple[int, ...] = ()
+    packets: tuple[int, ...] = ()
 
 
 NO_SCENE = Scene((), None, None)
@@ -27,13 +34,12 @@ NO_SCENE = Scene((), None, None)
 
 @dataclass(slots=True)
 class Seen:
-    """What of the scene shows while a capture is read: when its packets passed, and which hosts may be local.
+    """What of the scene shows while a capture is read: when its packets passed, and the hosts.
 
-    `home` are sources of authentic packets with an initial hop limit, `away` those of others; a host may be both.
+    `shown` counts authentic packets by address and hop limit.
     """
 
-    home: set[str] = field(default_factory=set)
-    away: set[str] = field(default_factory=set)
+    shown: Counter[tuple[str, int]] = field(default_factory=Counter)
     times_us: list[int] = field(default_factory=list)
 
     def note_times(self, times_us: Iterable[int]) -> None:
@@ -45,14 +51,24 @@ class Seen:
         """Take in a packets table."""
         if not packets.is_empty():
             self.note_times(packets.select(first=pl.col("time_us").min(), last=pl.col("time_us").max()).row(0))
-            for host, at_home in hosts_at_home(packets).iter_rows():
-                (self.home if at_home else self.away).add(host)
+            for host, hop_limit, count in packets.filter(authentic()).group_by("src", "hop_limit").len().iter_rows():
+                self.shown[host, hop_limit] += count
 
     def scene(self) -> Scene:
         """The scene of all that was taken in."""
         if not self.times_us:
             return NO_SCENE
-        return Scene(tuple(sorted(self.home - self.away)[:_MOST]), self.times_us[0], self.times_us[-1])
+        away = {host for host, hop_limit in self.shown if hop_limit not in INITIAL_HOP_LIMITS}
+        local = sorted({host for host, _ in self.shown} - away)[:_MOST_LOCAL]
+        most = sorted(self.shown.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SHOWN]
+        return Scene(
+            local=tuple(local),
+            first_us=self.times_us[0],
+            last_us=self.times_us[1],
+            hosts=tuple(host for (host, _), _ in most),
+            hop_limits=tuple(hop_limit for (_, hop_limit), _ in most),
+            packets=tuple(count for _, count in most),
+        )
 
 
 def hosts_at_home(packets: pl.DataFrame) -> pl.DataFrame:

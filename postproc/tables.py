@@ -10,7 +10,6 @@ import secrets
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +17,7 @@ import polars as pl
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Verdict
 from postproc import escape
+from postproc.case_file import CaseFile
 from postproc.errors import OutputError
 from postproc.flow_table import FLOW_SCHEMA
 from postproc.records import schema_of, to_plain
@@ -25,7 +25,6 @@ from postproc.resets import ResetRow
 from postproc.summary import Summary
 from postproc.task import Judged
 
-Network = IPv4Network | IPv6Network
 ABOUT = "about.json"
 _FORMATS = ("parquet", "csv")
 _TABLES = ("resets", "flows", "hosts", "captures")
@@ -34,13 +33,13 @@ _VERDICTS = tuple(verdict.value for verdict in Verdict)
 _ACCUSED = (Verdict.FORGED.value, Verdict.LIKELY_FORGED.value)
 
 
-def tables(summary: Summary, judged: Sequence[Judged], networks: Sequence[Network] = ()) -> dict[str, pl.DataFrame]:
-    """The four tables of what came of all inputs; `networks` are those that count as ours."""
+def tables(summary: Summary, judged: Sequence[Judged], case: CaseFile) -> dict[str, pl.DataFrame]:
+    """The four tables of what came of all inputs; `case` says which networks are ours."""
     resets = pl.DataFrame([to_plain(row) for row in summary.rows], schema=schema_of(ResetRow), orient="row")
     return {
         "resets": resets,
         "flows": _flows(judged, resets),
-        "hosts": _hosts(resets, networks),
+        "hosts": _hosts(resets, case),
         "captures": _captures(judged, resets),
     }
 
@@ -76,7 +75,7 @@ def _counts() -> list[pl.Expr]:
     ]
 
 
-def _hosts(resets: pl.DataFrame, networks: Sequence[Network]) -> pl.DataFrame:
+def _hosts(resets: pl.DataFrame, case: CaseFile) -> pl.DataFrame:
     """Every address in whose name a reset or ICMP error was sent, the most suspicious first."""
     of_resets = pl.col("kind") == "rst"
     hosts = resets.group_by("src", maintain_order=True).agg(
@@ -90,19 +89,12 @@ def _hosts(resets: pl.DataFrame, networks: Sequence[Network]) -> pl.DataFrame:
         pl.col("time").min().alias("first_time"),
         pl.col("time").max().alias("last_time"),
     )
-    ours = [_is_ours(address, networks) if networks else None for address in hosts["src"]]
+    ours = [case.is_ours(address) if case.networks else None for address in hosts["src"]]
     return (
         hosts.rename({"src": "host"})
         .insert_column(1, pl.Series("ours", ours, pl.Boolean))
         .sort("suspicion", descending=True, nulls_last=True, maintain_order=True)
     )
-
-
-def _is_ours(address: str, networks: Sequence[Network]) -> bool:
-    try:
-        return any(ip_address(address) in network for network in networks)
-    except ValueError:  # an export may say anything
-        return False
 
 
 def _captures(judged: Sequence[Judged], resets: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 
 from heuristics.rulebook import Rulebook
-from heuristics.verdict import Origin, Verdict, suspicion, suspicion_limits, verdict_at
 from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
 from postproc.errors import CaptureError, TsharkError
@@ -20,6 +19,7 @@ from postproc.parallel import WorkerDiedError, over_processes
 from postproc.reconcile import Reconciled, reconcile
 from postproc.remote import fetched
 from postproc.resets import JudgedReset
+from postproc.reweigh import reweighed
 from postproc.sources import Source
 from postproc.task import Judged, needs_tshark
 from postproc.tshark import Tshark
@@ -142,32 +142,8 @@ def rejudged(judged: Sequence[Judged], heard: Sequence[Testimony], rulebook: Rul
 
 
 def _weighed(reset: JudgedReset, evidence: set[str], rulebook: Rulebook) -> JudgedReset:
-    if len(evidence) != 1:
-        return reset
-    rule = rulebook.rule(next(iter(evidence)))
-    if not rule.enabled:
-        return reset
-    score = reset.score + rule.weight
-    verdict = verdict_at(score, rulebook.verdict)
-    row = replace(
-        reset.row,
-        verdict=verdict.value,
-        origin=_origin(verdict, reset.row.origin),
-        suspicion=suspicion(score, suspicion_limits()),
-        evidence=(*reset.row.evidence, rule.id),
-        reason=reset.row.reason if verdict is Verdict.UNCLEAR else "",
-    )
-    if verdict.value != reset.row.verdict:  # what was concluded from the other verdict
-        row = replace(row, cause=None, device=None)
-    return replace(reset, row=row, score=score, words=(*reset.words, rule.say.render({})))
-
-
-def _origin(verdict: Verdict, before: str) -> str:
-    if verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
-        return Origin.MIDDLEBOX.value
-    if before == Origin.FRONT_END:
-        return before
-    return Origin.UNKNOWN.value if verdict is Verdict.UNCLEAR else Origin.ENDPOINT.value
+    rules = [rule for rule in map(rulebook.rule, evidence) if rule.enabled]
+    return reweighed(reset, rules, {}, rulebook) if len(evidence) == 1 else reset
 
 
 def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[Pair]:

@@ -16,11 +16,13 @@ from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
 from postproc.cluster import connected
+from postproc.elsewhere import joined, left_alone
 from postproc.errors import TsharkError, UsageError
 from postproc.parallel import cores
 from postproc.remote import find_remote, is_url
 from postproc.settings import settings_key
 from postproc.sources import Source, Sources, find_sources
+from postproc.summary import counted
 from postproc.task import Job, Judged, needs_tshark
 from postproc.tshark import Tshark
 from postproc.witness import Testimony, rejudged, testimonies
@@ -88,6 +90,12 @@ class Run:
             with progress("judging resets", len(sources)) as report:
                 judged = archive.judge(sources, job, runner, report)
         if self.witnesses and len(sources) > 1:
+            judged = joined(sources, judged, self.case, self.rules)
+            if private := left_alone(sources, judged, self.case):
+                tell(
+                    f"for {counted(private, 'reset')} without a baseline no other capture was asked, since private "
+                    "addresses may mean other hosts there: list your networks in case.toml"
+                )
             self.heard.extend(self._testimonies(sources, judged, archive, program))
             judged = rejudged(judged, self.heard, self.rules)
         for trouble in archive.troubles:

@@ -95,7 +95,7 @@ def summarize(
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
-        content = tables.tables(summary, judged, case.file.networks)
+        content = tables.tables(summary, judged, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     write_result(_written(summary, format_, top), output, inputs)
     if summary.problems:

@@ -1,0 +1,41 @@
+"""Weighing evidence into a verdict that was given without it: what other captures say, once all are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from heuristics.rulebook import Rule, Rulebook
+from heuristics.verdict import Origin, Verdict, suspicion, suspicion_limits, verdict_at
+from heuristics.vocabulary import Value
+from postproc.resets import JudgedReset
+
+
+def reweighed(
+    reset: JudgedReset, rules: Sequence[Rule], observation: dict[str, Value], rulebook: Rulebook
+) -> JudgedReset:
+    """The reset with these rules counted too; `observation` has what their explanations show."""
+    if not rules:
+        return reset
+    score = reset.score + sum(rule.weight for rule in rules)
+    verdict = verdict_at(score, rulebook.verdict)
+    row = replace(
+        reset.row,
+        verdict=verdict.value,
+        origin=_origin(verdict, reset.row.origin),
+        suspicion=suspicion(score, suspicion_limits()),
+        evidence=(*reset.row.evidence, *(rule.id for rule in rules)),
+        reason=reset.row.reason if verdict is Verdict.UNCLEAR else "",
+    )
+    if verdict.value != reset.row.verdict:  # what was concluded from the other verdict
+        row = replace(row, cause=None, device=None)
+    said = tuple(rule.say.render(observation) for rule in rules)
+    return replace(reset, row=row, score=score, words=(*reset.words, *said))
+
+
+def _origin(verdict: Verdict, before: str) -> str:
+    if verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
+        return Origin.MIDDLEBOX.value
+    if before == Origin.FRONT_END:
+        return before
+    return Origin.UNKNOWN.value if verdict is Verdict.UNCLEAR else Origin.ENDPOINT.value
