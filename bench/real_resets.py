@@ -53,6 +53,8 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "host_packets": packets,
         "hop_gap": min((abs(hop_limit - value) for value in shown), default=None),
         "distance_gap": min((abs(distance(hop_limit) - distance(value)) for value in shown), default=None),
+        **dict.fromkeys(("handshake_gap", "data_gap"), abs(hop_limit - shown[0]) if len(shown) == 1 else None),
+        "resets_before": 0 if row["resets_from_sender"] == "1" else None,  # which of several it is, is not told
         "hop_baseline": shown[0] if len(shown) == 1 else None,
         "baseline_distance": distance(shown[0]) if len(shown) == 1 else None,
         "established": packets >= 2,

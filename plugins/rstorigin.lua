@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 49eb7dd4dd962576a7f09818bcdfce009647e4ded617e08adc6e7af1180d3ec4
+-- rulebook hash: 082eb68ad5eba895b485ba94a209f026dac84fe24b926f352dd094679f79c489
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -2710,7 +2710,7 @@ local RULES = {
   },
   { -- Abort with a sequence number of the past
     id = "behind",
-    weight = 410,
+    weight = 350,
     holds = function(o)
       return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.has_ack and o.established and o.resets_before == 0
         and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap == 0
@@ -2722,7 +2722,7 @@ local RULES = {
   },
   { -- Abort with a sequence number of the past, from elsewhere
     id = "behind_gap",
-    weight = 410,
+    weight = 350,
     holds = function(o)
       return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
         and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap >= 1
@@ -4511,7 +4511,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(75 rules, hash 49eb7dd4dd96)"
+    .. "(75 rules, hash 082eb68ad5eb)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
