@@ -12,9 +12,9 @@
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
--- Parts: fields, packet (decoding), hosts, flows, company (of resets), resets, ICMP errors, observables, rules,
--- verdict, words, preferences, packet details, dissector, summary, menus. Some stand in blocks of their own, since a
--- Lua function (and a file is one) has at most 200 local variables.
+-- Parts: fields, packet (decoding), records, hosts, flows held, flows, company (of resets), resets, ICMP errors,
+-- observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand in blocks of
+-- their own, since a Lua function (and a file is one) has at most 200 local variables.
 --
 -- The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
 -- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
@@ -894,6 +894,138 @@ local function decode_reset()
   current.payload_kind = payload_kind()
 end
 
+local begin_us = 0 -- capture time of the first packet, from which times are packed
+local record_of, pack, unpack_into
+do
+  -- Records: much remembered in few bytes ---------------------------------------------------------------------
+
+  -- A Lua table takes some 40 bytes for every value that it names, so what is not in use is packed into one string: the
+  -- number of its shape, which says what values there are and how wide, and then the values.
+
+  local pack_values, unpack_values = Struct.pack, Struct.unpack
+
+  -- How Struct names the widths, and the numbers that fit; others are packed as floating-point numbers.
+  local WIDTHS = {
+    B = { 0, 255 },
+    H = { 0, 65535 },
+    I3 = { 0, 16777215 },
+    I4 = { 0, 4294967295 },
+    I5 = { 0, 1099511627775 },
+    i4 = { -2147483648, 2147483647 },
+  }
+
+  -- A value's part of a shape: none, yes and no (which take no more room), numbers narrow and wide, text short and
+  -- long.
+  local NONE, YES, NO, NARROW, WIDE, SHORT, LONG = "-", "y", "n", "i", "d", "s", "l"
+  local SHORT_LENGTH = 255
+
+  local shapes = {} -- by number: { parts, format of the values }
+  local shape_numbers = {} -- by name of the record and parts
+
+  -- What a record holds: a width and the names of values in each line. "time" is a capture time, "other" a text or yes
+  -- or no, and widths in parentheses are those of the items of a list.
+  function record_of(name, lines)
+    local fields = { name = name }
+    for _, line in ipairs(lines) do
+      local width, names = string.match(line, "^(%S+) (.*)$")
+      local items = string.match(width, "^%((.*)%)$")
+      local range = WIDTHS[width == "time" and "I5" or width] or {}
+      for of_value in string.gmatch(names, "%S+") do
+        fields[#fields + 1] = {
+          name = of_value,
+          width = width == "time" and "I5" or width,
+          time = width == "time",
+          least = range[1],
+          most = range[2],
+          items = items and "<" .. items,
+          period = items and Struct.values(items),
+          size = items and Struct.size("<" .. items),
+        }
+      end
+    end
+    return fields
+  end
+
+  -- The number of the shape with these parts, and the format of its values.
+  local function shape_of(fields, parts)
+    local name = fields.name .. parts
+    local number = shape_numbers[name]
+    if not number then
+      local formats = { [NONE] = "", [YES] = "", [NO] = "", [WIDE] = "d", [SHORT] = "Bc0", [LONG] = "I4c0" }
+      local format = { "<I3" }
+      for index, field in ipairs(fields) do
+        format[index + 1] = formats[sub(parts, index, index)] or field.width
+      end
+      number = #shapes + 1
+      shapes[number] = { parts, table.concat(format) }
+      shape_numbers[name] = number
+    end
+    return number, shapes[number][2]
+  end
+
+  local function pack_list(field, list)
+    return pack_values(string.rep(field.items, #list / field.period), table.unpack(list))
+  end
+
+  local function unpack_list(field, packed)
+    local list = { unpack_values(string.rep(field.items, #packed / field.size), packed) }
+    list[#list] = nil -- where it ended
+    return list
+  end
+
+  local parts, values = {}, {} -- serve every packing
+
+  -- Everything that `record` holds under the names of `fields`, as a string.
+  function pack(fields, record)
+    local number = 0
+    for index = 1, #fields do
+      local field = fields[index]
+      local held = record[field.name]
+      if not held or (field.items and not held[1]) then
+        parts[index] = held == false and NO or NONE
+      elseif held == true then
+        parts[index] = YES
+      elseif field.least then
+        held = field.time and held - begin_us or held
+        number = number + 1
+        values[number] = held
+        parts[index] = held >= field.least and held <= field.most and NARROW or WIDE
+      else
+        held = field.items and pack_list(field, held) or held
+        values[number + 1], values[number + 2] = #held, held
+        number = number + 2
+        parts[index] = #held <= SHORT_LENGTH and SHORT or LONG
+      end
+    end
+    local shape, format = shape_of(fields, table.concat(parts, "", 1, #fields))
+    return pack_values(format, shape, table.unpack(values, 1, number))
+  end
+
+  -- Puts what was packed at `at` into `record` under the names of `fields`. Returns where it ends.
+  function unpack_into(record, fields, packed, at)
+    local shape = shapes[unpack_values("<I3", packed, at)]
+    local held = { unpack_values(shape[2], packed, at) }
+    local number = 1
+    for index = 1, #fields do
+      local part = sub(shape[1], index, index)
+      if part == YES or part == NO then
+        record[fields[index].name] = part == YES
+      elseif part ~= NONE then
+        local field = fields[index]
+        number = number + 1
+        local found = held[number]
+        if field.time then
+          found = found + begin_us
+        elseif field.items then
+          found = unpack_list(field, found)
+        end
+        record[field.name] = found
+      end
+    end
+    return held[number + 1]
+  end
+end
+
 -- Hosts: what each address showed over the whole capture ----------------------------------------------------
 
 -- A tally counts packets by hop limit, in order of first sight, three numbers each: hop limit, count, first frame.
@@ -940,10 +1072,13 @@ local function most_frequent(tally)
   return best, frame
 end
 
--- Notes a value in a set that knows its size.
+local function new_set()
+  return { size = 0, has = {} }
+end
+
 local function include(set, key)
-  if not set[key] then
-    set[key] = true
+  if not set.has[key] then
+    set.has[key] = true
     set.size = set.size + 1
   end
 end
@@ -960,7 +1095,7 @@ end
 
 -- The two smallest round trips measured, in microseconds, and whether a handshake is among all that were.
 local function add_round_trip(round_trips, rtt_us, handshake)
-  round_trips.handshake = round_trips.handshake or handshake
+  round_trips.handshake_timed = round_trips.handshake_timed or handshake
   if not round_trips.least_us or rtt_us < round_trips.least_us then
     round_trips.least_us, round_trips.second_us = rtt_us, round_trips.least_us
   elseif not round_trips.second_us or rtt_us < round_trips.second_us then
@@ -968,18 +1103,64 @@ local function add_round_trip(round_trips, rtt_us, handshake)
   end
 end
 
-local hosts = {} -- by address
+local HOST = record_of("host", {
+  "(BI4I4) tcp other",
+  "I4 least_us second_us last_frame",
+  "time last_us",
+  "other handshake_timed accepts macs last_mac",
+})
+
+local hosts = {} -- by address: those lately asked for
+local resting_hosts, packed_hosts = {}, {} -- those not asked for since hosts were last laid by, and all others
 local mac_users = {} -- how many addresses send from a MAC, by MAC and length of the address (IPv4 or IPv6)
+local lay_by -- packs the flows and hosts not lately asked for
+local held = { most = 1000000, turn = 256, flows = 0, recalled = 0, hosts = 0, packed = 0 } -- see "Flows held"
 
 -- Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so TCP is counted apart, and
--- across protocols only distances are compared.
+-- across protocols only distances are compared. Ports that accept connections and MACs are sets of bytes.
+local function new_host()
+  return { tcp = {}, other = {}, accepts = "", macs = "" }
+end
+
+local NO_HOST = new_host()
+
+local function unpack_host(packed)
+  local host = new_host()
+  unpack_into(host, HOST, packed, 1)
+  return host
+end
+
+-- The host with that address, if the capture shows it. To look at only: it may be a copy.
+local function known_host(of_address)
+  if not of_address then
+    return NO_HOST
+  end
+  local host = hosts[of_address] or resting_hosts[of_address]
+  local packed = not host and packed_hosts[of_address]
+  return host or (packed and unpack_host(packed)) or NO_HOST
+end
+
+-- The host with that address, to note what it shows.
 local function host_of(src)
   local host = hosts[src]
-  if not host then
-    host = { tcp = {}, other = {}, round_trips = {}, accepts = {}, macs = {} }
-    hosts[src] = host
+  if host then
+    return host
   end
+  if held.hosts >= 2 * held.turn then
+    lay_by()
+  end
+  host = known_host(src)
+  host = host ~= NO_HOST and host or new_host()
+  hosts[src], resting_hosts[src], packed_hosts[src] = host, nil, nil
+  held.hosts = held.hosts + 1
   return host
+end
+
+local function lay_hosts_by()
+  for src, host in pairs(resting_hosts) do
+    packed_hosts[src] = pack(HOST, host)
+  end
+  hosts, resting_hosts, held.hosts = {}, hosts, 0
 end
 
 local function host_baseline(host)
@@ -1006,11 +1187,27 @@ local function host_distances(host)
   return order, packets, most
 end
 
+-- Whether `item` is one of the items, all of its length, that a set of bytes is made of.
+local function among(set, item)
+  local at = 0
+  repeat
+    at = string.find(set, item, at + 1, true)
+  until not at or at % #item == 1
+  return at ~= nil
+end
+
+-- Notes a port that accepts connections, two bytes.
+local function note_port(host, port)
+  if not among(host.accepts, port) then
+    host.accepts = host.accepts .. port
+  end
+end
+
 -- Notes a source MAC of the host's authentic packets. Most hosts have one, so the last is remembered to ask no more.
 local function note_mac(host, src, mac)
   host.last_mac = mac
-  if not host.macs[mac] then
-    host.macs[mac] = true
+  if not among(host.macs, mac) then
+    host.macs = host.macs .. mac
     local user = mac .. #src
     mac_users[user] = (mac_users[user] or 0) + 1
   end
@@ -1018,19 +1215,247 @@ end
 
 -- Whether other addresses of the same IP version send from one of the host's MACs too.
 local function shares_mac(host, src)
-  for mac in pairs(host.macs) do
-    if mac_users[mac .. #src] > 1 then
+  for at = 1, #host.macs, MAC_LENGTH do
+    if mac_users[sub(host.macs, at, at + MAC_LENGTH - 1) .. #src] > 1 then
       return true
     end
   end
   return false
 end
 
-local NO_HOST = { tcp = {}, other = {}, round_trips = {}, accepts = {}, macs = {} }
+local sides, known_side, side_of, new_flow, initiator_of, forget_flows
+do
+  -- Flows held: in use and laid by ----------------------------------------------------------------------------
 
--- The host with that address, if the capture shows it.
-local function known_host(of_address)
-  return of_address and hosts[of_address] or NO_HOST
+  -- Flows in use are tables. One not seen for a while is laid by as a string, and comes back when it is seen again. So
+  -- that a long live capture does not fill the memory, once half of `held.most` flows are laid by, those laid by before
+  -- them are let go, except flows with resets.
+
+  local SIDE = record_of("side", {
+    "I3 packets data_packets",
+    "B handshake_packets handshake_sent syn_tos",
+    "H resets last_id before_last_id last_window last_flags",
+    "I3 opening_label",
+    "I4 next_seq acked front_seq isn last_tsval least_us second_us burst last_reset",
+    "I5 pause_us",
+    "time front_us last_us run_us handshake_us burst_us",
+    "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed opening_df opening_linux",
+    "(BI4I4) shown handshake_shown reset_hops",
+    "(I4I4dB) sent",
+    "(I4) recent_resets",
+  })
+
+  local FLOW = record_of("flow", {
+    "I4 first_frame last_reset judged_at",
+    "time last_syn_us",
+    "i4 worst",
+    "other ever_reset",
+  })
+
+  sides = {} -- of flows in use, by the bytes of addresses and ports, source first
+  local resting_sides = {} -- of flows not seen since flows were last laid by
+  local EVER_RESET, LATELY, BEFORE = 1, 2, 3
+  local laid_by = { {}, {}, {} } -- flows by the key of one side: those with resets, those laid by lately, those before
+  local earlier = {} -- by the same key: earlier incarnations of a flow, each its first frame and what it is packed into
+  local looked_at, looked_at_number = {}, 0 -- some of these unpacked
+  local MOST_LOOKED_AT = 64
+  local MOST_IN_USE = 16384
+
+  local function reversed(key)
+    local width = (#key - 4) / 2
+    return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
+  end
+
+  -- How many flows are taken into use until those not seen meanwhile are laid by.
+  local function turn()
+    return math.min(held.turn, held.most / 4)
+  end
+
+  -- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
+  local function new_side()
+    return {
+      packets = 0,
+      handshake_packets = 0,
+      handshake_sent = 0,
+      data_packets = 0,
+      resets = 0,
+      shown = {},
+      sent = {},
+      -- Named here so that the table is made large enough at once.
+      flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
+      last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
+      run_us = nil, pause_us = nil,
+    }
+  end
+
+  local function join(flow, side, peer)
+    flow.side, flow.peer = side, peer
+    side.flow, side.peer = flow, peer
+    peer.flow, peer.peer = flow, side
+    return flow
+  end
+
+  local function pack_flow(flow)
+    local peer = flow.peer ~= flow.side and pack(SIDE, flow.peer) or ""
+    return pack(FLOW, flow) .. pack(SIDE, flow.side) .. peer
+  end
+
+  local function unpack_flow(key, packed)
+    local flow, side = { key = key }, new_side()
+    local at = unpack_into(side, SIDE, packed, unpack_into(flow, FLOW, packed, 1))
+    local peer = side
+    if at <= #packed then
+      peer = new_side()
+      unpack_into(peer, SIDE, packed, at)
+    end
+    return join(flow, side, peer)
+  end
+
+  local function lay_flow_by(flow)
+    local at = flow.ever_reset and EVER_RESET or LATELY
+    laid_by[at][flow.key] = pack_flow(flow)
+    if at == EVER_RESET then
+      return
+    end
+    held.packed = held.packed + 1
+    if 2 * (held.packed + turn()) >= held.most then
+      for key in pairs(laid_by[BEFORE]) do
+        earlier[key] = nil
+      end
+      laid_by[BEFORE], laid_by[LATELY], held.packed = laid_by[LATELY], {}, 0
+    end
+  end
+
+  -- Lays by what was not asked for since the last time. Where many flows come back, more are kept in use.
+  function lay_by()
+    for key, side in pairs(resting_sides) do
+      if side.flow.key == key then
+        lay_flow_by(side.flow)
+      end
+    end
+    sides, resting_sides = {}, sides
+    lay_hosts_by()
+    if 4 * held.recalled > held.flows then
+      held.turn = math.min(2 * held.turn, MOST_IN_USE)
+    end
+    held.flows, held.recalled = 0, 0
+  end
+
+  -- Takes a flow into use. Hosts are laid by at the same time as flows, so that its sides have to find theirs again.
+  local function hold(flow)
+    if held.flows >= turn() then
+      lay_by()
+    end
+    held.flows = held.flows + 1
+    sides[flow.key], sides[reversed(flow.key)] = flow.side, flow.peer
+    flow.side.host, flow.peer.host = nil, nil
+  end
+
+  -- The flow laid by under a key, which is its own from now on.
+  local function taken_out(key)
+    for _, flows in ipairs(laid_by) do
+      local packed = flows[key]
+      if packed then
+        flows[key] = nil
+        return unpack_flow(key, packed)
+      end
+    end
+  end
+
+  local function recalled_side(key)
+    local back = reversed(key)
+    local side = resting_sides[key]
+    local flow = side and side.flow
+    if flow then
+      resting_sides[key], resting_sides[back] = nil, nil
+    else
+      flow = taken_out(key) or taken_out(back)
+      if not flow then
+        return nil
+      end
+      held.recalled = held.recalled + 1
+    end
+    hold(flow)
+    return flow.key == key and flow.side or flow.peer
+  end
+
+  -- The side that sends under `key`, of the last incarnation of its flow.
+  function known_side(key)
+    return sides[key] or recalled_side(key)
+  end
+
+  -- Begins a flow, or its next incarnation after `previous`; returns the side of the packet's sender.
+  function new_flow(packet, previous)
+    local key, back = packet.key, reversed(packet.key)
+    local side = new_side()
+    local peer = back == key and side or new_side()
+    local flow = join({ key = key, first_frame = packet.frame }, side, peer)
+    local _, sport, _, dport = ends_of(key)
+    local guessed = sport >= dport and side or peer -- until the handshake is seen: the end with the higher port
+    guessed.may_initiate = true
+    if not previous then
+      hold(flow)
+      return side
+    end
+    if previous.key ~= key then
+      flow.key, flow.side, flow.peer = previous.key, peer, side
+    end
+    flow.ever_reset = previous.ever_reset
+    local before = earlier[flow.key] or {}
+    before[#before + 1], before[#before + 2] = previous.first_frame, pack_flow(previous)
+    earlier[flow.key] = before
+    sides[key], sides[back] = side, peer
+    return side
+  end
+
+  -- An earlier incarnation, to look at only.
+  local function look_at(key, packed)
+    local flow = looked_at[packed]
+    if not flow then
+      if looked_at_number == MOST_LOOKED_AT then
+        looked_at, looked_at_number = {}, 0
+      end
+      flow = unpack_flow(key, packed)
+      looked_at[packed], looked_at_number = flow, looked_at_number + 1
+    end
+    return flow
+  end
+
+  -- The sender's side of the flow that a frame seen before belongs to: of the last incarnation that had begun by then.
+  -- Ports can be reused a million times in one file, hence by halves.
+  function side_of(key, frame)
+    local side = known_side(key)
+    if not side or side.flow.first_frame <= frame then
+      return side
+    end
+    local before = earlier[side.flow.key]
+    if not before then
+      return side
+    end
+    local low, high = 1, #before / 2
+    while low < high do
+      local middle = math.floor((low + high + 1) / 2)
+      if before[2 * middle - 1] <= frame then
+        low = middle
+      else
+        high = middle - 1
+      end
+    end
+    local flow = look_at(side.flow.key, before[2 * low])
+    return flow.key == key and flow.side or flow.peer
+  end
+
+  -- The side that opened the connection, nil where no handshake was seen.
+  function initiator_of(flow)
+    return flow.side.initiates and flow.side or flow.peer.initiates and flow.peer or nil
+  end
+
+  function forget_flows()
+    sides, resting_sides, earlier, looked_at, looked_at_number = {}, {}, {}, {}, 0
+    laid_by = { {}, {}, {} }
+    hosts, resting_hosts, packed_hosts, mac_users = {}, {}, {}, {}
+    held.flows, held.recalled, held.hosts, held.packed = 0, 0, 0, 0
+  end
 end
 
 -- Flows: addresses, ports and incarnation -------------------------------------------------------------------
@@ -1041,83 +1466,12 @@ local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 -- An IP ID that is the sender's own next, or close after it, may equal the peer's, or a stranger's, by chance.
 local OWN_RUN = 16
 
-local sides = {} -- of each flow's last incarnation, by the bytes of addresses and ports, source first
-local resets = {} -- what was known when a reset passed, by frame
+-- The last of the four values of a segment not yet acknowledged.
+local SENT_ONCE, SENT_AGAIN = 0, 1
+
+local resets = {} -- what was known when a reset passed, packed, by frame
 local last_frame, newest_us = 0, 0 -- the last frame taken in, and the latest time of all
 local reading = true -- whether the frame that is dissected is seen for the first time
-
--- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
-local function new_side()
-  return {
-    packets = 0,
-    handshake_packets = 0,
-    handshake_sent = 0,
-    data_packets = 0,
-    resets = 0,
-    shown = {},
-    sent = {},
-    waiting = 0,
-    -- Named here so that the table is made large enough at once.
-    flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
-    last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
-    run_us = nil, pause_us = nil,
-  }
-end
-
-local function reversed(key)
-  local width = (#key - 4) / 2
-  return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
-end
-
--- So that a long live capture does not fill the memory: once half of `most` flows are held, those that were not seen
--- since the last time are let go. Resets, and what judges them, stay.
-local held = { most = 1000000, flows = 0, older = {} }
-
-local function hold(side, peer, key)
-  if 2 * held.flows >= held.most then
-    held.older, sides, held.flows = sides, {}, 0
-  end
-  held.flows = held.flows + 1
-  sides[key], sides[reversed(key)] = side, peer
-end
-
--- The side that sends under `key`, of the last incarnation of its flow.
-local function known_side(key)
-  local side = sides[key]
-  if not side and held.older[key] then
-    side = held.older[key]
-    hold(side, side.peer, key)
-  end
-  return side
-end
-
--- Begins a flow, or its next incarnation after `previous`; returns the side of the packet's sender.
-local function new_flow(packet, previous)
-  local key, back = packet.key, reversed(packet.key)
-  local side = new_side()
-  local peer = back == key and side or new_side()
-  local _, sport, _, dport = ends_of(key)
-  local flow = {
-    key = key,
-    side = side,
-    peer = peer,
-    first_frame = packet.frame,
-    -- A guess until the handshake is seen: the end with the higher port.
-    likely_initiator = sport >= dport and side or peer,
-  }
-  if previous then
-    flow.earlier = previous.earlier or {}
-    flow.earlier[#flow.earlier + 1] = previous
-  end
-  side.flow, side.peer = flow, peer
-  peer.flow, peer.peer = flow, side
-  if previous then
-    sides[key], sides[back] = side, peer
-  else
-    hold(side, peer, key)
-  end
-  return side
-end
 
 local function acknowledges_syn(packet, peer)
   return peer.isn ~= nil and packet.ack == (peer.isn + 1) % 4294967296
@@ -1153,27 +1507,6 @@ local function follow_flow(packet)
   return side
 end
 
--- The sender's side of the flow that a frame seen before belongs to: of the last incarnation that had begun by then.
--- Ports can be reused a million times in one file, hence by halves.
-local function side_of(key, frame)
-  local side = known_side(key)
-  if not side or side.flow.first_frame <= frame or not side.flow.earlier then
-    return side
-  end
-  local earlier = side.flow.earlier
-  local low, high = 1, #earlier
-  while low < high do
-    local middle = math.floor((low + high + 1) / 2)
-    if earlier[middle].first_frame <= frame then
-      low = middle
-    else
-      high = middle - 1
-    end
-  end
-  local flow = earlier[low]
-  return flow.key == key and flow.side or flow.peer
-end
-
 -- Keeps the last `limit` entries of a list.
 local function push(list, entry, limit)
   if #list >= limit then
@@ -1185,31 +1518,29 @@ end
 -- Keeps the segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
 -- fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
 local function remember(packet, side, peer, segment_end, fresh)
-  local sent, waiting, seq = side.sent, side.waiting, packet.seq
-  local overlapping = false
-  for at = 1, 4 * waiting, 4 do
+  local sent, seq = side.sent, packet.seq
+  local length, overlapping = #sent, false
+  for at = 1, length, 4 do
     if seq_diff(sent[at + 1], seq) > 0 and seq_diff(segment_end, sent[at]) > 0 then
-      sent[at + 3] = true
+      sent[at + 3] = SENT_AGAIN
       overlapping = true
     end
   end
   local fills_hole = not fresh
     and not overlapping
-    and waiting > 0
+    and length > 0
     and seq_diff(seq, sent[1]) >= 0
     and (not peer.acked or seq_diff(seq, peer.acked) >= 0)
   if not (fresh or fills_hole) then
     return
   end
-  if waiting == REMEMBERED_SEGMENTS then
-    for at = 1, 4 * waiting - 4 do
+  if length == 4 * REMEMBERED_SEGMENTS then
+    length = length - 4
+    for at = 1, length do
       sent[at] = sent[at + 4]
     end
-  else
-    side.waiting = waiting + 1
   end
-  local at = 4 * side.waiting - 3
-  sent[at], sent[at + 1], sent[at + 2], sent[at + 3] = seq, segment_end, packet.time_us, false
+  sent[length + 1], sent[length + 2], sent[length + 3], sent[length + 4] = seq, segment_end, packet.time_us, SENT_ONCE
 end
 
 -- Notes what the packet adds to the sender's sequence space, and whether it moves the conversation on.
@@ -1241,29 +1572,31 @@ end
 -- An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule).
 local function take_round_trips(packet, side, peer)
   local sent, ack, kept = peer.sent, packet.ack, 0
-  for at = 1, 4 * peer.waiting, 4 do
+  local length = #sent
+  for at = 1, length, 4 do
     local segment_end, time_us = sent[at + 1], sent[at + 2]
     if seq_diff(ack, segment_end) < 0 then
       if at ~= kept + 1 then
         sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, time_us, sent[at + 3]
       end
       kept = kept + 4
-    elseif ack == segment_end and not sent[at + 3] and packet.time_us >= time_us then
-      side.round_trips = side.round_trips or {}
-      add_round_trip(side.round_trips, elapsed_us(packet.time_us, time_us), sent[at] == peer.isn)
+    elseif ack == segment_end and sent[at + 3] == SENT_ONCE and packet.time_us >= time_us then
+      add_round_trip(side, elapsed_us(packet.time_us, time_us), sent[at] == peer.isn)
     end
   end
-  peer.waiting = kept / 4
+  for at = kept + 1, length do
+    sent[at] = nil
+  end
 end
 
 -- A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it.
-local function time_answer(packet, peer, round_trips)
+local function time_answer(packet, peer, host)
   if peer.handshake_answered or not acknowledges_syn(packet, peer) then
     return
   end
   peer.handshake_answered = true
   if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us then
-    add_round_trip(round_trips, elapsed_us(packet.time_us, peer.handshake_us), true)
+    add_round_trip(host, elapsed_us(packet.time_us, peer.handshake_us), true)
   end
 end
 
@@ -1271,7 +1604,7 @@ local function handshake(packet, side, peer)
   local flow = side.flow
   if not side.handshake_shown then
     decode_habits()
-    side.handshake_hop, side.handshake_shown = packet.hop_limit, {}
+    side.handshake_shown = {}
     side.opening_df, side.opening_label = packet.df, packet.flow_label
     side.opening_linux = linux_options()
     side.syn_tos = not packet.acknowledges and packet.tos or nil
@@ -1283,13 +1616,13 @@ local function handshake(packet, side, peer)
     side.isn, side.handshake_us = packet.seq, packet.time_us
   end
   if packet.acknowledges then
-    flow.initiator = flow.initiator or peer
-    local _, sport = ends_of(packet.key)
-    side.host.accepts[sport] = true
-    time_answer(packet, peer, side.host.round_trips)
+    note_port(side.host, sub(packet.key, -4, -3))
+    time_answer(packet, peer, side.host)
   else
-    flow.initiator = flow.initiator or side
     flow.last_syn_us = packet.time_us
+  end
+  if not initiator_of(flow) then
+    (packet.acknowledges and peer or side).initiates = true
   end
 end
 
@@ -1301,7 +1634,7 @@ local function authentic(packet, side)
   if packet.syn then
     handshake(packet, side, peer)
   end
-  if packet.acknowledges and peer.waiting > 0 then
+  if packet.acknowledges and peer.sent[1] then
     take_round_trips(packet, side, peer)
   end
   send(packet, side, peer)
@@ -1315,346 +1648,424 @@ local function authentic(packet, side)
   side.last_us, side.last_window, side.last_flags = time_us, packet.window, packet.flags
 end
 
--- Company: what the resets of a capture have in common ------------------------------------------------------
+local join_run, run_sizes, join_place, place_of, summary_of, forget_company
+do
+  -- Company: what the resets of a capture have in common ------------------------------------------------------
 
--- How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
-local REMEMBERED_RUNS = 16
+  -- How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
+  local REMEMBERED_RUNS = 16
 
--- Of a baseline that speaks for the place of its host, in percent. Few packets do, since many hosts are asked.
-local STABLE_SHARE = 90
+  -- Of a baseline that speaks for the place of its host, in percent. Few packets do, since many hosts are asked.
+  local STABLE_SHARE = 90
 
--- Up to here the senders of a place are looked at anew for every reset while a capture is first read.
-local FEW_SENDERS = 64
+  -- Up to here the senders of a place are looked at anew for every reset while a capture is first read.
+  local FEW_SENDERS = 64
 
-local runs = {} -- of IP IDs, the latest continued last
-local places = {} -- by IP version and hop limit: the senders that resets from there name
+  local runs = {} -- of IP IDs, the latest continued last
+  local past_runs = {} -- senders and networks of runs of several senders that are remembered no more, by number
+  local places = {} -- by IP version and hop limit: the senders that resets from there name
 
--- Private IPv4 addresses (RFC 1918, 6598, 3927, 1122): first byte, and the range of the second.
-local PRIVATE = {
-  [10] = { 0, 255 },
-  [100] = { 64, 127 },
-  [127] = { 0, 255 },
-  [169] = { 254, 254 },
-  [172] = { 16, 31 },
-  [192] = { 168, 168 },
-}
-
--- The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one, nil of a private one (RFC 4193, 4291):
--- addresses that differ in these are seldom neighbours, while private networks may lie side by side.
-local function network(src)
-  local first, second = byte(src, 1, 2)
-  if #src == 4 then
-    local range = PRIVATE[first]
-    return not (range and second >= range[1] and second <= range[2]) and sub(src, 1, 2) or nil
-  end
-  local private = first == 252 or first == 253 or (first == 254 and second >= 128 and second < 192)
-  return not private and sub(src, 1, 4) or nil
-end
-
--- Notes in a set of networks that of an address.
-local function include_network(networks, src)
-  local of_sender = network(src)
-  if of_sender then
-    include(networks, of_sender)
-  end
-end
-
--- The run that the reset's IP ID goes on with; a copy of its last packet stands at the same place in it.
-local function continued_run(packet, src)
-  for index = #runs, 1, -1 do
-    local run = runs[index]
-    local step = (packet.ip_id - run.last_id) % 65536
-    local follows = (step >= 1 and step <= THRESHOLDS.run_step) or (step == 0 and run.senders[src])
-    if run.hop_limit == packet.hop_limit and follows then
-      return table.remove(runs, index)
-    end
-  end
-end
-
--- The run of IP IDs that a reset seen for the first time is part of. An IP ID of 0 counts nothing, and one that is the
--- sender's own next is no company of others.
-local function join_run(packet, src, id_step)
-  if (packet.ip_id or 0) == 0 or (id_step and id_step >= 1 and id_step <= OWN_RUN) then
-    return nil
-  end
-  local run = continued_run(packet, src)
-    or { hop_limit = packet.hop_limit, senders = { size = 0 }, networks = { size = 0 } }
-  run.last_id = packet.ip_id
-  include(run.senders, src)
-  include_network(run.networks, src)
-  push(runs, run, REMEMBERED_RUNS)
-  return run
-end
-
--- The place that a reset came from, with its sender noted.
-local function join_place(packet, src)
-  local key = packet.hop_limit + (#src == 4 and 0 or 256)
-  local place = places[key]
-  if not place then
-    place = { hop_limit = packet.hop_limit, senders = {}, known = {}, networks = { size = 0 } }
-    places[key] = place
-  end
-  if not place.known[src] then
-    place.known[src] = true
-    place.senders[#place.senders + 1] = src
-    include_network(place.networks, src)
-  end
-  return place
-end
-
--- What the senders of a place have in common.
-local function place_summary(place)
-  local here, foreign, native, baselines = distance(place.hop_limit), 0, 0, { size = 0 }
-  for _, src in ipairs(place.senders) do
-    local host = known_host(src)
-    local order, packets, most = host_distances(host)
-    local gap = nearest(here, order)
-    if gap and gap <= 1 then
-      native = native + 1
-    elseif gap and math.floor(100 * most / packets) >= STABLE_SHARE then
-      foreign = foreign + 1
-      include(baselines, distance(host_baseline(host)))
-    end
-  end
-  return {
-    senders = #place.senders,
-    networks = place.networks.size,
-    foreign = foreign,
-    baselines = baselines.size,
-    native = native,
+  -- Private IPv4 addresses (RFC 1918, 6598, 3927, 1122): first byte, and the range of the second.
+  local PRIVATE = {
+    [10] = { 0, 255 },
+    [100] = { 64, 127 },
+    [127] = { 0, 255 },
+    [169] = { 254, 254 },
+    [172] = { 16, 31 },
+    [192] = { 168, 168 },
   }
-end
 
--- The same, kept until the capture has gone on. While it is first read (the verdicts are provisional), a place of many
--- senders is looked at anew only once it has grown by half.
-local function summary_of(place)
-  local kept = place.summary
-  local crowded = reading and #place.senders > FEW_SENDERS and kept and 2 * #place.senders < 3 * kept.senders
-  if place.summarised_at ~= last_frame and not crowded then
-    place.summary, place.summarised_at = place_summary(place), last_frame
+  -- The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one, nil of a private one (RFC 4193, 4291):
+  -- addresses that differ in these are seldom neighbours, while private networks may lie side by side.
+  local function network(src)
+    local first, second = byte(src, 1, 2)
+    if #src == 4 then
+      local range = PRIVATE[first]
+      return not (range and second >= range[1] and second <= range[2]) and sub(src, 1, 2) or nil
+    end
+    local private = first == 252 or first == 253 or (first == 254 and second >= 128 and second < 192)
+    return not private and sub(src, 1, 4) or nil
   end
-  return place.summary
-end
 
--- Resets: what only the moment can tell ---------------------------------------------------------------------
-
-local function established(side)
-  return side.packets > side.handshake_packets
-end
-
--- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the initiator's
--- data count, as there. Without the handshake, data tell that it was later than the first.
-local function stage_of(flow)
-  local initiator = flow.initiator
-  if flow.side.fin or flow.peer.fin then
-    return "after-fin"
-  elseif not initiator then
-    return (flow.side.data_packets > 0 or flow.peer.data_packets > 0) and "later" or "unknown"
-  end
-  if initiator.data_packets == 0 then
-    return established(initiator) and "post-ack" or "post-syn"
-  end
-  return initiator.data_packets == 1 and "post-psh" or "later"
-end
-
--- Time since the last byte that the packet acknowledges was first seen.
-local function acked_us(packet, peer)
-  if not packet.acknowledges then
-    return nil
-  end
-  local sent = peer.sent
-  for at = 1, 4 * peer.waiting, 4 do
-    if seq_diff(sent[at + 1], packet.ack) >= 0 and seq_diff(packet.ack, sent[at]) > 0 then
-      return elapsed_us(packet.time_us, sent[at + 2])
+  -- Notes in a set of networks that of an address.
+  local function include_network(networks, src)
+    local of_sender = network(src)
+    if of_sender then
+      include(networks, of_sender)
     end
   end
-end
 
--- Time since the last packet of the flow, in either direction.
-local function idle_us(packet, side, peer)
-  local since_own = side.last_us and elapsed_us(packet.time_us, side.last_us)
-  local since_peer = peer.last_us and elapsed_us(packet.time_us, peer.last_us)
-  if since_own and since_peer then
-    return math.min(since_own, since_peer)
+  -- The run that the reset's IP ID goes on with; a copy of its last packet stands at the same place in it.
+  local function continued_run(packet, src)
+    for index = #runs, 1, -1 do
+      local run = runs[index]
+      local step = (packet.ip_id - run.last_id) % 65536
+      local follows = (step >= 1 and step <= THRESHOLDS.run_step) or (step == 0 and run.senders.has[src])
+      if run.hop_limit == packet.hop_limit and follows then
+        return table.remove(runs, index)
+      end
+    end
   end
-  return since_own or since_peer
-end
 
--- Against the most that the sender sent or the peer acknowledged: a capture may have missed the sender's side.
-local function seq_ahead(packet, side, peer)
-  local beyond_sent = side.next_seq and seq_diff(packet.seq, side.next_seq)
-  local beyond_acked = peer.acked and seq_diff(packet.seq, peer.acked)
-  if beyond_sent and beyond_acked then
-    return math.min(beyond_sent, beyond_acked)
-  end
-  return beyond_sent or beyond_acked
-end
-
--- The earlier reset that this is a second capture of (mirror port, both sides of a router), if any. An IP ID other than
--- 0 makes two resets one packet. Without it a copy is believed only when it is at most one router away from the
--- original, since forgers send the same reset again with another hop limit.
-local function copied(packet, side)
-  local recent = side.recent_resets
-  for index = #recent, 1, -1 do
-    local other = recent[index]
-    if packet.time_us - other.time_us > THRESHOLDS.copy_gap_us then
+  -- The number of the run of IP IDs that a reset seen for the first time is part of. An IP ID of 0 counts nothing, and
+  -- one that is the sender's own next is no company of others.
+  function join_run(packet, src, id_step)
+    if (packet.ip_id or 0) == 0 or (id_step and id_step >= 1 and id_step <= OWN_RUN) then
       return nil
     end
-    local same = packet.seq == other.seq
-      and packet.ack == other.ack
-      and packet.flags == other.flags
-      and packet.window == other.window
-      and packet.ip_id == other.ip_id
-      and packet.payload_len == other.payload_len
-      and packet.tsval == other.tsval
-    if same and ((packet.ip_id or 0) ~= 0 or math.abs(packet.hop_limit - other.hop_limit) <= 1) then
-      return other
+    local run = continued_run(packet, src)
+      or { number = packet.frame, hop_limit = packet.hop_limit, senders = new_set(), networks = new_set() }
+    run.last_id = packet.ip_id
+    include(run.senders, src)
+    include_network(run.networks, src)
+    if #runs == REMEMBERED_RUNS and runs[1].senders.size > 1 then
+      past_runs[runs[1].number] = { runs[1].senders.size, runs[1].networks.size }
+    end
+    push(runs, run, REMEMBERED_RUNS)
+    return run.number
+  end
+
+  -- How many senders and networks the run with that number has: one of each where it was not remembered.
+  function run_sizes(number, src)
+    for _, run in ipairs(runs) do
+      if run.number == number then
+        return run.senders.size, run.networks.size
+      end
+    end
+    local sizes = past_runs[number]
+    if sizes then
+      return sizes[1], sizes[2]
+    end
+    return 1, network(src) and 1 or 0
+  end
+
+  -- The place that resets of this hop limit come from, beside others of the IP version of `src`.
+  function place_of(hop_limit, src)
+    local key = hop_limit + (#src == 4 and 0 or 256)
+    local place = places[key]
+    if not place then
+      place = { hop_limit = hop_limit, senders = new_set(), networks = new_set() }
+      places[key] = place
+    end
+    return place
+  end
+
+  -- Notes the sender of a reset at the place that it came from.
+  function join_place(packet, src)
+    local place = place_of(packet.hop_limit, src)
+    include(place.senders, src)
+    include_network(place.networks, src)
+  end
+
+  -- What the senders of a place have in common.
+  local function place_summary(place)
+    local here, foreign, native, baselines = distance(place.hop_limit), 0, 0, new_set()
+    for src in pairs(place.senders.has) do
+      local host = known_host(src)
+      local order, packets, most = host_distances(host)
+      local gap = nearest(here, order)
+      if gap and gap <= 1 then
+        native = native + 1
+      elseif gap and math.floor(100 * most / packets) >= STABLE_SHARE then
+        foreign = foreign + 1
+        include(baselines, distance(host_baseline(host)))
+      end
+    end
+    return {
+      senders = place.senders.size,
+      networks = place.networks.size,
+      foreign = foreign,
+      baselines = baselines.size,
+      native = native,
+    }
+  end
+
+  -- The same, kept until the capture has gone on. While it is first read (the verdicts are provisional), a place of
+  -- many senders is looked at anew only once it has grown by half.
+  function summary_of(place)
+    local kept = place.summary
+    local senders = place.senders.size
+    local crowded = reading and senders > FEW_SENDERS and kept and 2 * senders < 3 * kept.senders
+    if place.summarised_at ~= last_frame and not crowded then
+      place.summary, place.summarised_at = place_summary(place), last_frame
+    end
+    return place.summary
+  end
+
+  function forget_company()
+    runs, past_runs, places = {}, {}, {}
+  end
+end
+
+local unpacked_reset, reset_of, burst_of, stage_of, take, forget_resets
+do
+  -- Resets: what only the moment can tell ---------------------------------------------------------------------
+
+  -- What was known when a reset passed. Flow and sides are found again by key and frame. `before` is the frame of the
+  -- flow's reset before this one, `burst` that of the first of its burst, `run` the number of its run of IP IDs.
+  local RESET = record_of("reset", {
+    "other key mac stage payload_kind",
+    "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
+    "other id_mirrored window_mirrored reserved_mirrored ack_is_isn",
+    "B hop_limit tos options_len",
+    "H flags window ip_id id_step own_id_step resets_before peer_resets_before",
+    "I3 flow_label payload_len",
+    "I4 seq ack tsval before burst run",
+    "i4 seq_ahead ts_step ack_ahead",
+    "I5 acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
+    "time time_us",
+  })
+
+  local bursts = {} -- of more than one reset, by the frame of the first
+
+  function unpacked_reset(frame)
+    local reset = { frame = frame }
+    unpack_into(reset, RESET, resets[frame], 1)
+    return reset
+  end
+
+  -- The reset with its flow and sides.
+  function reset_of(frame)
+    local reset = unpacked_reset(frame)
+    local side = side_of(reset.key, frame)
+    reset.flow, reset.side, reset.peer = side.flow, side, side.peer
+    return reset
+  end
+
+  local function established(side)
+    return side.packets > side.handshake_packets
+  end
+
+  -- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the
+  -- initiator's data count, as there. Without the handshake, data tell that it was later than the first.
+  function stage_of(flow)
+    local initiator = initiator_of(flow)
+    if flow.side.fin or flow.peer.fin then
+      return "after-fin"
+    elseif not initiator then
+      return (flow.side.data_packets > 0 or flow.peer.data_packets > 0) and "later" or "unknown"
+    end
+    if initiator.data_packets == 0 then
+      return established(initiator) and "post-ack" or "post-syn"
+    end
+    return initiator.data_packets == 1 and "post-psh" or "later"
+  end
+
+  -- Time since the last byte that the packet acknowledges was first seen.
+  local function acked_us(packet, peer)
+    if not packet.acknowledges then
+      return nil
+    end
+    local sent = peer.sent
+    for at = 1, #sent, 4 do
+      if seq_diff(sent[at + 1], packet.ack) >= 0 and seq_diff(packet.ack, sent[at]) > 0 then
+        return elapsed_us(packet.time_us, sent[at + 2])
+      end
     end
   end
-end
 
--- Resets of one sender, each soon after the one before; copies of one packet counted once.
-local function join_burst(packet, side, ahead)
-  local burst = side.burst
-  if not burst or math.abs(packet.time_us - burst.last_us) > THRESHOLDS.burst_gap_us then
-    burst = { size = 0, shown = {}, seqs = { size = 0 }, ahead = { size = 0 } }
-    side.burst = burst
+  -- Time since the last packet of the flow, in either direction.
+  local function idle_us(packet, side, peer)
+    local since_own = side.last_us and elapsed_us(packet.time_us, side.last_us)
+    local since_peer = peer.last_us and elapsed_us(packet.time_us, peer.last_us)
+    if since_own and since_peer then
+      return math.min(since_own, since_peer)
+    end
+    return since_own or since_peer
   end
-  burst.last_us = packet.time_us
-  burst.size = burst.size + 1
-  count(burst.shown, packet.hop_limit, packet.frame)
-  include(burst.seqs, packet.seq)
-  if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
-    include(burst.ahead, packet.seq)
-  end
-  return burst
-end
 
--- Time to the peer's nearest reset; for the peer's last one this reset may be the nearest.
-local function note_crossing(packet, peer)
-  local other = peer.last_reset
-  if not other then
-    return nil
+  -- Against the most that the sender sent or the peer acknowledged: a capture may have missed the sender's side.
+  local function seq_ahead(packet, side, peer)
+    local beyond_sent = side.next_seq and seq_diff(packet.seq, side.next_seq)
+    local beyond_acked = peer.acked and seq_diff(packet.seq, peer.acked)
+    if beyond_sent and beyond_acked then
+      return math.min(beyond_sent, beyond_acked)
+    end
+    return beyond_sent or beyond_acked
   end
-  local gap_us = math.abs(elapsed_us(packet.time_us, other.time_us))
-  if not other.peer_reset_gap_us or gap_us < other.peer_reset_gap_us then
-    other.peer_reset_gap_us = gap_us
-  end
-  return gap_us
-end
 
--- Takes down a reset seen for the first time.
-local function take_reset(packet, side)
-  local flow, peer = side.flow, side.peer
-  side.recent_resets, side.reset_hops = side.recent_resets or {}, side.reset_hops or {}
-  local original = copied(packet, side)
-  local ahead = seq_ahead(packet, side, peer)
-  local acked = acked_us(packet, peer)
-  local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
-  local own_next = id_step and id_step <= OWN_RUN
-  local reserved = reserved_bits(packet.flags)
-  local src = ends_of(packet.key)
-  decode_reset()
-  local reset = {
-    frame = packet.frame,
-    key = packet.key,
-    df = packet.df,
-    tos = packet.tos,
-    flow_label = packet.flow_label,
-    options_len = packet.options_len,
-    payload_kind = packet.payload_kind,
-    mac = packet.mac,
-    run = join_run(packet, src, id_step),
-    place = join_place(packet, src),
-    before = flow.last_reset, -- the flow's resets are a chain, last first
-    time_us = packet.time_us,
-    seq = packet.seq,
-    ack = packet.ack,
-    flags = packet.flags,
-    acknowledges = packet.acknowledges,
-    window = packet.window,
-    ip_id = packet.ip_id,
-    payload_len = packet.payload_len,
-    tsval = packet.tsval,
-    hop_limit = packet.hop_limit,
-    flow = flow,
-    side = side,
-    peer = peer,
-    burst = original and original.burst or join_burst(packet, side, ahead),
-    stage = stage_of(flow),
-    syn_only = side.packets > 0 and flow.initiator == side and not established(side),
-    sender_had_sent = side.packets > 0,
-    established = established(side),
-    fin_before = (side.fin or peer.fin) and true or false,
-    resets_before = original and original.resets_before or side.resets,
-    peer_resets_before = peer.resets,
-    seq_ahead = ahead,
-    acked_us = acked,
-    idle_us = idle_us(packet, side, peer),
-    response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
-    peer_run_us = peer.run_us and elapsed_us(packet.time_us, peer.run_us),
-    peer_pause_us = peer.pause_us,
-    id_step = id_step,
-    own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
-    peer_reset_gap_us = note_crossing(packet, peer),
-    ts_expected = established(side) and side.last_has_ts,
-    ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
-  }
-  if flow.initiator then
-    reset.sender_is_initiator = flow.initiator == side
-  end
-  if packet.ip_id and peer.last_id then
-    reset.id_mirrored = packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
-  end
-  if peer.last_window then
-    local window = packet.window
-    reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
-    reset.reserved_mirrored = reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
-  end
-  if packet.acknowledges then
-    reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
-    if peer.isn then
-      reset.ack_is_isn = packet.ack == peer.isn
+  -- The earlier reset that this is a second capture of (mirror port, both sides of a router), if any. An IP ID other
+  -- than 0 makes two resets one packet. Without it a copy is believed only when it is at most one router away from the
+  -- original, since forgers send the same reset again with another hop limit.
+  local function copied(packet, side)
+    local recent = side.recent_resets
+    for index = #recent, 1, -1 do
+      local other = unpacked_reset(recent[index])
+      if packet.time_us - other.time_us > THRESHOLDS.copy_gap_us then
+        return nil
+      end
+      local same = packet.seq == other.seq
+        and packet.ack == other.ack
+        and packet.flags == other.flags
+        and packet.window == other.window
+        and packet.ip_id == other.ip_id
+        and packet.payload_len == other.payload_len
+        and packet.tsval == other.tsval
+      if same and ((packet.ip_id or 0) ~= 0 or math.abs(packet.hop_limit - other.hop_limit) <= 1) then
+        return other
+      end
     end
   end
-  resets[packet.frame] = reset
-  flow.last_reset = reset
-  side.last_reset = reset
-  if not original then
-    side.resets = side.resets + 1
-    count(side.reset_hops, packet.hop_limit, packet.frame)
-    push(side.recent_resets, reset, REMEMBERED_RESETS)
-  end
-end
 
--- Notes what an authentic packet shows of its host.
-local function show(packet, src, host, tally)
-  count(tally, packet.hop_limit, packet.frame)
-  if packet.mac and packet.mac ~= host.last_mac then
-    note_mac(host, src or ends_of(packet.key), packet.mac)
+  local function add_to_burst(burst, reset)
+    local ahead = reset.seq_ahead
+    count(burst.shown, reset.hop_limit, reset.frame)
+    burst.size = burst.size + 1
+    include(burst.seqs, reset.seq)
+    if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
+      include(burst.ahead, reset.seq)
+    end
   end
-  host.last_frame, host.last_us = packet.frame, packet.time_us
-end
 
--- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
-local function take(packet)
-  if packet.kind == OTHER then
-    local host = host_of(packet.src)
-    show(packet, packet.src, host, host.other)
-    return
+  -- A burst of one reset needs no memory of its own.
+  function burst_of(frame)
+    local burst = bursts[frame]
+    if not burst then
+      burst = { size = 0, shown = {}, seqs = new_set(), ahead = new_set() }
+      add_to_burst(burst, unpacked_reset(frame))
+    end
+    return burst
   end
-  local side = follow_flow(packet)
-  if packet.reset then
-    take_reset(packet, side)
-    return
+
+  -- Resets of one sender, each soon after the one before; copies of one packet counted once. Returns the first's frame.
+  local function join_burst(reset, side)
+    if side.burst and math.abs(reset.time_us - side.burst_us) <= THRESHOLDS.burst_gap_us then
+      bursts[side.burst] = burst_of(side.burst)
+      add_to_burst(bursts[side.burst], reset)
+    else
+      side.burst = reset.frame
+    end
+    side.burst_us = reset.time_us
+    return side.burst
   end
-  local host = side.host
-  if not host then
-    host = host_of((ends_of(packet.key)))
-    side.host = host
+
+  -- Time to the peer's nearest reset; for the peer's last one this reset may be the nearest.
+  local function note_crossing(packet, peer)
+    if not peer.last_reset then
+      return nil
+    end
+    local other = unpacked_reset(peer.last_reset)
+    local gap_us = math.abs(elapsed_us(packet.time_us, other.time_us))
+    if not other.peer_reset_gap_us or gap_us < other.peer_reset_gap_us then
+      other.peer_reset_gap_us = gap_us
+      resets[peer.last_reset] = pack(RESET, other)
+    end
+    return gap_us
   end
-  show(packet, nil, host, host.tcp)
-  authentic(packet, side)
+
+  -- Takes down a reset seen for the first time.
+  local function take_reset(packet, side)
+    local flow, peer = side.flow, side.peer
+    side.recent_resets, side.reset_hops = side.recent_resets or {}, side.reset_hops or {}
+    local original = copied(packet, side)
+    local ahead = seq_ahead(packet, side, peer)
+    local acked = acked_us(packet, peer)
+    local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
+    local own_next = id_step and id_step <= OWN_RUN
+    local reserved = reserved_bits(packet.flags)
+    local src = ends_of(packet.key)
+    decode_reset()
+    local reset = {
+      frame = packet.frame,
+      key = packet.key,
+      df = packet.df,
+      tos = packet.tos,
+      flow_label = packet.flow_label,
+      options_len = packet.options_len,
+      payload_kind = packet.payload_kind,
+      mac = packet.mac,
+      run = join_run(packet, src, id_step),
+      before = flow.last_reset, -- the flow's resets are a chain, last first
+      time_us = packet.time_us,
+      seq = packet.seq,
+      ack = packet.ack,
+      flags = packet.flags,
+      acknowledges = packet.acknowledges,
+      window = packet.window,
+      ip_id = packet.ip_id,
+      payload_len = packet.payload_len,
+      tsval = packet.tsval,
+      hop_limit = packet.hop_limit,
+      stage = stage_of(flow),
+      syn_only = side.packets > 0 and side.initiates and not established(side) or false,
+      sender_had_sent = side.packets > 0,
+      established = established(side),
+      fin_before = side.fin or peer.fin or false,
+      resets_before = original and original.resets_before or side.resets,
+      peer_resets_before = peer.resets,
+      seq_ahead = ahead,
+      acked_us = acked,
+      idle_us = idle_us(packet, side, peer),
+      response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
+      peer_run_us = peer.run_us and elapsed_us(packet.time_us, peer.run_us),
+      peer_pause_us = peer.pause_us,
+      id_step = id_step,
+      own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
+      peer_reset_gap_us = note_crossing(packet, peer),
+      ts_expected = established(side) and side.last_has_ts,
+      ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
+    }
+    if initiator_of(flow) then
+      reset.sender_is_initiator = side.initiates or false
+    end
+    if packet.ip_id and peer.last_id then
+      reset.id_mirrored = packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
+    end
+    if peer.last_window then
+      local window = packet.window
+      reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
+      reset.reserved_mirrored = reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
+    end
+    if packet.acknowledges then
+      reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
+      if peer.isn then
+        reset.ack_is_isn = packet.ack == peer.isn
+      end
+    end
+    reset.burst = original and original.burst or join_burst(reset, side)
+    resets[packet.frame] = pack(RESET, reset)
+    join_place(packet, src)
+    flow.last_reset, side.last_reset, flow.ever_reset = packet.frame, packet.frame, true
+    if not original then
+      side.resets = side.resets + 1
+      count(side.reset_hops, packet.hop_limit, packet.frame)
+      push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
+    end
+  end
+
+  -- Notes what an authentic packet shows of its host.
+  local function show(packet, src, host, tally)
+    count(tally, packet.hop_limit, packet.frame)
+    if packet.mac and packet.mac ~= host.last_mac then
+      note_mac(host, src or ends_of(packet.key), packet.mac)
+    end
+    host.last_frame, host.last_us = packet.frame, packet.time_us
+  end
+
+  -- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
+  function take(packet)
+    if packet.kind == OTHER then
+      local host = host_of(packet.src)
+      show(packet, packet.src, host, host.other)
+      return
+    end
+    local side = follow_flow(packet)
+    if packet.reset then
+      take_reset(packet, side)
+      return
+    end
+    local host = side.host
+    if not host then
+      host = host_of((ends_of(packet.key)))
+      side.host = host
+    end
+    show(packet, nil, host, host.tcp)
+    authentic(packet, side)
+  end
+
+  function forget_resets()
+    resets, bursts = {}, {}
+  end
 end
 
 local errors, refusing, take_error, observe_error
@@ -1816,7 +2227,7 @@ do
     if error.class == "prohibited" or error.class == "port" then
       refusing[refusal(packet, error)] = true
     end
-    local target = error.quoted_dst and hosts[error.quoted_dst]
+    local target = known_host(error.quoted_dst)
     errors[packet.frame] = {
       frame = packet.frame,
       time_us = packet.time_us,
@@ -1826,7 +2237,7 @@ do
       hop_limit = packet.hop_limit,
       error = error,
       stage = quoted_stage(error),
-      target_us = target and target.last_us,
+      target_us = target.last_us,
     }
   end
 
@@ -1845,7 +2256,7 @@ do
     o.target_gap = nearest(o.distance, order)
     o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
     o.target_after = (host.last_frame or 0) > moment.frame
-    o.port_answers = error.protocol == "tcp" and host.accepts[error.dport] or false
+    o.port_answers = error.protocol == "tcp" and among(host.accepts, port_bytes(error.dport))
   end
 
   local function observe_source(o, moment, error)
@@ -1954,7 +2365,7 @@ do
   end
 
   local function observe_baseline(o, side, host)
-    local shown, hop_limit = side.shown, o.hop_limit
+    local shown, handshake_shown, hop_limit = side.shown, side.handshake_shown, o.hop_limit
     local values = hop_limits(shown)
     local baseline = most_frequent(shown)
     o.baseline_source = "flow"
@@ -1969,10 +2380,10 @@ do
     o.flow_values = #values
     o.hop_gap = nearest(hop_limit, values)
     o.distance_gap = nearest(o.distance, distances(values))
-    o.handshake_gap = side.handshake_hop and math.abs(hop_limit - side.handshake_hop)
+    o.handshake_gap = handshake_shown and math.abs(hop_limit - handshake_shown[1])
     local after_handshake = {}
     for _, value_shown in ipairs(values) do
-      local in_handshake = side.handshake_shown and counted(side.handshake_shown, value_shown) or 0
+      local in_handshake = handshake_shown and counted(handshake_shown, value_shown) or 0
       if counted(shown, value_shown) > in_handshake then
         after_handshake[#after_handshake + 1] = value_shown
       end
@@ -1991,17 +2402,17 @@ do
   -- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
   -- confirmed where a second measurement of the same kind is at most half as long again.
   local function observe_round_trip(o, side, host)
-    local flow = side.round_trips and side.round_trips.handshake and side.round_trips or {}
-    local hosts_own = host.round_trips
-    o.rtt_source = flow.handshake and "flow" or hosts_own.handshake and "host" or "none"
-    local rtt_us = flow.least_us
-    if hosts_own.least_us and (not rtt_us or hosts_own.least_us < rtt_us) then
-      rtt_us = hosts_own.least_us
+    local of_flow = side.handshake_timed
+    o.rtt_source = of_flow and "flow" or host.handshake_timed and "host" or "none"
+    local rtt_us, second_us = of_flow and side.least_us, of_flow and side.second_us
+    if host.least_us and (not rtt_us or host.least_us < rtt_us) then
+      rtt_us = host.least_us
     end
-    o.rtt_us = rtt_us
     if rtt_us then
-      o.rtt_confirmed = (flow.second_us ~= nil and 2 * flow.second_us <= 3 * rtt_us)
-        or (hosts_own.second_us ~= nil and 2 * hosts_own.second_us <= 3 * rtt_us)
+      o.rtt_us = rtt_us
+      o.rtt_confirmed = (second_us and 2 * second_us <= 3 * rtt_us)
+        or (host.second_us and 2 * host.second_us <= 3 * rtt_us)
+        or false
     end
   end
 
@@ -2079,7 +2490,7 @@ do
   end
 
   local function observe_burst(o, reset)
-    local burst, foreign = reset.burst, 0
+    local burst, foreign = burst_of(reset.burst), 0
     local values = hop_limits(burst.shown)
     for _, hop_limit in ipairs(values) do
       if counted(reset.side.shown, hop_limit) == 0 then
@@ -2094,16 +2505,17 @@ do
   end
 
   local function observe_link(o, reset, host, src)
-    if next(host.macs) then
-      o.mac_new = reset.mac and not host.macs[reset.mac]
+    if host.macs ~= "" then
+      o.mac_new = reset.mac and not among(host.macs, reset.mac)
       o.mac_shared = shares_mac(host, src)
     end
   end
 
-  local function observe_company(o, reset)
-    local place = summary_of(reset.place)
-    o.run_senders = reset.run and reset.run.senders.size
-    o.run_networks = reset.run and reset.run.networks.size
+  local function observe_company(o, reset, src)
+    local place = summary_of(place_of(reset.hop_limit, src))
+    if reset.run then
+      o.run_senders, o.run_networks = run_sizes(reset.run, src)
+    end
     o.place_senders = place.senders
     o.place_networks = place.networks
     o.place_foreign = place.foreign
@@ -2113,7 +2525,7 @@ do
 
   -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
   local function end_reason(flow)
-    local client = flow.initiator or flow.likely_initiator
+    local client = initiator_of(flow) or (flow.side.may_initiate and flow.side or flow.peer)
     return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
   end
 
@@ -2140,12 +2552,12 @@ do
     o.seq_foreign = seq_foreign(reset)
     o.refuses_accepted = refuses_accepted(reset)
     o.spoke_after = spoke_after(reset, o.rtt_us)
-    o.port_accepts = host.accepts[sport] or false
+    o.port_accepts = among(host.accepts, port_bytes(sport))
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
-    observe_company(o, reset)
+    observe_company(o, reset, src)
     o.hop_tolerance, o.baseline_packets = THRESHOLDS.hop_tolerance, THRESHOLDS.baseline_packets
     return o
   end
@@ -3921,11 +4333,12 @@ end
 local function flow_verdict(flow)
   if not reading and flow.judged_at ~= last_frame then
     flow.judged_at, flow.worst = last_frame, nil
-    local reset = flow.last_reset
-    while reset do
+    local frame = flow.last_reset
+    while frame do
+      local reset = reset_of(frame)
       local score = judge(observe(reset)).score
       flow.worst = math.max(flow.worst or score, score)
-      reset = reset.before
+      frame = reset.before
     end
   end
   return flow.worst and verdict_of(flow.worst)
@@ -4163,13 +4576,13 @@ do
 
   -- Whether packets still to come may change what is said of a reset: as long as its flow goes on.
   local function state_of(flow)
-    local last_us = flow.last_reset.time_us
+    local last_us = unpacked_reset(flow.last_reset).time_us
     for _, side in ipairs { flow.side, flow.peer } do
       last_us = math.max(last_us, side.last_us or last_us)
     end
     local silent_us = newest_us - last_us
     local latest = known_side(flow.key)
-    if silent_us >= SETTLED_US or not latest or latest.flow ~= flow then
+    if silent_us >= SETTLED_US or not latest or latest.flow.first_frame ~= flow.first_frame then
       return "final"
     end
     return string.format("provisional: of this flow a packet came %.3f s before the newest", silent_us / 1000000)
@@ -4240,10 +4653,10 @@ local warned = false
 local selected = {} -- the packet whose details are shown
 
 local function reset_state()
-  hosts, sides, resets, last_frame = {}, {}, {}, 0
-  mac_users, runs, places = {}, {}, {}
-  newest_us = 0
-  held.flows, held.older = 0, {}
+  forget_flows()
+  forget_company()
+  forget_resets()
+  last_frame, newest_us, begin_us = 0, 0, 0
   first_us, first_ns = nil, nil
   errors, refusing = {}, {}
 end
@@ -4274,8 +4687,11 @@ local function take_once(pinfo)
   if pinfo.visited then
     warn_once()
   end
-  last_frame = current.frame
   current.time_us = capture_time(pinfo)
+  if last_frame == 0 then
+    begin_us = current.time_us
+  end
+  last_frame = current.frame
   newest_us = math.max(newest_us, current.time_us)
   if current.kind == ICMP_ERROR then
     take_error(current)
@@ -4338,7 +4754,7 @@ function rstorigin.dissector(tvb, pinfo, tree)
   local subtree = tree:add(rstorigin)
   subtree:set_generated()
   if resets[number] then
-    show_reset(subtree, pinfo, resets[number])
+    show_reset(subtree, pinfo, reset_of(number))
   elseif current.kind == TCP then
     show_segment(subtree)
   else
@@ -4364,7 +4780,8 @@ do
   -- Every judged packet in the order of the capture, as { frame, verdict, suspicion, src, where, device, words }.
   local function judged_packets()
     local judged = {}
-    for frame, reset in pairs(resets) do
+    for frame in pairs(resets) do
+      local reset = reset_of(frame)
       local o = observe(reset)
       local judgement = judge(o)
       local src, sport, dst, dport = ends_of(reset.key)
@@ -4540,8 +4957,9 @@ do
 
   -- The story of the resets of one flow, oldest first.
   local function explanation(flow)
-    local lines, reset = {}, flow.last_reset
-    while reset do
+    local lines, frame = {}, flow.last_reset
+    while frame do
+      local reset = reset_of(frame)
       local o = observe(reset)
       local judgement = judge(o)
       local story = { string.format("Frame %d: %s (suspicion %d %%), %s", reset.frame, judgement.verdict,
@@ -4554,12 +4972,12 @@ do
           story[#story + 1] = string.format("  %s: %s", name, judgement[name])
         end
       end
-      local frame = baseline_frame(reset)
-      if frame then
-        story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", frame)
+      local baseline_at = baseline_frame(reset)
+      if baseline_at then
+        story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", baseline_at)
       end
       table.insert(lines, 1, table.concat(story, "\n"))
-      reset = reset.before
+      frame = reset.before
     end
     return table.concat(lines, "\n\n") .. "\n"
   end

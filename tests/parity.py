@@ -56,7 +56,8 @@ local observed = ProtoField.string("parity.observed", "Observed")
 parity.fields = { observed }
 
 function parity.dissector(_, pinfo, tree)
-  local reset, moment = resets[pinfo.number], errors[pinfo.number]
+  local reset = resets[pinfo.number] and reset_of(pinfo.number)
+  local moment = errors[pinfo.number]
   if reset or moment then
     local pairs_shown = {}
     for name, found in pairs(reset and observe(reset) or observe_error(moment)) do
@@ -141,16 +142,20 @@ def listed(found: Sequence[Difference]) -> str:
 
 
 def run_plugin(
-    capture: Path, wireshark: Wireshark, rulebook: Rulebook, options: Sequence[str | Path] = WHOLE_FILE
+    capture: Path,
+    wireshark: Wireshark,
+    rulebook: Rulebook,
+    options: Sequence[str | Path] = WHOLE_FILE,
+    text: str | None = None,
 ) -> Run:
-    """The plugin's rows over `capture`, with tshark's `options`."""
+    """The plugin's rows over `capture`, with tshark's `options`; `text` is a plugin other than `plugin_text`'s."""
     evidence = [*(f"evidence.{rule.id}" for rule in rulebook.rules), *(f"icmp.{entry.id}" for entry in rulebook.icmp)]
     names = [*HOP_FIELDS, *RESET_FIELDS, *evidence]
     shown = ["frame.number", *(f"rstorigin.{name}" for name in names), "parity.observed", LUA_ERROR]
     columns = [word for field in shown for word in ("-e", field)]
     with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
         plugin = Path(folder) / PLUGIN_NAME
-        plugin.write_text(_plugin_text(rulebook), encoding="utf-8")
+        plugin.write_text(text or plugin_text(rulebook), encoding="utf-8")
         result = wireshark.tshark("-r", capture, *options, "-T", "fields", *columns, plugins=[plugin])
     rows: Rows = {}
     errors = []
@@ -170,7 +175,8 @@ def run_plugin(
 
 
 @cache
-def _plugin_text(rulebook: Rulebook) -> str:
+def plugin_text(rulebook: Rulebook) -> str:
+    """The generated plugin, which also shows every observable."""
     return render_plugin(rulebook) + _OBSERVABLES_SHOWN
 
 

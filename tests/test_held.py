@@ -1,0 +1,75 @@
+"""What the plugin lays by as strings comes back whole, and changes nothing that it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from parity import captures as every_capture
+from parity import differences, export, listed, plugin_text, postproc_rows, run_plugin, system_wireshark
+from random_captures import NEVER, random_capture
+
+from heuristics.rulebook import load
+
+# Compares what is laid by with what would come back, value by value.
+CHECK = """
+local function check(name, before, after)
+  for key, held in pairs(before) do
+    local found, links = after[key], { flow = true, side = true, peer = true, host = true, frame = true }
+    if type(held) == "table" and not links[key] then
+      held, found = table.concat(held, ","), table.concat(found or {}, ",")
+    end
+    if held ~= found and not links[key] then
+      error(string.format("%s: %s was %s and came back as %s", name, key, tostring(held), tostring(found)))
+    end
+  end
+end
+"""
+
+# A turn of one flow, so that all but the last few are laid by; and checks where something is.
+CHANGES = {
+    "turn = 256": "turn = 1",
+    "MOST_IN_USE = 16384": "MOST_IN_USE = 1",
+    "local begin_us = 0": CHECK + "local begin_us = 0",
+    "laid_by[at][flow.key] = pack_flow(flow)\n": "laid_by[at][flow.key] = pack_flow(flow)\n"
+    "local back = unpack_flow(flow.key, laid_by[at][flow.key])\n"
+    'check("flow", flow, back) check("side", flow.side, back.side) check("peer", flow.peer, back.peer)\n',
+    "packed_hosts[src] = pack(HOST, host)\n": "packed_hosts[src] = pack(HOST, host)\n"
+    'check("host", host, unpack_host(packed_hosts[src]))\n',
+    "resets[packet.frame] = pack(RESET, reset)\n": "resets[packet.frame] = pack(RESET, reset)\n"
+    'check("reset", reset, unpacked_reset(packet.frame))\n',
+    "held.recalled = held.recalled + 1\n": 'held.recalled = held.recalled + 1 io.stderr:write("recalled\\n")\n',
+}
+
+
+def crowded() -> str:
+    """The plugin with hardly any room, checking what it lays by."""
+    text = plugin_text(load())
+    for usual, changed in CHANGES.items():
+        assert text.count(usual) == 1, usual
+        text = text.replace(usual, changed)
+    return text
+
+
+def recalled(capture: Path) -> int:
+    """How often a flow came back to the plugin; asserts that nothing was lost, and that it judges as postproc does."""
+    run = run_plugin(capture, system_wireshark(), load(), text=crowded())
+    assert run.errors == ()
+    lines = run.stderr.splitlines()
+    assert set(lines) <= {"recalled"}
+    found = differences(capture.name, run.rows, postproc_rows(export(capture, system_wireshark()), load()))
+    assert not found, listed(found)
+    return len(lines)
+
+
+def test_nothing_is_lost_in_captures_we_have() -> None:
+    assert sum(map(recalled, every_capture()[::3])) > 500
+
+
+def test_nothing_is_lost_in_random_captures(tmp_path: Path) -> None:
+    total = 0
+    for seed in range(6):
+        capture = tmp_path / f"seed{seed}.pcap"
+        capture.write_bytes(random_capture(Random(seed), 300, NEVER if seed % 2 else 3, NEVER))
+        total += recalled(capture)
+    assert total > 200
