@@ -12,9 +12,9 @@
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
 -- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
 --
--- Parts: fields, packet (decoding), records, hosts, flows held, flows, company (of resets), resets, ICMP errors,
--- observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand in blocks of
--- their own, since a Lua function (and a file is one) has at most 200 local variables.
+-- Parts: fields, packet, TCP options, decoding, habits, records, hosts, flows held, flows, company (of resets), resets,
+-- ICMP errors, observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand
+-- in blocks of their own, since a Lua function (and a file is one) has at most 200 local variables.
 --
 -- The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
 -- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
@@ -332,8 +332,6 @@ local read = {
   icmpv6_code = Field.new("icmpv6.code"),
   flags = Field.new("tcp.flags"),
   payload_len = Field.new("tcp.len"),
-  option_kind = Field.new("tcp.option_kind"),
-  tsval = Field.new("tcp.options.timestamp.tsval"),
   reset_cause = Field.new("tcp.reset_cause"),
   udp_sport = Field.new("udp.srcport"),
   udp_dport = Field.new("udp.dstport"),
@@ -354,7 +352,7 @@ local ICMPV6_FIRST_INFORMATIONAL = 128
 
 local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
 
-local byte, sub = string.byte, string.sub
+local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
 
 -- The smallest of these not below a hop limit is taken for the sender's initial hop limit (as in p0f).
 local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
@@ -379,12 +377,20 @@ local function seq_diff(a, b)
   return (a - b + 2147483648) % 4294967296 - 2147483648
 end
 
+-- Where that is asked for every packet, it stands in line: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and
+-- lies beyond `b` if (b - a) % SEQUENCES > HALF.
+local SEQUENCES, HALF = 4294967296, 2147483648
+
 -- Time from one packet to another in microseconds. Held to what rules may compute with (12 days), so that Lua 5.2 is
 -- exact: packets without a time stamp lie decades from the others.
 local MAX_ELAPSED = 1099511627776
 
 local function elapsed_us(later_us, earlier_us)
-  return math.max(-MAX_ELAPSED, math.min(MAX_ELAPSED, later_us - earlier_us))
+  local elapsed = later_us - earlier_us
+  if elapsed > MAX_ELAPSED then
+    return MAX_ELAPSED
+  end
+  return elapsed < -MAX_ELAPSED and -MAX_ELAPSED or elapsed
 end
 
 -- The value of a field's `index`-th occurrence, by default the first.
@@ -415,7 +421,7 @@ local EXACT_SECONDS = 4194304
 local function capture_time(pinfo)
   local absolute, since = pinfo.abs_ts, pinfo.rel_ts
   if first_us and absolute ~= 0 and since > -EXACT_SECONDS and since < EXACT_SECONDS then
-    local time_us = first_us + math.floor((first_ns + math.floor(since * 1000000000 + 0.5)) / 1000)
+    local time_us = first_us + floor((first_ns + floor(since * 1000000000 + 0.5)) / 1000)
     local drift = time_us - absolute * 1000000
     if drift > -2 and drift < 2 then -- otherwise the user has set a time reference
       return time_us
@@ -512,14 +518,78 @@ local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error
   return ipv4_headers
 end
 
+local timestamp, linux_options
+do
+  -- TCP options -----------------------------------------------------------------------------------------------
+
+  -- Options that are one byte, and where Wireshark stops reading (RFC 9293 section 3.1), and timestamps (RFC 7323)
+  local OPTIONS_END, FILLER, TIMESTAMPS, TIMESTAMPS_LENGTH = 0, 1, 8, 10
+
+  -- Calls `see` with kind, length, header and place of every option that Wireshark shows: those within their header.
+  local function each_option(see)
+    for _, info in ipairs { read.tcp() } do
+      local bytes = info.source:raw(info.offset)
+      local ends, at = floor((byte(bytes, 13) or 0) / 16) * 4, TCP_MIN_HEADER + 1
+      while at <= ends do
+        local kind, length = byte(bytes, at, at + 1)
+        if kind == OPTIONS_END or kind == FILLER then
+          length = 1
+        elseif not length or length < 2 or at + length - 1 > ends then
+          break
+        end
+        see(kind, length, bytes, at)
+        at = kind == OPTIONS_END and ends + 1 or at + length
+      end
+    end
+  end
+
+  function timestamp()
+    local found
+    each_option(function(kind, length, bytes, at)
+      if kind == TIMESTAMPS and length == TIMESTAMPS_LENGTH and #bytes >= at + 5 then
+        found = found or number_at(at + 2, at + 5)(bytes)
+      end
+    end)
+    return found
+  end
+
+  -- The kinds of the TCP options of a Linux SYN, in its order, with timestamps and without.
+  local LINUX_OPTIONS = { ["2,4,8,1,3"] = true, ["2,1,1,4,1,3"] = true }
+
+  function linux_options()
+    local kinds = {}
+    each_option(function(kind)
+      kinds[#kinds + 1] = string.format("%d", kind)
+    end)
+    return LINUX_OPTIONS[table.concat(kinds, ",")] or false
+  end
+end
+
+-- Decoding: the packet at hand ------------------------------------------------------------------------------
+
 -- The packet at hand. One table serves all packets: a new one each would cost more than what is done with it.
 local current = {}
+
+-- What the flags say, by the flags: few combinations occur.
+local FLAGS = setmetatable({}, {
+  __index = function(known, flags)
+    local meaning = {
+      fin = flags % (2 * FIN) >= FIN,
+      syn = flags % (2 * SYN) >= SYN,
+      reset = flags % (2 * RST) >= RST,
+      acknowledges = flags % (2 * ACK) >= ACK,
+    }
+    known[flags] = meaning
+    return meaning
+  end,
+})
 
 -- What is asked of every TCP segment: `key` is the bytes of its addresses and ports.
 local function set_segment(key, flags, seq, ack, window, payload_len, tsval, ip_id)
   current.kind, current.key, current.flags = TCP, key, flags
-  current.fin, current.syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
-  current.reset, current.acknowledges = flags % (2 * RST) >= RST, flags % (2 * ACK) >= ACK
+  local meaning = FLAGS[flags]
+  current.fin, current.syn, current.reset, current.acknowledges =
+    meaning.fin, meaning.syn, meaning.reset, meaning.acknowledges
   current.seq, current.ack, current.window = seq, ack, window
   current.payload_len, current.tsval, current.ip_id = payload_len, tsval, ip_id
 end
@@ -532,66 +602,60 @@ local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] =
 -- The longest headers: IPv6, TCP with all options.
 local LONGEST_HEADERS = 40 + 60
 
--- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header. Reading
--- twenty fields instead takes several times as long. False where anything is unusual: then the fields tell.
+-- Decodes the usual frame from its bytes: one IP header without options that begins after `at` bytes, and right after
+-- it a whole TCP header. Reading twenty fields instead takes several times as long. False where anything is unusual:
+-- then the fields tell.
 local function decode_plain(tvb, pinfo, at, ip_len)
-  local segment = read.tcp()
-  if not segment or segment.offset ~= at + ip_len or not PLAIN_OFFSETS[at] then
+  if not PLAIN_OFFSETS[at] then
     return false
   end
-  local bytes = tvb:raw(at, math.min(tvb:len() - at, LONGEST_HEADERS))
-  if #bytes < ip_len + TCP_MIN_HEADER then
+  local captured, tcp_at = tvb:len(), at + ip_len
+  local bytes = tvb:raw(0, min(captured, at + LONGEST_HEADERS))
+  if #bytes < tcp_at + TCP_MIN_HEADER then
     return false
   end
   local total, ip_id, hop_limit
   if ip_len == IPV4_HEADER then
-    local first, _, length_1, length_2, id_1, id_2, fragment_1, fragment_2, ttl, protocol = byte(bytes, 1, 10)
+    local first, _, length_1, length_2, id_1, id_2, fragment_1, fragment_2, ttl, protocol =
+      byte(bytes, at + 1, at + 10)
     if first ~= 0x45 or protocol ~= PROTOCOL_TCP or fragment_1 % 64 ~= 0 or fragment_2 ~= 0 then
       return false
     end
     total, ip_id, hop_limit = length_1 * 256 + length_2, id_1 * 256 + id_2, ttl
   else
-    local length_1, length_2, next_header, hops = byte(bytes, 5, 8)
+    local length_1, length_2, next_header, hops = byte(bytes, at + 5, at + 8)
     if next_header ~= PROTOCOL_TCP then
       return false
     end
     total, hop_limit = ip_len + length_1 * 256 + length_2, hops
   end
-  local s1, s2, s3, s4, a1, a2, a3, a4, words, low_flags, w1, w2 = byte(bytes, ip_len + 5, ip_len + 16)
-  local header_len = math.floor(words / 16) * 4
-  local payload_len = total - ip_len - header_len
-  if header_len < TCP_MIN_HEADER or #bytes < ip_len + header_len or payload_len < 0 or at + total > pinfo.len then
+  local s1, s2, s3, s4, a1, a2, a3, a4, words, low_flags, w1, w2, _, _, _, _, n1, n2, kind, length, t1, t2, t3, t4 =
+    byte(bytes, tcp_at + 5, tcp_at + 28)
+  local header_len = floor(words / 16) * 4
+  local payload_len, last = total - ip_len - header_len, at + total
+  if header_len < TCP_MIN_HEADER or #bytes < tcp_at + header_len or payload_len < 0 then
+    return false
+  elseif last > captured and last > pinfo.len then
     return false
   end
   local tsval
   if header_len > TCP_MIN_HEADER then
-    local n1, n2, kind, length, t1, t2, t3, t4 = byte(bytes, ip_len + 21, ip_len + 28)
     if n1 == 1 and n2 == 1 and kind == 8 and length == 10 and header_len >= TCP_MIN_HEADER + 12 then
       tsval = ((t1 * 256 + t2) * 256 + t3) * 256 + t4
     else
-      tsval = value(read.tsval)
+      tsval = timestamp()
     end
   end
-  current.bytes, current.ip_len, current.header_len = bytes, ip_len, header_len
+  current.bytes, current.at, current.ip_len, current.header_len = bytes, at, ip_len, header_len
   current.icmp, current.hop_limit = false, hop_limit
-  current.mac = at == AFTER_ETHERNET and tvb:raw(SOURCE_MAC, MAC_LENGTH) or last_address(read.eth_src)
+  current.mac = at == AFTER_ETHERNET and sub(bytes, SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH)
+    or last_address(read.eth_src)
   -- Source and target address end the IP header, the ports follow.
-  local key = sub(bytes, ip_len == IPV4_HEADER and 13 or 9, ip_len + 4)
+  local key = sub(bytes, at + (ip_len == IPV4_HEADER and 13 or 9), tcp_at + 4)
   local seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
   local ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
   set_segment(key, words % 16 * 256 + low_flags, seq, ack, w1 * 256 + w2, payload_len, tsval, ip_id)
   return true
-end
-
--- The kinds of the TCP options of a Linux SYN, in its order, with timestamps and without.
-local LINUX_OPTIONS = { ["2,4,8,1,3"] = true, ["2,1,1,4,1,3"] = true }
-
-local function linux_options()
-  local kinds = {}
-  for index, info in ipairs { read.option_kind() } do
-    kinds[index] = string.format("%d", info.value)
-  end
-  return LINUX_OPTIONS[table.concat(kinds, ",")] or false
 end
 
 local function port_bytes(port)
@@ -633,7 +697,7 @@ local function decode_fields()
     local key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
     local ip_id = ipv4 and value(read.ip_id, ipv4)
     local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
-    set_segment(key, flags, seq, ack, window, payload_len, value(read.tsval), ip_id)
+    set_segment(key, flags, seq, ack, window, payload_len, timestamp(), ip_id)
   end
   return true
 end
@@ -663,235 +727,239 @@ local function ends_of(key)
   return sub(key, 1, width), s1 * 256 + s2, sub(key, width + 1, 2 * width), d1 * 256 + d2
 end
 
--- What only resets and SYNs are asked for.
-local function decode_habits()
-  local bytes, ipv4, ipv6 = current.bytes, current.ipv4, current.ipv6
-  current.df, current.flow_label = nil, nil
-  if bytes and current.ip_len == IPV4_HEADER then
-    current.tos, current.df = byte(bytes, 2), byte(bytes, 7) % 128 >= 64
-  elseif bytes then
-    local b1, b2, b3, b4 = byte(bytes, 1, 4)
-    current.tos = b1 % 16 * 16 + math.floor(b2 / 16)
-    current.flow_label = (b2 % 16 * 256 + b3) * 256 + b4
-  elseif ipv4 then
-    current.df = value(read.ip_df, ipv4)
-    current.tos = value(read.ip_tos, ipv4)
-  else
-    current.flow_label = value(read.ipv6_flow, ipv6)
-    current.tos = value(read.ipv6_tclass, ipv6)
-  end
-end
+local decode_habits, decode_reset, netscaler_meaning
+do
+  -- Habits: what only resets and SYNs are asked for ------------------------------------------------------------
 
--- Text as postproc reads it from tshark, which escapes control characters, and in some versions backslashes: with
--- nothing left to unescape.
-local CONTROLS = { a = "\a", b = "\b", t = "\t", n = "\n", v = "\v", f = "\f", r = "\r" }
-
-local function plain(text)
-  local before
-  repeat
-    before = text
-    text = string.gsub(before, "\\(.)(%x?%x?)", function(letter, digits)
-      if letter == "x" and #digits == 2 then
-        return string.char(tonumber(digits, 16))
-      end
-      local octal = string.match(letter .. digits, "^[0-7][0-7][0-7]$")
-      return octal and string.char(tonumber(octal, 8) % 256) or (CONTROLS[letter] or letter) .. digits
-    end)
-  until text == before
-  return text
-end
-
--- What the payload of a reset is, by how it begins; like Wireshark's text of it, up to the first NUL.
-local function payload_kind()
-  if current.payload_len == 0 then
-    return "none"
-  end
-  local info = read.reset_cause()
-  local cause = plain(string.match(info and info.range:raw() or "", "^[^\0]*"))
-  local function begins(prefix)
-    return string.sub(cause, 1, #prefix) == prefix
-  end
-  if begins("BIG-IP: [0x") then
-    return "bigip"
-  elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
-    return "henan"
-  elseif begins("\02509") then
-    return "diagnostic"
-  end
-  return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
-end
-
--- What the window of a NetScaler's reset means.
-local NETSCALER_CODES = {
-  { 8196, 8196, "bad SSL record" },
-  { 8201, 8201, "packet for a connection that is already closed" },
-  { 8202, 8202, "data without a connection, SYN cookie expired" },
-  { 8204, 8204, "client repeated its SYN with another sequence number" },
-  { 8205, 8205, "wrong acknowledgement in the handshake" },
-  { 8206, 8206, "unexpected packet while waiting for a SYN-ACK" },
-  { 8207, 8207, "SYN on an established connection" },
-  { 8208, 8208, "too many retransmissions" },
-  { 8209, 8209, "out of memory" },
-  { 8210, 8210, "bad client request, HTTP DoS protection" },
-  { 8211, 8211, "idle timeout" },
-  { 8212, 8212, "stray SYN: nothing listens, or SYN cookie wrong" },
-  { 8213, 8213, "POST on a connection that is closing" },
-  { 8214, 8214, "segment size too large for the network card" },
-  { 9100, 9100, "unfinished HTTP request timed out" },
-  { 9201, 9201, "server answered an earlier HTTP request" },
-  { 9202, 9202, "sequence mismatch on a reused server connection" },
-  { 9203, 9203, "server closed a reused connection" },
-  { 9205, 9205, "HTTP chunks of the server's response are wrong" },
-  { 9206, 9206, "invalid HTTP header" },
-  { 9207, 9207, "HTTP header cannot be reassembled" },
-  { 9208, 9208, "incomplete HTTP response" },
-  { 9209, 9209, "HTTP chunks cannot be followed" },
-  { 9210, 9210, "corrupt packets" },
-  { 9212, 9212, "invalid HTTP request" },
-  { 9214, 9214, "cache cannot store the response" },
-  { 9216, 9216, "out of memory in the cache" },
-  { 9217, 9217, "HTTP body longer than announced" },
-  { 9218, 9218, "data that belong to no request" },
-  { 9219, 9219, "out of packet buffers" },
-  { 9220, 9220, "out of packet buffers" },
-  { 9221, 9221, "shortened URL no longer valid" },
-  { 9222, 9222, "HTTP response breaks the RFC (length and encoding)" },
-  { 9300, 9303, "idle timeout" },
-  { 9304, 9304, "window stayed closed, gave up probing" },
-  { 9305, 9305, "server's handshake acknowledgement is wrong" },
-  { 9306, 9306, "duplicate TCP buffering undone" },
-  { 9307, 9309, "small-window protection" },
-  { 9310, 9310, "keep-alive unanswered" },
-  { 9311, 9311, "session lookup retries failed" },
-  { 9400, 9400, "reused server connection dropped to open others" },
-  { 9401, 9401, "connections flushed: capacity reached, or configuration removed" },
-  { 9450, 9460, "database (SQL) session failed" },
-  { 9600, 9601, "too many packets with wrong sequence or acknowledgement" },
-  { 9602, 9602, "SSL VPN probe limit exceeded" },
-  { 9700, 9700, "passes on a reset of the server or client" },
-  { 9701, 9701, "passes on a reset with ACK of the server or client" },
-  { 9702, 9702, "data after FIN" },
-  { 9704, 9704, "packet dropped: hold limit, or transaction error" },
-  { 9800, 9800, "monitoring probe timed out" },
-  { 9810, 9810, "response matched a configured status code" },
-  { 9811, 9811, "SSL handshake failed (fatal alert sent)" },
-  { 9812, 9812, "address removed from the configuration" },
-  { 9813, 9813, "session failover connection closed" },
-  { 9814, 9814, "a policy with action RESET matched" },
-  { 9816, 9816, "bad SSL record" },
-  { 9817, 9817, "SSL certificate being changed" },
-  { 9818, 9818, "bad SSL header" },
-  { 9819, 9819, "out of memory for SSL" },
-  { 9820, 9820, "SSL card failed" },
-  { 9821, 9821, "SSL is switched off" },
-  { 9822, 9822, "SSL ciphers changed" },
-  { 9823, 9823, "malformed VPN cookie or login" },
-  { 9824, 9824, "AAA connection without an owner" },
-  { 9825, 9825, "GSLB sites of different versions" },
-  { 9826, 9826, "out of network buffers" },
-  { 9827, 9827, "SSL configuration changed" },
-  { 9829, 9829, "other GSLB site down" },
-  { 9830, 9830, "an ACL denies the session" },
-  { 9831, 9831, "application data missing" },
-  { 9832, 9832, "application error" },
-  { 9833, 9833, "fatal SSL error" },
-  { 9834, 9834, "SSL connections flushed at hardware start" },
-  { 9835, 9835, "DTLS record too large" },
-  { 9836, 9836, "DTLS record empty" },
-  { 9837, 9837, "SSLv2 record too large" },
-  { 9838, 9838, "SSL record not found" },
-  { 9839, 9839, "SSL hold limit reached" },
-  { 9841, 9841, "SSL packet cannot be split" },
-  { 9842, 9842, "out of packet buffers for SSL" },
-  { 9843, 9843, "monitor's probe" },
-  { 9844, 9844, "SSL renegotiation limit reached" },
-  { 9845, 9845, "application firewall policy" },
-  { 9846, 9847, "delta compression failed" },
-  { 9848, 9848, "accepted while the SSL configuration changed" },
-  { 9849, 9849, "GSLB configuration conflict" },
-  { 9850, 9851, "DNS over TCP failed" },
-  { 9852, 9852, "RTSP session failed" },
-  { 9853, 9853, "database login failed" },
-  { 9854, 9854, "GSLB sites connected by a roundabout way" },
-  { 9855, 9855, "surge queue full" },
-  { 9856, 9856, "application firewall failed" },
-  { 9857, 9857, "waiting HTTP connections flushed" },
-  { 9858, 9858, "HTTP chunking stopped" },
-  { 9859, 9859, "server defers new connections" },
-  { 9860, 9860, "linked connection was cleaned up" },
-  { 9861, 9861, "push is switched off" },
-  { 9862, 9862, "duplicate server connection" },
-  { 9863, 9863, "replaced by a new connection" },
-  { 9864, 9865, "clientless VPN error" },
-  { 9866, 9866, "URL transformation failed" },
-  { 9868, 9870, "database login failed" },
-  { 9871, 9871, "out of memory for the database session" },
-  { 9872, 9872, "WebSocket is switched off" },
-  { 9873, 9873, "multiplexing failed" },
-  { 9874, 9874, "hold limit reached" },
-  { 9875, 9875, "the client's connection is closed" },
-  { 9876, 9876, "link to several connections failed" },
-  { 9877, 9878, "Diameter capabilities exchange failed" },
-  { 9879, 9879, "parsing failed" },
-  { 9880, 9880, "out of memory" },
-  { 9881, 9881, "Diameter message before the capabilities exchange" },
-  { 9882, 9882, "no pending requests" },
-  { 9883, 9884, "Diameter link failed" },
-  { 9885, 9885, "SIP content header missing, or Diameter acknowledgement wrong" },
-  { 9886, 9886, "VPN next-generation binding missing" },
-  { 9887, 9887, "VPN broker cannot be reached" },
-  { 9888, 9888, "cluster synchronises" },
-  { 9889, 9889, "script context missing" },
-  { 9890, 9890, "response rewriting is switched off" },
-  { 9900, 9900, "policy infrastructure" },
-  { 9901, 9901, "cached data too large" },
-  { 9902, 9902, "HTML injection stopped" },
-  { 9903, 9903, "GSLB is switched off" },
-  { 9904, 9904, "AAA error" },
-  { 9905, 9905, "database does not respond" },
-  { 9906, 9906, "local GSLB site removed" },
-  { 9911, 9912, "out of memory for HTTP" },
-  { 9913, 9913, "SPDY error" },
-  { 9914, 9914, "cache or AAA error" },
-  { 9915, 9915, "SPDY header split" },
-  { 9951, 9951, "incomplete SSL record" },
-  { 9952, 9952, "fatal SSL alert received" },
-  { 9953, 9953, "timeout action" },
-  { 9956, 9956, "POST not handled, quality of service" },
-  { 9957, 9957, "persistent service is down" },
-  { 9960, 9969, "Multipath TCP error" },
-  { 9970, 9970, "bandwidth limit closed the connection" },
-  { 9971, 9973, "Multipath TCP error" },
-  { 9974, 9974, "reset ended at the TCP layer" },
-  { 9975, 9975, "waiting queue full" },
-  { 9976, 9980, "Multipath TCP error" },
-  { 9981, 9981, "audit log connection closed" },
-  { 9982, 9982, "Fast Open answer invalid" },
-  { 9983, 9983, "Multipath TCP error" },
-  { 10000, 10004, "ICA (Citrix desktop) session error" },
-  { 10005, 10005, "Multipath TCP error" },
-  { 10006, 10006, "RDP connection ended" },
-  { 10016, 10026, "SMPP session error" },
-  { 10027, 10028, "SSL hardware module failed" },
-  { 10029, 10029, "SSL rate limit reached" },
-  { 10030, 10030, "packet credits exceeded" },
-  { 10032, 10042, "SIP gateway error" },
-}
-
-local function netscaler_meaning(window)
-  for _, code in ipairs(NETSCALER_CODES) do
-    if window >= code[1] and window <= code[2] then
-      return code[3]
+  function decode_habits()
+    local bytes, at, ipv4, ipv6 = current.bytes, current.at, current.ipv4, current.ipv6
+    current.df, current.flow_label = nil, nil
+    if bytes and current.ip_len == IPV4_HEADER then
+      current.tos, current.df = byte(bytes, at + 2), byte(bytes, at + 7) % 128 >= 64
+    elseif bytes then
+      local b1, b2, b3, b4 = byte(bytes, at + 1, at + 4)
+      current.tos = b1 % 16 * 16 + math.floor(b2 / 16)
+      current.flow_label = (b2 % 16 * 256 + b3) * 256 + b4
+    elseif ipv4 then
+      current.df = value(read.ip_df, ipv4)
+      current.tos = value(read.ip_tos, ipv4)
+    else
+      current.flow_label = value(read.ipv6_flow, ipv6)
+      current.tos = value(read.ipv6_tclass, ipv6)
     end
   end
-end
 
--- What only resets are asked for.
-local function decode_reset()
-  decode_habits()
-  local header_len = current.bytes and current.header_len or value(read.header_len)
-  current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
-  current.payload_kind = payload_kind()
+  -- Text as postproc reads it from tshark, which escapes control characters, and in some versions backslashes: with
+  -- nothing left to unescape.
+  local CONTROLS = { a = "\a", b = "\b", t = "\t", n = "\n", v = "\v", f = "\f", r = "\r" }
+
+  local function plain(text)
+    local before
+    repeat
+      before = text
+      text = string.gsub(before, "\\(.)(%x?%x?)", function(letter, digits)
+        if letter == "x" and #digits == 2 then
+          return string.char(tonumber(digits, 16))
+        end
+        local octal = string.match(letter .. digits, "^[0-7][0-7][0-7]$")
+        return octal and string.char(tonumber(octal, 8) % 256) or (CONTROLS[letter] or letter) .. digits
+      end)
+    until text == before
+    return text
+  end
+
+  -- What the payload of a reset is, by how it begins; like Wireshark's text of it, up to the first NUL.
+  local function payload_kind()
+    if current.payload_len == 0 then
+      return "none"
+    end
+    local info = read.reset_cause()
+    local cause = plain(string.match(info and info.range:raw() or "", "^[^\0]*"))
+    local function begins(prefix)
+      return string.sub(cause, 1, #prefix) == prefix
+    end
+    if begins("BIG-IP: [0x") then
+      return "bigip"
+    elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
+      return "henan"
+    elseif begins("\02509") then
+      return "diagnostic"
+    end
+    return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
+  end
+
+  -- What the window of a NetScaler's reset means.
+  local NETSCALER_CODES = {
+    { 8196, 8196, "bad SSL record" },
+    { 8201, 8201, "packet for a connection that is already closed" },
+    { 8202, 8202, "data without a connection, SYN cookie expired" },
+    { 8204, 8204, "client repeated its SYN with another sequence number" },
+    { 8205, 8205, "wrong acknowledgement in the handshake" },
+    { 8206, 8206, "unexpected packet while waiting for a SYN-ACK" },
+    { 8207, 8207, "SYN on an established connection" },
+    { 8208, 8208, "too many retransmissions" },
+    { 8209, 8209, "out of memory" },
+    { 8210, 8210, "bad client request, HTTP DoS protection" },
+    { 8211, 8211, "idle timeout" },
+    { 8212, 8212, "stray SYN: nothing listens, or SYN cookie wrong" },
+    { 8213, 8213, "POST on a connection that is closing" },
+    { 8214, 8214, "segment size too large for the network card" },
+    { 9100, 9100, "unfinished HTTP request timed out" },
+    { 9201, 9201, "server answered an earlier HTTP request" },
+    { 9202, 9202, "sequence mismatch on a reused server connection" },
+    { 9203, 9203, "server closed a reused connection" },
+    { 9205, 9205, "HTTP chunks of the server's response are wrong" },
+    { 9206, 9206, "invalid HTTP header" },
+    { 9207, 9207, "HTTP header cannot be reassembled" },
+    { 9208, 9208, "incomplete HTTP response" },
+    { 9209, 9209, "HTTP chunks cannot be followed" },
+    { 9210, 9210, "corrupt packets" },
+    { 9212, 9212, "invalid HTTP request" },
+    { 9214, 9214, "cache cannot store the response" },
+    { 9216, 9216, "out of memory in the cache" },
+    { 9217, 9217, "HTTP body longer than announced" },
+    { 9218, 9218, "data that belong to no request" },
+    { 9219, 9219, "out of packet buffers" },
+    { 9220, 9220, "out of packet buffers" },
+    { 9221, 9221, "shortened URL no longer valid" },
+    { 9222, 9222, "HTTP response breaks the RFC (length and encoding)" },
+    { 9300, 9303, "idle timeout" },
+    { 9304, 9304, "window stayed closed, gave up probing" },
+    { 9305, 9305, "server's handshake acknowledgement is wrong" },
+    { 9306, 9306, "duplicate TCP buffering undone" },
+    { 9307, 9309, "small-window protection" },
+    { 9310, 9310, "keep-alive unanswered" },
+    { 9311, 9311, "session lookup retries failed" },
+    { 9400, 9400, "reused server connection dropped to open others" },
+    { 9401, 9401, "connections flushed: capacity reached, or configuration removed" },
+    { 9450, 9460, "database (SQL) session failed" },
+    { 9600, 9601, "too many packets with wrong sequence or acknowledgement" },
+    { 9602, 9602, "SSL VPN probe limit exceeded" },
+    { 9700, 9700, "passes on a reset of the server or client" },
+    { 9701, 9701, "passes on a reset with ACK of the server or client" },
+    { 9702, 9702, "data after FIN" },
+    { 9704, 9704, "packet dropped: hold limit, or transaction error" },
+    { 9800, 9800, "monitoring probe timed out" },
+    { 9810, 9810, "response matched a configured status code" },
+    { 9811, 9811, "SSL handshake failed (fatal alert sent)" },
+    { 9812, 9812, "address removed from the configuration" },
+    { 9813, 9813, "session failover connection closed" },
+    { 9814, 9814, "a policy with action RESET matched" },
+    { 9816, 9816, "bad SSL record" },
+    { 9817, 9817, "SSL certificate being changed" },
+    { 9818, 9818, "bad SSL header" },
+    { 9819, 9819, "out of memory for SSL" },
+    { 9820, 9820, "SSL card failed" },
+    { 9821, 9821, "SSL is switched off" },
+    { 9822, 9822, "SSL ciphers changed" },
+    { 9823, 9823, "malformed VPN cookie or login" },
+    { 9824, 9824, "AAA connection without an owner" },
+    { 9825, 9825, "GSLB sites of different versions" },
+    { 9826, 9826, "out of network buffers" },
+    { 9827, 9827, "SSL configuration changed" },
+    { 9829, 9829, "other GSLB site down" },
+    { 9830, 9830, "an ACL denies the session" },
+    { 9831, 9831, "application data missing" },
+    { 9832, 9832, "application error" },
+    { 9833, 9833, "fatal SSL error" },
+    { 9834, 9834, "SSL connections flushed at hardware start" },
+    { 9835, 9835, "DTLS record too large" },
+    { 9836, 9836, "DTLS record empty" },
+    { 9837, 9837, "SSLv2 record too large" },
+    { 9838, 9838, "SSL record not found" },
+    { 9839, 9839, "SSL hold limit reached" },
+    { 9841, 9841, "SSL packet cannot be split" },
+    { 9842, 9842, "out of packet buffers for SSL" },
+    { 9843, 9843, "monitor's probe" },
+    { 9844, 9844, "SSL renegotiation limit reached" },
+    { 9845, 9845, "application firewall policy" },
+    { 9846, 9847, "delta compression failed" },
+    { 9848, 9848, "accepted while the SSL configuration changed" },
+    { 9849, 9849, "GSLB configuration conflict" },
+    { 9850, 9851, "DNS over TCP failed" },
+    { 9852, 9852, "RTSP session failed" },
+    { 9853, 9853, "database login failed" },
+    { 9854, 9854, "GSLB sites connected by a roundabout way" },
+    { 9855, 9855, "surge queue full" },
+    { 9856, 9856, "application firewall failed" },
+    { 9857, 9857, "waiting HTTP connections flushed" },
+    { 9858, 9858, "HTTP chunking stopped" },
+    { 9859, 9859, "server defers new connections" },
+    { 9860, 9860, "linked connection was cleaned up" },
+    { 9861, 9861, "push is switched off" },
+    { 9862, 9862, "duplicate server connection" },
+    { 9863, 9863, "replaced by a new connection" },
+    { 9864, 9865, "clientless VPN error" },
+    { 9866, 9866, "URL transformation failed" },
+    { 9868, 9870, "database login failed" },
+    { 9871, 9871, "out of memory for the database session" },
+    { 9872, 9872, "WebSocket is switched off" },
+    { 9873, 9873, "multiplexing failed" },
+    { 9874, 9874, "hold limit reached" },
+    { 9875, 9875, "the client's connection is closed" },
+    { 9876, 9876, "link to several connections failed" },
+    { 9877, 9878, "Diameter capabilities exchange failed" },
+    { 9879, 9879, "parsing failed" },
+    { 9880, 9880, "out of memory" },
+    { 9881, 9881, "Diameter message before the capabilities exchange" },
+    { 9882, 9882, "no pending requests" },
+    { 9883, 9884, "Diameter link failed" },
+    { 9885, 9885, "SIP content header missing, or Diameter acknowledgement wrong" },
+    { 9886, 9886, "VPN next-generation binding missing" },
+    { 9887, 9887, "VPN broker cannot be reached" },
+    { 9888, 9888, "cluster synchronises" },
+    { 9889, 9889, "script context missing" },
+    { 9890, 9890, "response rewriting is switched off" },
+    { 9900, 9900, "policy infrastructure" },
+    { 9901, 9901, "cached data too large" },
+    { 9902, 9902, "HTML injection stopped" },
+    { 9903, 9903, "GSLB is switched off" },
+    { 9904, 9904, "AAA error" },
+    { 9905, 9905, "database does not respond" },
+    { 9906, 9906, "local GSLB site removed" },
+    { 9911, 9912, "out of memory for HTTP" },
+    { 9913, 9913, "SPDY error" },
+    { 9914, 9914, "cache or AAA error" },
+    { 9915, 9915, "SPDY header split" },
+    { 9951, 9951, "incomplete SSL record" },
+    { 9952, 9952, "fatal SSL alert received" },
+    { 9953, 9953, "timeout action" },
+    { 9956, 9956, "POST not handled, quality of service" },
+    { 9957, 9957, "persistent service is down" },
+    { 9960, 9969, "Multipath TCP error" },
+    { 9970, 9970, "bandwidth limit closed the connection" },
+    { 9971, 9973, "Multipath TCP error" },
+    { 9974, 9974, "reset ended at the TCP layer" },
+    { 9975, 9975, "waiting queue full" },
+    { 9976, 9980, "Multipath TCP error" },
+    { 9981, 9981, "audit log connection closed" },
+    { 9982, 9982, "Fast Open answer invalid" },
+    { 9983, 9983, "Multipath TCP error" },
+    { 10000, 10004, "ICA (Citrix desktop) session error" },
+    { 10005, 10005, "Multipath TCP error" },
+    { 10006, 10006, "RDP connection ended" },
+    { 10016, 10026, "SMPP session error" },
+    { 10027, 10028, "SSL hardware module failed" },
+    { 10029, 10029, "SSL rate limit reached" },
+    { 10030, 10030, "packet credits exceeded" },
+    { 10032, 10042, "SIP gateway error" },
+  }
+
+  function netscaler_meaning(window)
+    for _, code in ipairs(NETSCALER_CODES) do
+      if window >= code[1] and window <= code[2] then
+        return code[3]
+      end
+    end
+  end
+
+  -- What only resets are asked for.
+  function decode_reset()
+    decode_habits()
+    local header_len = current.bytes and current.header_len or value(read.header_len)
+    current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
+    current.payload_kind = payload_kind()
+  end
 end
 
 local begin_us = 0 -- capture time of the first packet, from which times are packed
@@ -1030,6 +1098,10 @@ end
 
 -- A tally counts packets by hop limit, in order of first sight, three numbers each: hop limit, count, first frame.
 local function count(tally, hop_limit, frame)
+  if tally[1] == hop_limit then -- of most senders the only one
+    tally[2] = tally[2] + 1
+    return
+  end
   local at = 1
   while tally[at] and tally[at] ~= hop_limit do
     at = at + 3
@@ -1497,7 +1569,7 @@ end
 
 -- The sender's side of the flow that a frame seen for the first time belongs to.
 local function follow_flow(packet)
-  local side = known_side(packet.key)
+  local side = sides[packet.key] or known_side(packet.key)
   if not side then
     return new_flow(packet)
   end
@@ -1521,7 +1593,7 @@ local function remember(packet, side, peer, segment_end, fresh)
   local sent, seq = side.sent, packet.seq
   local length, overlapping = #sent, false
   for at = 1, length, 4 do
-    if seq_diff(sent[at + 1], seq) > 0 and seq_diff(segment_end, sent[at]) > 0 then
+    if (seq - sent[at + 1]) % SEQUENCES > HALF and (sent[at] - segment_end) % SEQUENCES > HALF then
       sent[at + 3] = SENT_AGAIN
       overlapping = true
     end
@@ -1548,8 +1620,8 @@ local function send(packet, side, peer)
   local seq, acks, next_seq, acked = packet.seq, packet.acknowledges, side.next_seq, side.acked
   local length = packet.payload_len + (packet.syn and 1 or 0) + (packet.fin and 1 or 0)
   local segment_end = (seq + length) % 4294967296
-  local fresh = not next_seq or seq_diff(seq, next_seq) >= 0
-  local acknowledges = acks and (not acked or seq_diff(packet.ack, acked) > 0)
+  local fresh = not next_seq or (seq - next_seq) % SEQUENCES < HALF
+  local acknowledges = acks and (not acked or (acked - packet.ack) % SEQUENCES > HALF)
   if length > 0 then
     if fresh and acks then
       side.front_us, side.front_seq = packet.time_us, seq
@@ -1561,7 +1633,7 @@ local function send(packet, side, peer)
   elseif fresh and acknowledges then
     side.front_us, side.front_seq = packet.time_us, seq
   end
-  if not next_seq or seq_diff(segment_end, next_seq) > 0 then
+  if not next_seq or (next_seq - segment_end) % SEQUENCES > HALF then
     side.next_seq = segment_end
   end
   if acknowledges then
@@ -1575,7 +1647,7 @@ local function take_round_trips(packet, side, peer)
   local length = #sent
   for at = 1, length, 4 do
     local segment_end, time_us = sent[at + 1], sent[at + 2]
-    if seq_diff(ack, segment_end) < 0 then
+    if (ack - segment_end) % SEQUENCES >= HALF then
       if at ~= kept + 1 then
         sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, time_us, sent[at + 3]
       end
@@ -4684,7 +4756,7 @@ end
 
 -- Takes in a frame seen for the first time.
 local function take_once(pinfo)
-  if pinfo.visited then
+  if last_frame == 0 and pinfo.visited then -- as all will be
     warn_once()
   end
   current.time_us = capture_time(pinfo)
@@ -4692,7 +4764,9 @@ local function take_once(pinfo)
     begin_us = current.time_us
   end
   last_frame = current.frame
-  newest_us = math.max(newest_us, current.time_us)
+  if current.time_us > newest_us then
+    newest_us = current.time_us
+  end
   if current.kind == ICMP_ERROR then
     take_error(current)
   else
@@ -4726,6 +4800,7 @@ local function show_icmp(tree, pinfo)
   end
 end
 
+local window = gui_enabled()
 local itself -- by which Wireshark tells whether any of our fields is wanted
 
 function rstorigin.dissector(tvb, pinfo, tree)
@@ -4745,7 +4820,7 @@ function rstorigin.dissector(tvb, pinfo, tree)
     take_once(pinfo)
     wanted = wanted or current.reset or current.kind == ICMP_ERROR
   end
-  if tree.visible then
+  if window and tree.visible then
     selected.frame, selected.key = number, current.kind == TCP and current.key or nil
   end
   if not wanted or not (current.kind == TCP or current.icmp) then
@@ -4932,10 +5007,10 @@ do
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
-    local window = TextWindow.new(title)
-    window:set(words)
+    local shown = TextWindow.new(title)
+    shown:set(words)
     if filter then
-      window:add_button(button, function()
+      shown:add_button(button, function()
         set_filter(filter)
         apply_filter()
       end)
