@@ -66,6 +66,8 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "mac_new": _boolean(row["foreign_mac"]),
         "mac_shared": True,  # not told; without a new MAC, nothing asks for it
         "host_share": 100 if len(shown) == 1 else None,
+        "hop_tolerance": thresholds.hop_tolerance,
+        "baseline_packets": thresholds.baseline_packets,
         **_ip_ids(row),
     }
 

@@ -49,7 +49,7 @@ def real_resets(folder: Path, *rows: dict[str, object]) -> Path:
         "truth": "genuine", "ip_version": 4, "flags": "0x14", "hop_limit": 55, "baseline_packets": 3,
         "baseline_hop_limits": "55", "ip_id": 7, "baseline_ip_ids": "4;5;6", "df": 1, "baseline_df": 1, "window": 0,
         "payload_len": 0, "seq_minus_expected": 0, "ack_minus_expected": 0, "options_len": 0,
-        "foreign_mac": 0,
+        "foreign_mac": 0, "resets_from_sender": 1,
     }  # fmt: skip
     table = folder / "real-resets.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
@@ -144,11 +144,15 @@ def test_the_table_of_public_resets_is_read_as_observables(tmp_path: Path) -> No
         {"truth": "forged"},
         {"ip_id": "", "baseline_ip_ids": "None", "df": "", "baseline_df": "0;1", "baseline_packets": 0,
          "baseline_hop_limits": "", "flags": "0x4", "seq_minus_expected": "", "ip_version": 6},
-        {},
+        {"seq_minus_expected": -40},
+        {"seq_minus_expected": -40, "resets_from_sender": 2},
     ]  # fmt: skip
     seen = genuine_observations(real_resets(tmp_path, *rows), rulebook.thresholds)
-    assert len(seen) == 3
+    assert len(seen) == 4
     assert seen[0]["hop_gap"] == 4
+    assert readable(rulebook.rule("hop_gap"), seen[2])
+    assert rulebook.rule("behind").holds(seen[2])
+    assert not readable(rulebook.rule("behind"), seen[3])  # perhaps it is the second
     assert seen[0]["id_step"] == seen[0]["own_id_step"] == 1
     assert rulebook.rule("df_clear").holds(seen[0])
     assert readable(rulebook.rule("df_clear"), seen[0])
