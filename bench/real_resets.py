@@ -10,7 +10,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from heuristics.expressions import required_names, walk
+from heuristics.expressions import walk
 from heuristics.expressions.tree import Known, Name
 from heuristics.fields import ACK, distance
 from heuristics.netscaler_codes import netscaler_meaning
@@ -28,9 +28,10 @@ def genuine_observations(table: Path, thresholds: Thresholds) -> list[Observatio
 
 def readable(rule: Rule, observation: Mapping[str, Value]) -> bool:
     """Whether the table has all that the rule reads, and tells this reset's."""
-    names = {node.name for node in walk(rule.condition) if isinstance(node, (Name, Known))}
-    told = (observation.get(name) is not None for name in required_names(rule.condition))
-    return names <= observation.keys() and all(told)
+    asked = [node for node in walk(rule.condition) if isinstance(node, (Name, Known))]
+    return {node.name for node in asked} <= observation.keys() and all(
+        observation[node.name] is not None for node in asked if isinstance(node, Name)
+    )
 
 
 def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
