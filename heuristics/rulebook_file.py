@@ -15,11 +15,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from heuristics.errors import ExpressionError, Problem, TemplateError, nearest
-from heuristics.expressions import parse
+from heuristics.errors import ExpressionError, Problem, RefusedSyntaxError, TemplateError, nearest
+from heuristics.expressions import parse, walk
+from heuristics.expressions.tree import Known, Name, Node
 from heuristics.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.template import parse_template
-from heuristics.vocabulary import JUDGED, OBSERVABLES, Type
+from heuristics.vocabulary import JUDGED, OBSERVABLES, OF_CASES, WITH_CASES, Type
 
 VOCABULARY = {observable.name: observable.type for observable in OBSERVABLES}
 CONCLUDED = VOCABULARY | {observable.name: observable.type for observable in JUDGED}  # for causes and devices
@@ -49,10 +50,20 @@ def _printable(text: str) -> str:
     return text
 
 
+def _alone(condition: Node) -> None:
+    """Raises RefusedSyntaxError where what other captures show is asked for with what is not known at the same time."""
+    names = {part.name for part in walk(condition) if isinstance(part, (Name, Known))}
+    others = names - OF_CASES - WITH_CASES
+    if names & OF_CASES and others:
+        raise RefusedSyntaxError(
+            1, f"what other captures show cannot be asked for together with {', '.join(sorted(others))}"
+        )
+
+
 def _expression_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
     def check(text: str) -> str:
         try:
-            parse(text, vocabulary)
+            _alone(parse(text, vocabulary))
         except ExpressionError as error:
             raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
         return text

@@ -244,6 +244,10 @@ _ACROSS += _table(
     ("case_gap", "hops", "from the reset's distance to the nearest that they show"),
 )
 
+# Asked once all captures are judged, when of everything else only the latter is at hand.
+OF_CASES = frozenset(observable.name for observable in _ACROSS if observable.name.startswith("case_"))
+WITH_CASES = frozenset({"distance"})
+
 # Not of the capture, but of the rulebook's [thresholds], so that conditions may compare with them.
 _TOLERANCE = _table(
     Type.INT,

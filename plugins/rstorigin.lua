@@ -21,7 +21,16 @@
 -- packet that it rejects, the "probe", which the "prober" had sent to the "target".
 -- SPDX-License-Identifier: MIT
 
-local rstorigin = Proto("rstorigin", "RST origin")
+local rstorigin
+do
+  local only_copy, made = pcall(Proto, "rstorigin", "RST origin")
+  if not only_copy then
+    io.stderr:write("rstorigin: another copy of this plugin is loaded already, and this one is left out: ",
+      "leave out -X lua_script, or run `rstorigin plugin uninstall`\n")
+    return
+  end
+  rstorigin = made
+end
 
 local THRESHOLDS = {
   burst_gap_us = 100000,
@@ -1184,7 +1193,10 @@ local HOST = record_of("host", {
 
 local hosts = {} -- by address: those lately asked for
 local resting_hosts, packed_hosts = {}, {} -- those not asked for since hosts were last laid by, and all others
-local mac_users = {} -- how many addresses send from a MAC, by MAC and length of the address (IPv4 or IPv6)
+local crowd = {} -- items of sets of bytes that have many, by the item and the host's address
+-- The first address that sent from a MAC, by MAC and length of the address (IPv4 or IPv6); and by address whether it
+-- sends from a MAC of another of its length.
+local mac_owners = {}
 local lay_by -- packs the flows and hosts not lately asked for
 local held = { most = 1000000, turn = 256, flows = 0, recalled = 0, hosts = 0, packed = 0 } -- see "Flows held"
 
@@ -1259,40 +1271,56 @@ local function host_distances(host)
   return order, packets, most
 end
 
--- Whether `item` is one of the items, all of its length, that a set of bytes is made of.
-local function among(set, item)
-  local at = 0
-  repeat
-    at = string.find(set, item, at + 1, true)
-  until not at or at % #item == 1
-  return at ~= nil
-end
+-- A host's ports and MACs are sets of bytes, all items of one length: the first in a string, which is looked through,
+-- and all others in a table, since a hostile host may show any number.
+local among, note_port, note_mac
+do
+  local MOST_IN_STRING = 64
 
--- Notes a port that accepts connections, two bytes.
-local function note_port(host, port)
-  if not among(host.accepts, port) then
-    host.accepts = host.accepts .. port
+  local function is_full(set, item)
+    return #set >= MOST_IN_STRING * #item
   end
-end
 
--- Notes a source MAC of the host's authentic packets. Most hosts have one, so the last is remembered to ask no more.
-local function note_mac(host, src, mac)
-  host.last_mac = mac
-  if not among(host.macs, mac) then
-    host.macs = host.macs .. mac
-    local user = mac .. #src
-    mac_users[user] = (mac_users[user] or 0) + 1
+  -- The set with another item.
+  local function added(set, src, item)
+    if not is_full(set, item) then
+      return set .. item
+    end
+    crowd[item .. src] = true
+    return set
   end
-end
 
--- Whether other addresses of the same IP version send from one of the host's MACs too.
-local function shares_mac(host, src)
-  for at = 1, #host.macs, MAC_LENGTH do
-    if mac_users[sub(host.macs, at, at + MAC_LENGTH - 1) .. #src] > 1 then
-      return true
+  -- Whether `item` is in a `set` of the host with that address.
+  function among(set, src, item)
+    local at = 0
+    repeat
+      at = string.find(set, item, at + 1, true)
+    until not at or at % #item == 1
+    return at ~= nil or (is_full(set, item) and crowd[item .. src] or false)
+  end
+
+  -- Notes a port that accepts connections, two bytes.
+  function note_port(host, src, port)
+    if not among(host.accepts, src, port) then
+      host.accepts = added(host.accepts, src, port)
     end
   end
-  return false
+
+  -- Notes a source MAC of the host's authentic packets. Most hosts have one: the last is remembered to ask no more.
+  function note_mac(host, src, mac)
+    host.last_mac = mac
+    if among(host.macs, src, mac) then
+      return
+    end
+    host.macs = added(host.macs, src, mac)
+    local user = mac .. #src
+    local owner = mac_owners[user]
+    if owner then
+      mac_owners[owner], mac_owners[src] = true, true
+    else
+      mac_owners[user] = src
+    end
+  end
 end
 
 local sides, known_side, side_of, new_flow, initiator_of, forget_flows
@@ -1425,10 +1453,11 @@ do
 
   -- The flow laid by under a key, which is its own from now on.
   local function taken_out(key)
-    for _, flows in ipairs(laid_by) do
+    for since, flows in ipairs(laid_by) do
       local packed = flows[key]
       if packed then
         flows[key] = nil
+        held.packed = held.packed - (since == LATELY and 1 or 0)
         return unpack_flow(key, packed)
       end
     end
@@ -1525,7 +1554,7 @@ do
   function forget_flows()
     sides, resting_sides, earlier, looked_at, looked_at_number = {}, {}, {}, {}, 0
     laid_by = { {}, {}, {} }
-    hosts, resting_hosts, packed_hosts, mac_users = {}, {}, {}, {}
+    hosts, resting_hosts, packed_hosts, crowd, mac_owners = {}, {}, {}, {}, {}
     held.flows, held.recalled, held.hosts, held.packed = 0, 0, 0, 0
   end
 end
@@ -1688,7 +1717,7 @@ local function handshake(packet, side, peer)
     side.isn, side.handshake_us = packet.seq, packet.time_us
   end
   if packet.acknowledges then
-    note_port(side.host, sub(packet.key, -4, -3))
+    note_port(side.host, (ends_of(packet.key)), sub(packet.key, -4, -3))
     time_answer(packet, peer, side.host)
   else
     flow.last_syn_us = packet.time_us
@@ -2328,7 +2357,7 @@ do
     o.target_gap = nearest(o.distance, order)
     o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
     o.target_after = (host.last_frame or 0) > moment.frame
-    o.port_answers = error.protocol == "tcp" and among(host.accepts, port_bytes(error.dport))
+    o.port_answers = error.protocol == "tcp" and among(host.accepts, error.quoted_dst, port_bytes(error.dport))
   end
 
   local function observe_source(o, moment, error)
@@ -2578,8 +2607,8 @@ do
 
   local function observe_link(o, reset, host, src)
     if host.macs ~= "" then
-      o.mac_new = reset.mac and not among(host.macs, reset.mac)
-      o.mac_shared = shares_mac(host, src)
+      o.mac_new = reset.mac and not among(host.macs, src, reset.mac)
+      o.mac_shared = mac_owners[src] or false
     end
   end
 
@@ -2624,7 +2653,7 @@ do
     o.seq_foreign = seq_foreign(reset)
     o.refuses_accepted = refuses_accepted(reset)
     o.spoke_after = spoke_after(reset, o.rtt_us)
-    o.port_accepts = among(host.accepts, port_bytes(sport))
+    o.port_accepts = among(host.accepts, src, port_bytes(sport))
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)

@@ -15,16 +15,20 @@ _ELSEWHERE = "choose another place with -o"
 
 
 @contextmanager
-def whole_file(target: Path, inputs: Iterable[Path] = (), hint: str = _ELSEWHERE) -> Iterator[IO[bytes]]:
+def whole_file(
+    target: Path, inputs: Iterable[Path] = (), hint: str = _ELSEWHERE, *, follow: bool = True
+) -> Iterator[IO[bytes]]:
     """A file to write to, which becomes `target` when the block ends well and vanishes when it does not.
 
-    A device or pipe is written directly. Raises OutputError when `target` is among `inputs`, or cannot be written:
+    Of a symbolic link, what it points to is replaced; the link itself unless `follow`. A device or pipe is written
+    directly. Raises OutputError when `target` is among `inputs`, or cannot be written:
     then `hint` says what to do.
     """
     spare(target, inputs)
     try:
-        target = target.resolve()  # through a symbolic link: replace what it points to, not the link
-        if target.exists() and not target.is_file() and not target.is_dir():
+        if follow:
+            target = target.resolve()
+        if follow and target.exists() and not target.is_file() and not target.is_dir():
             with target.open("wb") as file:
                 yield file
             return
@@ -32,7 +36,7 @@ def whole_file(target: Path, inputs: Iterable[Path] = (), hint: str = _ELSEWHERE
         try:
             with temporary.open("xb") as file:
                 yield file
-            if target.is_dir():
+            if target.is_dir() and not target.is_symlink():
                 raise OutputError(str(target), "is a folder", "name a file")
             os.replace(temporary, target)  # noqa: PTH105 - the name that says that it is atomic
         finally:

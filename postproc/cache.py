@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +24,7 @@ import polars as pl
 from postproc.atomic import whole_file
 from postproc.errors import OutputError
 from postproc.reconcile import Reconciled
-from postproc.records import from_plain, schema_of, to_plain
+from postproc.records import DAMAGED_PARQUET, from_plain, schema_of, to_plain
 from postproc.sources import Source
 from postproc.stored import STORED, from_row, to_row
 from postproc.task import Done, Judged, Stamp, content_hash, file_stamp
@@ -32,6 +33,7 @@ from postproc.tshark import Tshark, Version, asked_version, find
 FOLDER = ".rstorigin"
 _RESULTS = "results"
 _KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
+_SETTINGS = re.compile("[0-9a-f]{32}")  # a folder of ours among the results (postproc.settings.settings_key)
 _TOGETHER = "together.parquet"
 # Of the file that a result comes from: its name, and its stamp when it was put together with others.
 _STAMP: dict[str, pl.DataType] = {"kept_as": pl.String(), "kept_size": pl.Int64(), "kept_ns": pl.Int64()}
@@ -103,7 +105,7 @@ class Cache:
         rows = pl.concat([pl.DataFrame(schema=STORED), *_read_each([self.folder / name for name in stamps])])
         kept = pl.DataFrame([(name, *stamp) for name, stamp in stamps.items()], schema=_STAMP, orient="row")
         named = rows.with_columns(kept_as=pl.Series(map(_place, rows["path"]), dtype=pl.String))
-        with suppress(OutputError, pl.exceptions.PolarsError), whole_file(self.folder / _TOGETHER) as file:
+        with suppress(OutputError, *DAMAGED_PARQUET), whole_file(self.folder / _TOGETHER, follow=False) as file:
             named.join(kept, on="kept_as").write_parquet(file)
 
     def find_pair(self, key: str) -> Reconciled | None:
@@ -123,7 +125,7 @@ class Cache:
         if self.trouble:
             return
         try:
-            with whole_file(self.folder / name) as file:
+            with whole_file(self.folder / name, follow=False) as file:
                 pl.DataFrame([row], schema=schema).write_parquet(file)
         except (OutputError, pl.exceptions.PolarsError) as error:
             self.trouble = str(error)
@@ -145,22 +147,26 @@ def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Versi
             major, minor, micro = map(int, remembered["version"])
             return major, minor, micro
     version = ask(program)
-    with suppress(OutputError), whole_file(memory) as file:  # where there is no cache, it is asked again next time
+    with (
+        suppress(OutputError),
+        whole_file(memory, follow=False) as file,
+    ):  # without a cache, it is asked again next time
         file.write(json.dumps({"program": identity, "version": version}).encode())
     return version
 
 
 def _made(case: Path, folder: Path) -> str:
     """Make the folder, and let old settings' results go; what is in the way, if anything."""
-    if (case / FOLDER).is_symlink():
-        return f"{case / FOLDER} is a symbolic link"
+    for path in (case / FOLDER, folder.parent, folder):
+        if path.is_symlink():  # would lead out of the case
+            return f"{path} is a symbolic link"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return f"{folder} cannot be written to"
         os.utime(folder)
-        others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        for old in others[_KEPT:]:
+        ours = (path for path in folder.parent.iterdir() if _SETTINGS.fullmatch(path.name) and not path.is_symlink())
+        for old in sorted(ours, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         return f"{error.filename or folder}: {error.strerror}"
@@ -180,7 +186,7 @@ def _read_each(paths: list[Path]) -> list[pl.DataFrame]:
     """The tables in these files, but for those that are damaged or have just been let go."""
     try:
         return [pl.read_parquet(paths, schema=STORED)] if paths else []
-    except (pl.exceptions.PolarsError, OSError):
+    except DAMAGED_PARQUET:
         if len(paths) == 1:
             return []
         return [table for path in paths for table in _read_each([path])]
@@ -195,7 +201,7 @@ def _stamps(folder: Path) -> dict[str, Stamp]:
 def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:
     try:
         return pl.read_parquet(path, schema=schema).to_dicts()
-    except (pl.exceptions.PolarsError, OSError):
+    except DAMAGED_PARQUET:
         return []
 
 

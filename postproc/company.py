@@ -133,6 +133,7 @@ def network(address: str) -> bytes | None:
     return parsed.packed[: 2 if parsed.version == 4 else 4]
 
 
+@lru_cache(maxsize=65536)
 def is_private(address: str) -> bool:
     """Whether other networks may use the address too. Raises ValueError for what is no address."""
     parsed = ipaddress.ip_address(address)

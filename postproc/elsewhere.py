@@ -8,114 +8,59 @@ in every capture: they are joined only where case.toml counts them as ours.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from heuristics.expressions import to_python, walk
 from heuristics.expressions.to_python import Test
 from heuristics.expressions.tree import Known, Name
 from heuristics.fields import distance
 from heuristics.rulebook import Rule, Rulebook
-from heuristics.verdict import where
+from heuristics.vocabulary import OF_CASES, WITH_CASES
 from postproc.case_file import CaseFile
 from postproc.company import is_private
 from postproc.hosts import most_frequent, nearest, share
 from postproc.observe import Observation
+from postproc.place import Place, place_of
 from postproc.resets import JudgedReset
 from postproc.reweigh import reweighed
-from postproc.scene import Scene
 from postproc.sources import Source
 from postproc.task import Judged
 
 _APART_US = 86_400_000_000  # a day: routes change
-_TOLD = {"distance", "case_distance", "case_packets", "case_share", "case_gap"}
+_Rules = Sequence[tuple[Rule, Test]]
+_Shown = Mapping[str, Sequence[tuple[int, int, int]]]  # by host: number of a capture, hop limit, packets with it
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a capture was taken: its [[point]] in case.toml, or addresses at whose own interface it was; and when."""
+def joined(
+    sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile, rulebook: Rulebook
+) -> tuple[list[Judged], int]:
+    """The results, with what other captures show of senders without a baseline weighed in.
 
-    point: str | None
-    local: frozenset[str]
-    scene: Scene
-
-    def same(self, other: _Place) -> bool:
-        """Whether the other was taken at the same place within a day."""
-        if self.point is None or other.point is None:
-            here = bool(self.local & other.local)
-        else:
-            here = self.point == other.point
-        a, b = self.scene, other.scene
-        if not here or a.first_us is None or a.last_us is None or b.first_us is None or b.last_us is None:
-            return False
-        return a.first_us - _APART_US <= b.last_us and b.first_us - _APART_US <= a.last_us
-
-
-@dataclass(slots=True)
-class _Shown:
-    """What the captures of a case show of each host: the number of the capture, a hop limit, packets with it."""
-
-    of_host: defaultdict[str, list[tuple[int, int, int]]] = field(default_factory=lambda: defaultdict(list))
-
-    def note(self, number: int, scene: Scene, wanted: set[str]) -> None:
-        """Take in one capture."""
-        for host, hop_limit, packets in zip(scene.hosts, scene.hop_limits, scene.packets, strict=True):
-            if host in wanted:
-                self.of_host[host].append((number, hop_limit, packets))
-
-    def distances(self, host: str, at: Callable[[int], bool]) -> Counter[int]:
-        """Packets by distance, of those captures that `at` says yes to."""
-        counts: Counter[int] = Counter()
-        for number, hop_limit, packets in self.of_host.get(host, ()):
-            if at(number):
-                counts[distance(hop_limit)] += packets
-        return counts
-
-
-def joined(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile, rulebook: Rulebook) -> list[Judged]:
-    """The results, with what other captures show of senders without a baseline weighed in."""
+    And for how many resets no other capture was asked, since nothing but a private address names the sender or the
+    place.
+    """
     rules = [(rule, to_python(rule.condition)) for rule in rulebook.rules if _of_cases(rule)]
-    wanted = {reset.row.src for each in judged for reset in _orphans(each) if _one_host(reset.row.src, case)}
-    if not (rules and wanted):
-        return list(judged)
-    places = [_place(source, each, case) for source, each in zip(sources, judged, strict=True)]
-    shown = _Shown()
-    for number, each in enumerate(judged):
-        shown.note(number, each.scene, wanted)
-    results = []
-    for here, each in zip(places, judged, strict=True):
-        weighed = {
-            reset.row.frame: _weighed(reset, shown.distances(reset.row.src, _at(here, places)), rules, rulebook)
-            for reset in _orphans(each)
-            if reset.row.src in shown.of_host
-        }
-        resets = tuple(weighed.get(reset.row.frame, reset) for reset in each.resets)
-        results.append(replace(each, resets=resets))
-    return results
-
-
-def left_alone(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> int:
-    """Resets without a baseline of which no other capture was asked: private addresses name the sender or the place."""
-    return sum(
-        _nowhere(_place(source, each, case)) or not _one_host(reset.row.src, case)
-        for source, each in zip(sources, judged, strict=True)
-        for reset in _orphans(each)
-    )
-
-
-def _nowhere(place: _Place) -> bool:
-    """Whether nothing but private addresses says where it is."""
-    return place.point is None and not place.local and bool(place.scene.local)
+    orphans = [[reset for reset in each.resets if reset.row.baseline_source == "none"] for each in judged]
+    if not (rules and any(orphans)):
+        return list(judged), 0
+    places = [_known(place_of(source, each.scene, case), case) for source, each in zip(sources, judged, strict=True)]
+    wanted = {src for resets in orphans for reset in resets if _one_host(src := reset.row.src, case)}
+    shown = _shown(places, wanted)
+    results, not_asked = [], 0
+    for here, each, resets in zip(places, judged, orphans, strict=True):
+        nowhere = here.point is None and not here.local and bool(here.scene.local)
+        not_asked += sum(nowhere or reset.row.src not in wanted for reset in resets)
+        asked = {reset.row.src for reset in resets} & shown.keys()
+        at_hand = _distances(here, places, shown, asked) if asked else {}
+        results.append(_weighed(each, at_hand, rules, rulebook))
+    return results, not_asked
 
 
 def _of_cases(rule: Rule) -> bool:
     """Whether it asks for what other captures show, and for nothing that is no longer at hand."""
     names = {part.name for part in walk(rule.condition) if isinstance(part, (Name, Known))}
-    return "case_gap" in names and names <= _TOLD
-
-
-def _orphans(judged: Judged) -> Iterator[JudgedReset]:
-    return (reset for reset in judged.resets if reset.row.baseline_source == "none")
+    return bool(names & OF_CASES) and names <= OF_CASES | WITH_CASES
 
 
 def _one_host(address: str, case: CaseFile) -> bool:
@@ -126,19 +71,49 @@ def _one_host(address: str, case: CaseFile) -> bool:
         return False
 
 
-def _place(source: Source, judged: Judged, case: CaseFile) -> _Place:
-    point = case.point_of(source.name)
-    local = frozenset(address for address in judged.scene.local if _one_host(address, case))
-    return _Place(point.name if point else None, local, judged.scene)
+def _known(place: Place, case: CaseFile) -> Place:
+    """The place by those of its addresses that mean one host."""
+    return replace(place, local=frozenset(address for address in place.local if _one_host(address, case)))
 
 
-def _at(here: _Place, places: Sequence[_Place]) -> Callable[[int], bool]:
-    return lambda number: here.same(places[number])
+def _shown(places: Sequence[Place], wanted: set[str]) -> _Shown:
+    """What the captures show of these hosts."""
+    shown: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for number in {place: number for number, place in enumerate(places)}.values():  # a copy shows nothing more
+        scene = places[number].scene
+        for host, hop_limit, packets in zip(scene.hosts, scene.hop_limits, scene.packets, strict=True):
+            if host in wanted:
+                shown[host].append((number, hop_limit, packets))
+    return shown
 
 
-def _weighed(
-    reset: JudgedReset, distances: Counter[int], rules: Sequence[tuple[Rule, Test]], rulebook: Rulebook
-) -> JudgedReset:
+def _distances(here: Place, places: Sequence[Place], shown: _Shown, hosts: set[str]) -> dict[str, Counter[int]]:
+    """Packets of these hosts by distance, in the captures taken at this place."""
+    near = {number for number, place in enumerate(places) if _same(here, place)}
+    found = {host: Counter[int]() for host in hosts}
+    for host, counts in found.items():
+        for number, hop_limit, packets in shown[host]:
+            if number in near:
+                counts[distance(hop_limit)] += packets
+    return found
+
+
+def _same(one: Place, other: Place) -> bool:
+    """Whether the two are one place, within a day."""
+    named = one.point is not None and other.point is not None
+    here = one.point == other.point if named else not one.local.isdisjoint(other.local)
+    return here and bool(one.scene.near(other.scene, _APART_US))
+
+
+def _weighed(judged: Judged, distances: Mapping[str, Counter[int]], rules: _Rules, rulebook: Rulebook) -> Judged:
+    def weighed(reset: JudgedReset) -> JudgedReset:
+        counts = distances.get(reset.row.src) if reset.row.baseline_source == "none" else None
+        return _by_case(reset, counts, rules, rulebook) if counts else reset
+
+    return replace(judged, resets=tuple(map(weighed, judged.resets)))
+
+
+def _by_case(reset: JudgedReset, distances: Counter[int], rules: _Rules, rulebook: Rulebook) -> JudgedReset:
     here = distance(reset.row.hop_limit)
     observation: Observation = {
         "distance": here,
@@ -150,9 +125,5 @@ def _weighed(
     holding = [rule for rule, holds in rules if holds(observation)]
     if not holding:
         return reset
-    weighed = reweighed(reset, holding, observation, rulebook)
-    concluded = {"distance": here, "baseline_distance": observation["case_distance"], "origin": weighed.row.origin}
-    row = replace(
-        weighed.row, sender_distance=most_frequent(distances), where=where(rulebook, concluded) or weighed.row.where
-    )
-    return replace(weighed, row=row)
+    placed = replace(reset, row=replace(reset.row, sender_distance=most_frequent(distances)))
+    return reweighed(placed, holding, observation, rulebook)

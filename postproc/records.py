@@ -13,6 +13,9 @@ import polars as pl
 _PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
 _Record = TypeVar("_Record")
 
+# What reading a damaged Parquet file raises; its reader may panic on one.
+DAMAGED_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
 
 @cache
 def schema_of(record: type) -> dict[str, pl.DataType]:

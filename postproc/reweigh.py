@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heuristics.rulebook import Rule, Rulebook
-from heuristics.verdict import Origin, Verdict, suspicion, suspicion_limits, verdict_at
+from heuristics.verdict import UNCLEAR, Origin, Verdict, suspicion, suspicion_limits, verdict_at, where
 from heuristics.vocabulary import Value
 from postproc.resets import JudgedReset
 
@@ -19,16 +19,18 @@ def reweighed(
         return reset
     score = reset.score + sum(rule.weight for rule in rules)
     verdict = verdict_at(score, rulebook.verdict)
+    origin = _origin(verdict, reset.row.origin)
     row = replace(
         reset.row,
         verdict=verdict.value,
-        origin=_origin(verdict, reset.row.origin),
+        origin=origin,
         suspicion=suspicion(score, suspicion_limits()),
         evidence=(*reset.row.evidence, *(rule.id for rule in rules)),
-        reason=reset.row.reason if verdict is Verdict.UNCLEAR else "",
     )
-    if verdict.value != reset.row.verdict:  # what was concluded from the other verdict
-        row = replace(row, cause=None, device=None)
+    if verdict.value != reset.row.verdict:  # of what was concluded from the other verdict, only this can be told anew
+        hops = {"distance": row.distance, "baseline_distance": row.sender_distance, "origin": origin}
+        reason = UNCLEAR if verdict is Verdict.UNCLEAR else ""
+        row = replace(row, cause=None, device=None, where=where(rulebook, hops) or None, reason=reason)
     said = tuple(rule.say.render(observation) for rule in rules)
     return replace(reset, row=row, score=score, words=(*reset.words, *said))
 

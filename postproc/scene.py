@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 import polars as pl
 
 from heuristics.fields import INITIAL_HOP_LIMITS
 from postproc.packets import authentic
 
-_MOST_LOCAL, _MOST_SHOWN = 256, 4096  # hosts, and hop limits of hosts, that are kept: those with the most packets
+# Hosts, and hop limits of hosts, that are kept: those with the most packets.
+_MOST_LOCAL, _MOST_SHOWN = 256, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,12 @@ class Scene:
     hosts: tuple[str, ...] = ()
     hop_limits: tuple[int, ...] = ()
     packets: tuple[int, ...] = ()
+
+    def near(self, other: Scene, apart_us: int) -> bool | None:
+        """Whether the two were taken within so many microseconds of each other; None where it is not known."""
+        if self.first_us is None or self.last_us is None or other.first_us is None or other.last_us is None:
+            return None
+        return self.first_us - apart_us <= other.last_us and other.first_us - apart_us <= self.last_us
 
 
 NO_SCENE = Scene((), None, None)
@@ -59,10 +67,11 @@ class Seen:
         if not self.times_us:
             return NO_SCENE
         away = {host for host, hop_limit in self.shown if hop_limit not in INITIAL_HOP_LIMITS}
-        local = sorted({host for host, _ in self.shown} - away)[:_MOST_LOCAL]
-        most = sorted(self.shown.items(), key=lambda item: (-item[1], item[0]))[:_MOST_SHOWN]
+        ordered = sorted(self.shown.items(), key=lambda item: (-item[1], item[0]))
+        local = dict.fromkeys(host for (host, _), _ in ordered if host not in away)
+        most = ordered[:_MOST_SHOWN]
         return Scene(
-            local=tuple(local),
+            local=tuple(islice(local, _MOST_LOCAL)),
             first_us=self.times_us[0],
             last_us=self.times_us[1],
             hosts=tuple(host for (host, _), _ in most),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heuristics.errors import Problem
+from postproc import about
 from postproc.errors import CaptureError
 from postproc.kinds import Kind, kind_of, looks_like_capture
 
@@ -43,7 +44,7 @@ def find_sources(paths: Sequence[Path]) -> Sources:
 
     Files come in the order given, those of a folder by name and before its folders; each once, however often and by
     whatever link it was reached. Hidden files and folders are passed over inside a folder, not when
-    named.
+    named. So are tables that --out wrote.
     """
     found: list[Source] = []
     problems: list[Problem] = []
@@ -55,7 +56,7 @@ def find_sources(paths: Sequence[Path]) -> Sources:
                 problems.append(Problem(str(path), "", "", "holds no captures or exports", _NAME_SOMETHING))
             continue
         try:
-            found.append(Source(path, path.as_posix(), kind_of(path)))
+            found.append(Source(path, _name(path), kind_of(path)))
         except CaptureError as error:
             problems.append(error.problem)
     once = {source.path.resolve(): source for source in reversed(found)}
@@ -67,20 +68,25 @@ def find_sources(paths: Sequence[Path]) -> Sources:
 def _unambiguous(sources: Sequence[Source]) -> tuple[Source, ...]:
     """Where two folders hold files of one name, those are called by their whole path."""
     names = Counter(source.name for source in sources)
-    return tuple(
-        replace(source, name=source.path.as_posix()) if names[source.name] > 1 else source for source in sources
-    )
+    return tuple(replace(source, name=_name(source.path)) if names[source.name] > 1 else source for source in sources)
+
+
+def _name(path: Path) -> str:
+    """The path as text that can be written anywhere: bytes that are no UTF-8 as `\\xff`."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _in_folder(top: Path, problems: list[Problem]) -> Iterator[Source]:
     for path in _walk(top, problems):
+        if path.name in about.FILES and about.is_about_us(path.parent):
+            continue
         try:
             kind = kind_of(path)
         except CaptureError as error:
             problems.append(error.problem)
             continue
         if kind in _READ_IN_FOLDERS or looks_like_capture(path):
-            yield Source(path, path.relative_to(top).as_posix(), kind, top)
+            yield Source(path, _name(path.relative_to(top)), kind, top)
 
 
 def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import polars as pl
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Verdict
 from postproc import escape
+from postproc.about import ABOUT, FILES, is_about_us
 from postproc.case_file import CaseFile
 from postproc.errors import OutputError
 from postproc.flow_table import FLOW_SCHEMA
@@ -25,10 +26,6 @@ from postproc.resets import ResetRow
 from postproc.summary import Summary
 from postproc.task import Judged
 
-ABOUT = "about.json"
-_FORMATS = ("parquet", "csv")
-_TABLES = ("resets", "flows", "hosts", "captures")
-_OURS = {ABOUT, *(f"{table}.{form}" for table in _TABLES for form in _FORMATS)}
 _VERDICTS = tuple(verdict.value for verdict in Verdict)
 _ACCUSED = (Verdict.FORGED.value, Verdict.LIKELY_FORGED.value)
 
@@ -152,17 +149,10 @@ def check_folder(folder: Path, inputs: Collection[Path], *, force: bool) -> None
     if any(place == path or place in path.parents for path in [*spared, Path.cwd()]):
         raise OutputError(str(folder), "holds an input or is where you are", "choose another place with --out")
     present = {path.name for path in folder.iterdir()}
-    if not force and present and not (present <= _OURS and _is_about_us(folder / ABOUT)):
+    if not force and present and not (present <= FILES and is_about_us(folder)):
         raise OutputError(
             str(folder), "holds other files than tables of ours", "choose another, or --force removes them"
         )
-
-
-def _is_about_us(about: Path) -> bool:
-    try:
-        return "rstorigin" in json.loads(about.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 def _write_all(folder: Path, content: Mapping[str, pl.DataFrame], rulebook: Rulebook) -> None:

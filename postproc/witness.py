@@ -16,6 +16,7 @@ from postproc.archive import Archive, Report
 from postproc.case_file import CaseFile
 from postproc.errors import CaptureError, TsharkError
 from postproc.parallel import WorkerDiedError, over_processes
+from postproc.place import place_of
 from postproc.reconcile import Reconciled, reconcile
 from postproc.remote import fetched
 from postproc.resets import JudgedReset
@@ -25,7 +26,6 @@ from postproc.task import Judged, needs_tshark
 from postproc.tshark import Tshark
 
 _CLOCKS_US = 600_000_000  # clocks that differ by more than ten minutes are not looked at
-_NOTHING = Reconciled((), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class _Spread:
         try:
             with fetched(source) as copy:
                 table = read_packets(copy, self.program if needs_tshark(copy) else None, whole=True).table
-        except (CaptureError, TsharkError):
+            table.write_parquet(_packets_of(self.folder, index))
+        except (CaptureError, TsharkError, OSError, pl.exceptions.PolarsError):  # the last of a full disk
             return False
-        table.write_parquet(_packets_of(self.folder, index))
         return True
 
 
@@ -91,15 +91,21 @@ def testimonies(
     program: Tshark | None,
     processes: int,
     report: Callable[[int], Report],
+    failed: Callable[[int], None],
 ) -> list[Testimony]:
-    """Compare every capture with resets with those that were taken where its resets claim to come from."""
+    """Compare every capture with resets with those that were taken where its resets claim to come from.
+
+    What could not be compared is not among them; `failed` is told how many pairs that were.
+    """
     pairs = list(_pairs(sources, judged, case))
     keys = {pair: _key(judged[pair.capture], judged[pair.witness], pair) for pair in pairs}
     known = {pair: said for pair in pairs if (said := archive.find_pair(sources[pair.capture], keys[pair]))}
     for pair, said in _compared([pair for pair in pairs if pair not in known], sources, program, processes, report):
         archive.store_pair(sources[pair.capture], keys[pair], said)
         known[pair] = said
-    return [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs]
+    if len(known) < len(pairs):
+        failed(len(pairs) - len(known))
+    return [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs if pair in known]
 
 
 def _compared(
@@ -109,7 +115,7 @@ def _compared(
     processes: int,
     report: Callable[[int], Report],
 ) -> Iterator[tuple[Pair, Reconciled]]:
-    """What comes of each pair; one of which a capture cannot be read twice says nothing."""
+    """What comes of each pair, but for those of which a capture cannot be read a second time."""
     wanted = sorted({index for pair in pairs for index in (pair.capture, pair.witness)})
     tell = report(len(wanted) + len(pairs))
     with tempfile.TemporaryDirectory(prefix="rstorigin-") as name:
@@ -122,9 +128,9 @@ def _compared(
             tell(done)
         both = [pair for pair in pairs if {pair.capture, pair.witness} <= readable]
         for done, (place, said) in enumerate(over_processes(_Compare(folder), both, processes), len(wanted) + 1):
-            yield both[place], _NOTHING if isinstance(said, WorkerDiedError) else said
+            if not isinstance(said, WorkerDiedError):
+                yield both[place], said
             tell(done)
-        yield from ((pair, _NOTHING) for pair in pairs if pair not in both)
 
 
 def rejudged(judged: Sequence[Judged], heard: Sequence[Testimony], rulebook: Rulebook) -> list[Judged]:
@@ -148,27 +154,13 @@ def _weighed(reset: JudgedReset, evidence: set[str], rulebook: Rulebook) -> Judg
 
 def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[Pair]:
     """Each capture whose resets claim to come from elsewhere, with each that was taken there at that time."""
-    places = [_place(source, each, case) for source, each in zip(sources, judged, strict=True)]
-    for i, each in enumerate(judged):
-        claimed = {reset.row.src for reset in each.resets} - places[i][0]
-        for j, (local, complete) in enumerate(places):
-            asked = claimed & local
-            if i != j and asked and judged[j].readable and _at_once(each, judged[j]):
-                yield Pair(i, j, tuple(sorted(asked & complete)))
-
-
-def _place(source: Source, judged: Judged, case: CaseFile) -> tuple[set[str], set[str]]:
-    """The addresses at whose interface a capture was taken, and those of which it is known to be complete."""
-    point = case.point_of(source.name)
-    named = {str(host) for host in point.hosts} if point else set()
-    return named or set(judged.scene.local), named if point and point.complete else set()
-
-
-def _at_once(one: Judged, other: Judged) -> bool:
-    a, b = one.scene, other.scene
-    if a.first_us is None or a.last_us is None or b.first_us is None or b.last_us is None:
-        return True  # not known: to be found out
-    return a.first_us - _CLOCKS_US <= b.last_us and b.first_us - _CLOCKS_US <= a.last_us
+    places = [place_of(source, each.scene, case) for source, each in zip(sources, judged, strict=True)]
+    for i, (here, each) in enumerate(zip(places, judged, strict=True)):
+        claimed = {reset.row.src for reset in each.resets} - here.local
+        for j, there in enumerate(places):
+            asked = claimed & there.local
+            if i != j and asked and judged[j].readable and here.scene.near(there.scene, _CLOCKS_US) is not False:
+                yield Pair(i, j, tuple(sorted(asked & there.complete)))
 
 
 def _key(capture: Judged, witness: Judged, pair: Pair) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -148,6 +150,53 @@ def test_the_cache_does_not_lead_out_of_the_case(case: Path, tmp_path: Path) -> 
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.parametrize("link", ["results", "results/settings"])
+def test_folders_outside_are_never_cleared(case: Path, tmp_path: Path, link: str) -> None:
+    victim = tmp_path / "victim"
+    for number in range(7):
+        (victim / f"{number:032x}").mkdir(parents=True)
+    summary(case)
+    (results_folder,) = {path.parent for path in results(case)}
+    place = results_folder if "/" in link else results_folder.parent
+    shutil.rmtree(place)
+    place.symlink_to(victim)
+    result = run("summarize", case, "-j", "1")
+    assert "is a symbolic link" in result.stderr
+    assert len(list(victim.iterdir())) == 7
+
+
+def test_a_folder_that_is_not_ours_is_left_among_the_results(case: Path) -> None:
+    for number in range(7):
+        (case / ".rstorigin" / "results" / f"mine {number}").mkdir(parents=True)
+    summary(case)
+    assert len(list((case / ".rstorigin" / "results").iterdir())) == 8
+
+
+def test_files_outside_are_never_written_to(case: Path, tmp_path: Path) -> None:
+    summary(case)
+    (case / "more.pcap").write_bytes(tagged(FORGED))
+    files = [path for path in (case / ".rstorigin").rglob("*") if path.is_file()]
+    for number, path in enumerate(files):
+        outside = tmp_path / f"outside{number}"
+        outside.write_bytes(b"mine")
+        path.unlink()
+        path.symlink_to(outside)
+    summary(case)
+    assert {path.read_bytes() for path in tmp_path.glob("outside*")} == {b"mine"}
+
+
+def test_bits_that_flip_in_a_cache_cost_no_more_than_time(case: Path) -> None:
+    first, random = summary(case), Random(4)
+    for _ in range(25):
+        for path in (case / ".rstorigin").rglob("*.parquet"):
+            content = bytearray(path.read_bytes())
+            for _ in range(3):
+                content[random.randrange(len(content))] ^= 1 << random.randrange(8)
+            path.write_bytes(content)
+        assert run("summarize", case, "-j", "1", "--format", "json").exit_code == 0
+    assert summary(case, "--no-cache") == first
+
+
 def test_what_could_not_be_read_is_tried_again(case: Path) -> None:
     (case / "bad.pcap").write_bytes(b"\0no capture")
     for _ in range(2):
@@ -183,6 +232,6 @@ def test_two_runs_at_once_do_not_disturb_each_other(case: Path) -> None:
 
 def test_only_the_latest_settings_are_kept(case: Path) -> None:
     for number in range(7):
-        Cache.open(case, f"settings{number}")
+        Cache.open(case, f"{number:032x}")
     kept = sorted(path.name for path in (case / ".rstorigin" / "results").iterdir())
-    assert kept == ["settings3", "settings4", "settings5", "settings6"]
+    assert kept == [f"{number:032x}" for number in range(3, 7)]

@@ -68,6 +68,13 @@ def test_alone_the_capture_tells_nothing(tmp_path: Path) -> None:
     assert refused(folder)["verdict"] == "unclear"
 
 
+def test_a_copy_of_a_capture_shows_nothing_more(tmp_path: Path) -> None:
+    folder = case(tmp_path / "case", 1)
+    written(folder / "whole.pcap", at_client(Talk().packets((*OPEN, "< A")), DISTANCE))
+    (folder / "copy.pcap").write_bytes((folder / "whole.pcap").read_bytes())
+    assert refused(folder)["verdict"] == "unclear"
+
+
 def test_a_day_later_the_route_may_be_another(tmp_path: Path) -> None:
     assert refused(case(tmp_path / "case", 1, later_s=1.1 * DAY_S))["verdict"] == "unclear"
 
@@ -97,3 +104,11 @@ def test_a_rulebook_may_weigh_it_otherwise(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('[[rule]]\nid = "case_gap"\nenabled = false\n', encoding="utf-8")
     assert refused(case(tmp_path / "case", 1), "--rulebook", str(mine))["verdict"] == "unclear"
+
+
+def test_conditions_ask_for_other_captures_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[[rule]]\nid = "case_gap"\nwhen = "case_gap >= 1 and stage == \'post-syn\'"\n', encoding="utf-8")
+    result = run("rules", "check", mine)
+    assert result.exit_code != 0
+    assert "cannot be asked for together with stage" in result.stdout + result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -231,6 +232,27 @@ def test_summarize_weighs_what_witnesses_say(pair: Path) -> None:
     assert {(row["verdict"], row["suspicion"]) for row in left} == {("genuine", "0")}
     assert len(never_left) > 0 < len(left)
     assert rows() == together  # from the cache
+
+
+def test_a_witness_that_clears_takes_back_where_it_was_sent_from(pair: Path) -> None:
+    rows = csv.DictReader(io.StringIO(run("summarize", pair, "-j", "1", "--format", "csv").stdout))
+    for row in rows:
+        assert bool(row["where"]) == (row["origin"] == "middlebox"), row
+
+
+def test_what_could_not_be_compared_is_said_and_compared_the_next_time(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = counting_tshark(tmp_path / "bin")
+    monkeypatch.setenv(tshark.VARIABLE, str(counting))
+    run("summarize", pair, "-j", "1", "--no-reconcile")  # kept, so that only the comparison has to read
+    counting.write_text(counting.read_text().replace("exec", 'case "$*" in *-r*) exit 2 ;; esac\nexec'))
+    os.utime(counting, ns=(0, 0))
+    broken = run("summarize", pair, "-j", "1", "--format", "csv")
+    assert "2 pairs of captures could not be compared" in broken.stderr
+    assert "never_left" not in broken.stdout
+    counting_tshark(tmp_path / "bin")
+    assert "never_left" in run("summarize", pair, "-j", "1", "--format", "csv").stdout
 
 
 def test_however_many_witnesses_a_capture_is_read_once_for_all(

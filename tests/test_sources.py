@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commandline import FORGED, GENUINE
+from cases import small_case
+from commandline import FORGED, GENUINE, run
 
 from postproc.kinds import Kind
 from postproc.sources import find_sources
@@ -111,3 +112,24 @@ def test_an_unreadable_file_is_told(case: Path) -> None:
     found = find_sources([case])
     assert "Permission denied" in found.problems[0].reason
     assert [source.name for source in found.files] == ["b.pcap", "site/c.pcap"]
+
+
+def test_names_that_are_no_utf8_cost_no_other_capture(tmp_path: Path) -> None:
+    case = small_case(tmp_path / "case")
+    odd = case / os.fsdecode(b"d\xff")
+    odd.mkdir()
+    (odd / os.fsdecode(b"bad\xff\xfe.pcap")).write_bytes(FORGED.read_bytes())
+    for more in ((), (), ("--no-cache", "--out", tmp_path / "tables")):
+        result = run("summarize", case, "-j", "1", "--format", "csv", *more)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.count("d\\xff/bad\\xff\\xfe.pcap") == 3
+
+
+def test_our_own_tables_in_a_case_are_no_captures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = small_case(tmp_path / "case")
+    monkeypatch.chdir(case)
+    for _ in range(2):
+        result = run("summarize", ".", "-j", "1", "--out", "tables")
+        assert (result.exit_code, result.stderr) == (0, "")
+    (case / "tables" / "more.pcap").write_bytes(FORGED.read_bytes())
+    assert len(find_sources([case]).files) == 4

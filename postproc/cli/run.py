@@ -16,7 +16,7 @@ from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
 from postproc.cluster import connected
-from postproc.elsewhere import joined, left_alone
+from postproc.elsewhere import joined
 from postproc.errors import TsharkError, UsageError
 from postproc.parallel import cores
 from postproc.remote import find_remote, is_url
@@ -78,6 +78,7 @@ class Run:
 
     def judge(self, sources: Sequence[Source]) -> list[Judged]:
         """What comes of each source, in order; what witnesses said is in `heard` afterwards."""
+        _tell_empty_points(self.case, sources)
         archive = Archive()
         with connected(self.cluster) if self.cluster else nullcontext() as cluster:
             program = None if cluster else self._tshark(sources)
@@ -90,10 +91,10 @@ class Run:
             with progress("judging resets", len(sources)) as report:
                 judged = archive.judge(sources, job, runner, report)
         if self.witnesses and len(sources) > 1:
-            judged = joined(sources, judged, self.case, self.rules)
-            if private := left_alone(sources, judged, self.case):
+            judged, not_asked = joined(sources, judged, self.case, self.rules)
+            if not_asked:
                 tell(
-                    f"for {counted(private, 'reset')} without a baseline no other capture was asked, since private "
+                    f"for {counted(not_asked, 'reset')} without a baseline no other capture was asked, since private "
                     "addresses may mean other hosts there: list your networks in case.toml"
                 )
             self.heard.extend(self._testimonies(sources, judged, archive, program))
@@ -112,7 +113,9 @@ class Run:
             with suppress(TsharkError):
                 program = self._tshark(sources)
         with ExitStack() as bars:
-            return testimonies(sources, judged, self.case, archive, program, self.jobs or cores(), report)
+            return testimonies(
+                sources, judged, self.case, archive, program, self.jobs or cores(), report, _tell_not_compared
+            )
 
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
         """Looked for only where it is needed."""
@@ -120,3 +123,13 @@ class Run:
             return None
         case = next((source.case for source in sources if source.case), None)
         return remembered_tshark(case) if case and self.keep else tshark.find()
+
+
+def _tell_not_compared(pairs: int) -> None:
+    tell(f"{counted(pairs, 'pair')} of captures could not be compared: one of them could not be read a second time")
+
+
+def _tell_empty_points(case: CaseFile, sources: Sequence[Source]) -> None:
+    for point in case.point:
+        if not any(point.took(source.name) for source in sources):
+            tell(visible(f"case.toml: [[point]] {point.name}: no capture has such a name: {', '.join(point.captures)}"))

@@ -16,6 +16,7 @@ from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write
 from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import progress
 from postproc.cli.run import Run, case_of, find_all
+from postproc.errors import UsageError
 from postproc.remote import is_url
 from postproc.sources import Source
 from postproc.summary import Summary, summarise
@@ -74,6 +75,10 @@ def summarize(
     ] = False,
 ) -> None:
     """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
+    if flows is Flows.ALL and out is None:
+        raise UsageError("--flows is about a table of --out: name a folder for it")
+    if from_plugin and out is not None:
+        raise UsageError("--from-plugin fills no tables: leave it out, or --out")
     local = [Path(path) for path in paths if not is_url(path)]
     case = case_of(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
