@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+from flows_by_hand import CLIENT, SERVER, START, written
 from parity import captures as every_capture
-from parity import differences, export, listed, plugin_text, postproc_rows, run_plugin, system_wireshark
+from parity import compare, differences, export, listed, plugin_text, postproc_rows, run_plugin, system_wireshark
 from random_captures import NEVER, random_capture
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from heuristics.rulebook import load
 
@@ -73,3 +77,22 @@ def test_nothing_is_lost_in_random_captures(tmp_path: Path) -> None:
         capture.write_bytes(random_capture(Random(seed), 300, NEVER if seed % 2 else 3, NEVER))
         total += recalled(capture)
     assert total > 200
+
+
+def test_more_ports_and_macs_than_a_string_holds(tmp_path: Path) -> None:
+    def frame(number: int, flags: str, mac: int) -> Packet:
+        ends = {"src": SERVER, "dst": CLIENT} if flags != "S" else {"src": CLIENT, "dst": SERVER}
+        ports = {"sport": 1000 + number, "dport": 50000} if flags != "S" else {"sport": 50000, "dport": 1000 + number}
+        ether = Ether(src=f"02:00:00:00:01:{mac:02x}", dst="02:00:00:00:00:02")
+        return ether / IP(**ends, ttl=60) / TCP(**ports, flags=flags, seq=7, ack=8)
+
+    packets = [frame(number, flags, number) for number in range(150) for flags in ("S", "SA")]
+    packets += [frame(number, "R", mac) for number, mac in ((3, 3), (140, 140), (141, 200), (200, 140))]
+    for number, packet in enumerate(packets):
+        packet.time = START + number / 1000
+    capture = written(tmp_path / "a.pcap", packets)
+    assert compare(capture, system_wireshark(), load()) == []
+    rows = run_plugin(capture, system_wireshark(), load()).rows
+    resets = [rows[frame] for frame in range(301, 305)]
+    assert [row["observed.mac_new"] for row in resets] == ["no", "no", "yes", "no"]
+    assert [row["observed.port_accepts"] for row in resets] == ["yes", "yes", "yes", "no"]
