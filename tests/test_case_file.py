@@ -105,3 +105,13 @@ def test_a_case_file_is_for_one_case(tmp_path: Path) -> None:
     result = run("summarize", case, small_case(tmp_path / "two"))
     assert result.exit_code == 2
     assert "summarize it by itself" in result.stderr
+
+
+def test_a_point_that_no_capture_fits_is_said(tmp_path: Path) -> None:
+    case = small_case(tmp_path / "case")
+    point = '[[point]]\nname = "{}"\ncaptures = ["{}"]\n'
+    text = point.format("there", "forged.*") + point.format("nowhere", "forged.pcpa")
+    (case / "case.toml").write_text(text, encoding="utf-8")
+    told = run("summarize", case, "-j", "1").stderr
+    assert "nowhere: no capture has such a name: forged.pcpa" in told
+    assert told.count("no capture has such a name") == 1

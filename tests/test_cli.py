@@ -197,3 +197,11 @@ def test_plugin_generate_writes_the_plugin_and_says_so(tmp_path: Path) -> None:
 
 def test_rules_are_part_of_it() -> None:
     assert "hop_gap" in run("rules", "list").stdout
+
+
+@pytest.mark.parametrize("more", [("--flows", "all"), ("--from-plugin", "--out", "tables")])
+def test_options_that_would_give_nothing_are_refused(more: tuple[str, ...]) -> None:
+    result = run("summarize", GENUINE, *more)
+    assert result.exit_code == 2
+    assert "--out" in result.stderr
+    assert result.stdout == ""

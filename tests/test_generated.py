@@ -9,16 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from commandline import FORGED
 
 from generator.profile_files import generated_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.rulebook import load
+from wiresharks import available
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / PLUGIN_NAME
 RENDER = """
 from generator.profile_files import generated_profile
 from generator.render import render_plugin
 from heuristics.rulebook import load
+from wiresharks import available
 print(render_plugin(load()), generated_profile())
 """
 
@@ -62,3 +65,10 @@ def test_a_rule_may_be_called_like_a_word_of_lua(compiler: str, tmp_path: Path) 
     plugin = tmp_path / PLUGIN_NAME
     plugin.write_text(render_plugin(load(overlays=[overlay])), encoding="utf-8")
     subprocess.run([compiler, "-p", str(plugin)], check=True)
+
+
+def test_a_second_copy_of_the_plugin_withdraws() -> None:
+    wireshark = available()[0]
+    result = wireshark.run("tshark", "-2", "-r", FORGED, "-Y", "rstorigin.verdict", scripts=[PLUGIN, PLUGIN])
+    assert "another copy of this plugin is loaded already" in result.stderr
+    assert len(result.stdout.splitlines()) == 3
