@@ -539,7 +539,8 @@ do
     for _, info in ipairs { read.tcp() } do
       local bytes = info.source:raw(info.offset)
       local ends, at = floor((byte(bytes, 13) or 0) / 16) * 4, TCP_MIN_HEADER + 1
-      while at <= ends do
+      -- In a segment shorter than its header, Wireshark sees no options, whatever follows in the frame.
+      while at <= ends and (ends <= info.len or #bytes < ends) do
         local kind, length = byte(bytes, at, at + 1)
         if kind == OPTIONS_END or kind == FILLER then
           length = 1

@@ -96,3 +96,14 @@ def test_more_ports_and_macs_than_a_string_holds(tmp_path: Path) -> None:
     resets = [rows[frame] for frame in range(301, 305)]
     assert [row["observed.mac_new"] for row in resets] == ["no", "no", "yes", "no"]
     assert [row["observed.port_accepts"] for row in resets] == ["yes", "yes", "yes", "no"]
+
+
+def test_options_of_a_segment_shorter_than_its_header_are_none(tmp_path: Path) -> None:
+    def frame(flags: str, length: int | None, seq: int) -> Packet:
+        tcp = TCP(sport=80, dport=50000, flags=flags, seq=seq, ack=9, options=[("Timestamp", (seq, 5))])
+        return Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / IP(src=SERVER, dst=CLIENT, len=length) / tcp
+
+    packets = [frame("A", None, 1), frame("A", 38, 2), frame("SR", 38, 3), frame("R", None, 4)]
+    capture = written(tmp_path / "a.pcap", packets)
+    assert compare(capture, system_wireshark(), load()) == []
+    assert run_plugin(capture, system_wireshark(), load()).rows[4]["observed.ts_step"] == "3"
