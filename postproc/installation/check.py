@@ -16,7 +16,7 @@ from postproc.installation.install import profile_folder
 from postproc.tshark import Tshark
 
 _HEAD = 4096  # bytes of a Lua file in which a plugin says what it is
-_IS_PLUGIN = re.compile(rb'Proto\("rstorigin"')
+_IS_PLUGIN = re.compile(rb'Proto(\(|, )"rstorigin"')
 _RULEBOOK = re.compile(rb'^-- GENERATED from the rulebook ("[^\n]*") version (\d+)\.$', re.MULTILINE)
 _LUA_OFF = re.compile(r"^\s*(enable_lua\s*=\s*false|disable_lua\s*=\s*true)\b", re.MULTILINE)
 _FIELD = b"\trstorigin.verdict\t"
