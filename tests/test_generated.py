@@ -21,7 +21,6 @@ RENDER = """
 from generator.profile_files import generated_profile
 from generator.render import render_plugin
 from heuristics.rulebook import load
-from wiresharks import available
 print(render_plugin(load()), generated_profile())
 """
 
