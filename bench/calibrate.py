@@ -27,8 +27,7 @@ from tabulate import tabulate
 from bench.fit import CONFIDENCE, FALSE_ACCUSATION_COST, fit, most_weight, sample_weights
 from bench.labelled import Label, labelled_captures, read_packets_of
 from bench.real_resets import Observation, genuine_observations, readable
-from heuristics.expressions import walk
-from heuristics.expressions.tree import Known, Name
+from heuristics.expressions import named
 from heuristics.rulebook import Rule, Rulebook, load
 from postproc import tshark
 from postproc.analyse import observe_resets
@@ -174,7 +173,7 @@ def _lab_can_tell(rule: Rule, table: Sequence[Observation]) -> bool:
     Its hosts all run one system's stack, so they do not for habits of a stack; they need not where the table of public
     resets can check the rule.
     """
-    habit = any(isinstance(node, (Name, Known)) and node.name in HABITS for node in walk(rule.condition))
+    habit = not HABITS.isdisjoint(named(rule.condition))
     return not habit and not any(readable(rule, observation) for observation in table)
 
 

@@ -10,8 +10,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from heuristics.expressions import walk
-from heuristics.expressions.tree import Known, Name
+from heuristics.expressions import named, walk
+from heuristics.expressions.tree import Name
 from heuristics.fields import ACK, distance
 from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.rulebook import Rule, Thresholds
@@ -28,10 +28,8 @@ def genuine_observations(table: Path, thresholds: Thresholds) -> list[Observatio
 
 def readable(rule: Rule, observation: Mapping[str, Value]) -> bool:
     """Whether the table has all that the rule reads, and tells this reset's."""
-    asked = [node for node in walk(rule.condition) if isinstance(node, (Name, Known))]
-    return {node.name for node in asked} <= observation.keys() and all(
-        observation[node.name] is not None for node in asked if isinstance(node, Name)
-    )
+    told = (observation[node.name] is not None for node in walk(rule.condition) if isinstance(node, Name))
+    return named(rule.condition) <= observation.keys() and all(told)
 
 
 def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:

@@ -16,8 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from heuristics.errors import ExpressionError, Problem, RefusedSyntaxError, TemplateError, nearest
-from heuristics.expressions import parse, walk
-from heuristics.expressions.tree import Known, Name, Node
+from heuristics.expressions import Node, named, parse
 from heuristics.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.template import parse_template
 from heuristics.vocabulary import JUDGED, OBSERVABLES, OF_CASES, WITH_CASES, Type
@@ -52,7 +51,7 @@ def _printable(text: str) -> str:
 
 def _alone(condition: Node) -> None:
     """Raises RefusedSyntaxError where what other captures show is asked for with what is not known at the same time."""
-    names = {part.name for part in walk(condition) if isinstance(part, (Name, Known))}
+    names = named(condition)
     others = names - OF_CASES - WITH_CASES
     if names & OF_CASES and others:
         raise RefusedSyntaxError(

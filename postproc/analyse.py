@@ -15,7 +15,7 @@ from postproc.company import Company
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile, profile_hosts
 from postproc.observe import Observation, observe
-from postproc.packets import TCP, packets_of
+from postproc.packets import ENDS, TCP, both_ways, packets_of
 from postproc.resets import JudgedReset, ResetRow, judged_reset
 from postproc.signature import signature
 from postproc.state import Answers, Reset
@@ -64,12 +64,10 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
 
 def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Flows with a reset, whole; of the others what begins and ends them, where it times a host that sent resets."""
-    endpoints = ["src", "sport", "dst", "dport"]
-    reverse = resets.select(src="dst", sport="dport", dst="src", dport="sport")
-    flows = pl.concat([resets.select(endpoints), reverse]).unique()
-    in_flows = tcp.join(flows, on=endpoints, how="semi")
+    flows = both_ways(resets)
+    in_flows = tcp.join(flows, on=ENDS, how="semi")
     senders = resets["src"].unique().implode()
     edges = tcp.filter(
         (_FLAGS & (SYN | FIN) != 0) & (pl.col("src").is_in(senders) | pl.col("dst").is_in(senders))
-    ).join(flows, on=endpoints, how="anti")
+    ).join(flows, on=ENDS, how="anti")
     return in_flows, edges

@@ -6,12 +6,11 @@ import polars as pl
 
 from heuristics.expressions import MAX_OBSERVABLE
 from heuristics.fields import ACK, SYN
+from postproc.packets import ENDS, TURNED
 from postproc.state import Answers
 
 _FLAGS = pl.col("flags")
 _SYN, _ANSWER = _FLAGS & (SYN | ACK) == SYN, _FLAGS & (SYN | ACK) == SYN | ACK
-_CLIENT, _SERVER = ["src", "sport"], ["dst", "dport"]
-_ENDS = [*_CLIENT, *_SERVER]
 
 
 def odd_flows(edges: pl.DataFrame) -> pl.DataFrame:
@@ -19,10 +18,10 @@ def odd_flows(edges: pl.DataFrame) -> pl.DataFrame:
 
     `edges` are the SYNs and FINs of flows without a reset, rows of the packets table. A FIN matters only before a SYN.
     """
-    towards = edges.filter(_FLAGS & SYN != 0).select(*_ENDS, answer=_ANSWER)
-    back = towards.select(src="dst", sport="dport", dst="src", dport="sport", answer="answer")
-    several = pl.concat([towards, back]).group_by([*_ENDS, "answer"]).len().filter(pl.col("len") > 1)
-    return edges.join(several, on=_ENDS, how="semi", maintain_order="left")
+    towards = edges.filter(_FLAGS & SYN != 0).select(*ENDS, answer=_ANSWER)
+    back = towards.select(**TURNED, answer="answer")
+    several = pl.concat([towards, back]).group_by([*ENDS, "answer"]).len().filter(pl.col("len") > 1)
+    return edges.join(several, on=ENDS, how="semi", maintain_order="left")
 
 
 def note_answers(edges: pl.DataFrame, answers: dict[str, Answers]) -> None:
@@ -31,7 +30,7 @@ def note_answers(edges: pl.DataFrame, answers: dict[str, Answers]) -> None:
     As postproc.flows has it: a SYN-ACK that acknowledges the SYN before it gives a round trip.
     """
     given = edges.filter(_ANSWER)
-    asked = edges.filter(_SYN).select("frame", "time_us", "seq", src="dst", sport="dport", dst="src", dport="sport")
+    asked = edges.filter(_SYN).select("frame", "time_us", "seq", **TURNED)
     elapsed = pl.col("time_us") - pl.col("time_us_right")
     timed = (
         (pl.col("frame_right") < pl.col("frame"))
@@ -39,7 +38,7 @@ def note_answers(edges: pl.DataFrame, answers: dict[str, Answers]) -> None:
         & (elapsed >= 0)
     )
     hosts = (
-        given.join(asked, on=_ENDS, how="left")
+        given.join(asked, on=ENDS, how="left")
         .group_by("src")
         .agg(pl.col("sport").unique(), rtt_us=elapsed.clip(upper_bound=MAX_OBSERVABLE).filter(timed).bottom_k(2))
     )

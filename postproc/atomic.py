@@ -20,18 +20,18 @@ def whole_file(
 ) -> Iterator[IO[bytes]]:
     """A file to write to, which becomes `target` when the block ends well and vanishes when it does not.
 
-    Of a symbolic link, what it points to is replaced; the link itself unless `follow`. A device or pipe is written
-    directly. Raises OutputError when `target` is among `inputs`, or cannot be written:
-    then `hint` says what to do.
+    Of a symbolic link, what it points to is replaced, or with `follow=False` the link itself. A device or pipe is
+    written directly. Raises OutputError when `target` is among `inputs`, or cannot be written: then `hint` says what
+    to do.
     """
     spare(target, inputs)
     try:
         if follow:
             target = target.resolve()
-        if follow and target.exists() and not target.is_file() and not target.is_dir():
-            with target.open("wb") as file:
-                yield file
-            return
+            if target.exists() and not target.is_file() and not target.is_dir():
+                with target.open("wb") as file:
+                    yield file
+                return
         temporary = target.with_name(f".rstorigin-{secrets.token_hex(6)}.tmp")
         try:
             with temporary.open("xb") as file:

@@ -147,10 +147,7 @@ def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Versi
             major, minor, micro = map(int, remembered["version"])
             return major, minor, micro
     version = ask(program)
-    with (
-        suppress(OutputError),
-        whole_file(memory, follow=False) as file,
-    ):  # without a cache, it is asked again next time
+    with suppress(OutputError), whole_file(memory, follow=False) as file:  # else it is asked again next time
         file.write(json.dumps({"program": identity, "version": version}).encode())
     return version
 

@@ -11,12 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from heuristics.expressions import to_python, walk
-from heuristics.expressions.to_python import Test
-from heuristics.expressions.tree import Known, Name
+from heuristics.expressions import Test, named, to_python
 from heuristics.fields import distance
 from heuristics.rulebook import Rule, Rulebook
-from heuristics.vocabulary import OF_CASES, WITH_CASES
+from heuristics.vocabulary import OF_CASES
 from postproc.case_file import CaseFile
 from postproc.company import is_private
 from postproc.hosts import most_frequent, nearest, share
@@ -40,10 +38,11 @@ def joined(
     And for how many resets no other capture was asked, since nothing but a private address names the sender or the
     place.
     """
-    rules = [(rule, to_python(rule.condition)) for rule in rulebook.rules if _of_cases(rule)]
-    orphans = [[reset for reset in each.resets if reset.row.baseline_source == "none"] for each in judged]
-    if not (rules and any(orphans)):
+    orphans = [list(filter(_is_orphan, each.resets)) for each in judged]
+    asking = [rule for rule in rulebook.rules if not OF_CASES.isdisjoint(named(rule.condition))]
+    if not (asking and any(orphans)):
         return list(judged), 0
+    rules = [(rule, to_python(rule.condition)) for rule in asking]
     places = [_known(place_of(source, each.scene, case), case) for source, each in zip(sources, judged, strict=True)]
     wanted = {src for resets in orphans for reset in resets if _one_host(src := reset.row.src, case)}
     shown = _shown(places, wanted)
@@ -57,10 +56,9 @@ def joined(
     return results, not_asked
 
 
-def _of_cases(rule: Rule) -> bool:
-    """Whether it asks for what other captures show, and for nothing that is no longer at hand."""
-    names = {part.name for part in walk(rule.condition) if isinstance(part, (Name, Known))}
-    return bool(names & OF_CASES) and names <= OF_CASES | WITH_CASES
+def _is_orphan(reset: JudgedReset) -> bool:
+    """Whether its own capture has no baseline for it."""
+    return reset.row.baseline_source == "none"
 
 
 def _one_host(address: str, case: CaseFile) -> bool:
@@ -107,7 +105,7 @@ def _same(one: Place, other: Place) -> bool:
 
 def _weighed(judged: Judged, distances: Mapping[str, Counter[int]], rules: _Rules, rulebook: Rulebook) -> Judged:
     def weighed(reset: JudgedReset) -> JudgedReset:
-        counts = distances.get(reset.row.src) if reset.row.baseline_source == "none" else None
+        counts = distances.get(reset.row.src) if _is_orphan(reset) else None
         return _by_case(reset, counts, rules, rulebook) if counts else reset
 
     return replace(judged, resets=tuple(map(weighed, judged.resets)))

@@ -124,25 +124,25 @@ def _begins_again(packet: Packet, flow: Flow) -> bool:
 
 # What follows is asked of every packet. A number lies beyond another where `seq_diff` is positive; of the difference
 # modulo 2^32, which is quicker to come by, that is: it is between 0 and _HALF.
-_MODULO, _HALF = 0xFFFFFFFF, 0x80000000
+_MASK, _HALF = 0xFFFFFFFF, 0x80000000
 
 
 def _send(packet: Packet, side: Side, peer: Side) -> None:
     """Note what the packet adds to the sender's sequence space, and whether it moves the conversation on."""
     flags, seq, payload_len, next_seq = packet.flags, packet.seq, packet.payload_len, side.next_seq
     consumed = payload_len + (1 if flags & SYN else 0) + (1 if flags & FIN else 0)  # of the sequence space
-    end = (seq + consumed) & _MODULO
-    fresh = next_seq is None or (seq - next_seq) & _MODULO < _HALF
+    end = (seq + consumed) & _MASK
+    fresh = next_seq is None or (seq - next_seq) & _MASK < _HALF
     acknowledges = False
     if flags & ACK:
-        acknowledges = side.acked is None or 0 < (packet.ack - side.acked) & _MODULO < _HALF
+        acknowledges = side.acked is None or 0 < (packet.ack - side.acked) & _MASK < _HALF
         if fresh and (consumed or acknowledges):
             side.front_us, side.front_seq = packet.time_us, seq
     if consumed:
         _remember(packet, side, peer, end, fresh=fresh)
     if fresh and payload_len:
         side.data_packets += 1
-    if next_seq is None or 0 < (end - next_seq) & _MODULO < _HALF:
+    if next_seq is None or 0 < (end - next_seq) & _MASK < _HALF:
         side.next_seq = end
     if acknowledges:
         side.acked = packet.ack
@@ -155,7 +155,7 @@ def _remember(packet: Packet, side: Side, peer: Side, end: int, *, fresh: bool) 
     """
     seq, remembered, overlaps = packet.seq, side.sent, False
     for sent in remembered:
-        if 0 < (sent.end - seq) & _MODULO < _HALF and 0 < (end - sent.start) & _MODULO < _HALF:
+        if 0 < (sent.end - seq) & _MASK < _HALF and 0 < (end - sent.start) & _MASK < _HALF:
             sent.once, overlaps = False, True
     fills_hole = (
         not fresh
@@ -174,7 +174,7 @@ def _take_round_trips(packet: Packet, side: Side, peer: Side) -> None:
     """An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule)."""
     ack, waiting = packet.ack, []
     for sent in peer.sent:
-        if (ack - sent.end) & _MODULO >= _HALF:
+        if (ack - sent.end) & _MASK >= _HALF:
             waiting.append(sent)
         elif ack == sent.end and sent.once and packet.time_us >= sent.time_us:
             side.round_trips.add(elapsed_us(packet.time_us, sent.time_us), handshake=sent.start == peer.isn)

@@ -18,7 +18,7 @@ from postproc.flows import Tracker
 from postproc.hosts import HostProfile, nearest, profile_hosts, share
 from postproc.moment import stage_of
 from postproc.observe import Observation
-from postproc.packets import ICMP_ERROR, TCP, Packet, authentic
+from postproc.packets import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.resets import JudgedReset, Rejection, ResetRow
 from postproc.state import elapsed_us
@@ -118,10 +118,7 @@ def _stages(packets: pl.DataFrame, about: pl.DataFrame, rulebook: Rulebook) -> d
         return {}
     ends = about.select("frame", src="quoted_src", sport="quoted_sport", dst="quoted_dst", dport="quoted_dport")
     ends = ends.cast({"sport": pl.Int64, "dport": pl.Int64})
-    endpoints = ["src", "sport", "dst", "dport"]
-    reverse = ends.select(src="dst", sport="dport", dst="src", dport="sport")
-    flows = pl.concat([ends.select(endpoints), reverse]).unique()
-    tcp = packets.filter(pl.col("kind") == TCP).join(flows, on=endpoints, how="semi")
+    tcp = packets.filter(pl.col("kind") == TCP).join(both_ways(ends), on=ENDS, how="semi")
     segments = map(Packet._make, tcp.sort("frame").iter_rows())
     tracker, stages = Tracker(rulebook.thresholds), {}
     waiting = next(segments, None)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from heuristics.fields import ACK, FIN, RST, SYN
-from postproc.packets import ICMP_ERROR, TCP, empty_table
+from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, empty_table
 from postproc.quotes import TCP_QUOTED
 
 _FLAGS = pl.col("flags")
-_ENDPOINTS = ["src", "sport", "dst", "dport"]
 _IS_TCP = pl.col("kind") == TCP
 _HANDSHAKE_ANSWER = _IS_TCP & (_FLAGS & (SYN | ACK) == SYN | ACK)
 
@@ -54,7 +53,7 @@ class Matter:
         kept = pl.concat(
             [
                 whole.filter(notable()),
-                whole.filter(_IS_TCP).join(self.flows, on=_ENDPOINTS, how="semi", nulls_equal=False),
+                whole.filter(_IS_TCP).join(self.flows, on=ENDS, how="semi", nulls_equal=False),
                 whole.filter(self._edges()),
             ]
         ).unique("row", maintain_order=False)
@@ -105,15 +104,11 @@ def edge_flows(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """The flows, both ways, of which these packets tables have a SYN or a FIN."""
     edges = pl.concat(
         [
-            empty_table().select(_ENDPOINTS),
-            *(table.filter(_IS_TCP & (_FLAGS & (SYN | FIN) != 0)).select(_ENDPOINTS) for table in tables),
+            empty_table().select(ENDS),
+            *(table.filter(_IS_TCP & (_FLAGS & (SYN | FIN) != 0)).select(ENDS) for table in tables),
         ]
     )
-    return pl.concat([edges, _turned(edges)]).unique()
-
-
-def _turned(flows: pl.DataFrame) -> pl.DataFrame:
-    return flows.select(src="dst", sport="dport", dst="src", dport="sport")
+    return both_ways(edges)
 
 
 def what_matters(judged: pl.DataFrame) -> Matter:
@@ -126,10 +121,10 @@ def what_matters(judged: pl.DataFrame) -> Matter:
         dst="quoted_dst",
         dport=pl.col("quoted_dport").cast(pl.Int64),
     )
-    one_way = pl.concat([resets.select(_ENDPOINTS), of_quoted])
+    one_way = pl.concat([resets.select(ENDS), of_quoted])
     hosts = pl.concat([resets["src"], quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]])
     return Matter(
-        flows=pl.concat([one_way, _turned(one_way)]).unique(),
+        flows=both_ways(one_way),
         senders=resets["src"].unique(),
         hosts=hosts.unique(),
         errors=quoted.select("frame", src="quoted_dst", since="frame").sort("frame"),

@@ -61,6 +61,15 @@ class Packet(NamedTuple):
     error: dict[str, Any] | None = None
 
 
+ENDS = ["src", "sport", "dst", "dport"]  # of one direction of a flow
+TURNED = {"src": "dst", "sport": "dport", "dst": "src", "dport": "sport"}  # of the other: table.select(**TURNED)
+
+
+def both_ways(table: pl.DataFrame) -> pl.DataFrame:
+    """The ends of the flows of these rows, in both directions, each once."""
+    return pl.concat([table.select(ENDS), table.select(**TURNED)]).unique()
+
+
 _AT_ONCE = 32_768  # rows; lists of their values are quicker to make than tuples, and take more memory
 
 

@@ -80,12 +80,7 @@ class Seen:
         )
 
 
-def hosts_at_home(packets: pl.DataFrame) -> pl.DataFrame:
-    """Columns `src` and `at_home`: whether every authentic packet of that address shows an initial hop limit."""
-    at_home = pl.col("hop_limit").is_in(INITIAL_HOP_LIMITS).all()
-    return packets.filter(authentic()).group_by("src").agg(at_home=at_home)
-
-
 def local_hosts(packets: pl.DataFrame) -> set[str]:
     """Addresses whose every authentic packet shows an initial hop limit: captured at their own interface."""
-    return set(hosts_at_home(packets).filter("at_home")["src"])
+    at_home = pl.col("hop_limit").is_in(INITIAL_HOP_LIMITS).all()
+    return set(packets.filter(authentic()).group_by("src").agg(at_home=at_home).filter("at_home")["src"])

@@ -91,11 +91,10 @@ def testimonies(
     program: Tshark | None,
     processes: int,
     report: Callable[[int], Report],
-    failed: Callable[[int], None],
-) -> list[Testimony]:
+) -> tuple[list[Testimony], int]:
     """Compare every capture with resets with those that were taken where its resets claim to come from.
 
-    What could not be compared is not among them; `failed` is told how many pairs that were.
+    And how many pairs could not be compared.
     """
     pairs = list(_pairs(sources, judged, case))
     keys = {pair: _key(judged[pair.capture], judged[pair.witness], pair) for pair in pairs}
@@ -103,9 +102,8 @@ def testimonies(
     for pair, said in _compared([pair for pair in pairs if pair not in known], sources, program, processes, report):
         archive.store_pair(sources[pair.capture], keys[pair], said)
         known[pair] = said
-    if len(known) < len(pairs):
-        failed(len(pairs) - len(known))
-    return [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs if pair in known]
+    heard = [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs if pair in known]
+    return heard, len(pairs) - len(heard)
 
 
 def _compared(
@@ -148,8 +146,9 @@ def rejudged(judged: Sequence[Judged], heard: Sequence[Testimony], rulebook: Rul
 
 
 def _weighed(reset: JudgedReset, evidence: set[str], rulebook: Rulebook) -> JudgedReset:
-    rules = [rule for rule in map(rulebook.rule, evidence) if rule.enabled]
-    return reweighed(reset, rules, {}, rulebook) if len(evidence) == 1 else reset
+    if len(evidence) != 1:
+        return reset
+    return reweighed(reset, [rule for rule in map(rulebook.rule, evidence) if rule.enabled], {}, rulebook)
 
 
 def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[Pair]:

@@ -6,7 +6,7 @@ A condition is false wherever an observable that it names outside `known()` is m
 from heuristics.expressions.parser import MAX_EXACT, MAX_OBSERVABLE, parse
 from heuristics.expressions.to_lua import to_lua
 from heuristics.expressions.to_python import Test, Which, to_python, to_python_all
-from heuristics.expressions.tree import Node, required_names, walk
+from heuristics.expressions.tree import Node, named, required_names, walk
 
 __all__ = [
     "MAX_EXACT",
@@ -14,6 +14,7 @@ __all__ = [
     "Node",
     "Test",
     "Which",
+    "named",
     "parse",
     "required_names",
     "to_lua",

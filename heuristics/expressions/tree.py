@@ -143,6 +143,11 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
+def named(node: Node) -> frozenset[str]:
+    """Every observable that `node` asks for, also in `known()`."""
+    return frozenset(part.name for part in walk(node) if isinstance(part, (Name, Known)))
+
+
 def required_names(node: Node) -> tuple[str, ...]:
     """The observables that must be present for `node` to hold: those named outside `known()`, each once, in order.
 

@@ -97,7 +97,13 @@ class Run:
                     f"for {counted(not_asked, 'reset')} without a baseline no other capture was asked, since private "
                     "addresses may mean other hosts there: list your networks in case.toml"
                 )
-            self.heard.extend(self._testimonies(sources, judged, archive, program))
+            heard, not_compared = self._testimonies(sources, judged, archive, program)
+            if not_compared:
+                tell(
+                    f"{counted(not_compared, 'pair')} of captures could not be compared: one of them could not be read "
+                    "a second time"
+                )
+            self.heard.extend(heard)
             judged = rejudged(judged, self.heard, self.rules)
         for trouble in archive.troubles:
             tell(visible(f"results are not kept: {trouble}"))
@@ -105,7 +111,7 @@ class Run:
 
     def _testimonies(
         self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None
-    ) -> list[Testimony]:
+    ) -> tuple[list[Testimony], int]:
         def report(steps: int) -> Report:
             return bars.enter_context(progress("comparing captures", steps))
 
@@ -113,9 +119,7 @@ class Run:
             with suppress(TsharkError):
                 program = self._tshark(sources)
         with ExitStack() as bars:
-            return testimonies(
-                sources, judged, self.case, archive, program, self.jobs or cores(), report, _tell_not_compared
-            )
+            return testimonies(sources, judged, self.case, archive, program, self.jobs or cores(), report)
 
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
         """Looked for only where it is needed."""
@@ -123,10 +127,6 @@ class Run:
             return None
         case = next((source.case for source in sources if source.case), None)
         return remembered_tshark(case) if case and self.keep else tshark.find()
-
-
-def _tell_not_compared(pairs: int) -> None:
-    tell(f"{counted(pairs, 'pair')} of captures could not be compared: one of them could not be read a second time")
 
 
 def _tell_empty_points(case: CaseFile, sources: Sequence[Source]) -> None:
