@@ -168,6 +168,7 @@ _OPENING = _table(
 ) + _table(
     Type.INT,
     ("opening_label", "", "the flow label of the sender's own SYN or SYN-ACK (IPv6)"),
+    ("opening_window", "", "the window of the sender's own SYN or SYN-ACK"),
     ("peer_syn_tos", "", "TOS byte or traffic class of the peer's SYN"),
 )
 
@@ -196,6 +197,7 @@ _LIKENESS = _table(
     Type.INT,
     ("id_step", "", "IP ID minus the sender's last IP ID in this flow, modulo 65536"),
     ("own_id_step", "", "step between the sender's own last two IP IDs before the reset, modulo 65536"),
+    ("own_window", "", "window of the sender's last packet in this flow"),
     ("ts_step", "", "TCP timestamp minus the sender's last timestamp in this flow, signed; missing without timestamps"),
 )
 

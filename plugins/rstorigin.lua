@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 082eb68ad5eba895b485ba94a209f026dac84fe24b926f352dd094679f79c489
+-- rulebook hash: 5a78a88a41e1e75a78ce988f8e09547eb5d33fedae7390c353f68a468959f21d
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -200,6 +200,22 @@ local add_evidence = {
     "Abort without the sender's timestamps"),
   ["ts_missing_linux"] = ProtoField.bool("rstorigin.evidence.ts_missing_linux",
     "Not the abort of a Linux socket"),
+  ["abort_again_linux"] = ProtoField.bool("rstorigin.evidence.abort_again_linux",
+    "Second abort of one Linux socket"),
+  ["abort_window_linux"] = ProtoField.bool("rstorigin.evidence.abort_window_linux",
+    "A closed window that Linux does not close"),
+  ["abort_label_linux"] = ProtoField.bool("rstorigin.evidence.abort_label_linux",
+    "Abort without its socket's flow label"),
+  ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
+    "A window that Linux leaves 0"),
+  ["bare_id_linux"] = ProtoField.bool("rstorigin.evidence.bare_id_linux",
+    "An IP ID or fragmentable, where Linux is neither"),
+  ["bare_label_linux"] = ProtoField.bool("rstorigin.evidence.bare_label_linux",
+    "The socket's flow label in a reset without socket"),
+  ["bare_form_linux"] = ProtoField.bool("rstorigin.evidence.bare_form_linux",
+    "Reset as Linux answers without a socket (IPv4)"),
+  ["bare_form_linux_ipv6"] = ProtoField.bool("rstorigin.evidence.bare_form_linux_ipv6",
+    "Reset as Linux answers without a socket (IPv6)"),
   ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
     "Don't-fragment clear, unlike the sender's"),
   ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
@@ -1335,7 +1351,7 @@ do
   local SIDE = record_of("side", {
     "I3 packets data_packets",
     "B handshake_packets handshake_sent syn_tos",
-    "H resets last_id before_last_id last_window last_flags",
+    "H resets last_id before_last_id last_window last_flags opening_window",
     "I3 opening_label",
     "I4 next_seq acked front_seq isn last_tsval least_us second_us burst last_reset",
     "I5 pause_us",
@@ -1707,7 +1723,7 @@ local function handshake(packet, side, peer)
   if not side.handshake_shown then
     decode_habits()
     side.handshake_shown = {}
-    side.opening_df, side.opening_label = packet.df, packet.flow_label
+    side.opening_df, side.opening_label, side.opening_window = packet.df, packet.flow_label, packet.window
     side.opening_linux = linux_options()
     side.syn_tos = not packet.acknowledges and packet.tos or nil
   end
@@ -1910,7 +1926,7 @@ do
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
     "other id_mirrored window_mirrored reserved_mirrored ack_is_isn",
     "B hop_limit tos options_len",
-    "H flags window ip_id id_step own_id_step resets_before peer_resets_before",
+    "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
     "I4 seq ack tsval before burst run",
     "i4 seq_ahead ts_step ack_ahead",
@@ -2084,6 +2100,7 @@ do
       flags = packet.flags,
       acknowledges = packet.acknowledges,
       window = packet.window,
+      own_window = side.last_window,
       ip_id = packet.ip_id,
       payload_len = packet.payload_len,
       tsval = packet.tsval,
@@ -2537,6 +2554,7 @@ do
     o.reserved_mirrored = reset.reserved_mirrored
     o.id_step = reset.id_step
     o.own_id_step = reset.own_id_step
+    o.own_window = reset.own_window
     o.ts_step = reset.ts_step
     o.ack_ahead = reset.ack_ahead
     o.ack_is_isn = reset.ack_is_isn
@@ -2545,6 +2563,7 @@ do
     o.opening_df = reset.side.opening_df
     o.opening_label = reset.side.opening_label
     o.opening_linux = reset.side.opening_linux
+    o.opening_window = reset.side.opening_window
     o.peer_syn_tos = reset.peer.syn_tos
   end
 
@@ -3280,6 +3299,104 @@ local RULES = {
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
     end,
   },
+  { -- Second abort of one Linux socket
+    id = "abort_again_linux",
+    weight = 450,
+    holds = function(o)
+      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and o.established and o.resets_before >= 1
+        and o.opening_linux
+    end,
+    say = function()
+      return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
+        .. "once, and what comes later is answered without ACK"
+    end,
+  },
+  { -- A closed window that Linux does not close
+    id = "abort_window_linux",
+    weight = 450,
+    holds = function(o)
+      return o.own_window ~= nil and o.opening_linux ~= nil and o.has_ack and o.window == 0 and o.own_window >= 16
+        and o.established and o.resets_before == 0 and o.opening_linux
+    end,
+    say = function(o)
+      return "RST+ACK with window 0, while the abort of a Linux socket, which the sender's "
+        .. "handshake is that of, repeats its window (" .. text(o.own_window) .. ")"
+    end,
+  },
+  { -- Abort without its socket's flow label
+    id = "abort_label_linux",
+    weight = 300,
+    holds = function(o)
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.has_ack
+        and o.flow_label == 0 and o.opening_label ~= 0 and o.established and o.opening_linux
+    end,
+    say = function()
+      return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
+        .. "handshake is that of, has the socket's"
+    end,
+  },
+  { -- A window that Linux leaves 0
+    id = "bare_window_linux",
+    weight = 340,
+    holds = function(o)
+      return o.opening_linux ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
+    end,
+    say = function(o)
+      return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
+        .. "and this one has " .. text(o.window)
+    end,
+  },
+  { -- An IP ID or fragmentable, where Linux is neither
+    id = "bare_id_linux",
+    weight = 300,
+    holds = function(o)
+      return o.ip_id ~= nil and o.df ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
+        and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_linux and o.opening_window >= 60000
+    end,
+    say = function()
+      return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
+        .. "have IP ID 0 and don't-fragment set"
+    end,
+  },
+  { -- The socket's flow label in a reset without socket
+    id = "bare_label_linux",
+    weight = 340,
+    holds = function(o)
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
+        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.established
+        and not o.fin_before and o.resets_before == 0
+    end,
+    say = function(o)
+      return "flow label " .. text(o.flow_label)
+        .. " is that of the sender's socket, while Linux answers on an open connection only "
+        .. "where it has no socket, with another"
+    end,
+  },
+  { -- Reset as Linux answers without a socket (IPv4)
+    id = "bare_form_linux",
+    weight = -40,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack
+        and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+    end,
+    say = function()
+      return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake is "
+        .. "that of, answers without a socket"
+    end,
+  },
+  { -- Reset as Linux answers without a socket (IPv6)
+    id = "bare_form_linux_ipv6",
+    weight = -60,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and not o.has_ack and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.flow_label ~= 0
+        and o.flow_label ~= o.opening_label
+    end,
+    say = function(o)
+      return "window 0 and flow label " .. text(o.flow_label)
+        .. ", which Linux computes anew where it answers without a socket, and firewalls leave 0"
+    end,
+  },
   { -- Don't-fragment clear, unlike the sender's
     id = "df_clear",
     weight = 120,
@@ -3361,7 +3478,7 @@ local RULES = {
   },
   { -- IP ID is the sender's next
     id = "id_run",
-    weight = -150,
+    weight = -90,
     holds = function(o)
       return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
         and o.has_ack and not o.ts_missing
@@ -5033,7 +5150,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(75 rules, hash 082eb68ad5eb)"
+    .. "(83 rules, hash 5a78a88a41e1)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -50,6 +50,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         reserved_mirrored=_reserved_mirrored(packet, peer),
         id_step=id_step,
         own_id_step=_own_id_step(side),
+        own_window=side.last.window if side.last else None,
         ts_step=_ts_step(packet, side),
         ts_expected=side.established and side.last is not None and side.last.tsval is not None,
         ack_ahead=_ack_ahead(packet, peer),

@@ -133,6 +133,7 @@ def _moment(reset: Reset) -> Observation:
         "reserved_mirrored": reset.reserved_mirrored,
         "id_step": reset.id_step,
         "own_id_step": reset.own_id_step,
+        "own_window": reset.own_window,
         "ts_step": reset.ts_step,
         "ts_missing": reset.packet.tsval is None and reset.ts_expected,
         "ack_ahead": reset.ack_ahead,
@@ -150,6 +151,7 @@ def _openings(reset: Reset) -> Observation:
         "opening_df": own.df if own else None,
         "opening_linux": own.linux_options if own else None,
         "opening_label": own.flow_label if own else None,
+        "opening_window": own.window if own else None,
         "peer_syn_tos": peer.tos if peer and not peer.flags & ACK else None,
     }
 

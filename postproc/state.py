@@ -98,6 +98,7 @@ class Reset:
     reserved_mirrored: bool | None
     id_step: int | None
     own_id_step: int | None
+    own_window: int | None
     ts_step: int | None
     ts_expected: bool
     ack_ahead: int | None
