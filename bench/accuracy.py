@@ -53,14 +53,33 @@ class Expectation:
         return self.verdict in self.accept
 
 
-def labelled_cases(folder: Path, rulebook: Rulebook, program: Tshark) -> list[Case]:
-    """Every labelled reset of the captures in `folder`, judged."""
-    return [case for capture in labelled_captures(folder, program) for case in _cases(capture, rulebook)]
+def labelled_cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
+    """Every labelled reset of a capture, judged."""
+    labels = [label for label in capture.labels if label.kind == "rst"]
+    if not labels:
+        return []
+    rows = {row.frame: row for row in judge_packets(capture.name, capture.packets, rulebook)}
+    naive = _naively_accused(capture.packets)
+    cases = []
+    for label in labels:
+        row = rows.get(label.frame)
+        verdict, reason = (row.verdict, row.reason) if row else ("not seen", "")
+        cases.append(Case(label, verdict, reason, label.frame in naive))
+    return cases
 
 
-def labelled_icmp(folder: Path, rulebook: Rulebook, program: Tshark) -> list[IcmpCase]:
-    """Every labelled ICMP error of the captures in `folder`, judged."""
-    return [case for capture in labelled_captures(folder, program) for case in _icmp_cases(capture, rulebook)]
+def labelled_icmp(capture: Labelled, rulebook: Rulebook) -> list[IcmpCase]:
+    """Every labelled ICMP error of a capture, judged."""
+    labels = [label for label in capture.labels if label.kind == "icmp_error"]
+    if not labels:
+        return []
+    rows = {error.row.frame: error.row for error in judged_errors(capture.name, capture.packets, rulebook)}
+    cases = []
+    for label in labels:
+        row = rows.get(label.frame)
+        origin, verdict = (row.origin, row.verdict) if row else ("not seen", "not seen")
+        cases.append(IcmpCase(label, origin, verdict))
+    return cases
 
 
 def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Expectation]:
@@ -77,33 +96,6 @@ def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Ex
             for frame in row["frames"].split()
         ]
     return met
-
-
-def _cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
-    labels = [label for label in capture.labels if label.kind == "rst"]
-    if not labels:
-        return []
-    rows = {row.frame: row for row in judge_packets(capture.name, capture.packets, rulebook)}
-    naive = _naively_accused(capture.packets)
-    cases = []
-    for label in labels:
-        row = rows.get(label.frame)
-        verdict, reason = (row.verdict, row.reason) if row else ("not seen", "")
-        cases.append(Case(label, verdict, reason, label.frame in naive))
-    return cases
-
-
-def _icmp_cases(capture: Labelled, rulebook: Rulebook) -> list[IcmpCase]:
-    labels = [label for label in capture.labels if label.kind == "icmp_error"]
-    if not labels:
-        return []
-    rows = {error.row.frame: error.row for error in judged_errors(capture.name, capture.packets, rulebook)}
-    cases = []
-    for label in labels:
-        row = rows.get(label.frame)
-        origin, verdict = (row.origin, row.verdict) if row else ("not seen", "not seen")
-        cases.append(IcmpCase(label, origin, verdict))
-    return cases
 
 
 def _naively_accused(packets: pl.DataFrame) -> set[int]:
@@ -208,8 +200,8 @@ def main() -> None:
     cases, icmp = [], []
     for folder in arguments.folders:
         for capture in labelled_captures(folder, program):
-            cases += _cases(capture, rulebook)
-            icmp += _icmp_cases(capture, rulebook)
+            cases += labelled_cases(capture, rulebook)
+            icmp += labelled_icmp(capture, rulebook)
     if cases:
         _print_groups(cases)
         _print_classes(cases)
