@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import pairwise
@@ -215,9 +215,19 @@ def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
     A new id must be complete; new rules come last, new reasons first (the last one usually holds always).
     Raises RulebookError with every problem of every file.
     """
+    return _laid([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
+
+
+@cache
+def _default() -> Rulebook:
+    """The one that comes with the package: it does not change while we run, and reading it takes a while."""
+    return _laid([_base(None)])
+
+
+def _laid(layers: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
     merged = _Merged()
     problems: list[Problem] = []
-    for name, source in [_base(path), *((str(overlay), overlay) for overlay in overlays)]:
+    for name, source in layers:
         content, found = _read(name, source)
         problems += found
         merged.lay(name, content)
