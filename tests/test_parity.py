@@ -7,11 +7,14 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import frames
+import polars as pl
 import pytest
 from parity import (
     CAPTURES,
@@ -23,7 +26,9 @@ from parity import (
     captures,
     compare,
     differences,
+    export,
     listed,
+    postproc_rows,
     run_plugin,
     system_wireshark,
 )
@@ -77,18 +82,29 @@ when = "window == 0 and has_ack"
 say = "window {window}, IP ID {ip_id}, flow label {flow_label}: 100 % of it"
 """
 
-# Settings that Wireshark users change. None may change a verdict, since only header fields are read.
-SETTINGS = {
-    "absolute_sequence_numbers": ("-o", "tcp.relative_sequence_numbers:FALSE"),
-    "no_sequence_analysis": ("-o", "tcp.analyze_sequence_numbers:FALSE"),
-    "no_stream_reassembly": ("-o", "tcp.desegment_tcp_streams:FALSE"),
-    "no_ip_reassembly": ("-o", "ip.defragment:FALSE"),
-    "old_type_of_service": ("-o", "ip.decode_tos_as_diffserv:FALSE"),
-    "no_conversation_timestamps": ("-o", "tcp.calculate_timestamps:FALSE"),
-    "checked_checksums": ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"),
-    "subdissector_first": ("-o", "tcp.try_heuristic_first:TRUE"),
-    "seconds_since_start": ("-t", "r"),
-}
+# Settings that Wireshark users change. None may change a verdict, since only header fields are read. Those of one set
+# leave one another's effect alone: without sequence analysis there are no relative numbers to switch off.
+SETTINGS = (
+    (
+        *("-o", "tcp.relative_sequence_numbers:FALSE"),
+        *("-o", "tcp.desegment_tcp_streams:FALSE"),
+        *("-o", "ip.defragment:FALSE"),
+        *("-o", "ip.decode_tos_as_diffserv:FALSE"),
+        *("-o", "tcp.calculate_timestamps:FALSE"),
+        *("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"),
+        *("-o", "tcp.try_heuristic_first:TRUE"),
+        *("-t", "r"),
+        # this preference went with Wireshark 4.2
+        *(("-o", "frame.generate_epoch_time:FALSE") if system_wireshark().version < (4, 2) else ()),
+    ),
+    ("-o", "tcp.analyze_sequence_numbers:FALSE"),
+)
+
+
+def each(paths: list[Path]) -> pytest.MarkDecorator:
+    """Parametrises a test with each capture; one process makes a capture's runs, for all such tests."""
+    marked = [pytest.param(path, marks=pytest.mark.xdist_group(path.name), id=path.name) for path in paths]
+    return pytest.mark.parametrize("capture", marked, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +115,25 @@ def overlaid(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
     return load(overlays=[overlay])
 
 
+@pytest.fixture(scope="module")
+def samename(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hosts file that gives several addresses one name, as DNS may too: they stay several hosts."""
+    hosts = tmp_path_factory.mktemp("names") / "hosts"
+    addresses = ("192.0.2.2", "203.0.113.2", "2001:db8:1::2", "2001:db8:5::2")
+    hosts.write_text("".join(f"{address} samename\n" for address in addresses), encoding="utf-8")
+    return hosts
+
+
 @cache
 def usual_run(capture: Path) -> Run:
     """The plugin over the whole file with the default rulebook and settings."""
     return run_plugin(capture, system_wireshark(), load())
+
+
+@cache
+def exported(capture: Path) -> pl.DataFrame:
+    """What postproc has from tshark."""
+    return export(capture, system_wireshark())
 
 
 def several(count: int) -> list[Path]:
@@ -111,9 +142,10 @@ def several(count: int) -> list[Path]:
     return every[:: max(1, len(every) // count)][:count]
 
 
+@pytest.mark.xdist_group("Teredo.pcap")
 def test_there_are_captures_with_resets() -> None:
     assert len(captures()) >= 40
-    run = run_plugin(CAPTURES / "real" / "Teredo.pcap", system_wireshark(), load())
+    run = usual_run(CAPTURES / "real" / "Teredo.pcap")
     assert sum("verdict" in row for row in run.rows.values()) >= 5
     assert sum("flow_verdict" in row for row in run.rows.values()) > sum("verdict" in row for row in run.rows.values())
 
@@ -123,40 +155,62 @@ def test_every_field_of_the_plugin_is_compared() -> None:
     assert set(declared) - PLUGIN_ONLY == {*HOP_FIELDS, *RESET_FIELDS}
 
 
-@pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
-def test_engines_agree(capture: Path, overlaid: Rulebook) -> None:
-    for rulebook in (load(), overlaid):
-        found = compare(capture, system_wireshark(), rulebook)
-        assert not found, listed(found)
+@each(captures())
+def test_engines_agree(capture: Path) -> None:
+    agrees(capture, usual_run(capture), load())
+
+
+@each(captures())
+def test_engines_agree_whatever_the_users_rules_settings_and_names(
+    capture: Path, overlaid: Rulebook, samename: Path
+) -> None:
+    settings = SETTINGS[captures().index(capture) // 2 % 2]  # each set for clients and for servers
+    options = (*WHOLE_FILE, *settings, "-N", "n", "-H", samename)
+    agrees(capture, run_plugin(capture, system_wireshark(), overlaid, options), overlaid)
+
+
+def agrees(capture: Path, run: Run, rulebook: Rulebook) -> None:
+    """Asserts that `run`, of the plugin, was clean and that postproc says the same."""
+    assert (run.errors, run.stderr) == ((), "")
+    found = differences(capture.name, run.rows, postproc_rows(exported(capture), rulebook))
+    assert not found, listed(found)
 
 
 def test_the_overlay_has_an_effect(overlaid: Rulebook) -> None:
-    rules = {"far_answer", "unmeasured"}
-    fired, reasons = set(), set()
-    for capture in several(15):
-        run = run_plugin(capture, system_wireshark(), overlaid)
-        fired |= {rule for row in run.rows.values() for rule in row.get("evidence", "").split(",")}
-        reasons |= {row["reason"] for row in run.rows.values() if "100 % of it" in row.get("reason", "")}
-    assert rules <= fired
-    assert "after_fin" not in fired
-    assert reasons
+    lab = CAPTURES / "lab"
+    raws = [exported(lab / name) for name in ("06_benign.client.pcap", "08_far_firewall.client.pcap")]
+    usual, other = ([row for raw in raws for row in postproc_rows(raw, rules).values()] for rules in (load(), overlaid))
+    assert {"far_answer", "unmeasured"} <= fired(other)
+    assert "after_fin" in fired(usual) - fired(other)
+    assert [row for row in other if "100 % of it" in row.get("reason", "")]
 
 
-def judged_by_hand() -> list[tuple[str, list[int], set[str]]]:
+def fired(rows: Iterable[dict[str, str]]) -> set[str]:
+    """Every rule that fired."""
+    return {rule for row in rows for rule in row.get("evidence", "").split(",")}
+
+
+def judged_by_hand() -> list[Any]:
     with EXPECTED.open(encoding="utf-8", newline="") as file:
         return [
-            (row["capture"], [int(frame) for frame in row["frames"].split()], set(row["accept"].split("|")))
+            pytest.param(
+                CAPTURES / "real" / row["capture"],
+                [int(frame) for frame in row["frames"].split()],
+                set(row["accept"].split("|")),
+                marks=pytest.mark.xdist_group(row["capture"]),
+                id=f"{row['capture']}-{row['frames'].partition(' ')[0]}",
+            )
             for row in csv.DictReader(file)
         ]
 
 
-@pytest.mark.parametrize(("name", "frames", "accepted"), judged_by_hand())
-def test_the_plugin_gives_a_verdict_that_a_person_accepts(name: str, frames: list[int], accepted: set[str]) -> None:
-    run = usual_run(CAPTURES / "real" / name)
+@pytest.mark.parametrize(("capture", "frames", "accepted"), judged_by_hand(), scope="module")
+def test_the_plugin_gives_a_verdict_that_a_person_accepts(capture: Path, frames: list[int], accepted: set[str]) -> None:
+    run = usual_run(capture)
     assert {run.rows[frame]["verdict"] for frame in frames} <= accepted
 
 
-@pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
+@each(captures())
 def test_one_pass_is_provisional_and_clean(capture: Path) -> None:
     provisional = run_plugin(capture, system_wireshark(), load(), ("-Y", f"rstorigin || {LUA_ERROR}"))
     whole = usual_run(capture)
@@ -168,7 +222,7 @@ def test_one_pass_is_provisional_and_clean(capture: Path) -> None:
             assert row.get(field) == whole.rows[frame].get(field), (capture.name, frame, field)
 
 
-@pytest.mark.parametrize("capture", several(8), ids=lambda capture: capture.name)
+@each(several(8))
 def test_two_passes_without_a_filter_warn_once(capture: Path) -> None:
     one_pass = run_plugin(capture, system_wireshark(), load(), ())
     two_passes = run_plugin(capture, system_wireshark(), load(), ("-2",))
@@ -177,37 +231,6 @@ def test_two_passes_without_a_filter_warn_once(capture: Path) -> None:
     assert len(two_passes.stderr.splitlines()) == 1
     found = differences(capture.name, two_passes.rows, one_pass.rows)
     assert not found, listed(found)
-
-
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
-def test_settings_do_not_matter(setting: tuple[str, ...]) -> None:
-    for capture in several(10):
-        other = run_plugin(capture, system_wireshark(), load(), (*WHOLE_FILE, *setting))
-        assert (other.errors, other.stderr) == ((), "")
-        found = differences(capture.name, other.rows, usual_run(capture).rows)
-        assert not found, listed(found)
-
-
-@pytest.mark.skipif(system_wireshark().version >= (4, 2), reason="this preference went with Wireshark 4.2")
-def test_the_epoch_time_preference_does_not_matter() -> None:
-    for capture in several(5):
-        options = (*WHOLE_FILE, "-o", "frame.generate_epoch_time:FALSE")
-        found = differences(
-            capture.name, run_plugin(capture, system_wireshark(), load(), options).rows, usual_run(capture).rows
-        )
-        assert not found, listed(found)
-
-
-def test_names_do_not_matter(tmp_path: Path) -> None:
-    """Two addresses of one name, as a hosts file or DNS may give them, stay two hosts."""
-    hosts = tmp_path / "hosts"
-    addresses = ("192.0.2.2", "203.0.113.2", "2001:db8:1::2", "2001:db8:5::2")
-    hosts.write_text("".join(f"{address} samename\n" for address in addresses), encoding="utf-8")
-    for capture in several(10):
-        named = run_plugin(capture, system_wireshark(), load(), (*WHOLE_FILE, "-N", "n", "-H", hosts))
-        assert (named.errors, named.stderr) == ((), "")
-        found = differences(capture.name, named.rows, usual_run(capture).rows)
-        assert not found, listed(found)
 
 
 def test_the_locale_does_not_matter(tmp_path: Path) -> None:
