@@ -10,22 +10,52 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
 from cases import PROGRAM, environment, small_case
 from commandline import FORGED, run
+from distributed import Client
+
+pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all
 
 WAIT_S = 60
+NUMBERS = count()
 
 
 @dataclass
 class Cluster:
-    """A scheduler's address, and its two workers."""
+    """A scheduler's address, and its two workers by name. They note in `reads` whom tshark worked for."""
 
     address: str
-    workers: list[subprocess.Popen[bytes]]
+    reads: Path
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' processes."""
+        return [worker.pid for worker in self.workers.values()]
+
+    def complete(self) -> None:
+        """Two workers are there, in the place of any that was killed too."""
+        self.workers = {name: worker for name, worker in self.workers.items() if worker.poll() is None}
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+        while len(self.workers) < 2:
+            name = f"worker-{next(NUMBERS)}"
+            tshark = str(self.reads.with_name("tshark"))
+            self.workers[name] = start(self.reads.parent, "worker", *options, "--name", name, tshark=tshark)
+        with Client(self.address, timeout=WAIT_S) as client:
+            deadline = time.monotonic() + WAIT_S
+            while names_of(client) != self.workers.keys():
+                assert time.monotonic() < deadline, "the workers do not come"
+                time.sleep(0.1)
+
+
+def names_of(client: Client) -> set[str]:
+    """The workers that the scheduler knows."""
+    return {worker["name"] for worker in client.scheduler_info()["workers"].values()}
 
 
 def start(folder: Path, *arguments: str, tshark: str = "tshark") -> subprocess.Popen[bytes]:
@@ -35,43 +65,62 @@ def start(folder: Path, *arguments: str, tshark: str = "tshark") -> subprocess.P
     return subprocess.Popen(command, cwd=folder, env=environment(RSTORIGIN_TSHARK=tshark), **quiet)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Its workers use a tshark that notes whom it worked for, and takes its time."""
-    script = tmp_path / "tshark"
-    text = f'#!/bin/sh\ncase "$*" in *-r*) echo $PPID >> "{tmp_path}/reads"; sleep 0.5 ;; esac\nexec tshark "$@"\n'
+    folder = tmp_path_factory.mktemp("cluster")
+    script = folder / "tshark"
+    text = f'#!/bin/sh\ncase "$*" in *-r*) echo $PPID >> "{folder}/reads"; sleep 0.5 ;; esac\nexec tshark "$@"\n'
     script.write_text(text, encoding="utf-8")
     script.chmod(0o755)
-    scheduler = start(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    workers = [start(tmp_path, "worker", *options, tshark=str(script)) for _ in range(2)]
+    scheduler = start(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    cluster = Cluster("", folder / "reads")
     try:
         deadline = time.monotonic() + WAIT_S
-        while not (tmp_path / "scheduler.json").exists() and time.monotonic() < deadline:
+        while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
-        address = json.loads((tmp_path / "scheduler.json").read_text(encoding="utf-8"))["address"]
-        both_there(address)
-        yield Cluster(address, workers)
+        cluster.address = json.loads((folder / "scheduler.json").read_text(encoding="utf-8"))["address"]
+        yield cluster
     finally:
-        for process in (*workers, scheduler):
+        for process in (*cluster.workers.values(), scheduler):
             process.kill()
             process.wait()
 
 
-def both_there(address: str) -> None:
-    from distributed import Client
+@pytest.fixture
+def cluster(running: Cluster) -> Cluster:
+    """The cluster, which has done nothing yet that a test would see."""
+    running.complete()
+    running.reads.unlink(missing_ok=True)
+    return running
 
-    with Client(address, timeout=WAIT_S) as client:
-        client.wait_for_workers(2, timeout=WAIT_S)
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Captures for every test: eight that can be read and one that cannot."""
+    folder = small_case(tmp_path_factory.mktemp("captures") / "case")
+    for number in range(5):
+        shutil.copy(FORGED, folder / f"{number}.pcap")
+    (folder / "bad.pcap").write_bytes(b"\0no capture")
+    return folder
 
 
 @pytest.fixture
-def case(tmp_path: Path) -> Path:
-    case = small_case(tmp_path / "case")
-    for number in range(5):
-        shutil.copy(FORGED, case / f"{number}.pcap")
-    (case / "bad.pcap").write_bytes(b"\0no capture")
-    return case
+def case(captures: Path, tmp_path: Path) -> Path:
+    """A case of a test's own, with nothing kept yet."""
+    return shutil.copytree(captures, tmp_path / "case")
+
+
+@pytest.fixture(scope="module")
+def told(captures: Path) -> str:
+    """What one process says of them."""
+    return rows(captures, "--no-cache", "-j", "1")
+
+
+@pytest.fixture
+def alone(told: str, captures: Path, case: Path) -> str:
+    """What one process says of the case."""
+    return told.replace(str(captures), str(case))
 
 
 def rows(case: Path | str, *more: str) -> str:
@@ -81,51 +130,49 @@ def rows(case: Path | str, *more: str) -> str:
     return result.stdout
 
 
-def workers_of(folder: Path) -> set[int]:
-    return {int(line) for line in (folder / "reads").read_text(encoding="utf-8").split()}
+def worked(cluster: Cluster) -> list[int]:
+    """Whom tshark worked for, a process for each capture."""
+    return [int(line) for line in cluster.reads.read_text(encoding="utf-8").split()] if cluster.reads.exists() else []
 
 
-def test_two_workers_say_what_one_process_says(cluster: Cluster, case: Path, tmp_path: Path) -> None:
-    alone = rows(case, "--no-cache", "-j", "1")
+def test_two_workers_say_what_one_process_says(cluster: Cluster, case: Path, alone: str) -> None:
     assert rows(case, "--cluster", cluster.address) == alone
-    assert workers_of(tmp_path) == {worker.pid for worker in cluster.workers}
+    assert set(worked(cluster)) == set(cluster.pids)
     assert len(list((case / ".rstorigin" / "results").rglob("[0-9a-f]*.parquet"))) == 8
-    cluster.workers[0].kill()
-    (tmp_path / "reads").unlink()
+    next(iter(cluster.workers.values())).kill()
+    cluster.reads.unlink()
     assert rows(case, "--cluster", cluster.address) == alone  # all is kept but the capture that could not be read
-    assert len((tmp_path / "reads").read_text(encoding="utf-8").split()) <= 1
+    assert len(worked(cluster)) <= 1
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(cluster: Cluster, case: Path, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_costs_nothing_but_time(cluster: Cluster, case: Path, alone: str) -> None:
     command = [*PROGRAM, "summarize", str(case), "--format", "json", "--no-reconcile", "--cluster", cluster.address]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline and running.poll() is None:
-        if (tmp_path / "reads").exists() and len(workers_of(tmp_path)) == 2:
-            break
+    while time.monotonic() < deadline and running.poll() is None and len(set(worked(cluster))) < 2:
         time.sleep(0.02)
-    os.kill(cluster.workers[1].pid, signal.SIGKILL)
+    os.kill(cluster.pids[1], signal.SIGKILL)
     assert running.poll() is None, "it was to be killed in the middle"
     out, err = running.communicate(timeout=2 * WAIT_S)
     assert running.returncode == 1
     assert "Traceback" not in err
-    assert out == rows(case, "--no-cache", "-j", "1")
+    assert out == alone
 
 
-def test_captures_may_be_named_by_url(cluster: Cluster, case: Path) -> None:
+def test_captures_may_be_named_by_url(cluster: Cluster, case: Path, alone: str) -> None:
     by_url = json.loads(rows(f"file://{case}", "--cluster", cluster.address))
-    assert by_url["resets"] == json.loads(rows(case, "--no-cache", "-j", "1"))["resets"]
+    assert by_url["resets"] == json.loads(alone)["resets"]
     assert [problem["file"] for problem in by_url["problems"]] == [f"file://{case}/bad.pcap"]
 
 
-def test_without_a_cluster_urls_are_read_here(case: Path) -> None:
-    assert json.loads(rows(f"file://{case}", "-j", "1"))["totals"] == json.loads(rows(case, "-j", "1"))["totals"]
+def test_without_a_cluster_urls_are_read_here(case: Path, alone: str) -> None:
+    assert json.loads(rows(f"file://{case}", "-j", "1"))["totals"] == json.loads(alone)["totals"]
     one = run("summarize", f"file://{case}/forged.pcap", "--format", "csv")
     assert f"file://{case}/forged.pcap,2,".removeprefix("file://") in one.stdout
 
 
-def test_local_starts_one_here(case: Path) -> None:
-    assert rows(case, "--cluster", "local", "--no-cache") == rows(case, "--no-cache", "-j", "1")
+def test_local_starts_one_here(case: Path, alone: str) -> None:
+    assert rows(case, "--cluster", "local", "--no-cache") == alone
 
 
 @pytest.mark.parametrize(
