@@ -8,10 +8,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import frames
+import polars as pl
 import pytest
 from commandline import LAB
 from judged import judged_reset
-from parity import compare, listed, system_wireshark
+from parity import compare, differences, export, listed, postproc_rows, run_plugin, system_wireshark
 
 from heuristics.fields import ACK, SYN
 from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass, icmp_meaning
@@ -20,6 +21,7 @@ from heuristics.rulebook import load
 from postproc import outputs, tshark
 from postproc.icmp import judged_errors, observe_errors
 from postproc.kinds import Kind
+from postproc.packets import normalise
 from postproc.reading import read_packets
 from postproc.resets import JudgedReset
 from postproc.sources import Source
@@ -132,18 +134,21 @@ def test_every_entry_has_an_example() -> None:
     assert list(EXAMPLES) == [entry.id for entry in RULEBOOK.icmp]
 
 
+def agreed(capture: Path) -> pl.DataFrame:
+    """The packets table of `capture`; asserts that both engines judge it alike."""
+    raw, run = export(capture, system_wireshark()), run_plugin(capture, system_wireshark(), RULEBOOK)
+    assert (run.errors, run.stderr) == ((), "")
+    found = differences(capture.name, run.rows, postproc_rows(raw, RULEBOOK))
+    assert not found, listed(found)
+    return normalise(raw)
+
+
 @pytest.mark.parametrize("entry", EXAMPLES)
 def test_an_entry_judges_its_example(entry: str, tmp_path: Path) -> None:
-    found = judged(written(tmp_path / "example.pcap", EXAMPLES[entry]))[-1]
+    found = list(judged_errors("example", agreed(written(tmp_path / "example.pcap", EXAMPLES[entry])), RULEBOOK))[-1]
     assert found.row.evidence == (entry,)
     assert "unknown" not in found.words[0] or entry in ("no_quote", "undefined")
     assert bool(found.row.reason) == (found.row.verdict == "unclear")
-
-
-@pytest.mark.parametrize("entry", EXAMPLES)
-def test_the_engines_agree_on_an_example(entry: str, tmp_path: Path) -> None:
-    found = compare(written(tmp_path / "example.pcap", EXAMPLES[entry]), system_wireshark(), RULEBOOK)
-    assert not found, listed(found)
 
 
 def labelled() -> list[Path]:
@@ -251,14 +256,11 @@ ODD: dict[str, tuple[list[frames.Datagram | float], tuple[int | None, str, int, 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_quotes_are_read_alike(name: str, tmp_path: Path) -> None:
     packets, expected = ODD[name]
-    capture = written(tmp_path / "odd.pcap", packets)
-    row = judged(capture)[-1].row
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
+    table = agreed(written(tmp_path / "odd.pcap", packets))
+    row = list(judged_errors("odd", table, RULEBOOK))[-1].row
     observation = next(observe_errors(table, RULEBOOK))[1]
     assert (row.quoted_hop_limit, observation["quoted_protocol"], row.sport, row.dport) == expected
     assert row.hop_limit == 62
-    found = compare(capture, system_wireshark(), RULEBOOK)
-    assert not found, listed(found)
 
 
 def test_the_observables_are_exactly_the_vocabulary(tmp_path: Path) -> None:

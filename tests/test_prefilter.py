@@ -15,6 +15,7 @@ import pytest
 import zstandard
 from commandline import FORGED, GENUINE, LAB, REAL, capture, reset
 from parity import captures, export
+from plain import plain_rows
 from random_captures import NEVER, random_capture
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop
@@ -30,9 +31,7 @@ from postproc.capture_file import UnsureError, open_capture
 from postproc.columns import read_capture
 from postproc.icmp import judged_errors
 from postproc.kinds import kind_of
-from postproc.packets import empty_table, normalise
-from postproc.plain import sort_packets
-from postproc.plain_rows import rows
+from postproc.packets import normalise
 from postproc.reading import read_packets
 from postproc.resets import ResetRow
 from postproc.sources import Source
@@ -106,18 +105,6 @@ def test_verdicts_are_the_same_without_the_prefilter(path: Path) -> None:
 
 def test_verdicts_are_the_same_on_random_captures(made: Path) -> None:
     check(made)
-
-
-def plain_rows(path: Path) -> tuple[pl.DataFrame, list[int]]:
-    """The rows that we make ourselves, and the numbers of the packets that are left to tshark."""
-    found = open_capture(path)
-    tables, unsure = [empty_table()], []
-    for piece in found.pieces() if found else ():
-        assert found is not None
-        in_piece = sort_packets(piece, found.link)
-        tables += [rows(piece, plain, found.link) for plain in in_piece.plain]
-        unsure += [piece.first + int(index) for index in in_piece.unsure.nonzero()[0]]
-    return pl.concat(tables).sort("frame"), unsure
 
 
 def check_rows(path: Path, wireshark: Wireshark) -> int:
