@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -83,17 +84,30 @@ def test_every_format_goes_to_stdout_or_to_a_file(format_: str, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_folder_gives_names_relative_to_it() -> None:
-    names = {row["capture"] for row in rows(REAL)}
-    assert "Teredo.pcap" in names
-    assert not any("/" in name for name in names)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three captures, two of them with a forged reset, and one in a folder below."""
+    (tmp_path / "below").mkdir()
+    shutil.copy(FORGED, tmp_path)
+    shutil.copy(LAB / "02_reject_syn_r1.client.pcap", tmp_path)
+    shutil.copy(GENUINE, tmp_path / "below")
+    return tmp_path
 
 
-def test_top_limits_what_is_shown_not_what_is_counted() -> None:
-    few = run("summarize", REAL, "--top", "1").stdout
+def test_a_folder_gives_names_relative_to_it(folder: Path) -> None:
+    assert {row["capture"] for row in rows(folder)} == {
+        *(FORGED.name, "02_reject_syn_r1.client.pcap"),
+        f"below/{GENUINE.name}",
+    }
+
+
+def test_top_limits_what_is_shown_not_what_is_counted(folder: Path) -> None:
+    few = run("summarize", folder, "--top", "1").stdout
     assert "\n1. Frame" in few
     assert "\n2. Frame" not in few
-    assert few.splitlines()[-1] == run("summarize", REAL).stdout.splitlines()[-1]
+    more = run("summarize", folder).stdout
+    assert "\n2. Frame" in more
+    assert few.splitlines()[-1] == more.splitlines()[-1]
 
 
 def test_a_rulebook_of_ones_own_changes_verdicts(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ def slow_case(tmp_path: Path) -> Iterator[Path]:
     for number in range(12):
         (case / f"{number}.pcap").write_bytes(tagged(FORGED))
     script = tmp_path / "tshark"
-    script.write_text('#!/bin/sh\ncase "$*" in *-r*) sleep 2 ;; esac\nexec tshark "$@"\n', encoding="utf-8")
+    script.write_text(
+        '#!/bin/sh\ncase "$*" in *-r*) sleep ${SECONDS_MORE:-2} ;; esac\nexec tshark "$@"\n', encoding="utf-8"
+    )
     script.chmod(0o755)
     yield case
     said = subprocess.run(["pgrep", "-f", str(script)], capture_output=True, text=True, check=False).stdout
@@ -105,7 +107,7 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
 
 def test_after_an_interrupt_only_the_rest_is_done(slow_case: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "summarize", str(slow_case), "-j", "2", "--format", "csv"]
-    ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"))
+    ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.4")
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ours, start_new_session=True)
     kept = slow_case / ".rstorigin" / "results"
     deadline = time.monotonic() + 60
