@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 5a78a88a41e1e75a78ce988f8e09547eb5d33fedae7390c353f68a468959f21d
+-- rulebook hash: d8e798b606a9884800d83207c227235c4d1683fda0cca64266f1098fd160f9d9
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -226,6 +226,8 @@ local add_evidence = {
     "Not the IP ID of a Linux socket"),
   ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
     "Flow label 0, unlike the sender's"),
+  ["flow_label_zero_near"] = ProtoField.bool("rstorigin.evidence.flow_label_zero_near",
+    "One hop off, and without a Linux host's flow label"),
   ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
     "Type of service of the SYN echoed"),
   ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
@@ -3293,7 +3295,7 @@ local RULES = {
     weight = 340,
     holds = function(o)
       return o.opening_linux ~= nil and o.hop_gap ~= nil and o.has_ack and o.ts_missing and not o.fin_before
-        and o.resets_before == 0 and o.opening_linux and o.hop_gap == 0
+        and o.resets_before == 0 and o.opening_linux and o.flow_values == 1 and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
@@ -3304,7 +3306,7 @@ local RULES = {
     weight = 450,
     holds = function(o)
       return o.opening_linux ~= nil and o.has_ack and o.ts_missing and o.established and o.resets_before >= 1
-        and o.opening_linux
+        and o.opening_linux and o.flow_values == 1
     end,
     say = function()
       return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
@@ -3316,7 +3318,7 @@ local RULES = {
     weight = 450,
     holds = function(o)
       return o.own_window ~= nil and o.opening_linux ~= nil and o.has_ack and o.window == 0 and o.own_window >= 16
-        and o.established and o.resets_before == 0 and o.opening_linux
+        and o.established and o.resets_before == 0 and o.opening_linux and o.flow_values == 1
     end,
     say = function(o)
       return "RST+ACK with window 0, while the abort of a Linux socket, which the sender's "
@@ -3328,7 +3330,7 @@ local RULES = {
     weight = 300,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.has_ack
-        and o.flow_label == 0 and o.opening_label ~= 0 and o.established and o.opening_linux
+        and o.flow_label == 0 and o.opening_label ~= 0 and o.established and o.opening_linux and o.flow_values == 1
     end,
     say = function()
       return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
@@ -3340,6 +3342,7 @@ local RULES = {
     weight = 340,
     holds = function(o)
       return o.opening_linux ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
+        and o.flow_values == 1
     end,
     say = function(o)
       return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
@@ -3351,7 +3354,8 @@ local RULES = {
     weight = 300,
     holds = function(o)
       return o.ip_id ~= nil and o.df ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
-        and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_linux and o.opening_window >= 60000
+        and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_linux and o.flow_values == 1
+        and o.opening_window >= 60000
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3363,8 +3367,8 @@ local RULES = {
     weight = 340,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
-        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.established
-        and not o.fin_before and o.resets_before == 0
+        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.flow_values == 1
+        and o.established and not o.fin_before and o.resets_before == 0
     end,
     say = function(o)
       return "flow label " .. text(o.flow_label)
@@ -3435,8 +3439,8 @@ local RULES = {
     weight = 320,
     holds = function(o)
       return o.opening_linux ~= nil and o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil
-        and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and o.has_ack and o.established and o.opening_linux and o.flow_values == 1 and o.hop_gap == 0
+        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
@@ -3451,6 +3455,19 @@ local RULES = {
     end,
     say = function()
       return "the IPv6 flow label is 0, while the sender labels its flow"
+    end,
+  },
+  { -- One hop off, and without a Linux host's flow label
+    id = "flow_label_zero_near",
+    weight = 180,
+    holds = function(o)
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.hop_gap ~= nil
+        and o.flow_label == 0 and o.opening_label ~= 0 and o.opening_linux and o.flow_values == 1
+        and o.hop_gap == 1
+    end,
+    say = function()
+      return "one hop off and flow label 0: a route that changed explains the one, the host's own "
+        .. "firewall the other, neither both"
     end,
   },
   { -- Type of service of the SYN echoed
@@ -5150,7 +5167,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(83 rules, hash 5a78a88a41e1)"
+    .. "(84 rules, hash d8e798b606a9)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -63,11 +63,11 @@ def test_no_host_of_a_random_laboratory_is_accused(seed: str, resets: int) -> No
 
 
 def test_most_forgeries_are_found() -> None:
-    assert scores()[0].forged_recall >= 0.80
+    assert scores()[0].forged_recall >= 0.93
 
 
 def test_most_genuine_resets_are_cleared() -> None:
-    assert scores()[0].genuine_recall >= 0.85
+    assert scores()[0].genuine_recall >= 0.92
 
 
 def test_the_rule_of_thumb_does_accuse_the_innocent() -> None:

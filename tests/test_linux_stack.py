@@ -1,0 +1,123 @@
+"""Resets in the name of a Linux host that its kernel would not send so, and the ones it does send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commandline import rows
+from flows_by_hand import CLIENT, OPEN, Talk, written
+from scapy.layers.inet import TCP
+from scapy.packet import Packet
+
+LINUX_SYN = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 7)]
+STAMPED = [("NOP", None), ("NOP", None), ("Timestamp", (8, 0))]
+LABEL, ANOTHER_LABEL = 0x12345, 0x54321
+OPEN_FLOW = (*OPEN, "> PA 100", "< A", "< PA 900", "> A", "wait 1", "> PA 50")
+SIGNS = {
+    "abort_again_linux",
+    "abort_label_linux",
+    "abort_window_linux",
+    "bare_id_linux",
+    "bare_label_linux",
+    "bare_window_linux",
+    "flow_label_zero_near",
+    "ip_id_foreign_linux",
+    "ts_missing_linux",
+}
+
+
+def evidence(path: Path, steps: tuple[str, ...], change: Callable[[Packet], None], *, ipv6: bool = False) -> set[str]:
+    """Which signs that Linux would not show so are found in the last reset, after `change` made all packets its own."""
+    packets = Talk(ipv6=ipv6).packets((*OPEN_FLOW, *steps))
+    for packet in packets:
+        as_linux(packet)
+    change(packets[-1])
+    return SIGNS.intersection(rows(written(path / "linux.pcap", packets))[-1]["evidence"].split(";"))
+
+
+def as_linux(packet: Packet) -> None:
+    """Gives a packet what Linux 6.18 gives it: options, window, IP ID, flow label."""
+    ip, tcp = packet.payload, packet[TCP]
+    handshake, bare = "S" in tcp.flags, tcp.flags == "R"
+    tcp.options = LINUX_SYN if handshake else [] if bare else STAMPED
+    tcp.window = 64240 if handshake else 0 if bare else 502
+    if ip.version == 6:
+        ip.fl = (ANOTHER_LABEL if bare else LABEL) + (tcp.dport == 80)
+    else:
+        ip.flags = "DF"
+        ip.id = 0 if bare else ip.id
+
+
+def unstamped(packet: Packet) -> None:
+    """RST+ACK as many injectors make it."""
+    packet[TCP].options = []
+
+
+def closed(packet: Packet) -> None:
+    """An abort that takes back the window."""
+    packet[TCP].window = 0
+
+
+def open_(packet: Packet) -> None:
+    """A bare reset with a window."""
+    packet[TCP].window = 502
+
+
+def numbered(packet: Packet) -> None:
+    """A bare reset with an IP ID."""
+    packet.payload.id = 4711
+
+
+def unlabelled(packet: Packet) -> None:
+    """No flow label."""
+    packet.payload.fl = 0
+
+
+def labelled(packet: Packet) -> None:
+    """The flow label of the server's socket."""
+    packet.payload.fl = LABEL
+
+
+def unchanged(packet: Packet) -> None:
+    """As Linux sends it."""
+
+
+@pytest.mark.parametrize(
+    ("steps", "change", "ipv6", "sign"),
+    [
+        (("< RA",), unstamped, False, "ts_missing_linux"),
+        (("< RA",), closed, False, "abort_window_linux"),
+        (("< RA",), unlabelled, True, "abort_label_linux"),
+        (("< R", "> A", "wait 0.2", "< RA"), unstamped, False, "abort_again_linux"),
+        (("< R",), open_, False, "bare_window_linux"),
+        (("< R",), numbered, False, "bare_id_linux"),
+        (("< R",), labelled, True, "bare_label_linux"),
+    ],
+)
+def test_what_linux_would_not_send(
+    steps: tuple[str, ...], change: Callable[[Packet], None], ipv6: bool, sign: str, tmp_path: Path
+) -> None:
+    assert evidence(tmp_path, steps, change, ipv6=ipv6) == {sign}
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+@pytest.mark.parametrize("steps", [("< RA",), ("< R",), ("> R",), ("< RA", "> PA 20", "< R"), ("< FA", "> A", "< R")])
+def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) -> None:
+    assert evidence(tmp_path, steps, unchanged, ipv6=ipv6) == set()
+
+
+@pytest.mark.parametrize("change", [unstamped, closed])
+def test_a_syn_proxy_on_linux_tells_nothing_of_the_host_behind_it(
+    change: Callable[[Packet], None], tmp_path: Path
+) -> None:
+    packets = Talk().packets((*OPEN_FLOW, "< RA"))
+    for packet in packets:
+        as_linux(packet)
+        if packet.payload.src != CLIENT and "S" not in packet[TCP].flags:
+            packet.payload.ttl = 57  # the handshake was answered nearer
+    change(packets[-1])
+    row = rows(written(tmp_path / "proxied.pcap", packets))[-1]
+    assert row["hop_delta"] == "0"
+    assert SIGNS.isdisjoint(row["evidence"].split(";"))
