@@ -15,7 +15,7 @@ from heuristics.errors import Problem
 from heuristics.fields import FIELDS
 from postproc.errors import CaptureError
 from postproc.escape import shell_command
-from postproc.kinds import Kind, kind_of
+from postproc.kinds import Kind, is_packed_otherwise, kind_of
 from postproc.tshark import PREFERENCES, Run, Tshark, options
 
 FIX_CAPTURE = "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
@@ -92,6 +92,8 @@ def check_capture(capture: Path) -> None:
 def not_a_capture(path: Path) -> CaptureError:
     """What is said of a file that nothing marks as a capture."""
     what = "a text file, not a capture" if kind_of(path) is Kind.TEXT else "not a capture that tshark can read"
+    if is_packed_otherwise(path):
+        return CaptureError(str(path), f"is {what}", "unpack it first: tshark unpacks gz, zst and lz4 only")
     return CaptureError(str(path), f"is {what}", FIX_CAPTURE)
 
 

@@ -49,7 +49,8 @@ _CAPTURE_SUFFIXES = frozenset(
         ".rf5",
     )
 )
-_COMPRESSED_SUFFIXES = frozenset((".gz", ".zst", ".lz4"))
+_PACKED_OTHERWISE = frozenset((".xz", ".bz2", ".zip", ".7z"))
+_COMPRESSED_SUFFIXES = _PACKED_OTHERWISE | {".gz", ".zst", ".lz4"}
 
 
 class Kind(Enum):
@@ -89,6 +90,11 @@ def looks_like_capture(path: Path) -> bool:
     if suffixes and suffixes[-1] in _COMPRESSED_SUFFIXES:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in _CAPTURE_SUFFIXES
+
+
+def is_packed_otherwise(path: Path) -> bool:
+    """Whether the name is that of a packed file that tshark does not unpack."""
+    return path.suffix.lower() in _PACKED_OTHERWISE
 
 
 def _kind(head: bytes) -> Kind:

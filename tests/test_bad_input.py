@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import re
 import shutil
@@ -55,6 +56,15 @@ def test_a_file_that_is_no_capture(tmp_path: Path, broken: str, command: str) ->
     assert result.exit_code == {"summarize": 1, "export": 2}[command]
     assert f"{path}: {said}" in result.stderr or (broken == "cut-gzip" and said in result.stderr)
     assert "Traceback" not in result.stderr
+
+
+def test_a_capture_packed_as_tshark_does_not_unpack(tmp_path: Path) -> None:
+    shutil.copy(FORGED, tmp_path)
+    (tmp_path / "packed.pcap.xz").write_bytes(lzma.compress(CUT))
+    result = run("summarize", tmp_path)
+    assert result.exit_code == 1
+    assert "packed.pcap.xz: is not a capture that tshark can read (unpack it first" in result.stderr
+    assert result.stdout.startswith("Captures: 1,")
 
 
 def test_a_truncated_capture_is_judged_up_to_the_cut(tmp_path: Path) -> None:
