@@ -13,7 +13,7 @@ PLUGIN := plugins/rstorigin.lua
 .DEFAULT_GOAL := help
 # Targets share .venv and apt's lock: one after another, also with -j.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev demo plugin docs test lint test-versions test-gui pictures lab clean
+.PHONY: help setup setup-dev demo plugin docs test lint test-versions test-gui test-random pictures lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,11 @@ test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs r
 	77) echo "test-versions: SKIPPED, for the reason above" ;; \
 	*) exit $$status ;; \
 	esac
+
+test-random: ## compare both engines on many more random captures than test does
+	@scripts/system-packages.sh run lua
+	@scripts/venv.sh dev
+	HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -n auto tests/test_parity_random.py $(PYTEST_ARGS)
 
 # Other paths and scenarios: make lab LAB_ARGS="--seed 4 7 --scenario reject-syn-middle" (python -m tests.lab --list)
 LAB_ARGS ?= --seed 1
