@@ -48,16 +48,20 @@ class Home:
         target.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _as_command(command: tuple[str, ...], home: Path, folder: Path) -> Path:
-    """A program `tshark` that runs one Wireshark's, as its user, in `home`."""
+def _as_command(command: tuple[str, ...], folder: Path) -> Path:
+    """A program `tshark` that runs one Wireshark's, as its user, in the home folder of the environment."""
     program = folder / "tshark"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} HOME={home} tshark "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
+    if not program.exists():  # the same file for all tests: rstorigin asks it once for its version
+        folder.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} HOME="$HOME" tshark "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
     return program
 
 
 @pytest.fixture(params=WIRESHARKS)
-def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+def home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Home]:
     """An empty home for each Wireshark there is."""
     wireshark: Wireshark = request.param
     with tempfile.TemporaryDirectory(prefix="rstorigin-home-", dir=wireshark.root and wireshark.root / "tmp") as made:
@@ -68,7 +72,8 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
             link.symlink_to(path)
             path = link
         monkeypatch.setenv("HOME", str(path))
-        monkeypatch.setenv("RSTORIGIN_TSHARK", str(_as_command(wireshark.command, path, tmp_path)))
+        folder = tmp_path_factory.getbasetemp() / f"tshark-{wireshark}"
+        monkeypatch.setenv("RSTORIGIN_TSHARK", str(_as_command(wireshark.command, folder)))
         for variable in ("XDG_CONFIG_HOME", "WIRESHARK_CONFIG_DIR"):
             monkeypatch.delenv(variable, raising=False)
         try:
@@ -243,7 +248,7 @@ def test_check_knows_what_root_gets(home: Home, tmp_path: Path, monkeypatch: pyt
     command = home.wireshark.command
     as_root = command[command.index("env") :]
     inside = ("chroot", str(home.wireshark.root)) if home.wireshark.root else ()
-    monkeypatch.setenv("RSTORIGIN_TSHARK", str(_as_command((*inside, *as_root), home.path, tmp_path)))
+    monkeypatch.setenv("RSTORIGIN_TSHARK", str(_as_command((*inside, *as_root), tmp_path)))
     checked = plugin("check")
     silent = home.wireshark.version >= (4, 4)
     assert ("Wireshark loads no Lua for root" in checked.stdout) == silent

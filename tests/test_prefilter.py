@@ -40,6 +40,7 @@ from postproc.tshark import Tshark
 from wiresharks import Wireshark, available
 
 EXAMPLES = sorted(Path(__file__).parent.parent.glob("examples/*/*.pcap*"))
+EVERY = list({path.read_bytes(): path for path in (*EXAMPLES, *captures())}.values())  # most examples are among both
 MIXED = LAB / "10_server_ttl128.client.pcap"  # most of it plain, ICMP errors not
 SEEDS = [(seed, (NEVER, 2, 5)[seed % 3], (NEVER, 3)[seed % 2]) for seed in range(16)]
 RULEBOOK, TSHARK = load(), tshark.find()
@@ -90,15 +91,16 @@ def one_answer() -> Iterator[None]:
         yield
 
 
-def check(path: Path) -> None:
-    """Everything about every reset and ICMP error is the same in all three ways, and so are count and problems."""
+def check(path: Path) -> Judged:
+    """What comes of `path`; everything about every reset and ICMP error is the same in all three ways."""
     with one_answer():
         sifted = judged(path)
         assert sifted == judged(path, prefilter=False)
         assert [each.row for each in (*sifted.resets, *sifted.errors)] == by_whole_table(path)
+    return sifted
 
 
-@pytest.mark.parametrize("path", [*captures(), *EXAMPLES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
 def test_verdicts_are_the_same_without_the_prefilter(path: Path) -> None:
     check(path)
 
@@ -286,11 +288,10 @@ def test_few_of_many_handshakes_tell_how_a_host_answers(seed: int, tmp_path: Pat
     reset_ = ETHERNET / IP(src="203.0.113.1", dst="192.0.2.1", ttl=50) / TCP(sport=443, dport=2000, flags="R", seq=10)
     reset_.time = 2000
     path = capture(tmp_path / "many.pcap", [*sorted(packets, key=lambda packet: packet.time), reset_])
-    check(path)
+    assert check(path).resets[0].row.rtt_us is not None
     table = read_packets(source(path), tshark.find()).table
     assert table["weight"].sum() == len(packets) + 1
     assert table.height < 0.6 * len(packets)
-    assert judged(path).resets[0].row.rtt_us is not None
 
 
 # Dissectors that hand what they find to others that read IP, Ethernet, PPP, Wi-Fi or GTP.
