@@ -1,6 +1,6 @@
 """The plugin and postproc agree on captures that nobody thought of.
 
-`make test` tries a few, `make test-random` many more, and with HYPOTHESIS_PROFILE=deep it runs for about half an hour. A
+`make test` tries a few, `make test-random` many more; with HYPOTHESIS_PROFILE=deep it runs for about half an hour. A
 failure prints the blob that brings it back (`@reproduce_failure`) and keeps the smallest capture found.
 """
 
