@@ -357,7 +357,6 @@ local read = {
   icmp_code = Field.new("icmp.code"),
   icmpv6_type = Field.new("icmpv6.type"),
   icmpv6_code = Field.new("icmpv6.code"),
-  flags = Field.new("tcp.flags"),
   payload_len = Field.new("tcp.len"),
   reset_cause = Field.new("tcp.reset_cause"),
   udp_sport = Field.new("udp.srcport"),
@@ -511,8 +510,26 @@ end)
 read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
 read.window = tcp_field(15, 16)
 read.header_len = tcp_field(13, 13, function(bytes)
-  return math.floor(byte(bytes, 13) / 16) * 4
+  return floor(byte(bytes, 13) / 16) * 4
 end)
+
+-- Before 4.6 Wireshark shows the flags of a TCP header only where the window follows them. It shows none of a header
+-- that says to be shorter than any. A segment may end in its header, whatever follows it in the frame.
+do
+  local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
+  local needed = 100 * major + minor < 406 and 16 or 14
+
+  function read.flags()
+    local found = {}
+    for _, info in ipairs { read.tcp() } do
+      local bytes = header_bytes(info)
+      if min(#bytes, info.len) >= needed and byte(bytes, 13) >= TCP_MIN_HEADER / 4 * 16 then
+        found[#found + 1] = { value = number_at(13, 14)(bytes) % 4096 }
+      end
+    end
+    return table.unpack(found)
+  end
+end
 
 -- Index of the first header whose payload is `protocol`.
 local function position(field, protocol)
@@ -731,8 +748,8 @@ local function decode_fields()
 end
 
 -- Decodes the frame into `current`. False where there is no whole IP header.
-local function decode(tvb, pinfo)
-  current.frame = pinfo.number
+local function decode(tvb, pinfo, number)
+  current.frame = number
   local header, another = read.ip()
   local ip_len = IPV4_HEADER
   if not header then
@@ -4883,125 +4900,139 @@ do
   end
 end
 
--- Dissector -------------------------------------------------------------------------------------------------
-
-local warned = false
+local reset_state
 local selected = {} -- the packet whose details are shown
+do
+  -- Dissector -------------------------------------------------------------------------------------------------
 
-local function reset_state()
-  forget_flows()
-  forget_company()
-  forget_resets()
-  last_frame, newest_us, begin_us = 0, 0, 0
-  first_us, first_ns = nil, nil
-  errors, refusing = {}, {}
+  local warned = false
+  local fields_wanted, asked_at = false, 0 -- whether our fields are asked for, and of which frame we last wondered
+
+  function reset_state()
+    forget_flows()
+    forget_company()
+    forget_resets()
+    last_frame, newest_us, begin_us = 0, 0, 0
+    first_us, first_ns = nil, nil
+    asked_at = 0
+    errors, refusing = {}, {}
+  end
+
+  local function add_flow_verdict(tree, flow)
+    local verdict = flow_verdict(flow)
+    if verdict then
+      add_text(tree, "flow_verdict", verdict)
+    end
+  end
+
+  local function warn_once()
+    if not warned then
+      warned = true
+      io.stderr:write(
+        "rstorigin: the first pass of this two-pass run built no fields, so each verdict uses only what came before it",
+        "; add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n"
+      )
+    end
+  end
+
+  function rstorigin.init()
+    reset_state()
+  end
+
+  -- Takes in a frame seen for the first time.
+  local function take_once(pinfo)
+    if last_frame == 0 and pinfo.visited then -- as all will be
+      warn_once()
+    end
+    current.time_us = capture_time(pinfo)
+    if last_frame == 0 then
+      begin_us = current.time_us
+    end
+    last_frame = current.frame
+    if current.time_us > newest_us then
+      newest_us = current.time_us
+    end
+    if current.kind == ICMP_ERROR then
+      take_error(current)
+    else
+      take(current)
+    end
+  end
+
+  local function show_reset(tree, pinfo, reset)
+    local o, flow = observe(reset), reset.flow
+    local judgement = judge(o)
+    flow.worst = math.max(flow.worst or judgement.score, judgement.score)
+    add_judgement(tree, pinfo, reset, o, judgement)
+    add_flow_verdict(tree, flow)
+  end
+
+  local function show_segment(tree)
+    local side = side_of(current.key, current.frame)
+    add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
+    if side then
+      add_flow_verdict(tree, side.flow)
+    end
+  end
+
+  local function show_icmp(tree, pinfo)
+    local moment = errors[current.frame]
+    local baseline, baseline_at = host_baseline(known_host(current.src))
+    if moment then
+      add_icmp_judgement(tree, pinfo, observe_error(moment), baseline_at)
+    else
+      add_hops(tree, current.hop_limit, baseline)
+    end
+  end
+
+  local window = gui_enabled()
+  local itself -- by which Wireshark tells whether any of our fields is wanted
+
+  -- Whether a filter, a column or the details ask for our fields. Outside the window the answer is the same for all
+  -- frames of a pass that reads the file, and asking each time is dear.
+  local function asked_for(tree, number)
+    if window or not reading or number <= asked_at or asked_at == 0 then
+      itself = itself or Dissector.get("rstorigin")
+      fields_wanted = tree:referenced(itself)
+    end
+    asked_at = number
+    return fields_wanted
+  end
+
+  function rstorigin.dissector(tvb, pinfo, tree)
+    local number = pinfo.number
+    reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
+    local judged = resets[number] or errors[number]
+    local wanted = judged or asked_for(tree, number) -- expert information is wanted without a sign
+    if not reading and not wanted then
+      return
+    end
+    if not decode(tvb, pinfo, number) then
+      return
+    end
+    if reading then
+      take_once(pinfo)
+      wanted = wanted or current.reset or current.kind == ICMP_ERROR
+    end
+    if window and tree.visible then
+      selected.frame, selected.key = number, current.kind == TCP and current.key or nil
+    end
+    if not wanted or not (current.kind == TCP or current.icmp) then
+      return
+    end
+    local subtree = tree:add(rstorigin)
+    subtree:set_generated()
+    if resets[number] then
+      show_reset(subtree, pinfo, reset_of(number))
+    elseif current.kind == TCP then
+      show_segment(subtree)
+    else
+      show_icmp(subtree, pinfo)
+    end
+  end
+
+  register_postdissector(rstorigin)
 end
-
-local function add_flow_verdict(tree, flow)
-  local verdict = flow_verdict(flow)
-  if verdict then
-    add_text(tree, "flow_verdict", verdict)
-  end
-end
-
-local function warn_once()
-  if not warned then
-    warned = true
-    io.stderr:write(
-      "rstorigin: the first pass of this two-pass run built no fields, so each verdict uses only what came before it; ",
-      "add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n"
-    )
-  end
-end
-
-function rstorigin.init()
-  reset_state()
-end
-
--- Takes in a frame seen for the first time.
-local function take_once(pinfo)
-  if last_frame == 0 and pinfo.visited then -- as all will be
-    warn_once()
-  end
-  current.time_us = capture_time(pinfo)
-  if last_frame == 0 then
-    begin_us = current.time_us
-  end
-  last_frame = current.frame
-  if current.time_us > newest_us then
-    newest_us = current.time_us
-  end
-  if current.kind == ICMP_ERROR then
-    take_error(current)
-  else
-    take(current)
-  end
-end
-
-local function show_reset(tree, pinfo, reset)
-  local o, flow = observe(reset), reset.flow
-  local judgement = judge(o)
-  flow.worst = math.max(flow.worst or judgement.score, judgement.score)
-  add_judgement(tree, pinfo, reset, o, judgement)
-  add_flow_verdict(tree, flow)
-end
-
-local function show_segment(tree)
-  local side = side_of(current.key, current.frame)
-  add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
-  if side then
-    add_flow_verdict(tree, side.flow)
-  end
-end
-
-local function show_icmp(tree, pinfo)
-  local moment = errors[current.frame]
-  local baseline, baseline_at = host_baseline(known_host(current.src))
-  if moment then
-    add_icmp_judgement(tree, pinfo, observe_error(moment), baseline_at)
-  else
-    add_hops(tree, current.hop_limit, baseline)
-  end
-end
-
-local window = gui_enabled()
-local itself -- by which Wireshark tells whether any of our fields is wanted
-
-function rstorigin.dissector(tvb, pinfo, tree)
-  itself = itself or Dissector.get("rstorigin")
-  local number = pinfo.number
-  local judged = resets[number] or errors[number]
-  -- A filter, a column or the details ask for our fields. Expert information is wanted without a sign.
-  local wanted = judged or tree:referenced(itself)
-  reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
-  if not reading and not wanted then
-    return
-  end
-  if not decode(tvb, pinfo) then
-    return
-  end
-  if reading then
-    take_once(pinfo)
-    wanted = wanted or current.reset or current.kind == ICMP_ERROR
-  end
-  if window and tree.visible then
-    selected.frame, selected.key = number, current.kind == TCP and current.key or nil
-  end
-  if not wanted or not (current.kind == TCP or current.icmp) then
-    return
-  end
-  local subtree = tree:add(rstorigin)
-  subtree:set_generated()
-  if resets[number] then
-    show_reset(subtree, pinfo, reset_of(number))
-  elseif current.kind == TCP then
-    show_segment(subtree)
-  else
-    show_icmp(subtree, pinfo)
-  end
-end
-
-register_postdissector(rstorigin)
 
 local summary
 do
