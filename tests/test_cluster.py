@@ -19,8 +19,6 @@ from cases import PROGRAM, environment, small_case
 from commandline import FORGED, run
 from distributed import Client
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all
-
 WAIT_S = 60
 NUMBERS = count()
 
@@ -46,10 +44,21 @@ class Cluster:
             name = f"worker-{next(NUMBERS)}"
             tshark = str(self.reads.with_name("tshark"))
             self.workers[name] = start(self.reads.parent, "worker", *options, "--name", name, tshark=tshark)
+        self.settle()
+
+    def kill(self, name: str) -> None:
+        """End a worker, and wait until the scheduler knows."""
+        worker = self.workers.pop(name)
+        worker.kill()
+        worker.wait()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the scheduler knows the workers that there are, and no other."""
         with Client(self.address, timeout=WAIT_S) as client:
             deadline = time.monotonic() + WAIT_S
             while names_of(client) != self.workers.keys():
-                assert time.monotonic() < deadline, "the workers do not come"
+                assert time.monotonic() < deadline, "the workers do not come or go"
                 time.sleep(0.1)
 
 
@@ -139,7 +148,7 @@ def test_two_workers_say_what_one_process_says(cluster: Cluster, case: Path, alo
     assert rows(case, "--cluster", cluster.address) == alone
     assert set(worked(cluster)) == set(cluster.pids)
     assert len(list((case / ".rstorigin" / "results").rglob("[0-9a-f]*.parquet"))) == 8
-    next(iter(cluster.workers.values())).kill()
+    cluster.kill(next(iter(cluster.workers)))
     cluster.reads.unlink()
     assert rows(case, "--cluster", cluster.address) == alone  # all is kept but the capture that could not be read
     assert len(worked(cluster)) <= 1
