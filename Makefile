@@ -43,7 +43,7 @@ docs: setup ## write the generated part of docs/ anew
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua
 	@scripts/venv.sh dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: ## check style and types, Python and Lua
 	@scripts/system-packages.sh python lua lint
@@ -71,8 +71,8 @@ test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs r
 	@scripts/venv.sh dev
 	@status=0; scripts/wireshark-versions.sh || status=$$?; \
 	case $$status in \
-	0) echo "$(BIN)/python -m pytest -n auto --dist loadgroup -m versions $(PYTEST_ARGS)"; \
-	   $(BIN)/python -m pytest -n auto --dist loadgroup -m versions $(PYTEST_ARGS) ;; \
+	0) echo "$(BIN)/python -m pytest -n auto -m versions $(PYTEST_ARGS)"; \
+	   $(BIN)/python -m pytest -n auto -m versions $(PYTEST_ARGS) ;; \
 	77) echo "test-versions: SKIPPED, for the reason above" ;; \
 	*) exit $$status ;; \
 	esac

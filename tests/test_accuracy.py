@@ -18,8 +18,6 @@ from heuristics.verdict import Origin
 from postproc import tshark
 from postproc.summary import ACCUSED
 
-pytestmark = pytest.mark.xdist_group("accuracy")  # one process reads the laboratory, for all
-
 
 @cache
 def laboratory() -> tuple[Labelled, ...]:

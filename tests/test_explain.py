@@ -27,8 +27,6 @@ from postproc.advice import _ADVICE, advise
 from postproc.escape import shell_word
 from postproc.packet_details import read_details
 
-pytestmark = pytest.mark.xdist_group("explain")  # one process tells the stories that several tests ask for
-
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "first-five-minutes"
 BURST = REAL / "issue_no_icmp.pcap"

@@ -101,10 +101,7 @@ SETTINGS = (
 )
 
 
-def each(paths: list[Path]) -> pytest.MarkDecorator:
-    """Parametrises a test with each capture; one process makes a capture's runs, for all such tests."""
-    marked = [pytest.param(path, marks=pytest.mark.xdist_group(path.name), id=path.name) for path in paths]
-    return pytest.mark.parametrize("capture", marked, scope="module")
+each_capture = pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +139,6 @@ def several(count: int) -> list[Path]:
     return every[:: max(1, len(every) // count)][:count]
 
 
-@pytest.mark.xdist_group("Teredo.pcap")
 def test_there_are_captures_with_resets() -> None:
     assert len(captures()) >= 40
     run = usual_run(CAPTURES / "real" / "Teredo.pcap")
@@ -155,12 +151,12 @@ def test_every_field_of_the_plugin_is_compared() -> None:
     assert set(declared) - PLUGIN_ONLY == {*HOP_FIELDS, *RESET_FIELDS}
 
 
-@each(captures())
+@each_capture
 def test_engines_agree(capture: Path) -> None:
     agrees(capture, usual_run(capture), load())
 
 
-@each(captures())
+@each_capture
 def test_engines_agree_whatever_the_users_rules_settings_and_names(
     capture: Path, overlaid: Rulebook, samename: Path
 ) -> None:
@@ -197,20 +193,19 @@ def judged_by_hand() -> list[Any]:
                 CAPTURES / "real" / row["capture"],
                 [int(frame) for frame in row["frames"].split()],
                 set(row["accept"].split("|")),
-                marks=pytest.mark.xdist_group(row["capture"]),
                 id=f"{row['capture']}-{row['frames'].partition(' ')[0]}",
             )
             for row in csv.DictReader(file)
         ]
 
 
-@pytest.mark.parametrize(("capture", "frames", "accepted"), judged_by_hand(), scope="module")
+@pytest.mark.parametrize(("capture", "frames", "accepted"), judged_by_hand())
 def test_the_plugin_gives_a_verdict_that_a_person_accepts(capture: Path, frames: list[int], accepted: set[str]) -> None:
     run = usual_run(capture)
     assert {run.rows[frame]["verdict"] for frame in frames} <= accepted
 
 
-@each(captures())
+@each_capture
 def test_one_pass_is_provisional_and_clean(capture: Path) -> None:
     provisional = run_plugin(capture, system_wireshark(), load(), ("-Y", f"rstorigin || {LUA_ERROR}"))
     whole = usual_run(capture)
@@ -222,7 +217,7 @@ def test_one_pass_is_provisional_and_clean(capture: Path) -> None:
             assert row.get(field) == whole.rows[frame].get(field), (capture.name, frame, field)
 
 
-@each(several(8))
+@pytest.mark.parametrize("capture", several(8), ids=lambda capture: capture.name)
 def test_two_passes_without_a_filter_warn_once(capture: Path) -> None:
     one_pass = run_plugin(capture, system_wireshark(), load(), ())
     two_passes = run_plugin(capture, system_wireshark(), load(), ("-2",))
