@@ -398,14 +398,16 @@ local function distance(hop_limit)
   end
 end
 
--- How far sequence number `a` lies beyond `b`, signed, across the wrap (RFC 9293 section 3.4).
+-- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
+local SEQUENCES, HALF = 4294967296, 2147483648
+
+-- How far sequence number `a` lies beyond `b`, signed, across the wrap.
 local function seq_diff(a, b)
-  return (a - b + 2147483648) % 4294967296 - 2147483648
+  return (a - b + HALF) % SEQUENCES - HALF
 end
 
 -- Where that is asked for every packet, it stands in line: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and
 -- lies beyond `b` if (b - a) % SEQUENCES > HALF.
-local SEQUENCES, HALF = 4294967296, 2147483648
 
 -- Time from one packet to another in microseconds. Held to what rules may compute with (12 days), so that Lua 5.2 is
 -- exact: packets without a time stamp lie decades from the others.
@@ -444,12 +446,21 @@ local first_us, first_ns
 -- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
 local EXACT_SECONDS = 4194304
 
+local in_window = gui_enabled()
+
+-- Whether that is the capture time of the frame: none has one that has no time stamp (some versions say of these that
+-- they came with the first), and in the window the user may have set a time reference.
+local function is_time(time_us, pinfo)
+  local absolute = pinfo.abs_ts
+  local drift = time_us - absolute * 1000000
+  return absolute ~= 0 and drift > -2 and drift < 2
+end
+
 local function capture_time(pinfo)
-  local absolute, since = pinfo.abs_ts, pinfo.rel_ts
-  if first_us and absolute ~= 0 and since > -EXACT_SECONDS and since < EXACT_SECONDS then
+  local since = pinfo.rel_ts
+  if first_us and since > -EXACT_SECONDS and since < EXACT_SECONDS then
     local time_us = first_us + floor((first_ns + floor(since * 1000000000 + 0.5)) / 1000)
-    local drift = time_us - absolute * 1000000
-    if drift > -2 and drift < 2 then -- otherwise the user has set a time reference
+    if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
       return time_us
     end
   end
@@ -575,7 +586,10 @@ do
       local bytes = info.source:raw(info.offset)
       local ends, at = floor((byte(bytes, 13) or 0) / 16) * 4, TCP_MIN_HEADER + 1
       -- In a segment shorter than its header, Wireshark sees no options, whatever follows in the frame.
-      while at <= ends and (ends <= info.len or #bytes < ends) do
+      if ends > info.len and #bytes >= ends then
+        at = ends + 1
+      end
+      while at <= ends do
         local kind, length = byte(bytes, at, at + 1)
         if kind == OPTIONS_END or kind == FILLER then
           length = 1
@@ -612,15 +626,18 @@ end
 
 -- Decoding: the packet at hand ------------------------------------------------------------------------------
 
--- The packet at hand. One table serves all packets: a new one each would cost more than what is done with it.
+-- The packet at hand; `key` is the bytes of its addresses and ports, `says` what its flags say. One table serves all
+-- packets: a new one each would cost more than what is done with it.
 local current = {}
 
--- What the flags say, by the flags: few combinations occur.
+-- What the flags say, by the flags: few combinations occur. SYN and FIN each take a sequence number.
 local FLAGS = setmetatable({}, {
   __index = function(known, flags)
+    local fin, syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
     local meaning = {
-      fin = flags % (2 * FIN) >= FIN,
-      syn = flags % (2 * SYN) >= SYN,
+      fin = fin,
+      syn = syn,
+      length = (fin and 1 or 0) + (syn and 1 or 0),
       reset = flags % (2 * RST) >= RST,
       acknowledges = flags % (2 * ACK) >= ACK,
     }
@@ -629,14 +646,10 @@ local FLAGS = setmetatable({}, {
   end,
 })
 
--- What is asked of every TCP segment: `key` is the bytes of its addresses and ports.
-local function set_segment(key, flags, seq, ack, window, payload_len, tsval, ip_id)
-  current.kind, current.key, current.flags = TCP, key, flags
-  local meaning = FLAGS[flags]
-  current.fin, current.syn, current.reset, current.acknowledges =
-    meaning.fin, meaning.syn, meaning.reset, meaning.acknowledges
-  current.seq, current.ack, current.window = seq, ack, window
-  current.payload_len, current.tsval, current.ip_id = payload_len, tsval, ip_id
+local function set_flags(flags)
+  local says = FLAGS[flags]
+  current.kind, current.flags, current.says = TCP, flags, says
+  current.reset, current.acknowledges = says.reset, says.acknowledges
 end
 
 -- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
@@ -646,6 +659,8 @@ local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] =
 
 -- The longest headers: IPv6, TCP with all options.
 local LONGEST_HEADERS = 40 + 60
+
+-- Assignments that are made for every packet stand one by one: several at once would copy each value first.
 
 -- Decodes the usual frame from its bytes: one IP header without options that begins after `at` bytes, and right after
 -- it a whole TCP header. Reading twenty fields instead takes several times as long. False where anything is unusual:
@@ -683,23 +698,29 @@ local function decode_plain(tvb, pinfo, at, ip_len)
   elseif last > captured and last > pinfo.len then
     return false
   end
-  local tsval
-  if header_len > TCP_MIN_HEADER then
-    if n1 == 1 and n2 == 1 and kind == 8 and length == 10 and header_len >= TCP_MIN_HEADER + 12 then
-      tsval = ((t1 * 256 + t2) * 256 + t3) * 256 + t4
-    else
-      tsval = timestamp()
-    end
+  if header_len == TCP_MIN_HEADER then
+    current.tsval = nil
+  elseif n1 == 1 and n2 == 1 and kind == 8 and length == 10 and header_len >= TCP_MIN_HEADER + 12 then
+    current.tsval = ((t1 * 256 + t2) * 256 + t3) * 256 + t4
+  else
+    current.tsval = timestamp()
   end
-  current.bytes, current.at, current.ip_len, current.header_len = bytes, at, ip_len, header_len
-  current.icmp, current.hop_limit = false, hop_limit
+  current.bytes = bytes
+  current.at = at
+  current.ip_len = ip_len
+  current.header_len = header_len
+  current.icmp = false
+  current.hop_limit = hop_limit
   current.mac = at == AFTER_ETHERNET and sub(bytes, SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH)
     or last_address(read.eth_src)
   -- Source and target address end the IP header, the ports follow.
-  local key = sub(bytes, at + (ip_len == IPV4_HEADER and 13 or 9), tcp_at + 4)
-  local seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
-  local ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
-  set_segment(key, words % 16 * 256 + low_flags, seq, ack, w1 * 256 + w2, payload_len, tsval, ip_id)
+  current.key = sub(bytes, at + (ip_len == IPV4_HEADER and 13 or 9), tcp_at + 4)
+  current.seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
+  current.ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
+  current.window = w1 * 256 + w2
+  current.payload_len = payload_len
+  current.ip_id = ip_id
+  set_flags(words % 16 * 256 + low_flags)
   return true
 end
 
@@ -739,10 +760,11 @@ local function decode_fields()
   end
   local flags, seq, sport, dport = value(read.flags), value(read.seq), value(read.sport), value(read.dport)
   if flags and seq and sport and dport then
-    local key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
-    local ip_id = ipv4 and value(read.ip_id, ipv4)
-    local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
-    set_segment(key, flags, seq, ack, window, payload_len, timestamp(), ip_id)
+    current.key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
+    current.ip_id, current.tsval = ipv4 and value(read.ip_id, ipv4), timestamp()
+    current.seq, current.ack, current.window = seq, value(read.ack) or 0, value(read.window) or 0
+    current.payload_len = value(read.payload_len) or 0
+    set_flags(flags)
   end
   return true
 end
@@ -1307,6 +1329,11 @@ local function host_distances(host)
   return order, packets, most
 end
 
+-- What part of the packets `most` are, in percent; nil of none.
+local function share(most, packets)
+  return packets > 0 and floor(100 * most / packets) or nil
+end
+
 -- A host's ports and MACs are sets of bytes, all items of one length: the first in a string, which is looked through,
 -- and all others in a table, since a hostile host may show any number.
 local among, note_port, note_mac
@@ -1403,7 +1430,7 @@ do
   end
 
   -- How many flows are taken into use until those not seen meanwhile are laid by.
-  local function turn()
+  local function turn_length()
     return math.min(held.turn, held.most / 4)
   end
 
@@ -1454,7 +1481,7 @@ do
       return
     end
     held.packed = held.packed + 1
-    if 2 * (held.packed + turn()) >= held.most then
+    if 2 * (held.packed + turn_length()) >= held.most then
       for key in pairs(laid_by[BEFORE]) do
         earlier[key] = nil
       end
@@ -1479,7 +1506,7 @@ do
 
   -- Takes a flow into use. Hosts are laid by at the same time as flows, so that its sides have to find theirs again.
   local function hold(flow)
-    if held.flows >= turn() then
+    if held.flows >= turn_length() then
       lay_by()
     end
     held.flows = held.flows + 1
@@ -1611,7 +1638,7 @@ local last_frame, newest_us = 0, 0 -- the last frame taken in, and the latest ti
 local reading = true -- whether the frame that is dissected is seen for the first time
 
 local function acknowledges_syn(packet, peer)
-  return peer.isn ~= nil and packet.ack == (peer.isn + 1) % 4294967296
+  return peer.isn ~= nil and packet.ack == (peer.isn + 1) % SEQUENCES
 end
 
 -- A FIN or a reset was seen: the next new SYN begins another incarnation.
@@ -1638,7 +1665,7 @@ local function follow_flow(packet)
   if not side then
     return new_flow(packet)
   end
-  if packet.syn and not packet.reset and begins_again(packet, side) then
+  if packet.says.syn and not packet.reset and begins_again(packet, side) then
     return new_flow(packet, side.flow)
   end
   return side
@@ -1677,14 +1704,18 @@ local function remember(packet, side, peer, segment_end, fresh)
       sent[at] = sent[at + 4]
     end
   end
-  sent[length + 1], sent[length + 2], sent[length + 3], sent[length + 4] = seq, segment_end, packet.time_us, SENT_ONCE
+  sent[length + 1] = seq
+  sent[length + 2] = segment_end
+  sent[length + 3] = packet.time_us
+  sent[length + 4] = SENT_ONCE
 end
 
 -- Notes what the packet adds to the sender's sequence space, and whether it moves the conversation on.
 local function send(packet, side, peer)
   local seq, acks, next_seq, acked = packet.seq, packet.acknowledges, side.next_seq, side.acked
-  local length = packet.payload_len + (packet.syn and 1 or 0) + (packet.fin and 1 or 0)
-  local segment_end = (seq + length) % 4294967296
+  local payload_len = packet.payload_len
+  local length = payload_len + packet.says.length
+  local segment_end = (seq + length) % SEQUENCES
   local fresh = not next_seq or (seq - next_seq) % SEQUENCES < HALF
   local acknowledges = acks and (not acked or (acked - packet.ack) % SEQUENCES > HALF)
   if length > 0 then
@@ -1692,7 +1723,7 @@ local function send(packet, side, peer)
       side.front_us, side.front_seq = packet.time_us, seq
     end
     remember(packet, side, peer, segment_end, fresh)
-    if fresh and packet.payload_len > 0 then
+    if fresh and payload_len > 0 then
       side.data_packets = side.data_packets + 1
     end
   elseif fresh and acknowledges then
@@ -1765,24 +1796,33 @@ end
 
 -- A packet that the sender itself is taken to have sent: every one but resets.
 local function authentic(packet, side)
-  local peer, time_us = side.peer, packet.time_us
+  local peer, says, time_us, last_us = side.peer, packet.says, packet.time_us, side.last_us
   side.packets = side.packets + 1
   count(side.shown, packet.hop_limit, packet.frame)
-  if packet.syn then
+  if says.syn then
     handshake(packet, side, peer)
   end
-  if packet.acknowledges and peer.sent[1] then
+  if says.acknowledges and peer.sent[1] then
     take_round_trips(packet, side, peer)
   end
   send(packet, side, peer)
-  local silent_us = side.last_us and elapsed_us(time_us, side.last_us)
-  if not silent_us or silent_us >= THRESHOLDS.talk_gap_us then
-    side.run_us, side.pause_us = time_us, silent_us -- packets that follow one another closely, and the silence before
+  if not last_us or time_us - last_us >= THRESHOLDS.talk_gap_us then
+    side.run_us = time_us -- packets that follow one another closely, and the silence before
+    side.pause_us = last_us and elapsed_us(time_us, last_us)
   end
-  side.fin = side.fin or packet.fin
-  side.last_tsval, side.last_has_ts = packet.tsval or side.last_tsval, packet.tsval ~= nil
-  side.before_last_id, side.last_id = side.last_id, packet.ip_id
-  side.last_us, side.last_window, side.last_flags = time_us, packet.window, packet.flags
+  if says.fin then
+    side.fin = true
+  end
+  local tsval = packet.tsval
+  if tsval then
+    side.last_tsval = tsval
+  end
+  side.last_has_ts = tsval ~= nil
+  side.before_last_id = side.last_id
+  side.last_id = packet.ip_id
+  side.last_us = time_us
+  side.last_window = packet.window
+  side.last_flags = packet.flags
 end
 
 local join_run, run_sizes, join_place, place_of, summary_of, forget_company
@@ -1903,7 +1943,7 @@ do
       local gap = nearest(here, order)
       if gap and gap <= 1 then
         native = native + 1
-      elseif gap and math.floor(100 * most / packets) >= STABLE_SHARE then
+      elseif gap and share(most, packets) >= STABLE_SHARE then
         foreign = foreign + 1
         include(baselines, distance(host_baseline(host)))
       end
@@ -2173,11 +2213,13 @@ do
 
   -- Notes what an authentic packet shows of its host.
   local function show(packet, src, host, tally)
-    count(tally, packet.hop_limit, packet.frame)
-    if packet.mac and packet.mac ~= host.last_mac then
-      note_mac(host, src or ends_of(packet.key), packet.mac)
+    local frame, mac = packet.frame, packet.mac
+    count(tally, packet.hop_limit, frame)
+    if mac and mac ~= host.last_mac then
+      note_mac(host, src or ends_of(packet.key), mac)
     end
-    host.last_frame, host.last_us = packet.frame, packet.time_us
+    host.last_frame = frame
+    host.last_us = packet.time_us
   end
 
   -- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
@@ -2379,10 +2421,6 @@ do
     }
   end
 
-  local function share(most, packets)
-    return packets > 0 and math.floor(100 * most / packets) or nil
-  end
-
   local function observe_target(o, moment, error)
     local host = known_host(error.quoted_dst)
     local order, packets, most = host_distances(host)
@@ -2533,7 +2571,7 @@ do
     local order, packets, most = host_distances(host)
     o.host_packets = packets
     o.host_values = #order
-    o.host_share = packets > 0 and math.floor(100 * most / packets) or nil
+    o.host_share = share(most, packets)
     o.host_gap = nearest(o.distance, order)
   end
 
@@ -4944,13 +4982,14 @@ do
     if last_frame == 0 and pinfo.visited then -- as all will be
       warn_once()
     end
-    current.time_us = capture_time(pinfo)
+    local time_us = capture_time(pinfo)
+    current.time_us = time_us
     if last_frame == 0 then
-      begin_us = current.time_us
+      begin_us = time_us
     end
     last_frame = current.frame
-    if current.time_us > newest_us then
-      newest_us = current.time_us
+    if time_us > newest_us then
+      newest_us = time_us
     end
     if current.kind == ICMP_ERROR then
       take_error(current)
@@ -4985,13 +5024,12 @@ do
     end
   end
 
-  local window = gui_enabled()
   local itself -- by which Wireshark tells whether any of our fields is wanted
 
   -- Whether a filter, a column or the details ask for our fields. Outside the window the answer is the same for all
   -- frames of a pass that reads the file, and asking each time is dear.
   local function asked_for(tree, number)
-    if window or not reading or number <= asked_at or asked_at == 0 then
+    if in_window or not reading or number <= asked_at or asked_at == 0 then
       itself = itself or Dissector.get("rstorigin")
       fields_wanted = tree:referenced(itself)
     end
@@ -5002,7 +5040,7 @@ do
   function rstorigin.dissector(tvb, pinfo, tree)
     local number = pinfo.number
     reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
-    local judged = resets[number] or errors[number]
+    local judged = not reading and (resets[number] or errors[number])
     local wanted = judged or asked_for(tree, number) -- expert information is wanted without a sign
     if not reading and not wanted then
       return
@@ -5014,7 +5052,7 @@ do
       take_once(pinfo)
       wanted = wanted or current.reset or current.kind == ICMP_ERROR
     end
-    if window and tree.visible then
+    if in_window and tree.visible then
       selected.frame, selected.key = number, current.kind == TCP and current.key or nil
     end
     if not wanted or not (current.kind == TCP or current.icmp) then
