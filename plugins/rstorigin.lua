@@ -683,8 +683,8 @@ local function decode_plain(tvb, pinfo, at, ip_len)
     end
     total, ip_id, hop_limit = length_1 * 256 + length_2, id_1 * 256 + id_2, ttl
   else
-    local length_1, length_2, next_header, hops = byte(bytes, at + 5, at + 8)
-    if next_header ~= PROTOCOL_TCP then
+    local first, _, _, _, length_1, length_2, next_header, hops = byte(bytes, at + 1, at + 8)
+    if floor(first / 16) ~= 6 or next_header ~= PROTOCOL_TCP then -- of another version Wireshark decodes no more
       return false
     end
     total, hop_limit = ip_len + length_1 * 256 + length_2, hops

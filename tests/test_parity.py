@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import frames
 import polars as pl
 import pytest
+from flows_by_hand import OPEN, Talk, written
 from parity import (
     CAPTURES,
     HOP_FIELDS,
@@ -225,6 +226,25 @@ def test_two_passes_without_a_filter_warn_once(capture: Path) -> None:
     assert two_passes.stderr.count("rstorigin") == 1
     assert len(two_passes.stderr.splitlines()) == 1
     found = differences(capture.name, two_passes.rows, one_pass.rows)
+    assert not found, listed(found)
+
+
+def test_a_header_of_another_ip_version_carries_no_segment(tmp_path: Path) -> None:
+    """Wireshark dissects no more of it, whatever the Ethernet type says."""
+    packets = Talk(ipv6=True).packets((*OPEN, "> PA 100", "< PA 100", "> A", "> R"))
+    packets[3].payload.version = 15
+    found = compare(written(tmp_path / "version15.pcap", packets), system_wireshark(), load())
+    assert not found, listed(found)
+
+
+@pytest.mark.parametrize("without", [range(8), range(4, 8), (0,)], ids=["all", "the last", "the first"])
+def test_frames_without_a_time(without: Sequence[int], tmp_path: Path) -> None:
+    """pcapng's simple packet blocks tell none."""
+    packets = Talk().packets((*OPEN, "> PA 100", "< PA 100", "> A", "> PA 100", "< R"))
+    times = [None if number in without else int(packet.time * 10**9) for number, packet in enumerate(packets)]
+    capture = tmp_path / "timeless.pcapng"
+    capture.write_bytes(frames.pcapng(zip(times, map(bytes, packets), strict=True)))
+    found = compare(capture, system_wireshark(), load())
     assert not found, listed(found)
 
 
