@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: d8e798b606a9884800d83207c227235c4d1683fda0cca64266f1098fd160f9d9
+-- rulebook hash: e9e8b99fc1b608b99eb6d480fb3c825d4a51e59b64674c9139dbfacefea4df38
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -164,6 +164,10 @@ local add_evidence = {
     "Resets in both directions at once"),
   ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
+  ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
+    "As the sender's own firewall rejects (IPv4)"),
+  ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
+    "As the sender's own firewall rejects (IPv6)"),
   ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
     "A scanner goes on after its kernel's reset"),
   ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
@@ -226,8 +230,6 @@ local add_evidence = {
     "Not the IP ID of a Linux socket"),
   ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
     "Flow label 0, unlike the sender's"),
-  ["flow_label_zero_near"] = ProtoField.bool("rstorigin.evidence.flow_label_zero_near",
-    "One hop off, and without a Linux host's flow label"),
   ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
     "Type of service of the SYN echoed"),
   ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
@@ -3160,6 +3162,30 @@ local RULES = {
       return "the sender went on with the conversation past its own reset, with no new SYN"
     end,
   },
+  { -- As the sender's own firewall rejects (IPv4)
+    id = "own_firewall",
+    weight = -250,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and o.spoke_after and not o.has_ack
+        and o.hop_gap == 0 and o.window == 0 and o.ip_id == 0 and o.df
+    end,
+    say = function()
+      return "a firewall on the sender itself makes such a reset, and its socket, which knows "
+        .. "nothing of it, goes on"
+    end,
+  },
+  { -- As the sender's own firewall rejects (IPv6)
+    id = "own_firewall_ipv6",
+    weight = -250,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.spoke_after and not o.has_ack and o.hop_gap == 0
+        and o.window == 0 and o.flow_label == 0
+    end,
+    say = function()
+      return "a firewall on the sender itself makes such a reset, and its socket, which knows "
+        .. "nothing of it, goes on"
+    end,
+  },
   { -- A scanner goes on after its kernel's reset
     id = "speaks_after_syn",
     weight = 150,
@@ -3349,8 +3375,10 @@ local RULES = {
     id = "ts_missing_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_linux ~= nil and o.hop_gap ~= nil and o.has_ack and o.ts_missing and not o.fin_before
-        and o.resets_before == 0 and o.opening_linux and o.flow_values == 1 and o.hop_gap == 0
+      return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.hop_gap ~= nil
+        and o.has_ack and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and not o.fin_before
+        and o.resets_before == 0 and o.opening_linux and o.opening_window ~= 0 and o.flow_values == 1
+        and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
@@ -3360,8 +3388,9 @@ local RULES = {
     id = "abort_again_linux",
     weight = 450,
     holds = function(o)
-      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and o.established and o.resets_before >= 1
-        and o.opening_linux and o.flow_values == 1
+      return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack
+        and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before >= 1
+        and o.opening_linux and o.opening_window ~= 0 and o.flow_values == 1
     end,
     say = function()
       return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
@@ -3370,22 +3399,26 @@ local RULES = {
   },
   { -- A closed window that Linux does not close
     id = "abort_window_linux",
-    weight = 450,
+    weight = 250,
     holds = function(o)
-      return o.own_window ~= nil and o.opening_linux ~= nil and o.has_ack and o.window == 0 and o.own_window >= 16
-        and o.established and o.resets_before == 0 and o.opening_linux and o.flow_values == 1
+      return o.own_window ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
+        and o.has_ack and o.window == 0 and o.own_window >= 16 and math.abs(o.seq_ahead) <= 65536
+        and o.established and o.resets_before == 0 and o.opening_linux and 60000 <= o.opening_window
+        and o.opening_window <= 65534 and o.flow_values == 1
     end,
     say = function(o)
-      return "RST+ACK with window 0, while the abort of a Linux socket, which the sender's "
-        .. "handshake is that of, repeats its window (" .. text(o.own_window) .. ")"
+      return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
+        .. "handshake is that of, offers what is left of its window (" .. text(o.own_window) .. ")"
     end,
   },
   { -- Abort without its socket's flow label
     id = "abort_label_linux",
     weight = 300,
     holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.has_ack
-        and o.flow_label == 0 and o.opening_label ~= 0 and o.established and o.opening_linux and o.flow_values == 1
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil
+        and o.opening_window ~= nil and o.has_ack and o.flow_label == 0 and o.opening_label ~= 0
+        and math.abs(o.seq_ahead) <= 65536 and o.established and o.opening_linux and o.opening_window ~= 0
+        and o.flow_values == 1
     end,
     say = function()
       return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
@@ -3408,9 +3441,9 @@ local RULES = {
     id = "bare_id_linux",
     weight = 300,
     holds = function(o)
-      return o.ip_id ~= nil and o.df ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
-        and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_linux and o.flow_values == 1
-        and o.opening_window >= 60000
+      return o.ip_id ~= nil and o.df ~= nil and o.opening_df ~= nil and o.opening_linux ~= nil
+        and o.opening_window ~= nil and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_df
+        and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534 and o.flow_values == 1
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3419,7 +3452,7 @@ local RULES = {
   },
   { -- The socket's flow label in a reset without socket
     id = "bare_label_linux",
-    weight = 340,
+    weight = 150,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
         and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.flow_values == 1
@@ -3427,7 +3460,7 @@ local RULES = {
     end,
     say = function(o)
       return "flow label " .. text(o.flow_label)
-        .. " is that of the sender's socket, while Linux answers on an open connection only "
+        .. " is that of the sender's socket, while Linux mostly answers on an open connection "
         .. "where it has no socket, with another"
     end,
   },
@@ -3506,23 +3539,10 @@ local RULES = {
     weight = 60,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and o.flow_label == 0
-        and o.opening_label ~= 0 and o.hop_gap >= 1
+        and o.opening_label ~= 0 and o.hop_gap > o.hop_tolerance
     end,
     say = function()
       return "the IPv6 flow label is 0, while the sender labels its flow"
-    end,
-  },
-  { -- One hop off, and without a Linux host's flow label
-    id = "flow_label_zero_near",
-    weight = 180,
-    holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.hop_gap ~= nil
-        and o.flow_label == 0 and o.opening_label ~= 0 and o.opening_linux and o.flow_values == 1
-        and o.hop_gap == 1
-    end,
-    say = function()
-      return "one hop off and flow label 0: a route that changed explains the one, the host's own "
-        .. "firewall the other, neither both"
     end,
   },
   { -- Type of service of the SYN echoed
@@ -5236,7 +5256,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(84 rules, hash d8e798b606a9)"
+    .. "(85 rules, hash e9e8b99fc1b6)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -14,6 +14,7 @@ from scapy.packet import Packet
 LINUX_SYN = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (7, 0)), ("NOP", None), ("WScale", 7)]
 STAMPED = [("NOP", None), ("NOP", None), ("Timestamp", (8, 0))]
 LABEL, ANOTHER_LABEL = 0x12345, 0x54321
+ISN = 400_000_000
 OPEN_FLOW = (*OPEN, "> PA 100", "< A", "< PA 900", "> A", "wait 1", "> PA 50")
 SIGNS = {
     "abort_again_linux",
@@ -22,7 +23,6 @@ SIGNS = {
     "bare_id_linux",
     "bare_label_linux",
     "bare_window_linux",
-    "flow_label_zero_near",
     "ip_id_foreign_linux",
     "ts_missing_linux",
 }
@@ -30,7 +30,7 @@ SIGNS = {
 
 def evidence(path: Path, steps: tuple[str, ...], change: Callable[[Packet], None], *, ipv6: bool = False) -> set[str]:
     """Which signs that Linux would not show so are found in the last reset, after `change` made all packets its own."""
-    packets = Talk(ipv6=ipv6).packets((*OPEN_FLOW, *steps))
+    packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN_FLOW, *steps))
     for packet in packets:
         as_linux(packet)
     change(packets[-1])
@@ -84,6 +84,12 @@ def unchanged(packet: Packet) -> None:
     """As Linux sends it."""
 
 
+def without_socket(packet: Packet) -> None:
+    """What Linux answers to a segment without ACK where it has no socket."""
+    closed(packet)
+    unstamped(packet)
+
+
 @pytest.mark.parametrize(
     ("steps", "change", "ipv6", "sign"),
     [
@@ -106,6 +112,35 @@ def test_what_linux_would_not_send(
 @pytest.mark.parametrize("steps", [("< RA",), ("< R",), ("> R",), ("< RA", "> PA 20", "< R"), ("< FA", "> A", "< R")])
 def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) -> None:
     assert evidence(tmp_path, steps, unchanged, ipv6=ipv6) == set()
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_the_answer_to_a_segment_without_ack_is_no_abort(ipv6: bool, tmp_path: Path) -> None:
+    assert evidence(tmp_path, ("> P 10", "< RA seq=0"), without_socket, ipv6=ipv6) == set()
+
+
+@pytest.mark.parametrize("opening_window", [0, 29200, 65535])
+def test_only_the_window_of_linux_4_20_tells_that_ip_ids_are_0(opening_window: int, tmp_path: Path) -> None:
+    """A SYN proxy, an older Linux, an older Android."""
+    packets = Talk(isn=ISN).packets((*OPEN_FLOW, "< R"))
+    for packet in packets:
+        as_linux(packet)
+    packets[1][TCP].window = opening_window
+    numbered(packets[-1])
+    assert SIGNS.isdisjoint(rows(written(tmp_path / "older.pcap", packets))[-1]["evidence"].split(";"))
+
+
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_a_hosts_own_firewall_is_not_accused(ipv6: bool, tmp_path: Path) -> None:
+    """Its socket goes on: it knows nothing of what the firewall rejected."""
+    packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN_FLOW, "< R", "wait 3", "< PA 10"))
+    for packet in packets:
+        as_linux(packet)
+    if ipv6:
+        unlabelled(packets[-2])
+    (row,) = rows(written(tmp_path / "own.pcap", packets))
+    assert "speaks_after" in row["evidence"].split(";")
+    assert row["verdict"] == "unclear"
 
 
 @pytest.mark.parametrize("change", [unstamped, closed])
