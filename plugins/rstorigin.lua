@@ -403,13 +403,11 @@ end
 -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
 local SEQUENCES, HALF = 4294967296, 2147483648
 
--- How far sequence number `a` lies beyond `b`, signed, across the wrap.
+-- How far sequence number `a` lies beyond `b`, signed, across the wrap. Where that is asked for every packet, it stands
+-- in line: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES > HALF.
 local function seq_diff(a, b)
   return (a - b + HALF) % SEQUENCES - HALF
 end
-
--- Where that is asked for every packet, it stands in line: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and
--- lies beyond `b` if (b - a) % SEQUENCES > HALF.
 
 -- Time from one packet to another in microseconds. Held to what rules may compute with (12 days), so that Lua 5.2 is
 -- exact: packets without a time stamp lie decades from the others.
