@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: e9e8b99fc1b608b99eb6d480fb3c825d4a51e59b64674c9139dbfacefea4df38
+-- rulebook hash: 168272aab0b9d8ab01ad41866e4bca75f4636217f2fd76a3a9b46e9dbbf86283
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -3397,7 +3397,7 @@ local RULES = {
   },
   { -- A closed window that Linux does not close
     id = "abort_window_linux",
-    weight = 250,
+    weight = 340,
     holds = function(o)
       return o.own_window ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
         and o.has_ack and o.window == 0 and o.own_window >= 16 and math.abs(o.seq_ahead) <= 65536
@@ -3450,7 +3450,7 @@ local RULES = {
   },
   { -- The socket's flow label in a reset without socket
     id = "bare_label_linux",
-    weight = 150,
+    weight = 220,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
         and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.flow_values == 1
@@ -5254,7 +5254,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(85 rules, hash e9e8b99fc1b6)"
+    .. "(85 rules, hash 168272aab0b9)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
