@@ -92,9 +92,8 @@ def check_capture(capture: Path) -> None:
 def not_a_capture(path: Path) -> CaptureError:
     """What is said of a file that nothing marks as a capture."""
     what = "a text file, not a capture" if kind_of(path) is Kind.TEXT else "not a capture that tshark can read"
-    if is_packed_otherwise(path):
-        return CaptureError(str(path), f"is {what}", "unpack it first: tshark unpacks gz, zst and lz4 only")
-    return CaptureError(str(path), f"is {what}", FIX_CAPTURE)
+    fix = "unpack it first: tshark unpacks gz, zst and lz4 only" if is_packed_otherwise(path) else FIX_CAPTURE
+    return CaptureError(str(path), f"is {what}", fix)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> int:

@@ -23,11 +23,10 @@ from postproc.errors import OutputError
 from postproc.flow_table import FLOW_SCHEMA
 from postproc.records import schema_of, to_plain
 from postproc.resets import ResetRow
-from postproc.summary import Summary
+from postproc.summary import ACCUSED, Summary
 from postproc.task import Judged
 
 _VERDICTS = tuple(verdict.value for verdict in Verdict)
-_ACCUSED = (Verdict.FORGED.value, Verdict.LIKELY_FORGED.value)
 
 
 def tables(summary: Summary, judged: Sequence[Judged], case: CaseFile) -> dict[str, pl.DataFrame]:
@@ -51,7 +50,7 @@ def _flows(judged: Sequence[Judged], resets: pl.DataFrame) -> pl.DataFrame:
         resets.filter(pl.col("kind") == "rst")
         .group_by("capture", "flow")
         .agg(
-            forged=pl.col("verdict").is_in(_ACCUSED).sum().cast(pl.Int64),
+            forged=pl.col("verdict").is_in([verdict.value for verdict in ACCUSED]).sum().cast(pl.Int64),
             suspicion=pl.col("suspicion").max(),
         )
     )

@@ -65,6 +65,10 @@ def test_a_reset_that_nobody_was_seen_to_send_is_counted() -> None:
     assert problems == ["frame 2: nobody was seen to send it"]
 
 
+def test_neighbours_among_themselves_are_no_event() -> None:
+    assert label([frame(replace(RESET, source="169.254.0.7"), 100 * MILLISECOND)], []) == ([], [])
+
+
 def test_the_same_packet_too_soon_for_the_wire_is_not_the_servers() -> None:
     device = [frame(RESET, 100 * MILLISECOND, True)]
     found, problems = label([frame(RESET, 101 * MILLISECOND)], [frame(RESET, 100 * MILLISECOND, True)], device)

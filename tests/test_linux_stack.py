@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,13 +28,29 @@ SIGNS = {
 }
 
 
-def evidence(path: Path, steps: tuple[str, ...], change: Callable[[Packet], None], *, ipv6: bool = False) -> set[str]:
-    """Which signs that Linux would not show so are found in the last reset, after `change` made all packets its own."""
+def talk(*steps: str, ipv6: bool = False) -> list[Packet]:
+    """An open connection between two Linux hosts, and what follows."""
     packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN_FLOW, *steps))
     for packet in packets:
         as_linux(packet)
+    return packets
+
+
+def last_row(folder: Path, packets: Sequence[Packet]) -> dict[str, str]:
+    """What is said of the last reset."""
+    return rows(written(folder / "linux.pcap", packets))[-1]
+
+
+def signs(row: dict[str, str]) -> set[str]:
+    """Which signs that Linux would not show are among its evidence."""
+    return SIGNS.intersection(row["evidence"].split(";"))
+
+
+def evidence(folder: Path, steps: tuple[str, ...], change: Callable[[Packet], None], *, ipv6: bool = False) -> set[str]:
+    """The signs found in the reset that comes last in `steps`, after `change`."""
+    packets = talk(*steps, ipv6=ipv6)
     change(packets[-1])
-    return SIGNS.intersection(rows(written(path / "linux.pcap", packets))[-1]["evidence"].split(";"))
+    return signs(last_row(folder, packets))
 
 
 def as_linux(packet: Packet) -> None:
@@ -122,23 +138,19 @@ def test_the_answer_to_a_segment_without_ack_is_no_abort(ipv6: bool, tmp_path: P
 @pytest.mark.parametrize("opening_window", [0, 29200, 65535])
 def test_only_the_window_of_linux_4_20_tells_that_ip_ids_are_0(opening_window: int, tmp_path: Path) -> None:
     """A SYN proxy, an older Linux, an older Android."""
-    packets = Talk(isn=ISN).packets((*OPEN_FLOW, "< R"))
-    for packet in packets:
-        as_linux(packet)
+    packets = talk("< R")
     packets[1][TCP].window = opening_window
     numbered(packets[-1])
-    assert SIGNS.isdisjoint(rows(written(tmp_path / "older.pcap", packets))[-1]["evidence"].split(";"))
+    assert signs(last_row(tmp_path, packets)) == set()
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_hosts_own_firewall_is_not_accused(ipv6: bool, tmp_path: Path) -> None:
     """Its socket goes on: it knows nothing of what the firewall rejected."""
-    packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN_FLOW, "< R", "wait 3", "< PA 10"))
-    for packet in packets:
-        as_linux(packet)
+    packets = talk("< R", "wait 3", "< PA 10", ipv6=ipv6)
     if ipv6:
         unlabelled(packets[-2])
-    (row,) = rows(written(tmp_path / "own.pcap", packets))
+    row = last_row(tmp_path, packets)
     assert "speaks_after" in row["evidence"].split(";")
     assert row["verdict"] == "unclear"
 
@@ -147,12 +159,11 @@ def test_a_hosts_own_firewall_is_not_accused(ipv6: bool, tmp_path: Path) -> None
 def test_a_syn_proxy_on_linux_tells_nothing_of_the_host_behind_it(
     change: Callable[[Packet], None], tmp_path: Path
 ) -> None:
-    packets = Talk().packets((*OPEN_FLOW, "< RA"))
+    packets = talk("< RA")
     for packet in packets:
-        as_linux(packet)
         if packet.payload.src != CLIENT and "S" not in packet[TCP].flags:
             packet.payload.ttl = 57  # the handshake was answered nearer
     change(packets[-1])
-    row = rows(written(tmp_path / "proxied.pcap", packets))[-1]
+    row = last_row(tmp_path, packets)
     assert row["hop_delta"] == "0"
-    assert SIGNS.isdisjoint(row["evidence"].split(";"))
+    assert signs(row) == set()

@@ -206,11 +206,6 @@ def name_mechanism(scene: Scene, packet: Packet, truth: Truth) -> str:
     return f"{role}_icmp_error" if packet.is_error else f"{role}_kernel_reply"
 
 
-def is_link_local(address: str) -> bool:
-    """Whether neighbours speak among themselves, of which nothing on the path is judged."""
-    return ipaddress.ip_address(address).is_link_local
-
-
 def events(side: str, taps: Mapping[str, Sequence[Frame]], scene: Scene) -> tuple[list[dict[str, object]], list[str]]:
     """One event for every reset and ICMP error of one side's capture, and what was inconsistent."""
     truths = Truths(side, taps, scene)
@@ -218,7 +213,9 @@ def events(side: str, taps: Mapping[str, Sequence[Frame]], scene: Scene) -> tupl
     found = []
     for seen in truths.mine:
         packet = seen.packet
-        if not (packet.is_reset or packet.is_error) or is_link_local(packet.source):
+        if not (packet.is_reset or packet.is_error):
+            continue
+        if ipaddress.ip_address(packet.source).is_link_local:  # neighbours among themselves: nothing on the path
             continue
         truth = truths.of(seen)
         flow = (packet.source, packet.target, *ports_of(packet), packet.protocol)
