@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 168272aab0b9d8ab01ad41866e4bca75f4636217f2fd76a3a9b46e9dbbf86283
+-- rulebook hash: c290a2569957180922acc1272efcd2594bd14215c09196245104839aa2d640b0
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -213,7 +213,7 @@ local add_evidence = {
   ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
     "A window that Linux leaves 0"),
   ["bare_id_linux"] = ProtoField.bool("rstorigin.evidence.bare_id_linux",
-    "An IP ID or fragmentable, where Linux is neither"),
+    "IP ID or don't-fragment bit unlike Linux"),
   ["bare_label_linux"] = ProtoField.bool("rstorigin.evidence.bare_label_linux",
     "The socket's flow label in a reset without socket"),
   ["bare_form_linux"] = ProtoField.bool("rstorigin.evidence.bare_form_linux",
@@ -3435,7 +3435,7 @@ local RULES = {
         .. "and this one has " .. text(o.window)
     end,
   },
-  { -- An IP ID or fragmentable, where Linux is neither
+  { -- IP ID or don't-fragment bit unlike Linux
     id = "bare_id_linux",
     weight = 300,
     holds = function(o)
@@ -5254,7 +5254,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(85 rules, hash 168272aab0b9)"
+    .. "(85 rules, hash c290a2569957)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
