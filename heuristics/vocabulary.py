@@ -148,6 +148,12 @@ _FLOW = (
         ("peer_resets_before", "", "earlier resets of the peer in this flow"),
         ("peer_reset_gap_us", "us", "time between this reset and the nearest one of the peer, either way"),
         ("ack_ahead", "bytes", "how far the acknowledgement lies beyond all the peer sent; missing without ACK"),
+        ("acked_bytes", "bytes", "how many bytes after the peer's SYN it acknowledges, signed; missing without ACK"),
+        (
+            "ack_step",
+            "bytes",
+            "acknowledgement minus that of the sender's last packet in this flow; missing without ACK",
+        ),
         (
             "own_resets",
             "",
@@ -164,7 +170,12 @@ _FLOW = (
 _OPENING = _table(
     Type.BOOL,
     ("opening_df", "", "the don't-fragment bit of the sender's own SYN or SYN-ACK (IPv4)"),
-    ("opening_linux", "", "the TCP options of the sender's own SYN or SYN-ACK stand in the order of Linux"),
+    (
+        "opening_linux",
+        "",
+        "the TCP options of the sender's own SYN or SYN-ACK stand in the order of Linux, and its packets in this flow "
+        "show no hop limit that it does not: a SYN proxy answers for others",
+    ),
 ) + _table(
     Type.INT,
     ("opening_label", "", "the flow label of the sender's own SYN or SYN-ACK (IPv6)"),
@@ -190,7 +201,6 @@ _LIKENESS = _table(
         "window (not 0) equal to that of the peer's packet it answers, and not one the sender last used",
     ),
     ("reserved_mirrored", "", "reserved TCP bits (not 0) equal to those of the peer's packet it answers"),
-    ("ack_is_isn", "", "acknowledges the peer's initial sequence number instead of the one after it"),
     ("ts_missing", "", "the sender's packets in this flow carry TCP timestamps, the reset carries none"),
     ("ack_unflagged", "", "no ACK flag, but an acknowledgement number other than 0"),
 ) + _table(

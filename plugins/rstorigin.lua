@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: c290a2569957180922acc1272efcd2594bd14215c09196245104839aa2d640b0
+-- rulebook hash: 5dd0f29b106364fb5f12d5e626f304776bc80fc7accdcd01d5392aa15801ee46
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -120,6 +120,8 @@ local add_evidence = {
     "Answers too soon to be as far as its baseline says"),
   ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
     "A whole round trip from a fraction of the way"),
+  ["late_for_its_place_alone"] = ProtoField.bool("rstorigin.evidence.late_for_its_place_alone",
+    "A whole round trip from a fraction of the way, the host's other packets agreeing"),
   ["hop_match"] = ProtoField.bool("rstorigin.evidence.hop_match",
     "Hop limit as in the sender's own packets"),
   ["hop_match_near"] = ProtoField.bool("rstorigin.evidence.hop_match_near",
@@ -138,6 +140,10 @@ local add_evidence = {
     "The sender reset this flow itself as well"),
   ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
     "The sender reset this flow itself as well (IPv6)"),
+  ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
+    "Answers what came after the sender's own reset (IPv4)"),
+  ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
+    "Answers what came after the sender's own reset (IPv6)"),
   ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
     "Same box as the handshake, data from another"),
   ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
@@ -212,6 +218,8 @@ local add_evidence = {
     "Abort without its socket's flow label"),
   ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
     "A window that Linux leaves 0"),
+  ["bare_ack_linux"] = ProtoField.bool("rstorigin.evidence.bare_ack_linux",
+    "An acknowledgement number without ACK"),
   ["bare_id_linux"] = ProtoField.bool("rstorigin.evidence.bare_id_linux",
     "IP ID or don't-fragment bit unlike Linux"),
   ["bare_label_linux"] = ProtoField.bool("rstorigin.evidence.bare_label_linux",
@@ -1399,7 +1407,7 @@ do
     "B handshake_packets handshake_sent syn_tos",
     "H resets last_id before_last_id last_window last_flags opening_window",
     "I3 opening_label",
-    "I4 next_seq acked front_seq isn last_tsval least_us second_us burst last_reset",
+    "I4 next_seq acked last_ack front_seq isn last_tsval least_us second_us burst last_reset",
     "I5 pause_us",
     "time front_us last_us run_us handshake_us burst_us",
     "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed opening_df opening_linux",
@@ -1447,7 +1455,7 @@ do
       -- Named here so that the table is made large enough at once.
       flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
       last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
-      run_us = nil, pause_us = nil,
+      last_ack = nil, run_us = nil, pause_us = nil,
     }
   end
 
@@ -1821,6 +1829,7 @@ local function authentic(packet, side)
   side.before_last_id = side.last_id
   side.last_id = packet.ip_id
   side.last_us = time_us
+  side.last_ack = packet.acknowledges and packet.ack or nil
   side.last_window = packet.window
   side.last_flags = packet.flags
 end
@@ -1983,12 +1992,12 @@ do
   local RESET = record_of("reset", {
     "other key mac stage payload_kind",
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
-    "other id_mirrored window_mirrored reserved_mirrored ack_is_isn",
+    "other id_mirrored window_mirrored reserved_mirrored",
     "B hop_limit tos options_len",
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
     "I4 seq ack tsval before burst run",
-    "i4 seq_ahead ts_step ack_ahead",
+    "i4 seq_ahead ts_step ack_ahead ack_step acked_bytes",
     "I5 acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
     "time time_us",
   })
@@ -2196,9 +2205,8 @@ do
     end
     if packet.acknowledges then
       reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
-      if peer.isn then
-        reset.ack_is_isn = packet.ack == peer.isn
-      end
+      reset.ack_step = side.last_ack and seq_diff(packet.ack, side.last_ack)
+      reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
@@ -2592,6 +2600,16 @@ do
     end
   end
 
+  -- Whether one and the same Linux sent all packets of this side: a SYN proxy answers for others, from elsewhere.
+  local function opening_linux(side)
+    for _, hop_limit in ipairs(side.opening_linux and hop_limits(side.shown) or {}) do
+      if counted(side.handshake_shown, hop_limit) == 0 then
+        return false
+      end
+    end
+    return side.opening_linux
+  end
+
   local function observe_moment(o, reset)
     o.stage = reset.stage
     o.sender_is_initiator = reset.sender_is_initiator
@@ -2614,12 +2632,13 @@ do
     o.own_window = reset.own_window
     o.ts_step = reset.ts_step
     o.ack_ahead = reset.ack_ahead
-    o.ack_is_isn = reset.ack_is_isn
+    o.ack_step = reset.ack_step
+    o.acked_bytes = reset.acked_bytes
     o.ack_unflagged = not reset.acknowledges and reset.ack ~= 0
     o.peer_reset_gap_us = reset.peer_reset_gap_us
     o.opening_df = reset.side.opening_df
     o.opening_label = reset.side.opening_label
-    o.opening_linux = reset.side.opening_linux
+    o.opening_linux = opening_linux(reset.side)
     o.opening_window = reset.side.opening_window
     o.peer_syn_tos = reset.peer.syn_tos
   end
@@ -2885,7 +2904,20 @@ local RULES = {
     id = "late_for_its_place",
     weight = -200,
     holds = function(o)
-      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.host_values ~= 1
+        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
+        and o.acked_us * 10 <= o.rtt_us * 20
+    end,
+    say = function(o)
+      return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
+        .. " us), though its hop limit looks much nearer"
+    end,
+  },
+  { -- A whole round trip from a fraction of the way, the host's other packets agreeing
+    id = "late_for_its_place_alone",
+    weight = -150,
+    holds = function(o)
+      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.host_values == 1
         and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
         and o.acked_us * 10 <= o.rtt_us * 20
     end,
@@ -2993,6 +3025,32 @@ local RULES = {
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
         .. "; its kernel may use another than its service"
+    end,
+  },
+  { -- Answers what came after the sender's own reset (IPv4)
+    id = "after_own_abort",
+    weight = -150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack
+        and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux
+        and o.window == 0 and o.ip_id == 0 and o.df
+    end,
+    say = function()
+      return "its socket had reset the connection, and its kernel answers what still arrives, in "
+        .. "this form and by a hop limit of its own"
+    end,
+  },
+  { -- Answers what came after the sender's own reset (IPv6)
+    id = "after_own_abort_ipv6",
+    weight = -240,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and not o.has_ack and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1
+        and o.opening_linux and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+    end,
+    say = function()
+      return "its socket had reset the connection, and its kernel answers what still arrives, in "
+        .. "this form and by a hop limit of its own"
     end,
   },
   { -- Same box as the handshake, data from another
@@ -3165,7 +3223,7 @@ local RULES = {
     weight = -250,
     holds = function(o)
       return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and o.spoke_after and not o.has_ack
-        and o.hop_gap == 0 and o.window == 0 and o.ip_id == 0 and o.df
+        and not o.ack_unflagged and o.hop_gap == 0 and o.window == 0 and o.ip_id == 0 and o.df
     end,
     say = function()
       return "a firewall on the sender itself makes such a reset, and its socket, which knows "
@@ -3176,8 +3234,8 @@ local RULES = {
     id = "own_firewall_ipv6",
     weight = -250,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.spoke_after and not o.has_ack and o.hop_gap == 0
-        and o.window == 0 and o.flow_label == 0
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.spoke_after and not o.has_ack and not o.ack_unflagged
+        and o.hop_gap == 0 and o.window == 0 and o.flow_label == 0
     end,
     say = function()
       return "a firewall on the sender itself makes such a reset, and its socket, which knows "
@@ -3306,7 +3364,7 @@ local RULES = {
     id = "bad_ack_isn",
     weight = 60,
     holds = function(o)
-      return o.ack_is_isn ~= nil and o.ack_is_isn
+      return o.acked_bytes ~= nil and o.acked_bytes == -1
     end,
     say = function()
       return "acknowledges the initial sequence number of the SYN instead of the one after it"
@@ -3375,8 +3433,7 @@ local RULES = {
     holds = function(o)
       return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.hop_gap ~= nil
         and o.has_ack and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and not o.fin_before
-        and o.resets_before == 0 and o.opening_linux and o.opening_window ~= 0 and o.flow_values == 1
-        and o.hop_gap == 0
+        and o.resets_before == 0 and o.opening_linux and o.opening_window ~= 0 and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
@@ -3388,7 +3445,7 @@ local RULES = {
     holds = function(o)
       return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack
         and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before >= 1
-        and o.opening_linux and o.opening_window ~= 0 and o.flow_values == 1
+        and o.opening_linux and o.opening_window ~= 0
     end,
     say = function()
       return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
@@ -3397,12 +3454,13 @@ local RULES = {
   },
   { -- A closed window that Linux does not close
     id = "abort_window_linux",
-    weight = 340,
+    weight = 450,
     holds = function(o)
-      return o.own_window ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil
-        and o.has_ack and o.window == 0 and o.own_window >= 16 and math.abs(o.seq_ahead) <= 65536
-        and o.established and o.resets_before == 0 and o.opening_linux and 60000 <= o.opening_window
-        and o.opening_window <= 65534 and o.flow_values == 1
+      return o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil and o.seq_ahead ~= nil
+        and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack and o.window == 0
+        and o.own_window >= 48 and (o.ack_step < o.own_window or 0 <= o.acked_bytes
+        and o.acked_bytes <= 30000) and math.abs(o.seq_ahead) <= 65536 and o.established
+        and o.resets_before == 0 and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
     end,
     say = function(o)
       return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
@@ -3416,7 +3474,6 @@ local RULES = {
       return o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil
         and o.opening_window ~= nil and o.has_ack and o.flow_label == 0 and o.opening_label ~= 0
         and math.abs(o.seq_ahead) <= 65536 and o.established and o.opening_linux and o.opening_window ~= 0
-        and o.flow_values == 1
     end,
     say = function()
       return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
@@ -3428,11 +3485,20 @@ local RULES = {
     weight = 340,
     holds = function(o)
       return o.opening_linux ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
-        and o.flow_values == 1
     end,
     say = function(o)
       return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
         .. "and this one has " .. text(o.window)
+    end,
+  },
+  { -- An acknowledgement number without ACK
+    id = "bare_ack_linux",
+    weight = 340,
+    holds = function(o)
+      return o.opening_linux ~= nil and o.ack_unflagged and o.payload_len == 0 and o.opening_linux
+    end,
+    say = function()
+      return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
     end,
   },
   { -- IP ID or don't-fragment bit unlike Linux
@@ -3441,7 +3507,7 @@ local RULES = {
     holds = function(o)
       return o.ip_id ~= nil and o.df ~= nil and o.opening_df ~= nil and o.opening_linux ~= nil
         and o.opening_window ~= nil and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_df
-        and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534 and o.flow_values == 1
+        and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3453,8 +3519,8 @@ local RULES = {
     weight = 220,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
-        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.flow_values == 1
-        and o.established and not o.fin_before and o.resets_before == 0
+        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.established
+        and not o.fin_before and o.resets_before == 0
     end,
     say = function(o)
       return "flow label " .. text(o.flow_label)
@@ -3525,8 +3591,8 @@ local RULES = {
     weight = 320,
     holds = function(o)
       return o.opening_linux ~= nil and o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil
-        and o.has_ack and o.established and o.opening_linux and o.flow_values == 1 and o.hop_gap == 0
-        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
@@ -5254,7 +5320,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(85 rules, hash c290a2569957)"
+    .. "(89 rules, hash 5dd0f29b1063)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

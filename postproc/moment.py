@@ -54,7 +54,8 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ts_step=_ts_step(packet, side),
         ts_expected=side.established and side.last is not None and side.last.tsval is not None,
         ack_ahead=_ack_ahead(packet, peer),
-        ack_is_isn=packet.ack == peer.isn if packet.flags & ACK and peer.isn is not None else None,
+        ack_step=_ack_step(packet, side),
+        acked_bytes=_acked_bytes(packet, peer),
         peer_reset_gap_us=_note_crossing(packet, peer),
     )
     side.last_reset = reset
@@ -133,6 +134,18 @@ def _ack_ahead(packet: Packet, peer: Side) -> int | None:
     if not packet.flags & ACK or peer.next_seq is None:
         return None
     return seq_diff(packet.ack, peer.next_seq)
+
+
+def _ack_step(packet: Packet, side: Side) -> int | None:
+    if not packet.flags & ACK or side.last is None or not side.last.flags & ACK:
+        return None
+    return seq_diff(packet.ack, side.last.ack)
+
+
+def _acked_bytes(packet: Packet, peer: Side) -> int | None:
+    if not packet.flags & ACK or peer.isn is None:
+        return None
+    return seq_diff(packet.ack, peer.isn) - 1
 
 
 def _note_crossing(packet: Packet, peer: Side) -> int | None:

@@ -137,7 +137,8 @@ def _moment(reset: Reset) -> Observation:
         "ts_step": reset.ts_step,
         "ts_missing": reset.packet.tsval is None and reset.ts_expected,
         "ack_ahead": reset.ack_ahead,
-        "ack_is_isn": reset.ack_is_isn,
+        "ack_step": reset.ack_step,
+        "acked_bytes": reset.acked_bytes,
         "ack_unflagged": not reset.packet.flags & ACK and reset.packet.ack != 0,
         "peer_reset_gap_us": reset.peer_reset_gap_us,
         **_openings(reset),
@@ -149,11 +150,18 @@ def _openings(reset: Reset) -> Observation:
     own, peer = reset.side.opening, reset.peer.opening
     return {
         "opening_df": own.df if own else None,
-        "opening_linux": own.linux_options if own else None,
+        "opening_linux": _opening_linux(reset.side),
         "opening_label": own.flow_label if own else None,
         "opening_window": own.window if own else None,
         "peer_syn_tos": peer.tos if peer and not peer.flags & ACK else None,
     }
+
+
+def _opening_linux(side: Side) -> bool | None:
+    """Whether one and the same Linux sent all packets of this side: a SYN proxy answers for others, from elsewhere."""
+    if side.opening is None:
+        return None
+    return side.opening.linux_options and side.hop_limits.keys() <= side.handshake_hops.keys()
 
 
 def _refuses_accepted(reset: Reset) -> bool:

@@ -102,7 +102,8 @@ class Reset:
     ts_step: int | None
     ts_expected: bool
     ack_ahead: int | None
-    ack_is_isn: bool | None
+    ack_step: int | None
+    acked_bytes: int | None
     peer_reset_gap_us: int | None
 
 

@@ -20,6 +20,7 @@ SIGNS = {
     "abort_again_linux",
     "abort_label_linux",
     "abort_window_linux",
+    "bare_ack_linux",
     "bare_id_linux",
     "bare_label_linux",
     "bare_window_linux",
@@ -86,6 +87,11 @@ def numbered(packet: Packet) -> None:
     packet.payload.id = 4711
 
 
+def acknowledging(packet: Packet) -> None:
+    """A bare reset with an acknowledgement number."""
+    packet[TCP].ack = ISN
+
+
 def unlabelled(packet: Packet) -> None:
     """No flow label."""
     packet.payload.fl = 0
@@ -114,6 +120,8 @@ def without_socket(packet: Packet) -> None:
         (("< RA",), unlabelled, True, "abort_label_linux"),
         (("< R", "> A", "wait 0.2", "< RA"), unstamped, False, "abort_again_linux"),
         (("< R",), open_, False, "bare_window_linux"),
+        (("< R",), acknowledging, False, "bare_ack_linux"),
+        (("< R",), acknowledging, True, "bare_ack_linux"),
         (("< R",), numbered, False, "bare_id_linux"),
         (("< R",), labelled, True, "bare_label_linux"),
     ],
@@ -128,6 +136,14 @@ def test_what_linux_would_not_send(
 @pytest.mark.parametrize("steps", [("< RA",), ("< R",), ("> R",), ("< RA", "> PA 20", "< R"), ("< FA", "> A", "< R")])
 def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) -> None:
     assert evidence(tmp_path, steps, unchanged, ipv6=ipv6) == set()
+
+
+@pytest.mark.parametrize(("received", "sign"), [(501, {"abort_window_linux"}), (502, set()), (900, set())])
+def test_a_window_that_the_peer_may_have_filled_is_no_sign(received: int, sign: set[str], tmp_path: Path) -> None:
+    """After more than the first window; how far the server scales its windows is not known."""
+    packets = talk("> PA 40000", "< A", f"> PA {received}", "< RA")
+    closed(packets[-1])
+    assert signs(last_row(tmp_path, packets)) == sign
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
@@ -145,14 +161,44 @@ def test_only_the_window_of_linux_4_20_tells_that_ip_ids_are_0(opening_window: i
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
-def test_a_hosts_own_firewall_is_not_accused(ipv6: bool, tmp_path: Path) -> None:
-    """Its socket goes on: it knows nothing of what the firewall rejected."""
+@pytest.mark.parametrize(("change", "verdict"), [(unchanged, "unclear"), (acknowledging, "forged")])
+def test_a_hosts_own_firewall_is_not_accused(
+    change: Callable[[Packet], None], verdict: str, ipv6: bool, tmp_path: Path
+) -> None:
+    """Its socket goes on: it knows nothing of what the firewall rejected. Linux's acknowledges 0 as its sockets do."""
     packets = talk("< R", "wait 3", "< PA 10", ipv6=ipv6)
     if ipv6:
         unlabelled(packets[-2])
+    change(packets[-2])
     row = last_row(tmp_path, packets)
     assert "speaks_after" in row["evidence"].split(";")
-    assert row["verdict"] == "unclear"
+    assert row["verdict"] == verdict
+
+
+@pytest.mark.parametrize(("ipv6", "verdict"), [(False, "unclear"), (True, "likely genuine")])
+def test_the_kernel_behind_a_service_with_a_hop_limit_of_its_own(ipv6: bool, verdict: str, tmp_path: Path) -> None:
+    """The socket aborts by the service's hop limit; what still arrives, the kernel answers by its default."""
+    packets = talk("< RA", "> PA 20", "< R", ipv6=ipv6)
+    if ipv6:
+        packets[-1].payload.hlim = 42
+    else:
+        packets[-1].payload.ttl = 42
+    row = last_row(tmp_path, packets)
+    assert {"hop_gap", "after_own_abort_ipv6" if ipv6 else "after_own_abort"} <= set(row["evidence"].split(";"))
+    assert row["verdict"] == verdict
+
+
+def test_a_mirror_port_before_and_after_a_router_shows_one_host_twice(tmp_path: Path) -> None:
+    """Every packet by two hop limits, the handshake too: none answers for another."""
+    packets = talk("< RA")
+    closed(packets[-1])
+    copies = [packet.copy() for packet in packets]
+    for copy in copies:
+        copy.payload.ttl -= 1
+    pairs = [each for pair in zip(packets, copies, strict=True) for each in pair]
+    for number, packet in enumerate(pairs):
+        packet.time += number * 1e-5
+    assert "abort_window_linux" in signs(last_row(tmp_path, pairs))
 
 
 @pytest.mark.parametrize("change", [unstamped, closed])
