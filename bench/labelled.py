@@ -29,6 +29,7 @@ from postproc.sources import Source
 from postproc.tshark import Tshark
 
 MIMIC, NEXT_TO_SENDER = "mimic", "next to the sender"
+_NOBODY_SEEN = "unknown"
 _MIMICS = "hop_copying_in_path"
 _ROUTER = re.compile(r"r(\d+)")
 
@@ -76,7 +77,10 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One capture: its packets table and its labels in the order of their file."""
+    """One capture: its packets table and its labels in the order of their file.
+
+    Without those of which the laboratory could not measure who sent it, as a busy machine's clock makes of some.
+    """
 
     name: str
     packets: pl.DataFrame
@@ -95,7 +99,8 @@ def read_labelled(path: Path, program: Tshark) -> Labelled:
     capture = path.with_name(told["capture"])
     packets = read_packets_of(capture, program)
     shown = set(packets.filter(authentic())["src"].unique())
-    return Labelled(capture.name, packets, tuple(_label(told, event, shown) for event in told["events"]))
+    measured = (event for event in told["events"] if event["node"] != _NOBODY_SEEN)
+    return Labelled(capture.name, packets, tuple(_label(told, event, shown) for event in measured))
 
 
 def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:

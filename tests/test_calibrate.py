@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,16 @@ def test_where_the_device_sits_is_seen_from_the_capture_point(name: str, hops: s
     assert forged
     assert {label.hops for label in forged} == hops
     assert {label.node_hops for label in forged} == node_hops
+
+
+def test_what_nobody_was_seen_to_send_is_no_measure(tmp_path: Path) -> None:
+    name = "02_reject_syn_r1.client"
+    told = json.loads((LAB / f"{name}.labels.json").read_text())
+    (tmp_path / told["capture"]).symlink_to((LAB / told["capture"]).resolve())
+    told["events"][0] |= {"origin": "middlebox", "node": "unknown"}
+    (tmp_path / f"{name}.labels.json").write_text(json.dumps(told))
+    labels = read_labelled(tmp_path / f"{name}.labels.json", tshark.find()).labels
+    assert [label.frame for label in labels] == [event["frame"] for event in told["events"][1:]]
 
 
 def test_mechanisms_count_alike_and_a_false_accusation_ten_times() -> None:
