@@ -668,6 +668,9 @@ local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] =
 -- The longest headers: IPv6, TCP with all options.
 local LONGEST_HEADERS = 40 + 60
 
+-- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
+local captured_len, raw_bytes = Tvb.len, Tvb.raw
+
 -- Assignments that are made for every packet stand one by one: several at once would copy each value first.
 
 -- Decodes the usual frame from its bytes: one IP header without options that begins after `at` bytes, and right after
@@ -677,8 +680,8 @@ local function decode_plain(tvb, pinfo, at, ip_len)
   if not PLAIN_OFFSETS[at] then
     return false
   end
-  local captured, tcp_at = tvb:len(), at + ip_len
-  local bytes = tvb:raw(0, min(captured, at + LONGEST_HEADERS))
+  local captured, tcp_at = captured_len(tvb), at + ip_len
+  local bytes = raw_bytes(tvb, 0, min(captured, at + LONGEST_HEADERS))
   if #bytes < tcp_at + TCP_MIN_HEADER then
     return false
   end
