@@ -28,7 +28,7 @@ from scapy.utils import wrpcap
 from tabulate import tabulate
 
 _SMALL, _FLOWS_SMALL = 200, 20
-_TILES = 1000  # of _FLOWS_SMALL flows, in a large capture
+_TILES = 2174  # of _FLOWS_SMALL flows, in a large capture: a million packets
 _CLIENT = bytes([192, 0, 2, 1])
 _PCAP_HEADER, _RECORD_HEADER = 24, 16
 _STEPS = ("> S", "< SA", "> A", *("> PA", "< PA", "> A") * 6)

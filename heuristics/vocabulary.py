@@ -254,6 +254,13 @@ _ACROSS += _table(
     ("case_packets", "packets", "of the sender in those captures; asked where this one has none, never in Wireshark"),
     ("case_share", "%", "of these packets from case_distance"),
     ("case_gap", "hops", "from the reset's distance to the nearest that they show"),
+    (
+        "case_run_senders",
+        "",
+        "senders of the resets, in the captures of the case taken here, whose IP IDs form one run with this one's; "
+        "asked where this capture has no other sender in it, never in Wireshark",
+    ),
+    ("case_run_networks", "", "different networks among them"),
 )
 
 # Asked once all captures are judged, when of everything else only the latter is at hand.

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 5dd0f29b106364fb5f12d5e626f304776bc80fc7accdcd01d5392aa15801ee46
+-- rulebook hash: 92a30b41dd6f34bed2cc85e34a3c6166a185a2f60cbd9da212eea0bd2cae854c
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -272,6 +272,8 @@ local add_evidence = {
     "Not from where its host sits in other captures"),
   ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
     "From where its host sits in other captures"),
+  ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
+    "One IP ID counter for three unrelated senders or more, over several captures"),
   ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
     "Never left the claimed sender's own interface"),
   ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
@@ -3807,6 +3809,18 @@ local RULES = {
         .. " packets of this host in other captures"
     end,
   },
+  { -- One IP ID counter for three unrelated senders or more, over several captures
+    id = "case_counter",
+    weight = 320,
+    holds = function(o)
+      return o.case_run_senders ~= nil and o.case_run_networks ~= nil and o.case_run_senders >= 3
+        and o.case_run_networks >= 2
+    end,
+    say = function(o)
+      return "its IP ID stands in one run with those of resets in other captures, " .. text(o.case_run_senders)
+        .. " senders in all: one device counts for all"
+    end,
+  },
   { -- Never left the claimed sender's own interface
     id = "never_left",
     weight = 2000,
@@ -5323,7 +5337,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(89 rules, hash 5dd0f29b1063)"
+    .. "(90 rules, hash 92a30b41dd6f)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

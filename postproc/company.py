@@ -7,9 +7,10 @@ does the same in Lua (generator/templates/company.lua.j2), function by function.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 from heuristics.fields import distance
 from heuristics.rulebook import Thresholds
@@ -34,6 +35,17 @@ _PRIVATE = tuple(
 STABLE_SHARE = 90
 
 
+_Which = TypeVar("_Which", bound=Hashable)
+
+
+class Counted(NamedTuple):
+    """Of a reset, what tells whose counter its IP ID comes from."""
+
+    ip_id: int
+    hop_limit: int
+    src: str
+
+
 @dataclass(slots=True)
 class Run:
     """Resets that arrived with one hop limit and whose IP IDs count up; `senders` are the addresses they name."""
@@ -41,6 +53,11 @@ class Run:
     hop_limit: int
     last_id: int
     senders: set[str] = field(default_factory=set)
+
+    @property
+    def networks(self) -> int:
+        """How many different networks the senders are of."""
+        return len({network(sender) for sender in self.senders} - {None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,8 @@ class Company:
     """All resets of a capture, in file order. `hosts` has the profiles of their senders."""
 
     def __init__(self, resets: Sequence[Reset], hosts: Mapping[str, HostProfile], thresholds: Thresholds) -> None:
-        self._runs = _runs(resets, thresholds)
+        counted = ((reset.packet.frame, counted_in(reset)) for reset in resets)
+        self._runs = runs(((frame, each) for frame, each in counted if each), thresholds)
         senders: dict[tuple[int, int], set[str]] = {}
         for reset in resets:
             senders.setdefault(_place_of(reset.packet), set()).add(reset.packet.src)
@@ -77,27 +95,32 @@ def _place_of(packet: Packet) -> tuple[int, int]:
     return packet.ip_version, packet.hop_limit
 
 
-def _runs(resets: Iterable[Reset], thresholds: Thresholds) -> dict[int, Run]:
-    """By frame. An IP ID of 0 counts nothing, and one that is the sender's own next is no company of others."""
-    by_frame: dict[int, Run] = {}
+def counted_in(reset: Reset) -> Counted | None:
+    """None where its IP ID says nothing: 0 counts nothing, and the sender's own next is no company of others."""
+    packet, id_step = reset.packet, reset.id_step
+    if not packet.ip_id or (id_step is not None and 1 <= id_step <= OWN_RUN):
+        return None
+    return Counted(packet.ip_id, packet.hop_limit, packet.src)
+
+
+def runs(resets: Iterable[tuple[_Which, Counted]], thresholds: Thresholds) -> dict[_Which, Run]:
+    """The run that each is part of, by what is said to tell them apart. `resets` come in the order of time."""
+    found: dict[_Which, Run] = {}
     recent: list[Run] = []
-    for reset in resets:
-        packet, id_step = reset.packet, reset.id_step
-        if not packet.ip_id or (id_step is not None and 1 <= id_step <= OWN_RUN):
-            continue
-        run = _continued(packet, packet.ip_id, recent, thresholds) or Run(packet.hop_limit, packet.ip_id)
-        run.last_id = packet.ip_id
-        run.senders.add(packet.src)
+    for which, reset in resets:
+        run = _continued(reset, recent, thresholds) or Run(reset.hop_limit, reset.ip_id)
+        run.last_id = reset.ip_id
+        run.senders.add(reset.src)
         recent = [*(other for other in recent if other is not run), run][-REMEMBERED_RUNS:]
-        by_frame[packet.frame] = run
-    return by_frame
+        found[which] = run
+    return found
 
 
-def _continued(packet: Packet, ip_id: int, recent: Sequence[Run], thresholds: Thresholds) -> Run | None:
+def _continued(reset: Counted, recent: Sequence[Run], thresholds: Thresholds) -> Run | None:
     for run in reversed(recent):
-        step = (ip_id - run.last_id) & 0xFFFF
-        follows = 1 <= step <= thresholds.run_step or (step == 0 and packet.src in run.senders)
-        if run.hop_limit == packet.hop_limit and follows:
+        step = (reset.ip_id - run.last_id) & 0xFFFF
+        follows = 1 <= step <= thresholds.run_step or (step == 0 and reset.src in run.senders)
+        if run.hop_limit == reset.hop_limit and follows:
             return run
     return None
 

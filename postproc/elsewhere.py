@@ -16,16 +16,14 @@ from heuristics.fields import distance
 from heuristics.rulebook import Rule, Rulebook
 from heuristics.vocabulary import OF_CASES
 from postproc.case_file import CaseFile
-from postproc.company import is_private
 from postproc.hosts import most_frequent, nearest, share
 from postproc.observe import Observation
-from postproc.place import Place, place_of
+from postproc.place import Place, known_place, one_host, one_place
 from postproc.resets import JudgedReset
 from postproc.reweigh import reweighed
 from postproc.sources import Source
 from postproc.task import Judged
 
-_APART_US = 86_400_000_000  # a day: routes change
 _Rules = Sequence[tuple[Rule, Test]]
 _Shown = Mapping[str, Sequence[tuple[int, int, int]]]  # by host: number of a capture, hop limit, packets with it
 
@@ -43,8 +41,8 @@ def joined(
     if not (asking and any(orphans)):
         return list(judged), 0
     rules = [(rule, to_python(rule.condition)) for rule in asking]
-    places = [_known(place_of(source, each.scene, case), case) for source, each in zip(sources, judged, strict=True)]
-    wanted = {src for resets in orphans for reset in resets if _one_host(src := reset.row.src, case)}
+    places = [known_place(source, each.scene, case) for source, each in zip(sources, judged, strict=True)]
+    wanted = {src for resets in orphans for reset in resets if one_host(src := reset.row.src, case)}
     shown = _shown(places, wanted)
     results, not_asked = [], 0
     for here, each, resets in zip(places, judged, orphans, strict=True):
@@ -61,19 +59,6 @@ def _is_orphan(reset: JudgedReset) -> bool:
     return reset.row.baseline_source == "none"
 
 
-def _one_host(address: str, case: CaseFile) -> bool:
-    """Whether the address means the same host in every capture."""
-    try:
-        return not is_private(address) or case.is_ours(address)
-    except ValueError:  # an export may say anything
-        return False
-
-
-def _known(place: Place, case: CaseFile) -> Place:
-    """The place by those of its addresses that mean one host."""
-    return replace(place, local=frozenset(address for address in place.local if _one_host(address, case)))
-
-
 def _shown(places: Sequence[Place], wanted: set[str]) -> _Shown:
     """What the captures show of these hosts."""
     shown: defaultdict[str, list[tuple[int, int, int]]] = defaultdict(list)
@@ -87,20 +72,13 @@ def _shown(places: Sequence[Place], wanted: set[str]) -> _Shown:
 
 def _distances(here: Place, places: Sequence[Place], shown: _Shown, hosts: set[str]) -> dict[str, Counter[int]]:
     """Packets of these hosts by distance, in the captures taken at this place."""
-    near = {number for number, place in enumerate(places) if _same(here, place)}
+    near = {number for number, place in enumerate(places) if one_place(here, place)}
     found = {host: Counter[int]() for host in hosts}
     for host, counts in found.items():
         for number, hop_limit, packets in shown[host]:
             if number in near:
                 counts[distance(hop_limit)] += packets
     return found
-
-
-def _same(one: Place, other: Place) -> bool:
-    """Whether the two are one place, within a day."""
-    named = one.point is not None and other.point is not None
-    here = one.point == other.point if named else not one.local.isdisjoint(other.local)
-    return here and bool(one.scene.near(other.scene, _APART_US))
 
 
 def _weighed(judged: Judged, distances: Mapping[str, Counter[int]], rules: _Rules, rulebook: Rulebook) -> Judged:

@@ -10,7 +10,7 @@ from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.payloads import payload_kind
 from heuristics.rulebook import Thresholds
 from heuristics.vocabulary import Value
-from postproc.company import Company, network
+from postproc.company import Company
 from postproc.hosts import HostProfile, most_frequent, nearest, share
 from postproc.state import Answers, Flow, Reset, RoundTrips, Side, seq_diff
 
@@ -233,7 +233,7 @@ def _company(reset: Reset, company: Company) -> Observation:
     run, place = company.run(reset), company.place(reset)
     return {
         "run_senders": len(run.senders) if run else None,
-        "run_networks": len({network(sender) for sender in run.senders} - {None}) if run else None,
+        "run_networks": run.networks if run else None,
         "place_senders": place.senders,
         "place_networks": place.networks,
         "place_foreign": place.foreign,

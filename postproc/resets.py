@@ -7,6 +7,7 @@ from typing import Literal
 
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Judgement, judge
+from postproc.company import counted_in
 from postproc.observe import Observation
 from postproc.state import Flow, Reset
 
@@ -71,7 +72,8 @@ class Rejection:
 class JudgedReset:
     """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words.
 
-    `rejection` is there for ICMP errors, `signature` (postproc.signature) for resets that have one.
+    `rejection` is there for ICMP errors, `signature` (postproc.signature) for resets that have one, `ip_id` where it
+    may come from a counter that serves several senders (postproc.company).
     """
 
     row: ResetRow
@@ -79,13 +81,16 @@ class JudgedReset:
     words: tuple[str, ...]
     rejection: Rejection | None = None
     signature: str | None = None
+    ip_id: int | None = None
 
 
 def judged_reset(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Weigh the observation and write down what comes of it."""
     judgement = judge(rulebook, observation)
     words = tuple(rulebook.rule(id_).say.render(observation) for id_ in judgement.evidence)
-    return JudgedReset(_row(capture, reset, observation, judgement), judgement.score, words)
+    counted = counted_in(reset)
+    row = _row(capture, reset, observation, judgement)
+    return JudgedReset(row, judgement.score, words, ip_id=counted.ip_id if counted else None)
 
 
 def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgement) -> ResetRow:

@@ -16,6 +16,7 @@ from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
 from postproc.cluster import connected
+from postproc.counters import counted_together
 from postproc.elsewhere import joined
 from postproc.errors import TsharkError, UsageError
 from postproc.parallel import cores
@@ -92,6 +93,7 @@ class Run:
                 judged = archive.judge(sources, job, runner, report)
         if self.witnesses and len(sources) > 1:
             judged, not_asked = joined(sources, judged, self.case, self.rules)
+            judged = counted_together(sources, judged, self.case, self.rules)
             if not_asked:
                 tell(
                     f"for {counted(not_asked, 'reset')} without a baseline no other capture was asked, since private "

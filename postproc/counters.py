@@ -1,0 +1,93 @@
+"""IP ID counters followed over a case: a device that resets for several senders, each seen in a capture of its own.
+
+Captures taken at one place, each within a day of the next, are read as one: files of a ring buffer, or captures of one
+host each that ran at the same time. As in a capture (postproc/company.py), resets whose IP IDs count up are one
+device's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from heuristics.expressions import Test, named, to_python
+from heuristics.fields import distance
+from heuristics.rulebook import Rule, Rulebook
+from heuristics.vocabulary import OF_CASES
+from postproc.case_file import CaseFile
+from postproc.company import Counted, Run, runs
+from postproc.observe import Observation
+from postproc.place import Place, known_place, one_host, one_place
+from postproc.resets import JudgedReset
+from postproc.reweigh import reweighed
+from postproc.sources import Source
+from postproc.task import Judged
+
+_Key = tuple[int, int]  # number of the capture, number of the reset in it
+
+
+def counted_together(
+    sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile, rulebook: Rulebook
+) -> list[Judged]:
+    """The results, with the counters weighed in that only several captures together show.
+
+    Of resets whose own capture has no other sender in the run; senders with addresses that may mean another host in
+    every capture are left out.
+    """
+    asking = [
+        (rule, to_python(rule.condition)) for rule in rulebook.rules if not OF_CASES.isdisjoint(named(rule.condition))
+    ]
+    counted = [dict(_counted(number, each.resets, case)) for number, each in enumerate(judged)]
+    taken = {
+        number: known_place(sources[number], judged[number].scene, case)
+        for number, resets in enumerate(counted)
+        if resets and asking
+    }
+    results = list(judged)
+    for captures in _one_place_each(taken):
+        together = _by_time([counted[number] for number in captures], judged)
+        joined = runs(together, rulebook.thresholds)
+        for number in captures:
+            alone = runs(_by_time([counted[number]], judged), rulebook.thresholds)
+            asked = {which: joined[which] for which, run in alone.items() if len(run.senders) == 1}
+            results[number] = _weighed(number, judged[number], asked, asking, rulebook)
+    return results
+
+
+def _counted(number: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, Counted]]:
+    for index, reset in enumerate(resets):
+        if reset.ip_id is not None and one_host(reset.row.src, case):
+            yield (number, index), Counted(reset.ip_id, reset.row.hop_limit, reset.row.src)
+
+
+def _one_place_each(taken: dict[int, Place]) -> list[list[int]]:
+    """The captures, by number, in groups that were taken at one place; those alone are left out."""
+    groups: list[list[int]] = []
+    for number, place in taken.items():
+        near = [group for group in groups if any(one_place(place, taken[other]) for other in group)]
+        groups = [*(group for group in groups if group not in near), [*chain.from_iterable(near), number]]
+    return [group for group in groups if len(group) > 1]
+
+
+def _by_time(captures: Iterable[dict[_Key, Counted]], judged: Sequence[Judged]) -> list[tuple[_Key, Counted]]:
+    """All resets of these captures in the order of their times."""
+    every = [item for capture in captures for item in capture.items()]
+    return sorted(every, key=lambda item: (judged[item[0][0]].resets[item[0][1]].row.time, item[0]))
+
+
+def _weighed(
+    number: int, judged: Judged, asked: dict[_Key, Run], asking: Sequence[tuple[Rule, Test]], rulebook: Rulebook
+) -> Judged:
+    def weighed(index: int, reset: JudgedReset) -> JudgedReset:
+        run = asked.get((number, index))
+        if run is None:
+            return reset
+        observation: Observation = {
+            "distance": distance(reset.row.hop_limit),
+            "case_run_senders": len(run.senders),
+            "case_run_networks": run.networks,
+        }
+        return reweighed(reset, [rule for rule, holds in asking if holds(observation)], observation, rulebook)
+
+    return replace(judged, resets=tuple(weighed(index, reset) for index, reset in enumerate(judged.resets)))
