@@ -173,8 +173,7 @@ _OPENING = _table(
     (
         "opening_linux",
         "",
-        "the TCP options of the sender's own SYN or SYN-ACK stand in the order of Linux, and its packets in this flow "
-        "show no hop limit that it does not: a SYN proxy answers for others",
+        "the sender's own SYN or SYN-ACK has TCP options in Linux's order, and every hop limit of its other packets",
     ),
 ) + _table(
     Type.INT,
@@ -202,7 +201,7 @@ _LIKENESS = _table(
     ),
     ("reserved_mirrored", "", "reserved TCP bits (not 0) equal to those of the peer's packet it answers"),
     ("ts_missing", "", "the sender's packets in this flow carry TCP timestamps, the reset carries none"),
-    ("ack_unflagged", "", "no ACK flag, but an acknowledgement number other than 0"),
+    ("ack_unflagged", "", "no ACK flag, but an acknowledgement number, within seq_reach of what the peer sent"),
 ) + _table(
     Type.INT,
     ("id_step", "", "IP ID minus the sender's last IP ID in this flow, modulo 65536"),

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 92a30b41dd6f34bed2cc85e34a3c6166a185a2f60cbd9da212eea0bd2cae854c
+-- rulebook hash: 70edabfcf90525f6e25b02d36e9bb62f060578f0faedce2dbd84f946199ce5e4
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -120,8 +120,6 @@ local add_evidence = {
     "Answers too soon to be as far as its baseline says"),
   ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
     "A whole round trip from a fraction of the way"),
-  ["late_for_its_place_alone"] = ProtoField.bool("rstorigin.evidence.late_for_its_place_alone",
-    "A whole round trip from a fraction of the way, the host's other packets agreeing"),
   ["hop_match"] = ProtoField.bool("rstorigin.evidence.hop_match",
     "Hop limit as in the sender's own packets"),
   ["hop_match_near"] = ProtoField.bool("rstorigin.evidence.hop_match_near",
@@ -141,9 +139,9 @@ local add_evidence = {
   ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
     "The sender reset this flow itself as well (IPv6)"),
   ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
-    "Answers what came after the sender's own reset (IPv4)"),
+    "Beside the sender's own reset, as its kernel answers (IPv4)"),
   ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
-    "Answers what came after the sender's own reset (IPv6)"),
+    "Beside the sender's own reset, as its kernel answers (IPv6)"),
   ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
     "Same box as the handshake, data from another"),
   ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
@@ -1787,8 +1785,10 @@ local function handshake(packet, side, peer)
     decode_habits()
     side.handshake_shown = {}
     side.opening_df, side.opening_label, side.opening_window = packet.df, packet.flow_label, packet.window
-    side.opening_linux = linux_options()
     side.syn_tos = not packet.acknowledges and packet.tos or nil
+  end
+  if side.opening_linux ~= false then -- so were all before
+    side.opening_linux = linux_options()
   end
   side.handshake_packets = side.handshake_packets + 1
   count(side.handshake_shown, packet.hop_limit, packet.frame)
@@ -1997,7 +1997,7 @@ do
   local RESET = record_of("reset", {
     "other key mac stage payload_kind",
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
-    "other id_mirrored window_mirrored reserved_mirrored",
+    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged",
     "B hop_limit tos options_len",
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
@@ -2144,6 +2144,14 @@ do
     return gap_us
   end
 
+  -- A firewall that shifts sequence numbers makes any number of the 0 that no ACK goes with.
+  local function ack_unflagged(packet, peer)
+    if packet.acknowledges or packet.ack == 0 or not peer.next_seq then
+      return false
+    end
+    return math.abs(seq_diff(packet.ack, peer.next_seq)) <= THRESHOLDS.seq_reach
+  end
+
   -- Takes down a reset seen for the first time.
   local function take_reset(packet, side)
     local flow, peer = side.flow, side.peer
@@ -2213,6 +2221,7 @@ do
       reset.ack_step = side.last_ack and seq_diff(packet.ack, side.last_ack)
       reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
+    reset.ack_unflagged = ack_unflagged(packet, peer)
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_place(packet, src)
@@ -2605,14 +2614,17 @@ do
     end
   end
 
-  -- Whether one and the same Linux sent all packets of this side: a SYN proxy answers for others, from elsewhere.
+  -- Whether a Linux host opened; behind a SYN proxy, packets show a hop limit that the handshake does not.
   local function opening_linux(side)
-    for _, hop_limit in ipairs(side.opening_linux and hop_limits(side.shown) or {}) do
+    if not side.opening_linux then
+      return side.opening_linux
+    end
+    for _, hop_limit in ipairs(hop_limits(side.shown)) do
       if counted(side.handshake_shown, hop_limit) == 0 then
         return false
       end
     end
-    return side.opening_linux
+    return true
   end
 
   local function observe_moment(o, reset)
@@ -2639,7 +2651,7 @@ do
     o.ack_ahead = reset.ack_ahead
     o.ack_step = reset.ack_step
     o.acked_bytes = reset.acked_bytes
-    o.ack_unflagged = not reset.acknowledges and reset.ack ~= 0
+    o.ack_unflagged = reset.ack_unflagged
     o.peer_reset_gap_us = reset.peer_reset_gap_us
     o.opening_df = reset.side.opening_df
     o.opening_label = reset.side.opening_label
@@ -2907,22 +2919,9 @@ local RULES = {
   },
   { -- A whole round trip from a fraction of the way
     id = "late_for_its_place",
-    weight = -200,
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.host_values ~= 1
-        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
-        and o.acked_us * 10 <= o.rtt_us * 20
-    end,
-    say = function(o)
-      return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
-        .. " us), though its hop limit looks much nearer"
-    end,
-  },
-  { -- A whole round trip from a fraction of the way, the host's other packets agreeing
-    id = "late_for_its_place_alone",
     weight = -150,
     holds = function(o)
-      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.host_values == 1
+      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
         and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
         and o.acked_us * 10 <= o.rtt_us * 20
     end,
@@ -3032,7 +3031,7 @@ local RULES = {
         .. "; its kernel may use another than its service"
     end,
   },
-  { -- Answers what came after the sender's own reset (IPv4)
+  { -- Beside the sender's own reset, as its kernel answers (IPv4)
     id = "after_own_abort",
     weight = -150,
     holds = function(o)
@@ -3041,11 +3040,11 @@ local RULES = {
         and o.window == 0 and o.ip_id == 0 and o.df
     end,
     say = function()
-      return "its socket had reset the connection, and its kernel answers what still arrives, in "
-        .. "this form and by a hop limit of its own"
+      return "its socket reset the connection too, and in this form its kernel answers what still "
+        .. "arrives, by a hop limit of its own"
     end,
   },
-  { -- Answers what came after the sender's own reset (IPv6)
+  { -- Beside the sender's own reset, as its kernel answers (IPv6)
     id = "after_own_abort_ipv6",
     weight = -240,
     holds = function(o)
@@ -3054,8 +3053,8 @@ local RULES = {
         and o.opening_linux and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
     end,
     say = function()
-      return "its socket had reset the connection, and its kernel answers what still arrives, in "
-        .. "this form and by a hop limit of its own"
+      return "its socket reset the connection too, and in this form its kernel answers what still "
+        .. "arrives, by a hop limit of its own"
     end,
   },
   { -- Same box as the handshake, data from another
@@ -3489,7 +3488,8 @@ local RULES = {
     id = "bare_window_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_linux ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
+      return o.opening_linux ~= nil and o.opening_window ~= nil and not o.has_ack and o.window ~= 0
+        and o.payload_len == 0 and o.opening_linux and o.opening_window ~= 0
     end,
     say = function(o)
       return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
@@ -3500,7 +3500,8 @@ local RULES = {
     id = "bare_ack_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_linux ~= nil and o.ack_unflagged and o.payload_len == 0 and o.opening_linux
+      return o.opening_linux ~= nil and o.opening_window ~= nil and o.ack_unflagged and o.payload_len == 0
+        and o.opening_linux and o.opening_window ~= 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
@@ -3811,7 +3812,7 @@ local RULES = {
   },
   { -- One IP ID counter for three unrelated senders or more, over several captures
     id = "case_counter",
-    weight = 320,
+    weight = 280,
     holds = function(o)
       return o.case_run_senders ~= nil and o.case_run_networks ~= nil and o.case_run_senders >= 3
         and o.case_run_networks >= 2
@@ -5337,7 +5338,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(90 rules, hash 92a30b41dd6f)"
+    .. "(89 rules, hash 70edabfcf905)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

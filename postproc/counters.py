@@ -65,9 +65,14 @@ def _one_place_each(taken: dict[int, Place]) -> list[list[int]]:
     """The captures, by number, in groups that were taken at one place; those alone are left out."""
     groups: list[list[int]] = []
     for number, place in taken.items():
-        near = [group for group in groups if any(one_place(place, taken[other]) for other in group)]
+        near = [group for group in groups if any(_joined(place, taken[other]) for other in group)]
         groups = [*(group for group in groups if group not in near), [*chain.from_iterable(near), number]]
     return [group for group in groups if len(group) > 1]
+
+
+def _joined(one: Place, other: Place) -> bool:
+    """A place without a name joins none that have: it may be near two of different names."""
+    return (one.point is None) == (other.point is None) and one_place(one, other)
 
 
 def _by_time(captures: Iterable[dict[_Key, Counted]], judged: Sequence[Judged]) -> list[tuple[_Key, Counted]]:

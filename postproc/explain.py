@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from heuristics.expressions import named
 from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Origin, Verdict
@@ -121,6 +122,7 @@ def tell(case: Case, details: Mapping[int, Details], rulebook: Rulebook) -> Stor
     """The story of a reset. `details` may tell more of the packets compared, by frame number."""
     row = case.judged.row
     against, in_favour = _evidence(case.judged, rulebook)
+    accusing = [rule for id_ in row.evidence if (rule := rulebook.rule(id_)).weight > 0]
     return Story(
         reset=row,
         headline=_headline(row),
@@ -131,7 +133,7 @@ def tell(case: Case, details: Mapping[int, Details], rulebook: Rulebook) -> Stor
         in_favour=in_favour,
         ends=_ends(case.reset),
         ladder=_ladder(case),
-        comparison=compare(case.compared, details),
+        comparison=compare(case.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
         advice=advise({**case.observation, "verdict": row.verdict, "origin": row.origin}),
         packet_filter=f"frame.number == {row.frame}",
         flow_filter=row.flow,

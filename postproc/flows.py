@@ -85,6 +85,7 @@ class Tracker:
     def _handshake(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
         side.opening = side.opening or packet
         side.handshake_packets += 1
+        side.handshake_linux = side.handshake_linux and packet.linux_options
         side.handshake_hops[packet.hop_limit] = side.handshake_hops.get(packet.hop_limit, 0) + 1
         side.handshake_sent = side.handshake_sent + 1 if side.isn == packet.seq else 1
         if side.handshake_sent == 1:

@@ -55,6 +55,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ts_expected=side.established and side.last is not None and side.last.tsval is not None,
         ack_ahead=_ack_ahead(packet, peer),
         ack_step=_ack_step(packet, side),
+        ack_unflagged=_ack_unflagged(packet, peer, thresholds),
         acked_bytes=_acked_bytes(packet, peer),
         peer_reset_gap_us=_note_crossing(packet, peer),
     )
@@ -140,6 +141,13 @@ def _ack_step(packet: Packet, side: Side) -> int | None:
     if not packet.flags & ACK or side.last is None or not side.last.flags & ACK:
         return None
     return seq_diff(packet.ack, side.last.ack)
+
+
+def _ack_unflagged(packet: Packet, peer: Side, thresholds: Thresholds) -> bool:
+    """A firewall that shifts sequence numbers makes any number of the 0 that no ACK goes with."""
+    if packet.flags & ACK or packet.ack == 0 or peer.next_seq is None:
+        return False
+    return abs(seq_diff(packet.ack, peer.next_seq)) <= thresholds.seq_reach
 
 
 def _acked_bytes(packet: Packet, peer: Side) -> int | None:

@@ -139,7 +139,7 @@ def _moment(reset: Reset) -> Observation:
         "ack_ahead": reset.ack_ahead,
         "ack_step": reset.ack_step,
         "acked_bytes": reset.acked_bytes,
-        "ack_unflagged": not reset.packet.flags & ACK and reset.packet.ack != 0,
+        "ack_unflagged": reset.ack_unflagged,
         "peer_reset_gap_us": reset.peer_reset_gap_us,
         **_openings(reset),
     }
@@ -158,10 +158,10 @@ def _openings(reset: Reset) -> Observation:
 
 
 def _opening_linux(side: Side) -> bool | None:
-    """Whether one and the same Linux sent all packets of this side: a SYN proxy answers for others, from elsewhere."""
+    """Whether a Linux host opened; behind a SYN proxy, packets show a hop limit that the handshake does not."""
     if side.opening is None:
         return None
-    return side.opening.linux_options and side.hop_limits.keys() <= side.handshake_hops.keys()
+    return side.handshake_linux and side.hop_limits.keys() <= side.handshake_hops.keys()
 
 
 def _refuses_accepted(reset: Reset) -> bool:

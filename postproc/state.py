@@ -103,6 +103,7 @@ class Reset:
     ts_expected: bool
     ack_ahead: int | None
     ack_step: int | None
+    ack_unflagged: bool
     acked_bytes: int | None
     peer_reset_gap_us: int | None
 
@@ -119,6 +120,7 @@ class Side:
     handshake_us: int = 0
     handshake_sent: int = 0
     handshake_answered: bool = False
+    handshake_linux: bool = True
     next_seq: int | None = None
     acked: int | None = None
     sent: list[Sent] = field(default_factory=list)

@@ -81,6 +81,21 @@ def test_captures_of_another_place_do_not_count(tmp_path: Path) -> None:
     assert judged(tmp_path / "case") == ACCUSED
 
 
+def test_two_points_are_two_places_whatever_lies_between(tmp_path: Path) -> None:
+    folder = case(tmp_path / "case", (1001, 1002, 1003))
+    points = "".join(f'[[point]]\nname = "{name}"\ncaptures = ["{name}.pcap"]\n' for name in "02")
+    (folder / "case.toml").write_text(points)
+    assert judged(folder) == UNCLEAR
+
+
+def test_only_what_stands_alone_in_its_capture_is_weighed_anew(tmp_path: Path) -> None:
+    folder = case(tmp_path / "case", (1001, 1002, 1003))
+    both = [each for n in (0, 1) for each in refused(NAMES[n], 1001 + n, START + n * HOUR_S)]
+    (folder / "0.pcap").unlink()
+    written(folder / "1.pcap", both)
+    assert judged(folder) == [("unclear", False), ("unclear", False), ("likely forged", True)]
+
+
 def test_in_one_capture_the_rule_for_captures_is_not_needed(tmp_path: Path) -> None:
     packets = [each for n, name in enumerate(NAMES) for each in refused(name, 10 + n, START + (n - 9) * HOUR_S)]
     assert judged(written(tmp_path / "one.pcap", packets)) == [("likely forged", False)] * 3

@@ -150,7 +150,8 @@ def test_reset_and_baseline_stand_side_by_side() -> None:
     assert (hop_limit["values"], hop_limit["differs"], hop_limit["note"]) == (["244", "116"], True, "differs")
     assert fields(content)["source MAC"]["values"] == ["00:c1:64:c8:67:00"] * 2
     assert not fields(content)["source MAC"]["differs"]
-    assert "honest" in fields(content)["IP ID"]["note"]
+    assert fields(content)["IP ID"]["note"] == "differs"  # ip_id_foreign_abort rests on it
+    assert "honest" in fields(content)["window"]["note"]
 
 
 def test_what_is_copied_from_the_other_direction_is_shown() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from commandline import rows
+from commandline import rows, run
 from flows_by_hand import CLIENT, OPEN, Talk, written
 from scapy.layers.inet import TCP
 from scapy.packet import Packet
@@ -89,7 +90,12 @@ def numbered(packet: Packet) -> None:
 
 def acknowledging(packet: Packet) -> None:
     """A bare reset with an acknowledgement number."""
-    packet[TCP].ack = ISN
+    packet[TCP].ack = ISN + 151
+
+
+def shifted(packet: Packet) -> None:
+    """The 0 of a bare reset, past a firewall that shifts sequence numbers."""
+    packet[TCP].ack = 0xDEADBEEF
 
 
 def unlabelled(packet: Packet) -> None:
@@ -132,6 +138,18 @@ def test_what_linux_would_not_send(
     assert evidence(tmp_path, steps, change, ipv6=ipv6) == {sign}
 
 
+@pytest.mark.parametrize(("change", "note"), [(closed, "differs"), (unstamped, "")])
+def test_a_field_that_evidence_rests_on_is_no_trifle(
+    change: Callable[[Packet], None], note: str, tmp_path: Path
+) -> None:
+    """In the story of a reset. Windows of honest ones often differ too."""
+    packets = talk("< RA")
+    change(packets[-1])
+    path = written(tmp_path / "linux.pcap", packets)
+    told = json.loads(run("explain", path, "--format", "json").stdout)
+    assert [line["note"] for line in told["comparison"]["lines"] if line["field"] == "window"] == [note]
+
+
 @pytest.mark.parametrize("ipv6", [False, True])
 @pytest.mark.parametrize("steps", [("< RA",), ("< R",), ("> R",), ("< RA", "> PA 20", "< R"), ("< FA", "> A", "< R")])
 def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) -> None:
@@ -161,11 +179,13 @@ def test_only_the_window_of_linux_4_20_tells_that_ip_ids_are_0(opening_window: i
 
 
 @pytest.mark.parametrize("ipv6", [False, True])
-@pytest.mark.parametrize(("change", "verdict"), [(unchanged, "unclear"), (acknowledging, "forged")])
-def test_a_hosts_own_firewall_is_not_accused(
+@pytest.mark.parametrize(
+    ("change", "verdict"), [(unchanged, "unclear"), (shifted, "unclear"), (acknowledging, "forged")]
+)
+def test_a_socket_that_goes_on_is_excused_by_its_own_firewall_alone(
     change: Callable[[Packet], None], verdict: str, ipv6: bool, tmp_path: Path
 ) -> None:
-    """Its socket goes on: it knows nothing of what the firewall rejected. Linux's acknowledges 0 as its sockets do."""
+    """Which acknowledges 0, or what a device on the way makes of it; an injector, what the peer sent."""
     packets = talk("< R", "wait 3", "< PA 10", ipv6=ipv6)
     if ipv6:
         unlabelled(packets[-2])
@@ -186,6 +206,19 @@ def test_the_kernel_behind_a_service_with_a_hop_limit_of_its_own(ipv6: bool, ver
     row = last_row(tmp_path, packets)
     assert {"hop_gap", "after_own_abort_ipv6" if ipv6 else "after_own_abort"} <= set(row["evidence"].split(";"))
     assert row["verdict"] == verdict
+
+
+def test_a_proxy_on_linux_that_answers_first_tells_nothing_of_the_host(tmp_path: Path) -> None:
+    """Its SYN-ACK, then the host's own, from where the host is."""
+    packets = talk("< RA")
+    for packet in packets[1:]:
+        packet.time += 0.02
+    own = packets[1].copy()
+    own.time -= 0.01
+    own[TCP].options = [("MSS", 1460), ("NOP", None), ("WScale", 8), ("NOP", None), ("NOP", None), ("SAckOK", b"")]
+    packets[1].payload.ttl = 57
+    closed(packets[-1])
+    assert signs(last_row(tmp_path, [*packets, own])) == set()
 
 
 def test_a_mirror_port_before_and_after_a_router_shows_one_host_twice(tmp_path: Path) -> None:
