@@ -38,7 +38,10 @@ PUBLIC = Path("tests/captures/real/expected.csv")
 # Observables in which one system's stack differs from another's
 FORM = {"df", "flow_label", "has_ack", "ip_id", "options_len", "tos", "window"}
 OPENING = {"opening_df", "opening_label", "opening_linux", "opening_window", "peer_syn_tos"}
-NUMBERS = {"ack_ahead", "ack_step", "acked_bytes", "id_step", "own_id_step", "own_window", "ts_missing", "ts_step"}
+NUMBERS = {
+    *("ack_ahead", "ack_step", "acked_bytes", "id_step", "own_id_step", "own_window", "seq_step"),
+    *("ts_missing", "ts_step"),
+}
 HABITS = FORM | OPENING | NUMBERS
 
 PREFACE = """# What each rule weighs, and why

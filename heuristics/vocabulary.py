@@ -164,6 +164,7 @@ _FLOW = (
             "bytes",
             "how far the sequence number lies beyond all the sender sent and the peer acknowledged; negative: behind",
         ),
+        ("seq_step", "bytes", "the same, of what the capture holds of the sender: it may have missed the rest"),
     )
 )
 

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 70edabfcf90525f6e25b02d36e9bb62f060578f0faedce2dbd84f946199ce5e4
+-- rulebook hash: ce2df36aa52c937ac1b1b585f3c1a95ce3b5f797bac0a76b043d16990eba1e48
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -2002,7 +2002,7 @@ do
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
     "I4 seq ack tsval before burst run",
-    "i4 seq_ahead ts_step ack_ahead ack_step acked_bytes",
+    "i4 seq_ahead seq_step ts_step ack_ahead ack_step acked_bytes",
     "I5 acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
     "time time_us",
   })
@@ -2194,6 +2194,7 @@ do
       resets_before = original and original.resets_before or side.resets,
       peer_resets_before = peer.resets,
       seq_ahead = ahead,
+      seq_step = side.next_seq and seq_diff(packet.seq, side.next_seq),
       acked_us = acked,
       idle_us = idle_us(packet, side, peer),
       response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
@@ -2636,6 +2637,7 @@ do
     o.resets_before = reset.resets_before
     o.peer_resets_before = reset.peer_resets_before
     o.seq_ahead = reset.seq_ahead
+    o.seq_step = reset.seq_step
     o.acked_us = reset.acked_us
     o.idle_us = reset.idle_us
     o.response_us = reset.response_us
@@ -2873,8 +2875,9 @@ local RULES = {
     id = "near_initial",
     weight = 150,
     holds = function(o)
-      return o.distance_gap ~= nil and o.baseline_distance ~= nil and o.distance <= 2 and o.distance_gap >= 3
-        and o.baseline_distance - o.distance >= 3 and o.baseline_distance <= 40 and not o.syn_only
+      return o.distance_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil and o.distance <= 2
+        and o.distance_gap >= 3 and o.host_gap >= 1 and o.baseline_distance - o.distance >= 3
+        and o.baseline_distance <= 40 and not o.syn_only
     end,
     say = function(o)
       return "only " .. text(o.distance)
@@ -3458,7 +3461,7 @@ local RULES = {
   },
   { -- A closed window that Linux does not close
     id = "abort_window_linux",
-    weight = 450,
+    weight = 340,
     holds = function(o)
       return o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil and o.seq_ahead ~= nil
         and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack and o.window == 0
@@ -3522,11 +3525,11 @@ local RULES = {
   },
   { -- The socket's flow label in a reset without socket
     id = "bare_label_linux",
-    weight = 220,
+    weight = 150,
     holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and not o.has_ack
-        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.established
-        and not o.fin_before and o.resets_before == 0
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.hop_gap ~= nil
+        and not o.has_ack and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux
+        and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
     end,
     say = function(o)
       return "flow label " .. text(o.flow_label)
@@ -3584,8 +3587,9 @@ local RULES = {
     id = "ip_id_foreign_abort",
     weight = 130,
     holds = function(o)
-      return o.own_id_step ~= nil and o.id_step ~= nil and o.has_ack and o.established and 1 <= o.own_id_step
-        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+      return o.own_id_step ~= nil and o.id_step ~= nil and o.seq_step ~= nil and o.has_ack and o.established
+        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and math.abs(o.seq_step) <= 65536
     end,
     say = function(o)
       return "RST+ACK with IP ID " .. text(o.ip_id)
@@ -3597,8 +3601,9 @@ local RULES = {
     weight = 320,
     holds = function(o)
       return o.opening_linux ~= nil and o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil
-        and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and o.seq_step ~= nil and o.ack_step ~= nil and o.has_ack and o.established and o.opening_linux
+        and o.hop_gap == 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
+        and o.id_step < 63536 and math.abs(o.seq_step) <= 65536 and math.abs(o.ack_step) <= 65536
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
@@ -5338,7 +5343,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(89 rules, hash 70edabfcf905)"
+    .. "(89 rules, hash ce2df36aa52c)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

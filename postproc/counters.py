@@ -56,8 +56,9 @@ def counted_together(
 
 
 def _counted(number: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, Counted]]:
+    """Without those that have no time stamp: nobody knows what came before them."""
     for index, reset in enumerate(resets):
-        if reset.ip_id is not None and one_host(reset.row.src, case):
+        if reset.ip_id is not None and reset.row.time and one_host(reset.row.src, case):
             yield (number, index), Counted(reset.ip_id, reset.row.hop_limit, reset.row.src)
 
 
@@ -76,9 +77,9 @@ def _joined(one: Place, other: Place) -> bool:
 
 
 def _by_time(captures: Iterable[dict[_Key, Counted]], judged: Sequence[Judged]) -> list[tuple[_Key, Counted]]:
-    """All resets of these captures in the order of their times."""
+    """All resets of these captures in the order of their times, of the same time in that of their IP IDs."""
     every = [item for capture in captures for item in capture.items()]
-    return sorted(every, key=lambda item: (judged[item[0][0]].resets[item[0][1]].row.time, item[0]))
+    return sorted(every, key=lambda item: (judged[item[0][0]].resets[item[0][1]].row.time, item[1]))
 
 
 def _weighed(

@@ -40,6 +40,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         resets_before=original.resets_before if original else side.resets,
         peer_resets_before=peer.resets,
         seq_ahead=seq_ahead,
+        seq_step=None if side.next_seq is None else seq_diff(packet.seq, side.next_seq),
         acked_us=acked_us,
         idle_us=_idle_us(packet, side, peer),
         response_us=response_us,

@@ -123,6 +123,7 @@ def _moment(reset: Reset) -> Observation:
         "resets_before": reset.resets_before,
         "peer_resets_before": reset.peer_resets_before,
         "seq_ahead": reset.seq_ahead,
+        "seq_step": reset.seq_step,
         "acked_us": reset.acked_us,
         "idle_us": reset.idle_us,
         "response_us": reset.response_us,

@@ -88,6 +88,7 @@ class Reset:
     resets_before: int
     peer_resets_before: int
     seq_ahead: int | None
+    seq_step: int | None
     acked_us: int | None
     idle_us: int | None
     response_us: int | None

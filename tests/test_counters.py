@@ -96,6 +96,18 @@ def test_only_what_stands_alone_in_its_capture_is_weighed_anew(tmp_path: Path) -
     assert judged(folder) == [("unclear", False), ("unclear", False), ("likely forged", True)]
 
 
+@pytest.mark.parametrize(("start", "expected"), [(START, ACCUSED), (0.0, UNCLEAR)])
+def test_names_of_files_do_not_decide(start: float, expected: list[tuple[str, bool]], tmp_path: Path) -> None:
+    """Resets of one time count as their IP IDs do; without time stamps, nothing tells their order."""
+    (tmp_path / "case").mkdir()
+    for name, file, ip_id in zip(NAMES, "bca", (1001, 1002, 1003), strict=True):
+        packets = refused(name, ip_id, start)
+        for packet in packets:
+            packet.time = start
+        written(tmp_path / "case" / f"{file}.pcap", packets)
+    assert judged(tmp_path / "case") == expected
+
+
 def test_in_one_capture_the_rule_for_captures_is_not_needed(tmp_path: Path) -> None:
     packets = [each for n, name in enumerate(NAMES) for each in refused(name, 10 + n, START + (n - 9) * HOUR_S)]
     assert judged(written(tmp_path / "one.pcap", packets)) == [("likely forged", False)] * 3

@@ -156,6 +156,20 @@ def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) ->
     assert evidence(tmp_path, steps, unchanged, ipv6=ipv6) == set()
 
 
+@pytest.mark.parametrize(("held", "sign"), [(True, {"ip_id_foreign_linux"}), (False, set())])
+def test_ip_ids_that_the_capture_may_have_missed_are_no_sign(held: bool, sign: set[str], tmp_path: Path) -> None:
+    """The data of an upload, of which a filter may leave no more than the acknowledgements."""
+    data = [step for _ in range(60) for step in ("> PA 1400", "< A")]
+    packets = talk("< A", "< A", *data, "> RA")
+    packets[-1].payload.id = packets[-3].payload.id + 5000
+    uploaded = [packet for packet in packets if len(packet[TCP].payload) == 1400]
+    kept = [packet for packet in packets if held or packet not in uploaded]
+    for packet in kept:
+        if packet.payload.src == CLIENT and packet is not packets[-1]:
+            packet.payload.id = 7 + kept.index(packet)
+    assert signs(last_row(tmp_path, kept)) & {"ip_id_foreign_linux"} == sign
+
+
 @pytest.mark.parametrize(("received", "sign"), [(501, {"abort_window_linux"}), (502, set()), (900, set())])
 def test_a_window_that_the_peer_may_have_filled_is_no_sign(received: int, sign: set[str], tmp_path: Path) -> None:
     """After more than the first window; how far the server scales its windows is not known."""
