@@ -352,11 +352,11 @@ rstorigin.experts = { experts["forged"], experts["likely forged"] }
 -- down in every packet that has it, so most of the IPv4 and TCP headers are read from their bytes: see "Packet".
 local read = {
   time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
-  eth_src = Field.new("eth.src"),
+  eth = Field.new("eth"),
   ip = Field.new("ip"),
   ipv6 = Field.new("ipv6"),
   tcp = Field.new("tcp"),
-  ip_dst = Field.new("ip.dst"),
+  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always what stands in the header
   ipv6_src = Field.new("ipv6.src"),
   ipv6_dst = Field.new("ipv6.dst"),
   ipv6_hlim = Field.new("ipv6.hlim"),
@@ -387,6 +387,7 @@ local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = tr
 local ICMPV6_FIRST_INFORMATIONAL = 128
 
 local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
+local SOURCE_MAC, MAC_LENGTH = 6, 6 -- in an Ethernet header
 
 local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
 
@@ -441,12 +442,6 @@ local function address(field, index)
   return info and (info.range and info.range:raw() or info.value)
 end
 
--- The last of several, in tunnels the one nearest to the packet.
-local function last_address(field)
-  local found = select("#", field())
-  return found > 0 and address(field, found) or nil
-end
-
 -- Capture times in microseconds. Wireshark gives seconds since the first frame exactly, and far cheaper than the field
 -- frame.time, which tells once when the first frame came: in microseconds, and the nanoseconds beyond.
 local first_us, first_ns
@@ -467,7 +462,9 @@ end
 local function capture_time(pinfo)
   local since = pinfo.rel_ts
   if first_us and since > -EXACT_SECONDS and since < EXACT_SECONDS then
-    local time_us = first_us + floor((first_ns + floor(since * 1000000000 + 0.5)) / 1000)
+    local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
+    local since_us = (first_ns + (rounded - rounded % 1)) / 1000
+    local time_us = first_us + (since_us - since_us % 1)
     if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
       return time_us
     end
@@ -484,6 +481,13 @@ end
 -- The captured bytes of a header without options, from the data it stands in: the frame, or what was reassembled.
 local function header_bytes(info)
   return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
+end
+
+-- The source MAC of the last Ethernet header, in tunnels the one nearest to the packet.
+local function source_mac()
+  local headers = { read.eth() }
+  local mac = headers[1] and sub(header_bytes(headers[#headers]), SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH)
+  return mac and #mac == MAC_LENGTH and mac or nil
 end
 
 -- Makes what is used like a Field out of bytes of a header: called, it gives one item for each header that has them.
@@ -581,6 +585,7 @@ local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error
   return ipv4_headers
 end
 
+local current = {} -- the packet at hand; one table serves all, as a new one each would cost more than its use
 local timestamp, linux_options
 do
   -- TCP options -----------------------------------------------------------------------------------------------
@@ -588,31 +593,39 @@ do
   -- Options that are one byte, and where Wireshark stops reading (RFC 9293 section 3.1), and timestamps (RFC 7323)
   local OPTIONS_END, FILLER, TIMESTAMPS, TIMESTAMPS_LENGTH = 0, 1, 8, 10
 
-  -- Calls `see` with kind, length, header and place of every option that Wireshark shows: those within their header.
-  local function each_option(see)
+  -- Calls `see` with kind, length and place of every option in the bytes of a TCP header, from `at` to where it `ends`.
+  local function each_option(bytes, at, ends, see)
+    while at <= ends do
+      local kind, length = byte(bytes, at, at + 1)
+      if kind == OPTIONS_END or kind == FILLER then
+        length = 1
+      elseif not length or length < 2 or at + length - 1 > ends then
+        break
+      end
+      see(kind, length, bytes, at)
+      at = kind == OPTIONS_END and ends + 1 or at + length
+    end
+  end
+
+  -- The same of every option of the packet at hand that Wireshark shows: those within their header.
+  local function each_option_shown(see)
+    if current.bytes then
+      local at = current.at + current.ip_len
+      return each_option(current.bytes, at + TCP_MIN_HEADER + 1, at + current.header_len, see)
+    end
     for _, info in ipairs { read.tcp() } do
       local bytes = info.source:raw(info.offset)
-      local ends, at = floor((byte(bytes, 13) or 0) / 16) * 4, TCP_MIN_HEADER + 1
+      local ends = floor((byte(bytes, 13) or 0) / 16) * 4
       -- In a segment shorter than its header, Wireshark sees no options, whatever follows in the frame.
-      if ends > info.len and #bytes >= ends then
-        at = ends + 1
-      end
-      while at <= ends do
-        local kind, length = byte(bytes, at, at + 1)
-        if kind == OPTIONS_END or kind == FILLER then
-          length = 1
-        elseif not length or length < 2 or at + length - 1 > ends then
-          break
-        end
-        see(kind, length, bytes, at)
-        at = kind == OPTIONS_END and ends + 1 or at + length
+      if ends <= info.len or #bytes < ends then
+        each_option(bytes, TCP_MIN_HEADER + 1, ends, see)
       end
     end
   end
 
   function timestamp()
     local found
-    each_option(function(kind, length, bytes, at)
+    each_option_shown(function(kind, length, bytes, at)
       if kind == TIMESTAMPS and length == TIMESTAMPS_LENGTH and #bytes >= at + 5 then
         found = found or number_at(at + 2, at + 5)(bytes)
       end
@@ -620,189 +633,176 @@ do
     return found
   end
 
-  -- The kinds of the TCP options of a Linux SYN, in its order, with timestamps and without.
-  local LINUX_OPTIONS = { ["2,4,8,1,3"] = true, ["2,1,1,4,1,3"] = true }
+  -- The kinds of the TCP options of a Linux SYN, in its order, with timestamps and without: a byte each.
+  local LINUX_OPTIONS = { [0x0204080103] = true, [0x020101040103] = true }
 
   function linux_options()
-    local kinds = {}
-    each_option(function(kind)
-      kinds[#kinds + 1] = string.format("%d", kind)
+    local kinds = 0
+    each_option_shown(function(kind)
+      kinds = kinds * 256 + kind
     end)
-    return LINUX_OPTIONS[table.concat(kinds, ",")] or false
+    return LINUX_OPTIONS[kinds] or false
   end
 end
 
--- Decoding: the packet at hand ------------------------------------------------------------------------------
+local FLAGS, set_segment, decode_plain, decode_fields, port_bytes, ends_of, source_of
+do
+  -- Decoding: the packet at hand ------------------------------------------------------------------------------
 
--- The packet at hand; `key` is the bytes of its addresses and ports, `says` what its flags say. One table serves all
--- packets: a new one each would cost more than what is done with it.
-local current = {}
+  -- What flags say, by the flags: few combinations occur. SYN and FIN each take a sequence number.
+  FLAGS = setmetatable({}, {
+    __index = function(known, flags)
+      local fin, syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
+      local meaning = {
+        flags = flags,
+        fin = fin,
+        syn = syn,
+        length = (fin and 1 or 0) + (syn and 1 or 0),
+        reset = flags % (2 * RST) >= RST,
+        acknowledges = flags % (2 * ACK) >= ACK,
+      }
+      known[flags] = meaning
+      return meaning
+    end,
+  })
 
--- What the flags say, by the flags: few combinations occur. SYN and FIN each take a sequence number.
-local FLAGS = setmetatable({}, {
-  __index = function(known, flags)
-    local fin, syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
-    local meaning = {
-      fin = fin,
-      syn = syn,
-      length = (fin and 1 or 0) + (syn and 1 or 0),
-      reset = flags % (2 * RST) >= RST,
-      acknowledges = flags % (2 * ACK) >= ACK,
-    }
-    known[flags] = meaning
-    return meaning
-  end,
-})
-
-local function set_flags(flags)
-  local says = FLAGS[flags]
-  current.kind, current.flags, current.says = TCP, flags, says
-  current.reset, current.acknowledges = says.reset, says.acknowledges
-end
-
--- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
--- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
-local AFTER_ETHERNET, SOURCE_MAC, MAC_LENGTH = 14, 6, 6
-local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
-
--- The longest headers: IPv6, TCP with all options.
-local LONGEST_HEADERS = 40 + 60
-
--- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
-local captured_len, raw_bytes = Tvb.len, Tvb.raw
-
--- Assignments that are made for every packet stand one by one: several at once would copy each value first.
-
--- Decodes the usual frame from its bytes: one IP header without options that begins after `at` bytes, and right after
--- it a whole TCP header. Reading twenty fields instead takes several times as long. False where anything is unusual:
--- then the fields tell.
-local function decode_plain(tvb, pinfo, at, ip_len)
-  if not PLAIN_OFFSETS[at] then
-    return false
+  -- The packet at hand is a segment with these values; `key` is the bytes of its addresses and ports, `says` what its
+  -- flags say.
+  function set_segment(key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+    current.kind, current.key, current.says, current.flags = TCP, key, says, says.flags
+    current.reset, current.acknowledges = says.reset, says.acknowledges
+    current.hop_limit, current.mac, current.ip_id, current.tsval = hop_limit, mac, ip_id, tsval
+    current.seq, current.ack, current.payload_len, current.window = seq, ack, payload_len, window
   end
-  local captured, tcp_at = captured_len(tvb), at + ip_len
-  local bytes = raw_bytes(tvb, 0, min(captured, at + LONGEST_HEADERS))
-  if #bytes < tcp_at + TCP_MIN_HEADER then
-    return false
+
+  -- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
+  -- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
+  local AFTER_ETHERNET = 14
+  local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
+
+  -- Both headers without options, as Struct reads them: of the IP header the first byte, length, identification and
+  -- fragment, hop limit and protocol, then addresses and ports as bytes (`key`), sequence and acknowledgement number,
+  -- header length with flags, window.
+  local IPV4_TCP, IPV6_TCP = ">BxHHHBBxxc12I4I4HH", ">BxxxHBBc36I4I4HH"
+  -- The same, and the first two words of the TCP options; of timestamps in their usual place, these are the first.
+  local MORE, MORE_LENGTH, TIMESTAMPS_FIRST, TIMESTAMPS_ROOM = "xxxxI4I4", 8, 0x0101080A, 12
+  local IPV4_TCP_MORE, IPV6_TCP_MORE = IPV4_TCP .. MORE, IPV6_TCP .. MORE
+
+  -- The longest headers: IPv6, TCP with all options.
+  local LONGEST_HEADERS = 40 + 60
+
+  -- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
+  local captured_len, raw_bytes, unpack_bytes = Tvb.len, Tvb.raw, Struct.unpack
+
+  -- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header.
+  -- Returns what set_segment takes. Reading twenty fields instead takes several times as long. Nil where anything is
+  -- unusual: then the fields tell.
+  function decode_plain(tvb, pinfo)
+    local header, another = read.ip()
+    local ip_len = IPV4_HEADER
+    if not header then
+      header, another = read.ipv6()
+      ip_len = IPV6_HEADER
+    end
+    if not header or another then
+      return nil
+    end
+    local at, captured = header.offset, captured_len(tvb)
+    local tcp_at, longest = at + ip_len, at + LONGEST_HEADERS
+    if not PLAIN_OFFSETS[at] or captured < tcp_at + TCP_MIN_HEADER then
+      return nil
+    end
+    local bytes = raw_bytes(tvb, 0, captured < longest and captured or longest)
+    local more = #bytes >= tcp_at + TCP_MIN_HEADER + MORE_LENGTH
+    local first, total, ip_id, fragment, hop_limit, protocol, key, seq, ack, words, window, option, tsval
+    if ip_len == IPV4_HEADER then
+      first, total, ip_id, fragment, hop_limit, protocol, key, seq, ack, words, window, option, tsval =
+        unpack_bytes(more and IPV4_TCP_MORE or IPV4_TCP, bytes, at + 1)
+      if first ~= 0x45 or fragment % 0x4000 ~= 0 then -- but for "don't fragment"
+        return nil
+      end
+    else
+      first, total, protocol, hop_limit, key, seq, ack, words, window, option, tsval =
+        unpack_bytes(more and IPV6_TCP_MORE or IPV6_TCP, bytes, at + 1)
+      if first < 0x60 or first >= 0x70 then -- of another version Wireshark decodes no more
+        return nil
+      end
+      total = total + ip_len
+    end
+    local header_len = (words - words % 0x1000) / 0x400
+    local payload_len = total - ip_len - header_len
+    if protocol ~= PROTOCOL_TCP or header_len < TCP_MIN_HEADER or #bytes < tcp_at + header_len then
+      return nil
+    elseif payload_len < 0 or (at + total > captured and at + total > pinfo.len) then
+      return nil
+    end
+    current.bytes, current.at, current.ip_len, current.header_len = bytes, at, ip_len, header_len
+    if header_len == TCP_MIN_HEADER then
+      tsval = nil
+    elseif option ~= TIMESTAMPS_FIRST or header_len < TCP_MIN_HEADER + TIMESTAMPS_ROOM then
+      tsval = timestamp()
+    end
+    local mac = at == AFTER_ETHERNET and sub(bytes, SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH) or source_mac()
+    return key, hop_limit, mac, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
   end
-  local total, ip_id, hop_limit
-  if ip_len == IPV4_HEADER then
-    local first, _, length_1, length_2, id_1, id_2, fragment_1, fragment_2, ttl, protocol =
-      byte(bytes, at + 1, at + 10)
-    if first ~= 0x45 or protocol ~= PROTOCOL_TCP or fragment_1 % 64 ~= 0 or fragment_2 ~= 0 then
+
+  function port_bytes(port)
+    return string.char(math.floor(port / 256), port % 256)
+  end
+
+  -- Decodes any frame from Wireshark's fields into `current`. False where there is no whole IP header.
+  function decode_fields()
+    local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
+    if ipv4_headers + ipv6_headers == 0 then
       return false
     end
-    total, ip_id, hop_limit = length_1 * 256 + length_2, id_1 * 256 + id_2, ttl
-  else
-    local first, _, _, _, length_1, length_2, next_header, hops = byte(bytes, at + 1, at + 8)
-    if floor(first / 16) ~= 6 or next_header ~= PROTOCOL_TCP then -- of another version Wireshark decodes no more
+    local icmp_type, icmpv6_type = value(read.icmp_type), value(read.icmpv6_type)
+    local icmpv6_error = icmpv6_type and icmpv6_type < ICMPV6_FIRST_INFORMATIONAL
+    local icmp_error = ICMP_ERRORS[icmp_type or -1] or icmpv6_error or false
+    local ipv4, ipv6
+    if ipv4_headers + ipv6_headers > 1 then
+      ipv4, ipv6 = carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
+    elseif ipv4_headers == 1 then
+      ipv4 = 1
+    else
+      ipv6 = 1
+    end
+    local hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6)
+    current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
+    current.icmp = (icmp_type or icmpv6_type) ~= nil
+    current.ipv4, current.ipv6 = ipv4, ipv6
+    current.hop_limit, current.mac = hop_limit, source_mac()
+    current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
+    current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
+    if not (current.src and current.dst and hop_limit) then
       return false
     end
-    total, hop_limit = ip_len + length_1 * 256 + length_2, hops
-  end
-  local s1, s2, s3, s4, a1, a2, a3, a4, words, low_flags, w1, w2, _, _, _, _, n1, n2, kind, length, t1, t2, t3, t4 =
-    byte(bytes, tcp_at + 5, tcp_at + 28)
-  local header_len = floor(words / 16) * 4
-  local payload_len, last = total - ip_len - header_len, at + total
-  if header_len < TCP_MIN_HEADER or #bytes < tcp_at + header_len or payload_len < 0 then
-    return false
-  elseif last > captured and last > pinfo.len then
-    return false
-  end
-  if header_len == TCP_MIN_HEADER then
-    current.tsval = nil
-  elseif n1 == 1 and n2 == 1 and kind == 8 and length == 10 and header_len >= TCP_MIN_HEADER + 12 then
-    current.tsval = ((t1 * 256 + t2) * 256 + t3) * 256 + t4
-  else
-    current.tsval = timestamp()
-  end
-  current.bytes = bytes
-  current.at = at
-  current.ip_len = ip_len
-  current.header_len = header_len
-  current.icmp = false
-  current.hop_limit = hop_limit
-  current.mac = at == AFTER_ETHERNET and sub(bytes, SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH)
-    or last_address(read.eth_src)
-  -- Source and target address end the IP header, the ports follow.
-  current.key = sub(bytes, at + (ip_len == IPV4_HEADER and 13 or 9), tcp_at + 4)
-  current.seq = ((s1 * 256 + s2) * 256 + s3) * 256 + s4
-  current.ack = ((a1 * 256 + a2) * 256 + a3) * 256 + a4
-  current.window = w1 * 256 + w2
-  current.payload_len = payload_len
-  current.ip_id = ip_id
-  set_flags(words % 16 * 256 + low_flags)
-  return true
-end
-
-local function port_bytes(port)
-  return string.char(math.floor(port / 256), port % 256)
-end
-
--- Decodes any frame from Wireshark's fields. False where there is no whole IP header.
-local function decode_fields()
-  local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
-  if ipv4_headers + ipv6_headers == 0 then
-    return false
-  end
-  local icmp_type, icmpv6_type = value(read.icmp_type), value(read.icmpv6_type)
-  local icmp_error = ICMP_ERRORS[icmp_type or -1] or (icmpv6_type and icmpv6_type < ICMPV6_FIRST_INFORMATIONAL) or false
-  local ipv4, ipv6
-  if ipv4_headers + ipv6_headers > 1 then
-    ipv4, ipv6 = carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
-  elseif ipv4_headers == 1 then
-    ipv4 = 1
-  else
-    ipv6 = 1
-  end
-  current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
-  current.icmp = (icmp_type or icmpv6_type) ~= nil
-  current.ipv4, current.ipv6 = ipv4, ipv6
-  current.mac = last_address(read.eth_src)
-  current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
-  current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
-  current.hop_limit = ipv4 and value(read.ip_ttl, ipv4) or ipv6 and value(read.ipv6_hlim, ipv6)
-  if not (current.src and current.dst and current.hop_limit) then
-    return false
-  end
-  if icmp_error then
-    current.kind = ICMP_ERROR
+    if icmp_error then
+      current.kind = ICMP_ERROR
+      return true
+    end
+    local flags, seq, sport, dport = value(read.flags), value(read.seq), value(read.sport), value(read.dport)
+    if flags and seq and sport and dport then
+      local key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
+      local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
+      local ip_id = ipv4 and value(read.ip_id, ipv4)
+      local tsval = timestamp()
+      set_segment(key, hop_limit, current.mac, FLAGS[flags], seq, ack, payload_len, window, ip_id, tsval)
+    end
     return true
   end
-  local flags, seq, sport, dport = value(read.flags), value(read.seq), value(read.sport), value(read.dport)
-  if flags and seq and sport and dport then
-    current.key = current.src .. current.dst .. port_bytes(sport) .. port_bytes(dport)
-    current.ip_id, current.tsval = ipv4 and value(read.ip_id, ipv4), timestamp()
-    current.seq, current.ack, current.window = seq, value(read.ack) or 0, value(read.window) or 0
-    current.payload_len = value(read.payload_len) or 0
-    set_flags(flags)
-  end
-  return true
-end
 
--- Decodes the frame into `current`. False where there is no whole IP header.
-local function decode(tvb, pinfo, number)
-  current.frame = number
-  local header, another = read.ip()
-  local ip_len = IPV4_HEADER
-  if not header then
-    header, another = read.ipv6()
-    ip_len = IPV6_HEADER
+  -- The four values that the bytes of addresses and ports stand for.
+  function ends_of(key)
+    local width = (#key - 4) / 2
+    local s1, s2, d1, d2 = byte(key, -4, -1)
+    return sub(key, 1, width), s1 * 256 + s2, sub(key, width + 1, 2 * width), d1 * 256 + d2
   end
-  if not header then
-    return false
-  end
-  if another or not decode_plain(tvb, pinfo, header.offset, ip_len) then
-    return decode_fields()
-  end
-  return true
-end
 
--- The four values that the bytes of addresses and ports stand for.
-local function ends_of(key)
-  local width = (#key - 4) / 2
-  local s1, s2, d1, d2 = byte(key, -4, -1)
-  return sub(key, 1, width), s1 * 256 + s2, sub(key, width + 1, 2 * width), d1 * 256 + d2
+  -- The sender's address alone.
+  function source_of(key)
+    return sub(key, 1, (#key - 4) / 2)
+  end
 end
 
 local decode_habits, decode_reset, netscaler_meaning
@@ -1062,16 +1062,17 @@ do
 
   -- A value's part of a shape: none, yes and no (which take no more room), numbers narrow and wide, text short and
   -- long.
-  local NONE, YES, NO, NARROW, WIDE, SHORT, LONG = "-", "y", "n", "i", "d", "s", "l"
+  local NONE, YES, NO, NARROW, WIDE, SHORT, LONG = 1, 2, 3, 4, 5, 6, 7
+  local FORMATS = { [NONE] = "", [YES] = "", [NO] = "", [WIDE] = "d", [SHORT] = "Bc0", [LONG] = "I4c0" }
   local SHORT_LENGTH = 255
 
-  local shapes = {} -- by number: { parts, format of the values }
-  local shape_numbers = {} -- by name of the record and parts
+  local shapes = {} -- by number: { the part of each value, format of the values }
 
   -- What a record holds: a width and the names of values in each line. "time" is a capture time, "other" a text or yes
-  -- or no, and widths in parentheses are those of the items of a list.
-  function record_of(name, lines)
-    local fields = { name = name }
+  -- or no, and widths in parentheses are those of the items of a list. `shapes` begins a tree of parts, first value
+  -- first, at whose ends shapes stand.
+  function record_of(lines)
+    local fields = { shapes = { depth = 0 } }
     for _, line in ipairs(lines) do
       local width, names = string.match(line, "^(%S+) (.*)$")
       local items = string.match(width, "^%((.*)%)$")
@@ -1092,21 +1093,21 @@ do
     return fields
   end
 
-  -- The number of the shape with these parts, and the format of its values.
-  local function shape_of(fields, parts)
-    local name = fields.name .. parts
-    local number = shape_numbers[name]
-    if not number then
-      local formats = { [NONE] = "", [YES] = "", [NO] = "", [WIDE] = "d", [SHORT] = "Bc0", [LONG] = "I4c0" }
-      local format = { "<I3" }
-      for index, field in ipairs(fields) do
-        format[index + 1] = formats[sub(parts, index, index)] or field.width
-      end
-      number = #shapes + 1
-      shapes[number] = { parts, table.concat(format) }
-      shape_numbers[name] = number
+  -- A step to a shape, taken for the first time; after the last one the shape is complete.
+  local function grown(fields, before, part)
+    local step = { before = before, part = part, depth = before.depth + 1 }
+    before[part] = step
+    if step.depth < #fields then
+      return step
     end
-    return number, shapes[number][2]
+    local parts, format, back = {}, {}, step
+    for index = #fields, 1, -1 do
+      parts[index], format[index] = back.part, FORMATS[back.part] or fields[index].width
+      back = back.before
+    end
+    step.number, step.format = #shapes + 1, "<I3" .. table.concat(format)
+    shapes[step.number] = { parts, step.format }
+    return step
   end
 
   local function pack_list(field, list)
@@ -1119,41 +1120,43 @@ do
     return list
   end
 
-  local parts, values = {}, {} -- serve every packing
+  local values = {} -- serves every packing
 
   -- Everything that `record` holds under the names of `fields`, as a string.
   function pack(fields, record)
-    local number = 0
+    local step, number = fields.shapes, 0
     for index = 1, #fields do
       local field = fields[index]
-      local held = record[field.name]
-      if not held or (field.items and not held[1]) then
-        parts[index] = held == false and NO or NONE
-      elseif held == true then
-        parts[index] = YES
-      elseif field.least then
-        held = field.time and held - begin_us or held
+      local held, least, part = record[field.name], field.least, NONE
+      if held and least then
+        if field.time then
+          held = held - begin_us
+        end
         number = number + 1
         values[number] = held
-        parts[index] = held >= field.least and held <= field.most and NARROW or WIDE
-      else
+        part = held >= least and held <= field.most and NARROW or WIDE
+      elseif held == true then
+        part = YES
+      elseif held == false then
+        part = NO
+      elseif held and (not field.items or held[1]) then
         held = field.items and pack_list(field, held) or held
         values[number + 1], values[number + 2] = #held, held
         number = number + 2
-        parts[index] = #held <= SHORT_LENGTH and SHORT or LONG
+        part = #held <= SHORT_LENGTH and SHORT or LONG
       end
+      step = step[part] or grown(fields, step, part)
     end
-    local shape, format = shape_of(fields, table.concat(parts, "", 1, #fields))
-    return pack_values(format, shape, table.unpack(values, 1, number))
+    return pack_values(step.format, step.number, table.unpack(values, 1, number))
   end
 
   -- Puts what was packed at `at` into `record` under the names of `fields`. Returns where it ends.
   function unpack_into(record, fields, packed, at)
     local shape = shapes[unpack_values("<I3", packed, at)]
-    local held = { unpack_values(shape[2], packed, at) }
+    local parts, held = shape[1], { unpack_values(shape[2], packed, at) }
     local number = 1
     for index = 1, #fields do
-      local part = sub(shape[1], index, index)
+      local part = parts[index]
       if part == YES or part == NO then
         record[fields[index].name] = part == YES
       elseif part ~= NONE then
@@ -1253,7 +1256,7 @@ local function add_round_trip(round_trips, rtt_us, handshake)
   end
 end
 
-local HOST = record_of("host", {
+local HOST = record_of({
   "(BI4I4) tcp other",
   "I4 least_us second_us last_frame",
   "time last_us",
@@ -1314,6 +1317,12 @@ local function lay_hosts_by()
     packed_hosts[src] = pack(HOST, host)
   end
   hosts, resting_hosts, held.hosts = {}, hosts, 0
+end
+
+-- Notes where a packet of the host came from.
+local function show(host, tally, frame, time_us, hop_limit)
+  count(tally, hop_limit, frame)
+  host.last_frame, host.last_us = frame, time_us
 end
 
 local function host_baseline(host)
@@ -1405,7 +1414,7 @@ do
   -- that a long live capture does not fill the memory, once half of `held.most` flows are laid by, those laid by before
   -- them are let go, except flows with resets.
 
-  local SIDE = record_of("side", {
+  local SIDE = record_of({
     "I3 packets data_packets",
     "B handshake_packets handshake_sent syn_tos",
     "H resets last_id before_last_id last_window last_flags opening_window",
@@ -1419,7 +1428,7 @@ do
     "(I4) recent_resets",
   })
 
-  local FLOW = record_of("flow", {
+  local FLOW = record_of({
     "I4 first_frame last_reset judged_at",
     "time last_syn_us",
     "i4 worst",
@@ -1515,13 +1524,14 @@ do
     held.flows, held.recalled = 0, 0
   end
 
-  -- Takes a flow into use. Hosts are laid by at the same time as flows, so that its sides have to find theirs again.
-  local function hold(flow)
+  -- Takes a flow into use; `back` is the key of its other side. Hosts are laid by at the same time as flows, so that
+  -- its sides have to find theirs again.
+  local function hold(flow, back)
     if held.flows >= turn_length() then
       lay_by()
     end
     held.flows = held.flows + 1
-    sides[flow.key], sides[reversed(flow.key)] = flow.side, flow.peer
+    sides[flow.key], sides[back] = flow.side, flow.peer
     flow.side.host, flow.peer.host = nil, nil
   end
 
@@ -1550,7 +1560,7 @@ do
       end
       held.recalled = held.recalled + 1
     end
-    hold(flow)
+    hold(flow, flow.key == key and back or key)
     return flow.key == key and flow.side or flow.peer
   end
 
@@ -1559,17 +1569,18 @@ do
     return sides[key] or recalled_side(key)
   end
 
-  -- Begins a flow, or its next incarnation after `previous`; returns the side of the packet's sender.
-  function new_flow(packet, previous)
-    local key, back = packet.key, reversed(packet.key)
+  -- Begins a flow, or its next incarnation after `previous`, with a frame; returns the side of its sender.
+  function new_flow(key, frame, previous)
+    local back = reversed(key)
     local side = new_side()
     local peer = back == key and side or new_side()
-    local flow = join({ key = key, first_frame = packet.frame }, side, peer)
-    local _, sport, _, dport = ends_of(key)
-    local guessed = sport >= dport and side or peer -- until the handshake is seen: the end with the higher port
+    local flow = join({ key = key, first_frame = frame }, side, peer)
+    local s1, s2, d1, d2 = byte(key, -4, -1)
+    -- Until the handshake is seen: the end with the higher port
+    local guessed = s1 * 256 + s2 >= d1 * 256 + d2 and side or peer
     guessed.may_initiate = true
     if not previous then
-      hold(flow)
+      hold(flow, back)
       return side
     end
     if previous.key ~= key then
@@ -1641,6 +1652,9 @@ local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 -- An IP ID that is the sender's own next, or close after it, may equal the peer's, or a stranger's, by chance.
 local OWN_RUN = 16
 
+-- Packets of a sender that follow one another closer than this are one run of talk.
+local TALK_GAP_US = THRESHOLDS.talk_gap_us
+
 -- The last of the four values of a segment not yet acknowledged.
 local SENT_ONCE, SENT_AGAIN = 0, 1
 
@@ -1670,14 +1684,15 @@ local function begins_again(packet, side)
   return packet.seq ~= side.isn
 end
 
--- The sender's side of the flow that a frame seen for the first time belongs to.
+-- The sender's side of the flow that a segment seen for the first time belongs to.
 local function follow_flow(packet)
-  local side = sides[packet.key] or known_side(packet.key)
+  local key = packet.key
+  local side = sides[key] or known_side(key)
   if not side then
-    return new_flow(packet)
+    return new_flow(key, packet.frame)
   end
   if packet.says.syn and not packet.reset and begins_again(packet, side) then
-    return new_flow(packet, side.flow)
+    return new_flow(key, packet.frame, side.flow)
   end
   return side
 end
@@ -1690,24 +1705,25 @@ local function push(list, entry, limit)
   list[#list + 1] = entry
 end
 
--- Keeps the segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
+-- Keeps a segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
 -- fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
-local function remember(packet, side, peer, segment_end, fresh)
-  local sent, seq = side.sent, packet.seq
-  local length, overlapping = #sent, false
-  for at = 1, length, 4 do
-    if (seq - sent[at + 1]) % SEQUENCES > HALF and (sent[at] - segment_end) % SEQUENCES > HALF then
-      sent[at + 3] = SENT_AGAIN
-      overlapping = true
+local function remember(sent, acked, seq, segment_end, time_us, fresh)
+  local length = #sent
+  if not fresh then
+    local overlapping = false
+    for at = 1, length, 4 do
+      if (seq - sent[at + 1]) % SEQUENCES > HALF and (sent[at] - segment_end) % SEQUENCES > HALF then
+        sent[at + 3] = SENT_AGAIN
+        overlapping = true
+      end
     end
-  end
-  local fills_hole = not fresh
-    and not overlapping
-    and length > 0
-    and seq_diff(seq, sent[1]) >= 0
-    and (not peer.acked or seq_diff(seq, peer.acked) >= 0)
-  if not (fresh or fills_hole) then
-    return
+    local fills_hole = not overlapping
+      and length > 0
+      and seq_diff(seq, sent[1]) >= 0
+      and (not acked or seq_diff(seq, acked) >= 0)
+    if not fills_hole then
+      return
+    end
   end
   if length == 4 * REMEMBERED_SEGMENTS then
     length = length - 4
@@ -1717,50 +1733,22 @@ local function remember(packet, side, peer, segment_end, fresh)
   end
   sent[length + 1] = seq
   sent[length + 2] = segment_end
-  sent[length + 3] = packet.time_us
+  sent[length + 3] = time_us
   sent[length + 4] = SENT_ONCE
 end
 
--- Notes what the packet adds to the sender's sequence space, and whether it moves the conversation on.
-local function send(packet, side, peer)
-  local seq, acks, next_seq, acked = packet.seq, packet.acknowledges, side.next_seq, side.acked
-  local payload_len = packet.payload_len
-  local length = payload_len + packet.says.length
-  local segment_end = (seq + length) % SEQUENCES
-  local fresh = not next_seq or (seq - next_seq) % SEQUENCES < HALF
-  local acknowledges = acks and (not acked or (acked - packet.ack) % SEQUENCES > HALF)
-  if length > 0 then
-    if fresh and acks then
-      side.front_us, side.front_seq = packet.time_us, seq
-    end
-    remember(packet, side, peer, segment_end, fresh)
-    if fresh and payload_len > 0 then
-      side.data_packets = side.data_packets + 1
-    end
-  elseif fresh and acknowledges then
-    side.front_us, side.front_seq = packet.time_us, seq
-  end
-  if not next_seq or (next_seq - segment_end) % SEQUENCES > HALF then
-    side.next_seq = segment_end
-  end
-  if acknowledges then
-    side.acked = packet.ack
-  end
-end
-
 -- An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule).
-local function take_round_trips(packet, side, peer)
-  local sent, ack, kept = peer.sent, packet.ack, 0
-  local length = #sent
+local function take_round_trips(side, peer, sent, ack, time_us)
+  local kept, length = 0, #sent
   for at = 1, length, 4 do
-    local segment_end, time_us = sent[at + 1], sent[at + 2]
+    local segment_end, sent_us = sent[at + 1], sent[at + 2]
     if (ack - segment_end) % SEQUENCES >= HALF then
       if at ~= kept + 1 then
-        sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, time_us, sent[at + 3]
+        sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, sent_us, sent[at + 3]
       end
       kept = kept + 4
-    elseif ack == segment_end and sent[at + 3] == SENT_ONCE and packet.time_us >= time_us then
-      add_round_trip(side, elapsed_us(packet.time_us, time_us), sent[at] == peer.isn)
+    elseif ack == segment_end and sent[at + 3] == SENT_ONCE and time_us >= sent_us then
+      add_round_trip(side, elapsed_us(time_us, sent_us), sent[at] == peer.isn)
     end
   end
   for at = kept + 1, length do
@@ -1797,7 +1785,7 @@ local function handshake(packet, side, peer)
     side.isn, side.handshake_us = packet.seq, packet.time_us
   end
   if packet.acknowledges then
-    note_port(side.host, (ends_of(packet.key)), sub(packet.key, -4, -3))
+    note_port(side.host, source_of(packet.key), sub(packet.key, -4, -3))
     time_answer(packet, peer, side.host)
   else
     flow.last_syn_us = packet.time_us
@@ -1807,36 +1795,67 @@ local function handshake(packet, side, peer)
   end
 end
 
--- A packet that the sender itself is taken to have sent: every one but resets.
-local function authentic(packet, side)
-  local peer, says, time_us, last_us = side.peer, packet.says, packet.time_us, side.last_us
+-- Takes in a segment that its sender is taken to have sent itself: every one but resets. Nearly all packets come here,
+-- so their values come as arguments: those of a table take several times as long. Of a SYN, `current` has them too.
+local function take_authentic(
+  side, frame, time_us, key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval
+)
+  local peer, host, last_us, next_seq, acked = side.peer, side.host, side.last_us, side.next_seq, side.acked
+  if not host then
+    host = host_of(source_of(key))
+    side.host = host
+  end
+  show(host, host.tcp, frame, time_us, hop_limit)
+  if mac and mac ~= host.last_mac then
+    note_mac(host, source_of(key), mac)
+  end
   side.packets = side.packets + 1
-  count(side.shown, packet.hop_limit, packet.frame)
+  count(side.shown, hop_limit, frame)
   if says.syn then
-    handshake(packet, side, peer)
+    handshake(current, side, peer)
   end
-  if says.acknowledges and peer.sent[1] then
-    take_round_trips(packet, side, peer)
+  local acknowledges, in_flight = says.acknowledges, peer.sent
+  if acknowledges and in_flight[1] then
+    take_round_trips(side, peer, in_flight, ack, time_us)
   end
-  send(packet, side, peer)
-  if not last_us or time_us - last_us >= THRESHOLDS.talk_gap_us then
+
+  -- What it adds to the sender's sequence space, and whether it moves the conversation on
+  local length, segment_end = payload_len + says.length, seq
+  local fresh = not next_seq or (seq - next_seq) % SEQUENCES < HALF
+  local advances = acknowledges and (not acked or (acked - ack) % SEQUENCES > HALF)
+  if advances then
+    side.acked = ack
+  end
+  if fresh and acknowledges and (advances or length > 0) then
+    side.front_us, side.front_seq = time_us, seq
+  end
+  if length > 0 then
+    segment_end = (seq + length) % SEQUENCES
+    remember(side.sent, peer.acked, seq, segment_end, time_us, fresh)
+    if fresh and payload_len > 0 then
+      side.data_packets = side.data_packets + 1
+    end
+  end
+  if not next_seq or (next_seq - segment_end) % SEQUENCES > HALF then
+    side.next_seq = segment_end
+  end
+
+  if not last_us or time_us - last_us >= TALK_GAP_US then
     side.run_us = time_us -- packets that follow one another closely, and the silence before
     side.pause_us = last_us and elapsed_us(time_us, last_us)
   end
   if says.fin then
     side.fin = true
   end
-  local tsval = packet.tsval
   if tsval then
     side.last_tsval = tsval
   end
   side.last_has_ts = tsval ~= nil
-  side.before_last_id = side.last_id
-  side.last_id = packet.ip_id
+  side.before_last_id, side.last_id = side.last_id, ip_id
   side.last_us = time_us
-  side.last_ack = packet.acknowledges and packet.ack or nil
-  side.last_window = packet.window
-  side.last_flags = packet.flags
+  side.last_ack = acknowledges and ack or nil
+  side.last_window = window
+  side.last_flags = says.flags
 end
 
 local join_run, run_sizes, join_place, place_of, summary_of, forget_company
@@ -1994,7 +2013,7 @@ do
 
   -- What was known when a reset passed. Flow and sides are found again by key and frame. `before` is the frame of the
   -- flow's reset before this one, `burst` that of the first of its burst, `run` the number of its run of IP IDs.
-  local RESET = record_of("reset", {
+  local RESET = record_of({
     "other key mac stage payload_kind",
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
     "other id_mirrored window_mirrored reserved_mirrored ack_unflagged",
@@ -2162,7 +2181,7 @@ do
     local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
     local own_next = id_step and id_step <= OWN_RUN
     local reserved = reserved_bits(packet.flags)
-    local src = ends_of(packet.key)
+    local src = source_of(packet.key)
     decode_reset()
     local reset = {
       frame = packet.frame,
@@ -2234,36 +2253,24 @@ do
     end
   end
 
-  -- Notes what an authentic packet shows of its host.
-  local function show(packet, src, host, tally)
-    local frame, mac = packet.frame, packet.mac
-    count(tally, packet.hop_limit, frame)
-    if mac and mac ~= host.last_mac then
-      note_mac(host, src or ends_of(packet.key), mac)
-    end
-    host.last_frame = frame
-    host.last_us = packet.time_us
-  end
-
   -- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
   function take(packet)
-    if packet.kind == OTHER then
-      local host = host_of(packet.src)
-      show(packet, packet.src, host, host.other)
+    if packet.kind == TCP then
+      local side = follow_flow(packet)
+      if packet.reset then
+        take_reset(packet, side)
+      else
+        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.mac, packet.says,
+          packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
+      end
       return
     end
-    local side = follow_flow(packet)
-    if packet.reset then
-      take_reset(packet, side)
-      return
+    local src, mac = packet.src, packet.mac
+    local host = host_of(src)
+    show(host, host.other, packet.frame, packet.time_us, packet.hop_limit)
+    if mac and mac ~= host.last_mac then
+      note_mac(host, src, mac)
     end
-    local host = side.host
-    if not host then
-      host = host_of((ends_of(packet.key)))
-      side.host = host
-    end
-    show(packet, nil, host, host.tcp)
-    authentic(packet, side)
   end
 
   function forget_resets()
@@ -2749,7 +2756,7 @@ do
   function baseline_frame(reset)
     local _, frame = most_frequent(reset.side.shown)
     if not frame then
-      _, frame = host_baseline(known_host((ends_of(reset.key))))
+      _, frame = host_baseline(known_host(source_of(reset.key)))
     end
     return frame
   end
@@ -5051,7 +5058,7 @@ do
   -- Dissector -------------------------------------------------------------------------------------------------
 
   local warned = false
-  local fields_wanted, asked_at = false, 0 -- whether our fields are asked for, and of which frame we last wondered
+  local fields_wanted = false -- whether our fields were asked for, when we last wondered
 
   function reset_state()
     forget_flows()
@@ -5059,7 +5066,6 @@ do
     forget_resets()
     last_frame, newest_us, begin_us = 0, 0, 0
     first_us, first_ns = nil, nil
-    asked_at = 0
     errors, refusing = {}, {}
   end
 
@@ -5084,25 +5090,20 @@ do
     reset_state()
   end
 
-  -- Takes in a frame seen for the first time.
-  local function take_once(pinfo)
-    if last_frame == 0 and pinfo.visited then -- as all will be
-      warn_once()
-    end
+  -- Notes that a frame is seen for the first time; returns when it was captured.
+  local function begin_frame(pinfo, number)
     local time_us = capture_time(pinfo)
-    current.time_us = time_us
     if last_frame == 0 then
       begin_us = time_us
+      if pinfo.visited then -- as all will be
+        warn_once()
+      end
     end
-    last_frame = current.frame
+    last_frame = number
     if time_us > newest_us then
       newest_us = time_us
     end
-    if current.kind == ICMP_ERROR then
-      take_error(current)
-    else
-      take(current)
-    end
+    return time_us
   end
 
   local function show_reset(tree, pinfo, reset)
@@ -5133,38 +5134,13 @@ do
 
   local itself -- by which Wireshark tells whether any of our fields is wanted
 
-  -- Whether a filter, a column or the details ask for our fields. Outside the window the answer is the same for all
-  -- frames of a pass that reads the file, and asking each time is dear.
-  local function asked_for(tree, number)
-    if in_window or not reading or number <= asked_at or asked_at == 0 then
-      itself = itself or Dissector.get("rstorigin")
-      fields_wanted = tree:referenced(itself)
-    end
-    asked_at = number
-    return fields_wanted
+  -- Whether a filter, a column or the details ask for our fields.
+  local function asked_for(tree)
+    itself = itself or Dissector.get("rstorigin")
+    return tree:referenced(itself)
   end
 
-  function rstorigin.dissector(tvb, pinfo, tree)
-    local number = pinfo.number
-    reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
-    local judged = not reading and (resets[number] or errors[number])
-    local wanted = judged or asked_for(tree, number) -- expert information is wanted without a sign
-    if not reading and not wanted then
-      return
-    end
-    if not decode(tvb, pinfo, number) then
-      return
-    end
-    if reading then
-      take_once(pinfo)
-      wanted = wanted or current.reset or current.kind == ICMP_ERROR
-    end
-    if in_window and tree.visible then
-      selected.frame, selected.key = number, current.kind == TCP and current.key or nil
-    end
-    if not wanted or not (current.kind == TCP or current.icmp) then
-      return
-    end
+  local function show_packet(tree, pinfo, number)
     local subtree = tree:add(rstorigin)
     subtree:set_generated()
     if resets[number] then
@@ -5173,6 +5149,51 @@ do
       show_segment(subtree)
     else
       show_icmp(subtree, pinfo)
+    end
+  end
+
+  function rstorigin.dissector(tvb, pinfo, tree)
+    local number = pinfo.number
+    reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
+    -- Outside the window the answer is the same for all frames of a pass that reads the file, and asking is dear.
+    if in_window or not reading or last_frame == 0 then
+      fields_wanted = asked_for(tree)
+    end
+    local wanted = fields_wanted
+    if not reading then
+      wanted = wanted or resets[number] or errors[number] -- expert information is wanted without a sign
+      if not wanted then
+        return
+      end
+    end
+    local key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
+    if key and reading and not wanted and not (says.syn or says.reset) then -- nothing to show: most packets end here
+      take_authentic(sides[key] or known_side(key) or new_flow(key, number), number, begin_frame(pinfo, number),
+        key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+      return
+    end
+
+    current.frame = number
+    if key then
+      set_segment(key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+      current.icmp = false
+    elseif not decode_fields() then
+      return
+    end
+    if reading then
+      current.time_us = begin_frame(pinfo, number)
+      if current.kind == ICMP_ERROR then
+        take_error(current)
+      else
+        take(current)
+      end
+      wanted = wanted or current.reset or current.kind == ICMP_ERROR
+    end
+    if in_window and tree.visible then
+      selected.frame, selected.key = number, current.kind == TCP and current.key or nil
+    end
+    if wanted and (current.kind == TCP or current.icmp) then
+      show_packet(tree, pinfo, number)
     end
   end
 
