@@ -10,14 +10,14 @@ import typer
 from postproc import tshark
 from postproc.cli.messages import TellingGroup
 
-# Where each is: a function that is the command, or the `app` of a group of commands.
+# Of each the function that is the command, or the `app` of a group of commands, and what it does in a few words.
 _COMMANDS = {
-    "summarize": "summarize",
-    "reconcile": "reconcile",
-    "explain": "explain",
-    "export": "export",
-    "plugin": "app",
-    "rules": "app",
+    "summarize": ("summarize", "Judge every TCP reset and ICMP error: who sent it?"),
+    "reconcile": ("reconcile", "Compare captures from both ends: which resets never left?"),
+    "explain": ("explain", "Tell the story of one TCP reset, with its evidence."),
+    "export": ("export", "Write the header fields that resets are judged by."),
+    "plugin": ("app", "The Wireshark plugin and profile."),
+    "rules": ("app", "Show and check the rules that resets are judged by."),
 }
 
 
@@ -28,11 +28,16 @@ class LazyGroup(TellingGroup):
         """Their names, in the order of the help."""
         return [*_COMMANDS]
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Their part of the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
-        found = getattr(import_module(f"postproc.cli.{cmd_name}"), _COMMANDS[cmd_name])
+        found = getattr(import_module(f"postproc.cli.{cmd_name}"), _COMMANDS[cmd_name][0])
         if isinstance(found, typer.Typer):
             return typer.main.get_group(found)
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False)
