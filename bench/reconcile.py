@@ -20,9 +20,10 @@ from tabulate import tabulate
 
 from heuristics.verdict import Origin
 from postproc import tshark
+from postproc.findings import LEFT_SENDER, NEVER_LEFT
 from postproc.kinds import Kind
 from postproc.reading import read_packets
-from postproc.reconcile import LEFT_SENDER, NEVER_LEFT, reconcile
+from postproc.reconcile import reconcile
 from postproc.sources import Source
 from postproc.tshark import Tshark
 

@@ -41,6 +41,8 @@ _TOML_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():  # nearly always, and much quicker
+        return text
     for column, character in enumerate(text, 1):
         if not character.isprintable():
             raise PydanticCustomError(

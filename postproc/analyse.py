@@ -13,12 +13,14 @@ from heuristics.rulebook import Rulebook
 from postproc.answers import note_answers, odd_flows
 from postproc.company import Company
 from postproc.flows import Tracker
-from postproc.hosts import HostProfile, profile_hosts
+from postproc.hosts import HostProfile
 from postproc.observe import Observation, observe
 from postproc.packets import ENDS, TCP, both_ways, packets_of
-from postproc.resets import JudgedReset, ResetRow, judged_reset
+from postproc.profiles import profile_hosts
+from postproc.resets import JudgedReset, ResetRow
 from postproc.signature import signature
 from postproc.state import Answers, Reset
+from postproc.weigh import judged_reset
 
 _FLAGS = pl.col("flags")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from postproc.cache import Cache
 from postproc.errors import CaptureError
+from postproc.findings import Reconciled
 from postproc.parallel import WorkerDiedError, cores, over_processes
-from postproc.reconcile import Reconciled
 from postproc.sources import Source
 from postproc.task import Done, Job, Judged, unreadable
 

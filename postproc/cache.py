@@ -3,41 +3,41 @@
 A result holds as long as the capture's content and everything that has a say in it stay the same: rulebook, program,
 tshark, options. Size and time of change stand for the content; where they differ, its SHA-256 decides. Files appear
 whole or not at all, so any number of runs may share a cache, and an interrupted one loses only what it was about. At
-the end of a run all results are written together as well, for the next one to read at once.
+the end of a run all results are written together as well, for the next one to read at once: as JSON, since to import
+what reads Parquet takes longer than all else that an unchanged case asks for.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from postproc.atomic import whole_file
 from postproc.errors import OutputError
-from postproc.reconcile import Reconciled
-from postproc.records import DAMAGED_PARQUET, from_plain, schema_of, to_plain
+from postproc.findings import Reconciled
+from postproc.records import from_plain, to_plain
 from postproc.sources import Source
-from postproc.stored import STORED, from_row, to_row
+from postproc.stored import from_row, to_row
 from postproc.task import Done, Judged, Stamp, content_hash, file_stamp
 from postproc.tshark import Tshark, Version, asked_version, find
 
 FOLDER = ".rstorigin"
+_Kept = tuple[str, Stamp, dict[str, Any]]  # the name of the file with a result, its stamp, and the result
 _RESULTS = "results"
 _KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
 _SETTINGS = re.compile("[0-9a-f]{32}")  # a folder of ours among the results (postproc.settings.settings_key)
-_TOGETHER = "together.parquet"
-# Of the file that a result comes from: its name, and its stamp when it was put together with others.
-_STAMP: dict[str, pl.DataType] = {"kept_as": pl.String(), "kept_size": pl.Int64(), "kept_ns": pl.Int64()}
-_PAIR_SCHEMA = schema_of(Reconciled)
+_TOGETHER = "together.json.gz"  # a line for each result, with the name and stamp of the file that it is from
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError)  # raised by reading it where it is not as we wrote it
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Cache:
         folder = case / FOLDER / _RESULTS / settings
         trouble = _made(case, folder)
         rows, scattered = _read(folder)
-        return cls(folder, {row["path"]: row for row in rows}, scattered, trouble)
+        return cls(folder, {row["path"]: row for _, _, row in rows}, scattered, trouble)
 
     def find(self, source: Source) -> Judged | None:
         """What is known of a source whose file has not changed, to judge by size and time of change."""
@@ -101,33 +101,40 @@ class Cache:
         """Write all results together, those of other runs too: one file is read sooner than hundreds."""
         if self.trouble or not self.scattered:
             return
-        stamps = _stamps(self.folder)  # before reading: what changes meanwhile does not count as together
-        rows = pl.concat([pl.DataFrame(schema=STORED), *_read_each([self.folder / name for name in stamps])])
-        kept = pl.DataFrame([(name, *stamp) for name, stamp in stamps.items()], schema=_STAMP, orient="row")
-        named = rows.with_columns(kept_as=pl.Series(map(_place, rows["path"]), dtype=pl.String))
-        with suppress(OutputError, *DAMAGED_PARQUET), whole_file(self.folder / _TOGETHER, follow=False) as file:
-            named.join(kept, on="kept_as").write_parquet(file)
+        rows, _ = _read(self.folder)
+        with (
+            suppress(OutputError),
+            whole_file(self.folder / _TOGETHER, follow=False) as file,
+            gzip.open(file, "wb", compresslevel=1) as packed,
+        ):
+            packed.writelines(json.dumps([name, *stamp, row]).encode() + b"\n" for name, stamp, row in rows)
 
     def find_pair(self, key: str) -> Reconciled | None:
         """What is known of two captures that were compared."""
-        rows = _read_one(self.folder / f"pair-{key}.parquet", _PAIR_SCHEMA)
+        from postproc.parquet import PAIRS, read_rows  # slow to import
+
+        rows = read_rows([self.folder / f"pair-{key}.parquet"], PAIRS)
         return from_plain(Reconciled, rows[0]) if rows else None
 
     def store_pair(self, key: str, reconciled: Reconciled) -> None:
         """Keep what came of comparing two captures."""
-        self._write(f"pair-{key}.parquet", to_plain(reconciled), _PAIR_SCHEMA)
+        from postproc.parquet import PAIRS, one_row  # slow to import
+
+        self._write(f"pair-{key}.parquet", one_row(to_plain(reconciled), PAIRS))
 
     def _keep(self, row: dict[str, Any]) -> None:
-        self._write(_place(row["path"]), row, STORED)
+        from postproc.parquet import STORED, one_row  # slow to import
+
+        self._write(_place(row["path"]), one_row(row, STORED))
         self.scattered = True
 
-    def _write(self, name: str, row: dict[str, Any], schema: dict[str, pl.DataType]) -> None:
+    def _write(self, name: str, content: bytes) -> None:
         if self.trouble:
             return
         try:
             with whole_file(self.folder / name, follow=False) as file:
-                pl.DataFrame([row], schema=schema).write_parquet(file)
-        except (OutputError, pl.exceptions.PolarsError) as error:
+                file.write(content)
+        except OutputError as error:
             self.trouble = str(error)
 
 
@@ -170,36 +177,36 @@ def _made(case: Path, folder: Path) -> str:
     return ""
 
 
-def _read(folder: Path) -> tuple[list[dict[str, Any]], bool]:
-    """All rows, and whether any of them is not in the file that holds them together, or no longer as it is there."""
-    stamps = _stamps(folder)
-    together = _read_one(folder / _TOGETHER, STORED | _STAMP) if stamps else []
-    rows = {row["kept_as"]: row for row in together if (row["kept_size"], row["kept_ns"]) == stamps.get(row["kept_as"])}
-    left = [folder / name for name in stamps if name not in rows]
-    return [*rows.values(), *(row for table in _read_each(left) for row in table.to_dicts())], bool(left)
+def _read(folder: Path) -> tuple[list[_Kept], bool]:
+    """All results, and whether any of them is not in the file that holds them together, or no longer as it is there."""
+    stamps = _stamps(folder)  # before reading: what changes meanwhile does not count as together
+    kept = [each for each in _read_together(folder) if stamps.get(each[0]) == each[1]] if stamps else []
+    left = sorted(stamps.keys() - {name for name, _, _ in kept})
+    return [*kept, *_read_each(folder, left, stamps)], bool(left)
 
 
-def _read_each(paths: list[Path]) -> list[pl.DataFrame]:
-    """The tables in these files, but for those that are damaged or have just been let go."""
+def _read_together(folder: Path) -> list[_Kept]:
     try:
-        return [pl.read_parquet(paths, schema=STORED)] if paths else []
-    except DAMAGED_PARQUET:
-        if len(paths) == 1:
-            return []
-        return [table for path in paths for table in _read_each([path])]
+        with gzip.open(folder / _TOGETHER) as file:
+            lines = [json.loads(line) for line in file.readlines()]  # all, to have its checksum looked at first
+        return [(name, (size, changed_ns), row) for name, size, changed_ns, row in lines]
+    except _DAMAGED:
+        return []
+
+
+def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_Kept]:
+    if not names:
+        return []
+    from postproc.parquet import STORED, read_rows  # slow to import
+
+    rows = read_rows([folder / name for name in names], STORED)
+    return [(name, stamps[name], row) for row in rows if (name := _place(row["path"])) in stamps]
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:
     """Size and time of change of every file with the result of one capture."""
     found = ((path.name, file_stamp(path)) for path in sorted(folder.glob("[0-9a-f]*.parquet")))
     return {name: stamp for name, stamp in found if stamp}
-
-
-def _read_one(path: Path, schema: dict[str, pl.DataType]) -> list[dict[str, Any]]:
-    try:
-        return pl.read_parquet(path, schema=schema).to_dicts()
-    except DAMAGED_PARQUET:
-        return []
 
 
 def _place(name: str) -> str:

@@ -19,9 +19,10 @@ from heuristics.errors import RstoriginError, visible
 from postproc import tshark
 from postproc.errors import TsharkError
 from postproc.parallel import WorkerDiedError, cores, interrupts_held
+from postproc.parquet import STORED, one_row
 from postproc.settings import program_hash
 from postproc.sources import Source
-from postproc.stored import STORED, from_row, to_row
+from postproc.stored import from_row, to_row
 from postproc.task import Done, Job, Stamp
 from postproc.tshark import Tshark, Version
 
@@ -113,9 +114,7 @@ def _tshark() -> Tshark | None:
 def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
     """On a worker: judge one source, with this machine's tshark."""
     done = replace(job, tshark=_tshark())(source)
-    row = io.BytesIO()
-    pl.DataFrame([to_row(source.name, done)], schema=STORED).write_parquet(row)
-    return row.getvalue(), done.stamp
+    return one_row(to_row(source.name, done), STORED), done.stamp
 
 
 def _received(row: bytes, stamp: Stamp | None, source: Source) -> Done:

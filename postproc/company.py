@@ -10,14 +10,16 @@ import ipaddress
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from heuristics.fields import distance
 from heuristics.rulebook import Thresholds
 from postproc.hosts import HostProfile, nearest, share
 from postproc.moment import OWN_RUN
-from postproc.packets import Packet
 from postproc.state import Reset
+
+if TYPE_CHECKING:
+    from postproc.packets import Packet  # slow to import: Polars
 
 # How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
 REMEMBERED_RUNS = 16

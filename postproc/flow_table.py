@@ -6,6 +6,7 @@ reuse. And what its application field says where there was too little to recogni
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from functools import cache
 
@@ -48,6 +49,19 @@ _DATA = ~_RESET & ~_HANDSHAKE & (pl.col("payload_len") > 0)
 def no_flows() -> pl.DataFrame:
     """The table of a capture without flows."""
     return pl.DataFrame(schema=FLOW_SCHEMA)
+
+
+def packed(flows: pl.DataFrame) -> bytes:
+    """A table of flows as a Parquet file, nothing where it has no rows: small, and read only where it is asked for."""
+    file = io.BytesIO()
+    if not flows.is_empty():
+        flows.write_parquet(file)
+    return file.getvalue()
+
+
+def unpacked(flows: bytes) -> pl.DataFrame:
+    """The table that was packed."""
+    return pl.read_parquet(io.BytesIO(flows), schema=FLOW_SCHEMA) if flows else no_flows()
 
 
 def flow_table(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) -> pl.DataFrame:
@@ -167,7 +181,7 @@ def _application() -> pl.Expr:
 
 
 def _filter() -> pl.Expr:
-    """As postproc.resets.flow_filter."""
+    """As postproc.weigh.flow_filter."""
     ip = pl.when(pl.col("low").str.contains(":", literal=True)).then(pl.lit("ipv6")).otherwise(pl.lit("ip"))
     form = "{}.addr == {} && {}.addr == {} && tcp.port == {} && tcp.port == {}"
     ends = pl.format(form, ip, "low", ip, "high", "low_port", "high_port")

@@ -22,11 +22,12 @@ from postproc.fields_text import FieldsText
 from postproc.icmp import error_of, probe_filter, rejection_of
 from postproc.kinds import Kind
 from postproc.packets import Packet, normalise
-from postproc.resets import JudgedReset, ResetRow, flow_filter
+from postproc.resets import JudgedReset, ResetRow
 from postproc.sources import Source
 from postproc.state import Flow
 from postproc.task import Judged, unreadable
 from postproc.tshark import Tshark
+from postproc.weigh import flow_filter
 
 _NUMBERS = (
     "hop_limit",

@@ -15,10 +15,11 @@ from heuristics.icmp_codes import IcmpClass, icmp_meaning
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import judge_icmp
 from postproc.flows import Tracker
-from postproc.hosts import HostProfile, nearest, profile_hosts, share
+from postproc.hosts import HostProfile, nearest, share
 from postproc.moment import stage_of
 from postproc.observe import Observation
 from postproc.packets import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways
+from postproc.profiles import profile_hosts
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.resets import JudgedReset, Rejection, ResetRow
 from postproc.state import elapsed_us

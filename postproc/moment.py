@@ -5,10 +5,14 @@ The plugin does the same in Lua (generator/templates/resets.lua.j2), function by
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heuristics.fields import ACK, reserved_bits
 from heuristics.rulebook import Thresholds
-from postproc.packets import Packet
 from postproc.state import Burst, Flow, Reset, Side, elapsed_us, seq_diff
+
+if TYPE_CHECKING:
+    from postproc.packets import Packet  # slow to import: Polars
 
 # How many resets of a sender are remembered for finding copies.
 REMEMBERED_RESETS = 16

@@ -16,7 +16,7 @@ from postproc.capture_file import Integers, Piece
 from postproc.links import macs
 from postproc.packets import OTHER, TCP, empty_table
 from postproc.plain import Plain
-from postproc.scene import Seen
+from postproc.seen import Seen
 
 _DONT_FRAGMENT = 0x4000
 _FLAGS = 0x0FFF

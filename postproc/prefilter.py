@@ -26,7 +26,7 @@ from postproc.packets import empty_table, normalise
 from postproc.plain import Flags, sort_packets
 from postproc.plain_matter import PlainMatter
 from postproc.plain_rows import Shown, rows
-from postproc.scene import Seen
+from postproc.seen import Seen
 from postproc.tshark import Tshark
 
 _MOST_UNSURE = 0.5  # of the packets; beyond that tshark may as well read the whole file

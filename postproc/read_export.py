@@ -16,7 +16,7 @@ from postproc.errors import CaptureError
 from postproc.export import print_command
 from postproc.fields_text import FieldsText, Readable, check_values, columns
 from postproc.kinds import Kind
-from postproc.records import DAMAGED_PARQUET
+from postproc.parquet import DAMAGED
 
 _ROWS = 200_000  # of a Parquet file at a time
 _GZIP = b"\x1f\x8b"
@@ -68,7 +68,7 @@ def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:
             frame = table.select(columns(FIELDS, schema)).slice(start, _ROWS).collect()
             check_values(frame, str(path), remedy)
             yield frame
-    except DAMAGED_PARQUET as error:
+    except DAMAGED as error:
         reason = str(error).partition("\n")[0]
         raise CaptureError(str(path), f"is not a Parquet file that can be read: {reason}", remedy) from None
 

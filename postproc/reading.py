@@ -19,7 +19,8 @@ from postproc.matter import edge_flows, notable, what_matters
 from postproc.packets import empty_table, normalise
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
-from postproc.scene import Scene, Seen
+from postproc.scene import Scene
+from postproc.seen import Seen
 from postproc.sources import Source
 from postproc.spool import Spool
 from postproc.tshark import Tshark

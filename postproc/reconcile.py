@@ -16,11 +16,11 @@ from statistics import median
 import polars as pl
 
 from heuristics.fields import ACK, FIN, RST, SYN
+from postproc.findings import LEFT_SENDER, NEVER_LEFT, Finding, Reconciled
 from postproc.packets import TCP, Packet
-from postproc.scene import local_hosts
+from postproc.seen import local_hosts
 from postproc.state import seq_diff
 
-NEVER_LEFT, LEFT_SENDER = "never_left", "left_sender"
 _MATTERING = FIN | SYN | RST | ACK  # PSH moves when a network card cuts segments, ECN bits change on the way
 _ENOUGH = 2  # packets of the sender that both captures hold, so that chance does not match them
 _SLACK_US = 1_000_000  # how much longer than usual a packet may have been on its way
@@ -28,23 +28,6 @@ _REROUTE = 1  # hops by which a route may have changed
 
 End = tuple[str, int]
 Way = tuple[str, int, str, int]  # source, source port, target, target port
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the witness says about the reset at `frame`; `witness_frame` is the same packet there, where it holds it."""
-
-    frame: int
-    evidence: str
-    witness_frame: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """The findings, and by how much the capture's clock is ahead of the witness's (us); None where nothing matched."""
-
-    findings: tuple[Finding, ...]
-    offset_us: int | None
 
 
 def reconcile(packets: pl.DataFrame, witness: pl.DataFrame, complete: Iterable[str] = ()) -> Reconciled:

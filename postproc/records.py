@@ -1,31 +1,19 @@
-"""Dataclasses <-> rows of a Parquet file: the schema follows the annotations, so a new field needs no change here."""
+"""Dataclasses <-> plain rows, as Parquet and JSON have them, by the annotations: a new field needs no change here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import polars as pl
-
-_PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
 _Record = TypeVar("_Record")
-
-# What reading a damaged Parquet file raises; its reader may panic on one.
-DAMAGED_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-
-
-@cache
-def schema_of(record: type) -> dict[str, pl.DataType]:
-    """The Polars type of every field of a dataclass, in order."""
-    hints = get_type_hints(record)
-    return {field.name: _polars_type(hints[field.name]) for field in fields(record)}
+_Reviver = Callable[[Any], Any]
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass as a dict, a tuple as a list, at any depth; what Polars makes rows from."""
+    """A dataclass as a dict, a tuple as a list, at any depth; what rows of Parquet and JSON are made from."""
     if is_dataclass(value):
         return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
@@ -35,34 +23,30 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(record: type[_Record], row: Mapping[str, Any]) -> _Record:
     """The dataclass that `row` was made from."""
-    hints: dict[str, Any] = _hints(record)  # type: ignore[arg-type]  # a class is hashable
-    return record(**{name: _revived(hints[name], value) for name, value in row.items()})
+    values = dict(row)
+    for name, revive in _revivers(record).items():  # type: ignore[arg-type]  # a class is hashable
+        if values[name] is not None:
+            values[name] = revive(values[name])
+    return record(**values)
 
 
 @cache
-def _hints(record: Any) -> dict[str, Any]:
-    return {name: _without_none(hint) for name, hint in get_type_hints(record).items()}
+def _revivers(record: Any) -> dict[str, _Reviver]:
+    """What makes a field of its plain value, for those fields that are not the same in both."""
+    found = {name: _reviver(hint) for name, hint in get_type_hints(record).items()}
+    return {name: revive for name, revive in found.items() if revive is not None}
 
 
-def _revived(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
+def _reviver(hint: Any) -> _Reviver | None:
+    hint = without_none(hint)
     if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
-        return tuple(_revived(item, each) for each in value)
-    return from_plain(hint, value) if is_dataclass(hint) and isinstance(hint, type) else value
+        item = _reviver(get_args(hint)[0])
+        return tuple if item is None else lambda values: tuple(map(item, values))
+    return partial(from_plain, hint) if isinstance(hint, type) and is_dataclass(hint) else None
 
 
-def _without_none(hint: Any) -> Any:
+def without_none(hint: Any) -> Any:
+    """The type that is said to be this or None; any other as it is."""
     if get_origin(hint) in (Union, UnionType):
         return next(part for part in get_args(hint) if part is not NoneType)
     return hint
-
-
-def _polars_type(hint: Any) -> pl.DataType:
-    hint = _without_none(hint)
-    if get_origin(hint) is Literal:
-        return pl.String()
-    if get_origin(hint) is tuple:
-        return pl.List(_polars_type(get_args(hint)[0]))
-    return pl.Struct(schema_of(hint)) if is_dataclass(hint) and isinstance(hint, type) else _PLAIN[hint]

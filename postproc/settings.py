@@ -6,11 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
-
-import polars as pl
 
 from heuristics.rulebook import Rulebook
 from postproc.tshark import Version
@@ -22,7 +21,7 @@ def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[st
     """Names everything but the capture that a result depends on."""
     settings = {
         "program": program_hash(),
-        "polars": pl.__version__,
+        "polars": version("polars"),
         "rulebook": rulebook.hash,
         "tshark": tshark,
         "options": dict(options),

@@ -59,10 +59,10 @@ def find_sources(paths: Sequence[Path]) -> Sources:
             found.append(Source(path, _name(path), kind_of(path)))
         except CaptureError as error:
             problems.append(error.problem)
-    once = {source.path.resolve(): source for source in reversed(found)}
-    return Sources(
-        _unambiguous([source for source in found if once.get(source.path.resolve()) is source]), tuple(problems)
-    )
+    once: dict[Path, Source] = {}
+    for source in found:
+        once.setdefault(source.path.resolve(), source)
+    return Sources(_unambiguous(list(once.values())), tuple(problems))
 
 
 def _unambiguous(sources: Sequence[Source]) -> tuple[Source, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from heuristics.expressions import MAX_OBSERVABLE
-from postproc.packets import Packet
+
+if TYPE_CHECKING:
+    from postproc.packets import Packet  # slow to import: Polars
 
 
 def seq_diff(a: int, b: int) -> int:

@@ -17,11 +17,12 @@ import polars as pl
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Verdict
 from postproc import escape
-from postproc.about import ABOUT, FILES, is_about_us
+from postproc.about import ABOUT, check_folder
 from postproc.case_file import CaseFile
 from postproc.errors import OutputError
-from postproc.flow_table import FLOW_SCHEMA
-from postproc.records import schema_of, to_plain
+from postproc.flow_table import FLOW_SCHEMA, unpacked
+from postproc.parquet import schema_of
+from postproc.records import to_plain
 from postproc.resets import ResetRow
 from postproc.summary import ACCUSED, Summary
 from postproc.task import Judged
@@ -44,7 +45,7 @@ def _flows(judged: Sequence[Judged], resets: pl.DataFrame) -> pl.DataFrame:
     """The flows of each capture, with how many of their resets are (likely) forged."""
     flows = pl.concat(
         [pl.DataFrame(schema={"capture": pl.String(), **FLOW_SCHEMA})]
-        + [each.flows.select(pl.lit(each.name).alias("capture"), pl.all()) for each in judged]
+        + [unpacked(each.flows).select(pl.lit(each.name).alias("capture"), pl.all()) for each in judged]
     )
     accused = (
         resets.filter(pl.col("kind") == "rst")
@@ -135,23 +136,6 @@ def write_tables(
         raise OutputError(str(folder), f"cannot be written: {reason}", "choose another place with --out") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def check_folder(folder: Path, inputs: Collection[Path], *, force: bool) -> None:
-    """Raises OutputError where `write_tables` would not replace what is there."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise OutputError(str(folder), "is not a folder", "choose another place with --out")
-    place = folder.resolve()
-    spared = [path.resolve() for path in inputs]
-    if any(place == path or place in path.parents for path in [*spared, Path.cwd()]):
-        raise OutputError(str(folder), "holds an input or is where you are", "choose another place with --out")
-    present = {path.name for path in folder.iterdir()}
-    if not force and present and not (present <= FILES and is_about_us(folder)):
-        raise OutputError(
-            str(folder), "holds other files than tables of ours", "choose another, or --force removes them"
-        )
 
 
 def _write_all(folder: Path, content: Mapping[str, pl.DataFrame], rulebook: Rulebook) -> None:

@@ -9,12 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import polars as pl
-
 from heuristics.errors import Problem
 from heuristics.rulebook import Rulebook
 from postproc.errors import CaptureError
-from postproc.flow_table import flow_table, no_flows
 from postproc.kinds import EXPORTS
 from postproc.remote import fetched, under_its_name
 from postproc.resets import JudgedReset
@@ -29,8 +26,9 @@ Stamp = tuple[int, int]
 class Judged:
     """What came of one input; `errors` are its ICMP errors.
 
-    `packets` is how many were read, None where they were not counted or none could be. `flows` has the columns of
-    postproc.flow_table.FLOW_SCHEMA, `content` is the SHA-256 (hex) of the file, empty where nobody asked for it.
+    `packets` is how many were read, None where they were not counted or none could be. `flows` is the table of flows
+    as postproc.flow_table packs it, empty where there are none, `content` the SHA-256 (hex) of the file, empty where
+    nobody asked for it.
     """
 
     name: str
@@ -39,7 +37,7 @@ class Judged:
     problems: tuple[Problem, ...]
     readable: bool = True
     errors: tuple[JudgedReset, ...] = ()
-    flows: pl.DataFrame = field(default_factory=no_flows, compare=False)
+    flows: bytes = field(default=b"", compare=False)
     content: str = ""
     scene: Scene = NO_SCENE
 
@@ -134,6 +132,7 @@ def judge_source(
     """
     # Only here: a case of which nothing has changed is told of before these are imported.
     from postproc.analyse import judged_resets
+    from postproc.flow_table import flow_table, packed
     from postproc.icmp import judged_errors
     from postproc.reading import read_packets
 
@@ -144,7 +143,7 @@ def judge_source(
     with _uncollected():
         resets = tuple(judged_resets(source.name, packets.table, rulebook))
         errors = tuple(judged_errors(source.name, packets.table, rulebook))
-    flows = flow_table(packets.table, rulebook.thresholds, all_flows=all_flows) if with_flows else no_flows()
+    flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)) if with_flows else b""
     return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
 
 

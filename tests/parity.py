@@ -26,13 +26,15 @@ from postproc.analyse import observe_resets
 from postproc.export import arguments
 from postproc.fields_text import FieldsText
 from postproc.flows import Tracker
-from postproc.hosts import HostProfile, most_frequent, profile_hosts
+from postproc.hosts import HostProfile, most_frequent
 from postproc.icmp import judged_error, observe_errors
 from postproc.observe import Observation
 from postproc.packets import TCP, Packet, normalise
-from postproc.resets import COLUMNS, JudgedReset, ResetRow, judged_reset
+from postproc.profiles import profile_hosts
+from postproc.resets import COLUMNS, JudgedReset, ResetRow
 from postproc.state import Flow
 from postproc.tshark import Tshark
+from postproc.weigh import judged_reset
 from wiresharks import Wireshark, available
 
 CAPTURES = Path(__file__).parent / "captures"

@@ -17,8 +17,8 @@ from postproc.flows import Tracker
 from postproc.kinds import Kind
 from postproc.packets import TCP, Packet
 from postproc.reading import read_packets
-from postproc.resets import flow_filter
 from postproc.sources import Source
+from postproc.weigh import flow_filter
 
 RULES = load()
 DATA = ("> PA 100", "< PA 1000", "> A", "> PA 100")

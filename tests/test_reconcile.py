@@ -19,9 +19,10 @@ from plain import plain_rows
 from scapy.packet import Packet
 
 from postproc import tshark
+from postproc.findings import Reconciled
 from postproc.kinds import Kind
 from postproc.reading import read_packets
-from postproc.reconcile import Reconciled, reconcile
+from postproc.reconcile import reconcile
 from postproc.sources import Source
 
 HOPS, DELAY_S, AHEAD_S = 4, 0.02, 5.0  # between client and server; the server's clock is ahead

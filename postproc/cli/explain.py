@@ -24,9 +24,9 @@ from postproc.export import check_capture
 from postproc.kinds import kind_of
 from postproc.packets import ICMP_ERROR
 from postproc.reading import Packets, read_packets
-from postproc.resets import judged_reset
 from postproc.sources import Source
 from postproc.summary import counted
+from postproc.weigh import judged_reset
 
 _NEAREST = 5  # resets that an error message names
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heuristics.errors import visible
 from heuristics.rulebook import Rulebook
@@ -15,7 +16,6 @@ from postproc.cache import remembered_tshark
 from postproc.case_file import CaseFile, load_case
 from postproc.cli.messages import tell
 from postproc.cli.progress import progress
-from postproc.cluster import connected
 from postproc.counters import counted_together
 from postproc.elsewhere import joined
 from postproc.errors import TsharkError, UsageError
@@ -27,6 +27,9 @@ from postproc.summary import counted
 from postproc.task import Job, Judged, needs_tshark
 from postproc.tshark import Tshark
 from postproc.witness import Testimony, rejudged, testimonies
+
+if TYPE_CHECKING:
+    from postproc.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Run:
         """What comes of each source, in order; what witnesses said is in `heard` afterwards."""
         _tell_empty_points(self.case, sources)
         archive = Archive()
-        with connected(self.cluster) if self.cluster else nullcontext() as cluster:
+        with _connected(self.cluster) as cluster:
             program = None if cluster else self._tshark(sources)
             version = cluster.version if cluster else program.version if program else None
             if self.keep:
@@ -129,6 +132,14 @@ class Run:
             return None
         case = next((source.case for source in sources if source.case), None)
         return remembered_tshark(case) if case and self.keep else tshark.find()
+
+
+def _connected(cluster: str | None) -> AbstractContextManager[Cluster | None]:
+    if cluster is None:
+        return nullcontext()
+    from postproc.cluster import connected  # slow to import
+
+    return connected(cluster)
 
 
 def _tell_empty_points(case: CaseFile, sources: Sequence[Source]) -> None:

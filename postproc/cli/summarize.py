@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from heuristics.rulebook import Rulebook, load
-from postproc import outputs, tables, tshark
+from postproc import outputs, tshark
+from postproc.about import check_folder
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
@@ -91,7 +92,7 @@ def summarize(
     if output is not None:
         spare(output, inputs)
     if out is not None:
-        tables.check_folder(out, [*inputs, *local], force=force)
+        check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
         judged = list(_by_plugin(found.files, rules))
     else:
@@ -100,6 +101,8 @@ def summarize(
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
+        from postproc import tables  # slow to import
+
         content = tables.tables(summary, judged, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     write_result(_written(summary, format_, top), output, inputs)
