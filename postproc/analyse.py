@@ -23,6 +23,7 @@ from postproc.state import Answers, Reset
 from postproc.weigh import judged_reset
 
 _FLAGS = pl.col("flags")
+_AT_ONCE = 131_072  # packets that are looked through at a time
 
 
 def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> list[ResetRow]:
@@ -46,14 +47,15 @@ def judged_resets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> It
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
-    tcp = packets.filter(pl.col("kind") == TCP)
-    resets = tcp.filter(_FLAGS & RST != 0)
+    resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
     if resets.is_empty():
         return
-    in_flows, edges = _needed(tcp, resets)
+    flows = both_ways(resets)
+    edges = _edges(packets, resets["src"].unique()).join(flows, on=ENDS, how="anti")
     odd = odd_flows(edges)
     tracker = Tracker(rulebook.thresholds)
-    tracker.follow(packets_of(pl.concat([in_flows, odd]).sort("frame")))
+    for part in _followed(packets, flows, odd):
+        tracker.follow(packets_of(part))
     note_answers(edges.join(odd, on="frame", how="anti"), tracker.answers)
     profiles = profile_hosts(packets, resets["src"].unique())
     company = Company(tracker.resets, profiles, rulebook.thresholds)
@@ -64,12 +66,15 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
         yield reset, observe(reset, host, answers, company, rulebook.thresholds)
 
 
-def _needed(tcp: pl.DataFrame, resets: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Flows with a reset, whole; of the others what begins and ends them, where it times a host that sent resets."""
-    flows = both_ways(resets)
-    in_flows = tcp.join(flows, on=ENDS, how="semi")
-    senders = resets["src"].unique().implode()
-    edges = tcp.filter(
-        (_FLAGS & (SYN | FIN) != 0) & (pl.col("src").is_in(senders) | pl.col("dst").is_in(senders))
-    ).join(flows, on=ENDS, how="anti")
-    return in_flows, edges
+def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:
+    """What begins and ends flows of hosts that sent resets, which times these hosts."""
+    of_sender = pl.col("src").is_in(senders.implode()) | pl.col("dst").is_in(senders.implode())
+    return packets.filter((pl.col("kind") == TCP) & (_FLAGS & (SYN | FIN) != 0) & of_sender)
+
+
+def _followed(packets: pl.DataFrame, flows: pl.DataFrame, odd: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Flows with a reset, whole, and the packets `odd`, by frame; in parts, since all would take their memory again."""
+    for part in packets.iter_slices(_AT_ONCE):
+        in_flows = part.filter(pl.col("kind") == TCP).join(flows, on=ENDS, how="semi", maintain_order="left")
+        others = odd.filter(pl.col("frame").is_between(part["frame"][0], part["frame"][-1]))
+        yield in_flows if others.is_empty() else pl.concat([in_flows, others]).sort("frame")

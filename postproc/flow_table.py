@@ -15,7 +15,7 @@ import polars as pl
 from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Thresholds
 from postproc.flows import Tracker
-from postproc.packets import TCP, Packet
+from postproc.packets import ENDS, TCP, both_ways, packets_of
 
 # Names and order are stable. The initiator comes first: its address is `src`, what it sent is `packets_sent` and
 # `bytes_sent` (payload). Times are seconds since the epoch; `resets` counts packets, copies too.
@@ -38,6 +38,7 @@ FLOW_SCHEMA: dict[str, pl.DataType] = {
     "application": pl.String(),
 }
 
+_READ = ["frame", "time_us", "src", "sport", "dst", "dport", "seq", "flags", "payload_len"]
 _FLOW = ["low", "low_port", "high", "high_port"]
 _FLAGS = pl.col("flags")
 _RESET = _FLAGS & RST != 0
@@ -69,12 +70,16 @@ def flow_table(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool
 
     `packets` is the packets table, sorted by frame.
     """
-    tcp = _ends_named(packets.filter(pl.col("kind") == TCP))
+    asked_for = packets.lazy().filter(pl.col("kind") == TCP).select(_READ)
     if not all_flows:
-        tcp = tcp.join(tcp.filter(_RESET).select(_FLOW).unique(), on=_FLOW, how="semi", maintain_order="left")
+        flows = both_ways(packets.filter((pl.col("kind") == TCP) & _RESET))
+        asked_for = asked_for.join(flows.lazy(), on=ENDS, how="semi", maintain_order="left")
+    tcp = _ends_named(asked_for.collect())
     if tcp.is_empty():
         return no_flows()
-    flows = _numbered(tcp, thresholds).group_by([*_FLOW, "incarnation"]).agg(*_totals()).sort("first_frame")
+    numbered = _numbered(tcp, packets, thresholds)
+    del tcp  # memory: a row a packet
+    flows = numbered.group_by([*_FLOW, "incarnation"]).agg(*_totals()).sort("first_frame")
     reused = pl.col("incarnation") < pl.col("incarnation").max().over(_FLOW)
     return flows.with_columns(reused=reused).with_columns(flow=_filter()).select(_columns())
 
@@ -88,17 +93,17 @@ def _ends_named(tcp: pl.DataFrame) -> pl.DataFrame:
         high=pl.when(swapped).then("src").otherwise("dst"),
         high_port=pl.when(swapped).then("sport").otherwise("dport"),
         from_low=~swapped,
-    )
+    ).drop("src", "dst")
 
 
-def _numbered(tcp: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+def _numbered(tcp: pl.DataFrame, packets: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     """With the column `incarnation`. Only flows that can have several are followed packet by packet."""
     ends = tcp.filter(_FLAGS & (FIN | RST) != 0).group_by(_FLOW).agg(end=pl.col("frame").min())
     edges = tcp.filter(_FLAGS & (SYN | FIN | RST) != 0)
     again = edges.join(ends, on=_FLOW).filter(_HANDSHAKE & (pl.col("frame") > pl.col("end")))
-    edges = edges.join(again.select(_FLOW).unique(), on=_FLOW, how="semi", maintain_order="left")
+    edges = edges.join(again.select(_FLOW).unique(), on=_FLOW, how="semi")
     starts = pl.DataFrame(
-        _starts(edges, thresholds),
+        _starts(packets.join(edges, on="frame", how="semi", maintain_order="left"), thresholds),
         schema={**{name: tcp.schema[name] for name in _FLOW}, "frame": pl.Int64, "incarnation": pl.Int64},
         orient="row",
     )
@@ -112,7 +117,7 @@ def _numbered(tcp: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
 def _starts(edges: pl.DataFrame, thresholds: Thresholds) -> Iterator[tuple[str, int, str, int, int, int]]:
     """Where the second and later incarnations of these flows begin."""
     tracker = Tracker(thresholds)
-    for packet in map(Packet._make, edges.select(Packet._fields).iter_rows()):
+    for packet in packets_of(edges):
         tracker.follow([packet])
         low, high = sorted([(packet.src, packet.sport), (packet.dst, packet.dport)])
         flow = tracker.flows[low, high]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from heuristics.fields import ACK, FIN, RST, SYN
-from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, empty_table
+from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table
 from postproc.quotes import TCP_QUOTED
 
 _FLAGS = pl.col("flags")
@@ -66,7 +66,9 @@ class Matter:
         for kept in selected:
             whole.append(kept.whole)
             standing.append(kept.standing)
-        return pl.concat([*whole, self._standing_for(pl.concat(standing))]).sort("frame")
+        whole.append(self._standing_for(pl.concat(standing)))
+        del standing
+        return by_frame(whole)
 
     def _edges(self) -> pl.Expr:
         """What times the hosts that sent resets, and what shows that the ports of the other hosts answer."""

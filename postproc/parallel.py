@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
+from postproc.garbage import uncollected
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _WAITING = 2  # inputs handed out for each process: it never waits for the next, and few are lost when it dies
@@ -57,7 +59,7 @@ def _over_pool(
     """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished."""
     waiting = iter(list(items.items()))
     futures: dict[Future[_Result], int] = {}
-    with _pool(task, processes) as pool:
+    with uncollected(), _pool(task, processes) as pool:  # results are many small objects
 
         def hand_out() -> None:
             for index, item in waiting:

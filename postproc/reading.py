@@ -16,7 +16,7 @@ from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
 from postproc.matter import edge_flows, notable, what_matters
-from postproc.packets import empty_table, normalise
+from postproc.packets import by_frame, empty_table, normalise
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
 from postproc.scene import Scene
@@ -122,8 +122,7 @@ def _all_read(source: Source, tshark: Tshark | None, spool: Spool, *, whole: boo
 
 def _kept(spool: Spool, seen: _Read, *, whole: bool) -> pl.DataFrame:
     if whole:
-        everything: pl.DataFrame = pl.concat([empty_table(), *spool])
-        return everything.sort("frame")
+        return by_frame([empty_table(), *spool])
     judged = pl.concat([empty_table(), *seen.judged])
     if judged.is_empty():
         return empty_table()

