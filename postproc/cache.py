@@ -154,8 +154,10 @@ def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Versi
             major, minor, micro = map(int, remembered["version"])
             return major, minor, micro
     version = ask(program)
-    with suppress(OutputError), whole_file(memory, follow=False) as file:  # else it is asked again next time
-        file.write(json.dumps({"program": identity, "version": version}).encode())
+    with suppress(OSError, OutputError):  # else it is asked again next time
+        memory.parent.mkdir(exist_ok=True)  # the first run comes here before its results do
+        with whole_file(memory, follow=False) as file:
+            file.write(json.dumps({"program": identity, "version": version}).encode())
     return version
 
 

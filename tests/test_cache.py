@@ -54,6 +54,11 @@ def test_a_second_run_reads_nothing_and_says_the_same(case: Path, tshark: Path) 
     assert reads(tshark) == 2 * before
 
 
+def test_the_version_of_tshark_is_asked_once(case: Path, tshark: Path) -> None:
+    summary(case)
+    assert (case / ".rstorigin" / "tshark.json").is_file()
+
+
 def overwritten(path: Path) -> None:
     """Spoil a file behind its stamp, so that only reading it would tell."""
     status = path.stat()
