@@ -236,6 +236,7 @@ _COMPANY = _table(
     ("place_foreign", "", "senders among them whose stable baseline is 2 or more hops elsewhere"),
     ("place_baselines", "", "different distances among the baselines of those"),
     ("place_native", "", "senders among them that show this distance, or one next to it, by authentic packets"),
+    ("place_rival", "", "senders of the resets with another hop limit, of those with the one that has most"),
 )
 
 _ACROSS = _table(
@@ -332,6 +333,7 @@ ALWAYS: frozenset[str] = frozenset(
         "place_foreign",
         "place_baselines",
         "place_native",
+        "place_rival",
         "verdict",
         "origin",
     )

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: ce2df36aa52c937ac1b1b585f3c1a95ce3b5f797bac0a76b043d16990eba1e48
+-- rulebook hash: a0032ebfafbf58065e8a8b6e5f4127cff58e449ea5385f422fb98d6ace318256
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -105,9 +105,13 @@ local add_evidence = {
   ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
     "Hop limit one away from the sender's"),
   ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
-    "One hop away from the sender, and not the abort of its socket"),
+    "One hop away from the sender, and not the abort of its socket (IPv4)"),
+  ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
+    "One hop away from the sender, and not the abort of its socket (IPv6)"),
   ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
-    "One hop away from the sender, without its timestamps"),
+    "One hop away from the sender, without its timestamps (IPv4)"),
+  ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
+    "One hop away from the sender, without its timestamps (IPv6)"),
   ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
   ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
@@ -142,10 +146,16 @@ local add_evidence = {
     "Beside the sender's own reset, as its kernel answers (IPv4)"),
   ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
     "Beside the sender's own reset, as its kernel answers (IPv6)"),
+  ["another_way_ipv6"] = ProtoField.bool("rstorigin.evidence.another_way_ipv6",
+    "By another way, as its flow label may choose"),
   ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
     "Same box as the handshake, data from another"),
   ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
     "Answers sooner than the sender can"),
+  ["causality_in_place"] = ProtoField.bool("rstorigin.evidence.causality_in_place",
+    "Answers sooner than the Linux sender did, from its distance"),
+  ["causality_in_place_other"] = ProtoField.bool("rstorigin.evidence.causality_in_place_other",
+    "Answers sooner than the sender did, from its distance"),
   ["causality_host"] = ProtoField.bool("rstorigin.evidence.causality_host",
     "Answers sooner than the host does elsewhere, from about its distance"),
   ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
@@ -163,6 +173,8 @@ local add_evidence = {
   ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
     "Sooner than half a round trip after the sender was last sent anything"),
   ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
+    "Answers what cannot have reached the Linux host"),
+  ["unprovoked_other"] = ProtoField.bool("rstorigin.evidence.unprovoked_other",
     "Answers what cannot have reached the sender"),
   ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
     "Resets in both directions at once"),
@@ -172,6 +184,8 @@ local add_evidence = {
     "As the sender's own firewall rejects (IPv4)"),
   ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
     "As the sender's own firewall rejects (IPv6)"),
+  ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
+    "As the sender's own firewall rejects, by another way (IPv6)"),
   ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
     "A scanner goes on after its kernel's reset"),
   ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
@@ -197,14 +211,20 @@ local add_evidence = {
   ["bad_ack_isn"] = ProtoField.bool("rstorigin.evidence.bad_ack_isn",
     "Acknowledges the SYN's own number"),
   ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
+    "Bare reset on an open connection of Linux"),
+  ["bare_on_open_other"] = ProtoField.bool("rstorigin.evidence.bare_on_open_other",
     "Bare reset on an open connection"),
   ["behind"] = ProtoField.bool("rstorigin.evidence.behind",
     "Abort with a sequence number of the past"),
   ["behind_gap"] = ProtoField.bool("rstorigin.evidence.behind_gap",
     "Abort with a sequence number of the past, from elsewhere"),
+  ["behind_other"] = ProtoField.bool("rstorigin.evidence.behind_other",
+    "Abort with a sequence number of the past, not of Linux"),
   ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
     "Bare reset of a connection that had ended"),
   ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
+    "Abort without the timestamps of the Linux sender"),
+  ["ts_missing_other"] = ProtoField.bool("rstorigin.evidence.ts_missing_other",
     "Abort without the sender's timestamps"),
   ["ts_missing_linux"] = ProtoField.bool("rstorigin.evidence.ts_missing_linux",
     "Not the abort of a Linux socket"),
@@ -288,6 +308,8 @@ local add_icmp = {
     "not its packet"),
   ["undefined"] = ProtoField.bool("rstorigin.icmp.undefined",
     "undefined"),
+  ["starts_from_sixty"] = ProtoField.bool("rstorigin.icmp.starts_from_sixty",
+    "starts from sixty"),
   ["in_the_hosts_name"] = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
     "in the hosts name"),
   ["never_came_near"] = ProtoField.bool("rstorigin.icmp.never_came_near",
@@ -1858,7 +1880,7 @@ local function take_authentic(
   side.last_flags = says.flags
 end
 
-local join_run, run_sizes, join_place, place_of, summary_of, forget_company
+local join_run, run_sizes, join_place, place_of, summary_of, rival_of, forget_company
 do
   -- Company: what the resets of a capture have in common ------------------------------------------------------
 
@@ -2000,6 +2022,17 @@ do
       place.summary, place.summarised_at = place_summary(place), last_frame
     end
     return place.summary
+  end
+
+  -- Senders of the most crowded place but this one, of the same IP version: a scan finds hosts in many places.
+  function rival_of(hop_limit, src)
+    local most, here = 0, place_of(hop_limit, src)
+    for key, place in pairs(places) do
+      if (key < 256) == (#src == 4) and place ~= here and place.senders.size > most then
+        most = place.senders.size
+      end
+    end
+    return most
   end
 
   function forget_company()
@@ -2744,6 +2777,7 @@ do
     o.place_foreign = place.foreign
     o.place_baselines = place.baselines
     o.place_native = place.native
+    o.place_rival = rival_of(reset.hop_limit, src)
   end
 
   -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
@@ -2809,7 +2843,7 @@ local RULES = {
       return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
         and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and (o.flow_packets >= 2
         or o.host_packets >= o.baseline_packets) and not o.syn_only and not o.seq_foreign
-        and o.baseline_distance <= 40
+        and o.baseline_distance <= 40 and o.distance - o.baseline_distance ~= 4
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
@@ -2841,23 +2875,55 @@ local RULES = {
         .. "; a route that changed looks the same"
     end,
   },
-  { -- One hop away from the sender, and not the abort of its socket
+  { -- One hop away from the sender, and not the abort of its socket (IPv4)
     id = "hop_gap_one_bare",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.established and not o.has_ack
-        and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.idle_us ~= nil and o.hop_gap == 1
+        and o.ip_version == 4 and o.opening_linux and o.established and not o.has_ack and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
     end,
   },
-  { -- One hop away from the sender, without its timestamps
+  { -- One hop away from the sender, and not the abort of its socket (IPv6)
+    id = "hop_gap_one_bare_ipv6",
+    weight = 150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and o.idle_us ~= nil and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label
+        or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
+        and o.host_packets >= 3 * o.flow_packets) and o.established and not o.has_ack and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+    end,
+    say = function()
+      return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
+    end,
+  },
+  { -- One hop away from the sender, without its timestamps (IPv4)
     id = "hop_gap_one_unstamped",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.established and o.has_ack
-        and o.ts_missing and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.idle_us ~= nil and o.hop_gap == 1
+        and o.ip_version == 4 and o.opening_linux and o.established and o.has_ack and o.ts_missing
+        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000
+    end,
+    say = function()
+      return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
+        .. "midst of a live connection"
+    end,
+  },
+  { -- One hop away from the sender, without its timestamps (IPv6)
+    id = "hop_gap_one_unstamped_ipv6",
+    weight = 150,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and o.idle_us ~= nil and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label
+        or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
+        and o.host_packets >= 3 * o.flow_packets) and o.established and o.has_ack and o.ts_missing
+        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
         and o.idle_us <= 10000000
     end,
     say = function()
@@ -2871,7 +2937,7 @@ local RULES = {
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
         and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets and o.host_share >= 90
-        and o.baseline_distance <= 40
+        and o.baseline_distance <= 40 and o.distance - o.baseline_distance ~= 4
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -3067,6 +3133,20 @@ local RULES = {
         .. "arrives, by a hop limit of its own"
     end,
   },
+  { -- By another way, as its flow label may choose
+    id = "another_way_ipv6",
+    weight = -240,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and not o.has_ack and 1 <= o.hop_gap and o.hop_gap <= 4 and o.own_resets == 0 and o.opening_linux
+        and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+    end,
+    say = function(o)
+      return "window 0 and flow label " .. text(o.flow_label)
+        .. ", which Linux computes anew where it answers without a socket, and by which routers "
+        .. "choose the way"
+    end,
+  },
   { -- Same box as the handshake, data from another
     id = "handshake_match",
     weight = -200,
@@ -3086,7 +3166,35 @@ local RULES = {
     holds = function(o)
       return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
         and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
-        and o.rtt_confirmed and (o.rtt_source == "flow" or o.host_gap >= 2)
+        and o.rtt_confirmed and (o.host_gap >= 2 or o.rtt_source == "flow" and o.host_gap >= 1)
+    end,
+    say = function(o)
+      return "acknowledges bytes that passed " .. text(o.acked_us)
+        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+    end,
+  },
+  { -- Answers sooner than the Linux sender did, from its distance
+    id = "causality_in_place",
+    weight = 400,
+    holds = function(o)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.opening_linux ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+        and o.opening_linux
+    end,
+    say = function(o)
+      return "acknowledges bytes that passed " .. text(o.acked_us)
+        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+    end,
+  },
+  { -- Answers sooner than the sender did, from its distance
+    id = "causality_in_place_other",
+    weight = 280,
+    holds = function(o)
+      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.opening_linux ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+        and not o.opening_linux
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3196,14 +3304,29 @@ local RULES = {
         .. " us); an abort may cross it"
     end,
   },
-  { -- Answers what cannot have reached the sender
+  { -- Answers what cannot have reached the Linux host
     id = "unprovoked",
     weight = 340,
     holds = function(o)
-      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
-        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
-        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13
+      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and o.opening_linux ~= nil
+        and not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and o.opening_linux
+    end,
+    say = function(o)
+      return "comes " .. text(o.peer_run_us)
+        .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
+        .. " us, so it answers nothing that has reached the sender"
+    end,
+  },
+  { -- Answers what cannot have reached the sender
+    id = "unprovoked_other",
+    weight = 80,
+    holds = function(o)
+      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and o.opening_linux ~= nil
+        and not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and not o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3213,7 +3336,7 @@ local RULES = {
   },
   { -- Resets in both directions at once
     id = "both_ways",
-    weight = 60,
+    weight = 110,
     holds = function(o)
       return o.peer_reset_gap_us ~= nil and o.rtt_us ~= nil and o.peer_reset_gap_us * 2 < o.rtt_us and o.rtt_us >= 2000
     end,
@@ -3256,6 +3379,20 @@ local RULES = {
         .. "nothing of it, goes on"
     end,
   },
+  { -- As the sender's own firewall rejects, by another way (IPv6)
+    id = "own_firewall_another_way",
+    weight = -400,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.spoke_after
+        and not o.has_ack and not o.ack_unflagged and o.hop_gap == 1 and o.window == 0 and o.flow_label == 0
+        and o.opening_label ~= 0 and (o.host_values >= 2 or o.host_packets - o.flow_packets < 16
+        or o.host_packets < 3 * o.flow_packets)
+    end,
+    say = function()
+      return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
+        .. "routers choose the way by flow label, 0 may go another"
+    end,
+  },
   { -- A scanner goes on after its kernel's reset
     id = "speaks_after_syn",
     weight = 150,
@@ -3271,7 +3408,7 @@ local RULES = {
     id = "refuses_accepted",
     weight = 120,
     holds = function(o)
-      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap == 0
+      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap == 0 and not o.established
     end,
     say = function()
       return "refuses a SYN that the sender accepts with a SYN-ACK"
@@ -3281,7 +3418,7 @@ local RULES = {
     id = "refuses_accepted_elsewhere",
     weight = 350,
     holds = function(o)
-      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1
+      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1 and not o.established
     end,
     say = function(o)
       return "refuses a SYN that the sender, " .. text(o.distance_gap) .. " hop(s) off, accepts with a SYN-ACK"
@@ -3384,22 +3521,35 @@ local RULES = {
       return "acknowledges the initial sequence number of the SYN instead of the one after it"
     end,
   },
-  { -- Bare reset on an open connection
+  { -- Bare reset on an open connection of Linux
     id = "bare_on_open",
     weight = 130,
     holds = function(o)
-      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+      return o.opening_linux ~= nil and not o.has_ack and o.established and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.opening_linux
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
+    end,
+  },
+  { -- Bare reset on an open connection
+    id = "bare_on_open_other",
+    weight = 60,
+    holds = function(o)
+      return o.opening_linux ~= nil and not o.has_ack and o.established and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and not o.opening_linux
+    end,
+    say = function()
+      return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
     end,
   },
   { -- Abort with a sequence number of the past
     id = "behind",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.has_ack and o.established and o.resets_before == 0
-        and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap == 0
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.opening_linux ~= nil and o.has_ack
+        and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1
+        and o.handshake_gap == 0 and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
@@ -3410,13 +3560,25 @@ local RULES = {
     id = "behind_gap",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
-        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap >= 1
-        and o.data_gap >= 1
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.opening_linux ~= nil
+        and o.has_ack and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead
+        and o.seq_ahead <= -1 and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
         .. "), where an abort has the next one"
+    end,
+  },
+  { -- Abort with a sequence number of the past, not of Linux
+    id = "behind_other",
+    weight = 80,
+    holds = function(o)
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.opening_linux ~= nil
+        and o.has_ack and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead
+        and o.seq_ahead <= -1 and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
+    end,
+    say = function(o)
+      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
     end,
   },
   { -- Bare reset of a connection that had ended
@@ -3430,15 +3592,27 @@ local RULES = {
       return "the connection had ended, and a reset without ACK is how a kernel answers what " .. "still arrives"
     end,
   },
-  { -- Abort without the sender's timestamps
+  { -- Abort without the timestamps of the Linux sender
     id = "ts_missing",
     weight = 130,
     holds = function(o)
-      return o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
+      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
+        and o.resets_before == 0 and o.opening_linux
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
         .. "abort of its socket would"
+    end,
+  },
+  { -- Abort without the sender's timestamps
+    id = "ts_missing_other",
+    weight = 30,
+    holds = function(o)
+      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
+        and o.resets_before == 0 and not o.opening_linux
+    end,
+    say = function()
+      return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
     end,
   },
   { -- Not the abort of a Linux socket
@@ -3757,6 +3931,7 @@ local RULES = {
     weight = 280,
     holds = function(o)
       return o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0 and o.host_packets == 0
+        and o.place_senders >= 2 * o.place_rival
     end,
     say = function(o)
       return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
@@ -3768,7 +3943,8 @@ local RULES = {
     weight = 280,
     holds = function(o)
       return o.place_senders >= 8 and o.place_networks >= 4 and o.place_native == 0 and o.host_packets == 0
-        and o.place_foreign < 3
+        and o.place_foreign < 3 and o.place_senders >= 4 * o.place_rival and (o.distance <= 4
+        or o.place_networks >= 16)
     end,
     say = function(o)
       return text(o.place_senders) .. " senders of " .. text(o.place_networks)
@@ -4319,6 +4495,24 @@ local ICMP_ENTRIES = {
     end,
     say = function(o)
       return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
+    end,
+  },
+  {
+    id = "starts_from_sixty",
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 40,
+    holds = function(o)
+      return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil
+        and o.from_target and o.target_gap == 4 and o.target_nearest - o.distance == 4
+        and o.quoted_beyond == o.distance
+    end,
+    say = function(o)
+      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
+        .. text(o.hop_limit) .. "), as far as the probe had come (quoted hop limit "
+        .. text(o.quoted_hop_limit)
+        .. "); the host's other packets look 4 hops further, as they do where they start from "
+        .. "60: the host, or a device 4 hops before it"
     end,
   },
   {
@@ -5364,7 +5558,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(89 rules, hash ce2df36aa52c)"
+    .. "(99 rules, hash a0032ebfafbf)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -71,6 +71,7 @@ class Place:
     foreign: int
     baselines: int
     native: int
+    rival: int
 
 
 class Company:
@@ -82,7 +83,8 @@ class Company:
         senders: dict[tuple[int, int], set[str]] = {}
         for reset in resets:
             senders.setdefault(_place_of(reset.packet), set()).add(reset.packet.src)
-        self._places = {place: _place(place[1], at_it, hosts) for place, at_it in senders.items()}
+        sizes = {place: len(at_it) for place, at_it in senders.items()}
+        self._places = {place: _place(place[1], at_it, hosts, _rival(place, sizes)) for place, at_it in senders.items()}
 
     def run(self, reset: Reset) -> Run | None:
         """The run of IP IDs that a reset is part of; None where its IP ID says nothing."""
@@ -127,7 +129,12 @@ def _continued(reset: Counted, recent: Sequence[Run], thresholds: Thresholds) ->
     return None
 
 
-def _place(hop_limit: int, senders: Iterable[str], hosts: Mapping[str, HostProfile]) -> Place:
+def _rival(place: tuple[int, int], sizes: Mapping[tuple[int, int], int]) -> int:
+    """Senders of the most crowded place but this one, of the same IP version: a scan finds hosts in many places."""
+    return max((size for other, size in sizes.items() if other != place and other[0] == place[0]), default=0)
+
+
+def _place(hop_limit: int, senders: Iterable[str], hosts: Mapping[str, HostProfile], rival: int) -> Place:
     profiles = {sender: hosts.get(sender) or HostProfile() for sender in senders}
     gaps = {sender: nearest(distance(hop_limit), profile.distances()) for sender, profile in profiles.items()}
     foreign = [
@@ -139,6 +146,7 @@ def _place(hop_limit: int, senders: Iterable[str], hosts: Mapping[str, HostProfi
         foreign=len(foreign),
         baselines=len({distance(baseline) for host in foreign if (baseline := host.baseline()) is not None}),
         native=sum(gap is not None and gap <= 1 for gap in gaps.values()),
+        rival=rival,
     )
 
 

@@ -240,4 +240,5 @@ def _company(reset: Reset, company: Company) -> Observation:
         "place_foreign": place.foreign,
         "place_baselines": place.baselines,
         "place_native": place.native,
+        "place_rival": place.rival,
     }

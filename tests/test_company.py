@@ -113,6 +113,15 @@ def test_unrelated_senders_that_only_refuse_from_one_place(tmp_path: Path) -> No
     assert {row.verdict for row in capture.judged(tmp_path)} == {"likely forged"}
 
 
+@pytest.mark.parametrize(("hosts", "hop_limits"), [(120, 10), (12, 1)])
+def test_a_scan_of_many_networks_accuses_nobody(hosts: int, hop_limits: int, tmp_path: Path) -> None:
+    """Who scans the internet is refused from everywhere; who asks one cloud, by equally far hosts of many networks."""
+    capture = Capture()
+    for number in range(hosts):
+        capture.refused(server(20 + number, number, 54 - number % hop_limits))
+    assert {row.verdict for row in capture.judged(tmp_path)} == {"unclear"}
+
+
 @pytest.mark.parametrize("first", [10, 198])
 def test_a_scan_of_one_network_accuses_nobody(first: int, tmp_path: Path) -> None:
     capture = Capture()

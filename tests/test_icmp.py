@@ -94,6 +94,7 @@ EXAMPLES: dict[str, list[frames.Datagram | float]] = {
     "no_quote": [error(ROUTER, 62, b"\x45\x00", PORT)],
     "not_its_packet": [error(ROUTER, 62, probe(62, src="192.0.2.77"), PORT)],
     "undefined": [error(ROUTER, 62, probe(62), (3, 99))],
+    "starts_from_sixty": [*shown(hop_limit=55), probe(64), error(HOST, 250, probe(HOST_HOPS), PORT)],
     "in_the_hosts_name": [*shown(), probe(64), error(HOST, 64, probe(63), PORT)],
     "never_came_near": [*shown(), probe(64), error(HOST, HOST_HOPS, probe(64), PORT)],
     "short_of_the_host": [*shown(), probe(64), error(HOST, HOST_HOPS, probe(62), PORT)],

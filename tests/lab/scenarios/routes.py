@@ -79,6 +79,48 @@ def _reroute(lab: Lab, hops: int) -> None:
     lab.together([*tasks, *(partial(lab.knock, version, closed) for version in VERSIONS)])
 
 
+def _two_ways(topology: Topology) -> None:
+    """Have the last router choose the way to the client by the flow label (IPv6; the kernel's default)."""
+    last, site = topology.router(topology.plan.routers), topology.plan.site
+    ways = " ".join(f"nexthop via {topology.ports[last.name, way].peer[6]}" for way in ("client", "aside"))
+    last.ip([f"route replace {site}:1::/64 {ways}"])
+
+
+@scenario("two-ways")
+def two_ways(lab: Lab) -> None:
+    """Two ways back, one of them a hop longer, chosen by flow label: the server forgets, and rejects, connections."""
+    topology = lab.topology
+    lab.later(partial(_remove, topology, _detour(topology, 1)))
+    lab.later(partial(_to_client, topology, topology.router(lab.plan.routers), "client"))
+    _to_client(topology, topology.router(lab.plan.routers), "client")
+    _two_ways(topology)
+    forgotten = lab.port(server="forgotten_connection_two_ways")
+    rejected = lab.port(server="host_firewall_reject_established_two_ways")
+    closed = lab.port(server="data_after_close_two_ways")
+    for port in (forgotten, rejected, closed):
+        lab.serve(port)
+    talking = {port: [lab.dial(version, port) for version in (4, 6, 6, 6)] for port in (forgotten, rejected, closed)}
+    for connections in talking.values():
+        for connection in connections:
+            lab.talk(connection, 2)
+    lab.firewall(lab.server, "output", [f"tcp flags rst tcp sport {forgotten} drop"])
+    lab.server.run("ss", "-K", f"sport = :{forgotten}", check=False)
+    lab.unblock(lab.server)
+    lab.firewall(lab.server, "input", [f"tcp dport {rejected} reject with tcp reset"])
+    for connection in talking[closed]:
+        ask(connection, "CLOSE")
+    lab.hesitate()
+
+    def speaks(connection: object) -> None:
+        with contextlib.suppress(OSError):
+            lab.hesitate()
+            connection.sendall(b"anyone?\n")  # type: ignore[attr-defined]
+            lab.pause(2 * lab.plan.one_way + 0.3)
+        connection.close()  # type: ignore[attr-defined]
+
+    lab.together(partial(speaks, connection) for connections in talking.values() for connection in connections)
+
+
 @scenario("reroute-one")
 def reroute_one(lab: Lab) -> None:
     """The way back changes by one hop in mid-stream, then the server resets."""
