@@ -29,7 +29,8 @@ if [ -n "$packages" ]; then
     $as_root apt-get update -qq >&2 || echo 'apt-get update failed; trying with the package lists there are' >&2
 fi
 for package in $optional; do
-    if apt-cache show "$package" >/dev/null 2>&1 && { [ -z "$as_root" ] || command -v sudo >/dev/null; }; then
+    # Whether it can be installed: apt-cache may know a package of which no version is to be had.
+    if apt-get install -s -qq "$package" >/dev/null 2>&1 && { [ -z "$as_root" ] || command -v sudo >/dev/null; }; then
         packages="$packages $package"
     else
         echo "$package: not to be had here; its scenario will be skipped" >&2
