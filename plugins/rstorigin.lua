@@ -512,13 +512,19 @@ local function source_mac()
   return mac and #mac == MAC_LENGTH and mac or nil
 end
 
+-- Whether an IP header is one that Wireshark reads on in: others, of another version or too short, it calls bogus.
+local function is_ipv4(bytes)
+  local first = byte(bytes, 1)
+  return first >= 0x45 and first < 0x50
+end
+
 -- Makes what is used like a Field out of bytes of a header: called, it gives one item for each header that has them.
 local function field_of(header, last, take_value)
   return function()
     local found = {}
     for _, info in ipairs { header() } do
       local bytes = header_bytes(info)
-      if #bytes >= last and (header ~= read.ip or byte(bytes, 1) % 16 >= 5) then -- else Wireshark calls it bogus
+      if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
         found[#found + 1] = { value = take_value(bytes) }
       end
     end

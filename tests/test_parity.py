@@ -35,7 +35,7 @@ from parity import (
 )
 
 from generator.render import render_plugin
-from heuristics.fields import ACK, RST, SYN
+from heuristics.fields import ACK, PROTOCOL_ICMP, RST, SYN
 from heuristics.rulebook import Rulebook, load
 
 PLUGIN_ONLY = {"baseline_frame", "state"}  # tested in test_plugin_details.py
@@ -235,6 +235,24 @@ def test_a_header_of_another_ip_version_carries_no_segment(tmp_path: Path) -> No
     packets[3].payload.version = 15
     found = compare(written(tmp_path / "version15.pcap", packets), system_wireshark(), load())
     assert not found, listed(found)
+
+
+@pytest.mark.parametrize("version", [4, 5, 15])
+def test_an_icmp_error_quotes_no_packet_of_another_ip_version(version: int, tmp_path: Path) -> None:
+    """Wireshark names the header, but reads no more of it."""
+    target, router = bytes((203, 0, 113, 7)), bytes((198, 51, 100, 1))
+    prober = bytes((192, 0, 2, 1))
+    segment = frames.tcp(50000, 80, 1, 0, SYN, 500)
+    probe = bytes(frames.ipv4(prober, target, frames.TCP, segment, ttl=31))
+    quoted = bytes([version * 16 + 5]) + probe[1:]
+    error = frames.ipv4(router, prober, PROTOCOL_ICMP, bytes((3, 1, 0, 0, 0, 0, 0, 0)) + quoted, ttl=60)
+    data = frames.link_frame(frames.RAW, error)
+    capture = tmp_path / f"quoted{version}.pcap"
+    capture.write_bytes(frames.pcap([frames.Record(10**18, data, len(data))], frames.RAW))
+    found = compare(capture, system_wireshark(), load())
+    assert not found, listed(found)
+    row = run_plugin(capture, system_wireshark(), load()).rows[1]
+    assert row.get("quoted_hop_limit") == ("31" if version == 4 else None)
 
 
 @pytest.mark.parametrize("without", [range(8), range(4, 8), (0,)], ids=["all", "the last", "the first"])
