@@ -1886,7 +1886,7 @@ local function take_authentic(
   side.last_flags = says.flags
 end
 
-local join_run, run_sizes, join_place, place_of, summary_of, rival_of, forget_company
+local join_run, run_sizes, join_place, place_of, summary_of, forget_company
 do
   -- Company: what the resets of a capture have in common ------------------------------------------------------
 
@@ -1982,7 +1982,7 @@ do
     local key = hop_limit + (#src == 4 and 0 or 256)
     local place = places[key]
     if not place then
-      place = { hop_limit = hop_limit, senders = new_set(), networks = new_set() }
+      place = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set() }
       places[key] = place
     end
     return place
@@ -1993,6 +1993,17 @@ do
     local place = place_of(packet.hop_limit, src)
     include(place.senders, src)
     include_network(place.networks, src)
+  end
+
+  -- Senders of the most crowded place but this one, of the same IP version: a scan finds hosts in many places.
+  local function rival_of(place)
+    local most = 0
+    for _, other in pairs(places) do
+      if other ~= place and other.ipv4 == place.ipv4 then
+        most = math.max(most, other.senders.size)
+      end
+    end
+    return most
   end
 
   -- What the senders of a place have in common.
@@ -2015,6 +2026,7 @@ do
       foreign = foreign,
       baselines = baselines.size,
       native = native,
+      rival = rival_of(place),
     }
   end
 
@@ -2028,17 +2040,6 @@ do
       place.summary, place.summarised_at = place_summary(place), last_frame
     end
     return place.summary
-  end
-
-  -- Senders of the most crowded place but this one, of the same IP version: a scan finds hosts in many places.
-  function rival_of(hop_limit, src)
-    local most, here = 0, place_of(hop_limit, src)
-    for key, place in pairs(places) do
-      if (key < 256) == (#src == 4) and place ~= here and place.senders.size > most then
-        most = place.senders.size
-      end
-    end
-    return most
   end
 
   function forget_company()
@@ -2783,7 +2784,7 @@ do
     o.place_foreign = place.foreign
     o.place_baselines = place.baselines
     o.place_native = place.native
-    o.place_rival = rival_of(reset.hop_limit, src)
+    o.place_rival = place.rival
   end
 
   -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
