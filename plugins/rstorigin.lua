@@ -1810,7 +1810,7 @@ local function handshake(packet, side, peer)
   count(side.handshake_shown, packet.hop_limit, packet.frame)
   side.handshake_sent = side.isn == packet.seq and side.handshake_sent + 1 or 1
   if side.handshake_sent == 1 then
-    side.isn, side.handshake_us = packet.seq, packet.time_us
+    side.isn, side.handshake_us, side.handshake_answered = packet.seq, packet.time_us, false
   end
   if packet.acknowledges then
     note_port(side.host, source_of(packet.key), sub(packet.key, -4, -3))

@@ -89,7 +89,7 @@ class Tracker:
         side.handshake_hops[packet.hop_limit] = side.handshake_hops.get(packet.hop_limit, 0) + 1
         side.handshake_sent = side.handshake_sent + 1 if side.isn == packet.seq else 1
         if side.handshake_sent == 1:
-            side.isn, side.handshake_us = packet.seq, packet.time_us
+            side.isn, side.handshake_us, side.handshake_answered = packet.seq, packet.time_us, False
         source, target = (packet.src, packet.sport), (packet.dst, packet.dport)
         if packet.flags & ACK:
             flow.initiator = flow.initiator or target

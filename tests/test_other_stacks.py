@@ -140,6 +140,14 @@ def test_a_port_used_again_after_the_server_forgot(tmp_path: Path) -> None:
     assert not accused(row)
 
 
+def test_a_syn_after_one_that_was_accepted(tmp_path: Path) -> None:
+    """Of the first attempt the server had sent a SYN-ACK, so its refusal of the second takes nothing back."""
+    again = 9_000_000
+    steps = ("> S", "< SA", "wait 60", f"> S seq={again}", f"< RA seq=0 ack={again + 1}")
+    row = last_row(tmp_path, Talk(isn=ISN).packets(steps))
+    assert not any(sign.startswith("refuses_accepted") for sign in row["evidence"].split(";"))
+
+
 def test_the_client_and_the_server_are_told_apart(tmp_path: Path) -> None:
     """What stands above is about the server; the client's own abort is as innocent."""
     packets = Talk(isn=ISN, ipv6=True).packets((*OPEN, *REQUEST, "> R"))
