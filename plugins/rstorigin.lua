@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a0032ebfafbf58065e8a8b6e5f4127cff58e449ea5385f422fb98d6ace318256
+-- rulebook hash: aad1cafd8d6dbc0c1a8f136608ff5a80d1c8b209ffde15acf251b8a83b98a9d1
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -4510,9 +4510,8 @@ local ICMP_ENTRIES = {
     origin = "unknown",
     suspicion = 40,
     holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil
-        and o.from_target and o.target_gap == 4 and o.target_nearest - o.distance == 4
-        and o.quoted_beyond == o.distance
+      return o.from_target ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil and o.from_target
+        and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -5565,7 +5564,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(99 rules, hash a0032ebfafbf)"
+    .. "(99 rules, hash aad1cafd8d6d)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
