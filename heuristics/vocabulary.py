@@ -236,7 +236,7 @@ _COMPANY = _table(
     ("place_foreign", "", "senders among them whose stable baseline is 2 or more hops elsewhere"),
     ("place_baselines", "", "different distances among the baselines of those"),
     ("place_native", "", "senders among them that show this distance, or one next to it, by authentic packets"),
-    ("place_rival", "", "senders of the resets with another hop limit, of those with the one that has most"),
+    ("place_rival", "", "senders of the resets with whichever other hop limit has the most senders"),
 )
 
 _ACROSS = _table(
