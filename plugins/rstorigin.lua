@@ -621,7 +621,8 @@ do
   -- Options that are one byte, and where Wireshark stops reading (RFC 9293 section 3.1), and timestamps (RFC 7323)
   local OPTIONS_END, FILLER, TIMESTAMPS, TIMESTAMPS_LENGTH = 0, 1, 8, 10
 
-  -- Calls `see` with kind, length and place of every option in the bytes of a TCP header, from `at` to where it `ends`.
+  -- Calls `see` for every option in the bytes of a TCP header, from `at` to where it `ends`, with its kind, its length,
+  -- the bytes and its place in them.
   local function each_option(bytes, at, ends, see)
     while at <= ends do
       local kind, length = byte(bytes, at, at + 1)
