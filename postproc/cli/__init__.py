@@ -10,14 +10,14 @@ import typer
 from postproc import tshark
 from postproc.cli.messages import TellingGroup
 
-# Of each the function that is the command, or the `app` of a group of commands, and what it does in a few words.
+# What each does, in a few words. Its module has a function of its name, or an `app` with commands of its own.
 _COMMANDS = {
-    "summarize": ("summarize", "Judge every TCP reset and ICMP error: who sent it?"),
-    "reconcile": ("reconcile", "Compare captures from both ends: which resets never left?"),
-    "explain": ("explain", "Tell the story of one TCP reset, with its evidence."),
-    "export": ("export", "Write the header fields that resets are judged by."),
-    "plugin": ("app", "The Wireshark plugin and profile."),
-    "rules": ("app", "Show and check the rules that resets are judged by."),
+    "summarize": "Judge every TCP reset and ICMP error: who sent it?",
+    "reconcile": "Compare captures from both ends: which resets never left?",
+    "explain": "Tell the story of one TCP reset, with its evidence.",
+    "export": "Write the header fields that resets are judged by.",
+    "plugin": "The Wireshark plugin and profile.",
+    "rules": "Show and check the rules that resets are judged by.",
 }
 
 
@@ -31,17 +31,17 @@ class LazyGroup(TellingGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Their part of the help."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
+            formatter.write_dl([*_COMMANDS.items()])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, None where there is none."""
         if cmd_name not in _COMMANDS:
             return None
-        found = getattr(import_module(f"postproc.cli.{cmd_name}"), _COMMANDS[cmd_name][0])
-        if isinstance(found, typer.Typer):
-            return typer.main.get_group(found)
+        module = import_module(f"postproc.cli.{cmd_name}")
+        if hasattr(module, "app"):
+            return typer.main.get_group(module.app)
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False)
-        alone.command(cmd_name)(found)
+        alone.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(alone)
 
 
