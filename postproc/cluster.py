@@ -6,20 +6,17 @@ dies costs time: Dask gives its captures to others, until one capture has taken 
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import polars as pl
-
 from heuristics.errors import RstoriginError, visible
 from postproc import tshark
 from postproc.errors import TsharkError
 from postproc.parallel import WorkerDiedError, cores, interrupts_held
-from postproc.parquet import STORED, one_row
+from postproc.parquet import STORED, one_row, row_of
 from postproc.settings import program_hash
 from postproc.sources import Source
 from postproc.stored import from_row, to_row
@@ -118,4 +115,4 @@ def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
 
 
 def _received(row: bytes, stamp: Stamp | None, source: Source) -> Done:
-    return Done(from_row(pl.read_parquet(io.BytesIO(row), schema=STORED).row(0, named=True), source), stamp)
+    return Done(from_row(row_of(row, STORED), source), stamp)

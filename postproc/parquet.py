@@ -61,6 +61,11 @@ def one_row(row: dict[str, Any], schema: _Schema) -> bytes:
     return file.getvalue()
 
 
+def row_of(content: bytes, schema: _Schema) -> dict[str, Any]:
+    """The row that the content was made from."""
+    return pl.read_parquet(io.BytesIO(content), schema=schema).row(0, named=True)
+
+
 def read_rows(files: list[Path], schema: _Schema) -> list[dict[str, Any]]:
     """The rows in these files, but for those that are damaged, of other columns, or gone."""
     try:
