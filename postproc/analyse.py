@@ -51,13 +51,14 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
     if resets.is_empty():
         return
     flows = both_ways(resets)
-    edges = _edges(packets, resets["src"].unique()).join(flows, on=ENDS, how="anti")
+    senders = resets["src"].unique()
+    edges = _edges(packets, senders).join(flows, on=ENDS, how="anti")
     odd = odd_flows(edges)
     tracker = Tracker(rulebook.thresholds)
     for part in _followed(packets, flows, odd):
         tracker.follow(packets_of(part))
     note_answers(edges.join(odd, on="frame", how="anti"), tracker.answers)
-    profiles = profile_hosts(packets, resets["src"].unique())
+    profiles = profile_hosts(packets, senders)
     company = Company(tracker.resets, profiles, rulebook.thresholds)
     unseen, unanswered = HostProfile(), Answers()
     for reset in tracker.resets:
@@ -68,8 +69,8 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
 
 def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:
     """What begins and ends flows of hosts that sent resets, which times these hosts."""
-    of_sender = pl.col("src").is_in(senders.implode()) | pl.col("dst").is_in(senders.implode())
-    return packets.filter((pl.col("kind") == TCP) & (_FLAGS & (SYN | FIN) != 0) & of_sender)
+    of_senders = pl.any_horizontal(pl.col("src", "dst").is_in(senders.implode()))
+    return packets.filter((pl.col("kind") == TCP) & (_FLAGS & (SYN | FIN) != 0) & of_senders)
 
 
 def _followed(packets: pl.DataFrame, flows: pl.DataFrame, odd: pl.DataFrame) -> Iterator[pl.DataFrame]:
