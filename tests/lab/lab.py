@@ -219,6 +219,20 @@ class Lab:
             ask(connection, f"GET {self.rng.randint(1, 4000)}")
             self.hesitate(0.08)
 
+    def ask_to_end(self, how: str, connection: socket.socket, talking: float) -> None:
+        """Ask the server for an end, while the client's next data are on their way.
+
+        With the probability `talking` there is an answer before; else the reset is the first that the server sends.
+        """
+        with contextlib.suppress(OSError):
+            if self.rng.random() < talking:
+                self.talk(connection, 1)
+            ask(connection, how)
+            self.hesitate(0.05)
+            connection.sendall(b"y" * 500)
+            self.pause(2 * self.plan.one_way + 0.05)
+        connection.close()
+
     def send_trigger(self, connection: socket.socket) -> None:
         """Send what the device objects to, and wait for what comes of it. Sometimes more data follows at once."""
         with contextlib.suppress(OSError):

@@ -28,7 +28,6 @@ OPEN_SYSCTLS = {  # what every node has: nothing filtered, nothing rate limited,
     "ipv6__conf__default__mldv2_unsolicited_report_interval": 0, "ipv4__tcp_no_metrics_save": 1,
     "ipv6__conf__default__dad_transmits": 0,
 }  # fmt: skip
-BOTH_WAYS = ("client", "server")
 
 
 @dataclass(frozen=True)

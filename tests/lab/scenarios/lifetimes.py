@@ -106,18 +106,24 @@ def _destroyed(lab: Lab) -> None:
         connection.close()
 
 
-@scenario("never-accepted")
-def never_accepted(lab: Lab) -> None:
-    """A listener closes with connections it never accepted, some with data waiting."""
-    port = lab.port(server="listener_closed_unaccepted")
+def _listeners(lab: Lab, port: int, backlog: int) -> list[socket.socket]:
+    """Sockets of the server, one a version, that accept nobody."""
     listeners = []
     for version in VERSIONS:
         listener = lab.server.socket(FAMILY[version], socket.SOCK_STREAM)
         if version == 6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(("", port))
-        listener.listen(8)
+        listener.listen(backlog)
         listeners.append(listener)
+    return listeners
+
+
+@scenario("never-accepted")
+def never_accepted(lab: Lab) -> None:
+    """A listener closes with connections it never accepted, some with data waiting."""
+    port = lab.port(server="listener_closed_unaccepted")
+    listeners = _listeners(lab, port, 8)
     connections = [lab.dial(version, port) for version in VERSIONS * 2]
     for connection in connections[1:]:
         connection.sendall(b"GET 10\n")
@@ -172,14 +178,7 @@ def busy_listener(lab: Lab) -> None:
     port = lab.port(server="listen_queue_overflow", client="client_kernel_reply")
     lab.server.sysctl(ipv4__tcp_abort_on_overflow=1)
     lab.later(partial(lab.server.sysctl, ipv4__tcp_abort_on_overflow=0))
-    listeners = []
-    for version in VERSIONS:
-        listener = lab.server.socket(FAMILY[version], socket.SOCK_STREAM)
-        if version == 6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(("", port))
-        listener.listen(0)
-        listeners.append(listener)
+    listeners = _listeners(lab, port, 0)
 
     def comes(version: int) -> None:
         with contextlib.suppress(OSError), contextlib.closing(lab.dial(version, port, timeout=1.5)) as connection:

@@ -6,7 +6,6 @@ import contextlib
 from functools import partial
 
 from .. import injectors
-from ..conversation import ask
 from ..lab import VERSIONS, Lab
 from ..lan import Lan
 from . import scenario
@@ -44,19 +43,9 @@ def _failed_over(lab: Lab, side: str) -> None:
         lab.talk(connection, 2)
     lan.fail_over(beyond, "backup")
 
-    def server_ends(how: str, connection: object) -> None:
-        with contextlib.suppress(OSError):
-            if lab.rng.random() < 0.3:  # else the reset is the first packet to come by the new router
-                lab.talk(connection, 1)  # type: ignore[arg-type]
-            ask(connection, how)  # type: ignore[arg-type]
-            lab.hesitate(0.05)
-            connection.sendall(b"y" * 500)  # type: ignore[attr-defined]
-            lab.pause(2 * lab.plan.one_way + 0.05)
-        connection.close()  # type: ignore[attr-defined]
-
     closed = lab.port(server="closed_port_after_failover")
     lab.together(
-        [partial(server_ends, how, connection) for how, connection in talking]
+        [partial(lab.ask_to_end, how, connection, 0.3) for how, connection in talking]
         + [partial(lab.abort, connection) for connection in leaving]
         + [partial(lab.knock, version, closed) for version in VERSIONS]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from functools import partial
 from itertools import pairwise
 
@@ -65,17 +66,7 @@ def _reroute(lab: Lab, hops: int) -> None:
         lab.knock(version, closed)
     _to_client(topology, last, "aside" if grows else usual)
 
-    def end(how: str, connection: object) -> None:
-        with contextlib.suppress(OSError):
-            if lab.rng.random() < 0.5:
-                lab.talk(connection, 1)  # type: ignore[arg-type]
-            ask(connection, how)  # type: ignore[arg-type]
-            lab.hesitate(0.05)
-            connection.sendall(b"y" * 500)  # type: ignore[attr-defined]
-            lab.pause(2 * lab.plan.one_way + 0.05)
-        connection.close()  # type: ignore[attr-defined]
-
-    tasks = [partial(end, how, connection) for how, connection in talking]
+    tasks = [partial(lab.ask_to_end, how, connection, 0.5) for how, connection in talking]
     lab.together([*tasks, *(partial(lab.knock, version, closed) for version in VERSIONS)])
 
 
@@ -90,9 +81,10 @@ def _two_ways(topology: Topology) -> None:
 def two_ways(lab: Lab) -> None:
     """Two ways back, one of them a hop longer, chosen by flow label: the server forgets, and rejects, connections."""
     topology = lab.topology
+    back_as_usual = partial(_to_client, topology, topology.router(lab.plan.routers), "client")
     lab.later(partial(_remove, topology, _detour(topology, 1)))
-    lab.later(partial(_to_client, topology, topology.router(lab.plan.routers), "client"))
-    _to_client(topology, topology.router(lab.plan.routers), "client")
+    lab.later(back_as_usual)
+    back_as_usual()
     _two_ways(topology)
     forgotten = lab.port(server="forgotten_connection_two_ways")
     rejected = lab.port(server="host_firewall_reject_established_two_ways")
@@ -111,12 +103,12 @@ def two_ways(lab: Lab) -> None:
         ask(connection, "CLOSE")
     lab.hesitate()
 
-    def speaks(connection: object) -> None:
+    def speaks(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             lab.hesitate()
-            connection.sendall(b"anyone?\n")  # type: ignore[attr-defined]
+            connection.sendall(b"anyone?\n")
             lab.pause(2 * lab.plan.one_way + 0.3)
-        connection.close()  # type: ignore[attr-defined]
+        connection.close()
 
     lab.together(partial(speaks, connection) for connections in talking.values() for connection in connections)
 
