@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import rows
-from flows_by_hand import CLIENT, CLIENT6, OPEN, Talk, written
+from flows_by_hand import CLIENT6, OPEN, Talk
 from scapy.layers.inet import TCP
 from scapy.packet import Packet
 from test_linux_stack import ISN, LABEL, as_linux, last_row, talk, unlabelled
@@ -25,15 +24,18 @@ def as_bsd(packet: Packet) -> None:
         ip.flags, ip.id = "DF", 0
 
 
-def bsd(folder: Path, *steps: str, ipv6: bool = False, hop_limit: int = 60) -> dict[str, str]:
-    """What is said of the last reset of a conversation between two BSD hosts, which comes with `hop_limit`."""
+def bsd_talk(*steps: str, ipv6: bool = False) -> list[Packet]:
+    """A conversation between two BSD hosts."""
     packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN, *REQUEST, *steps))
     for packet in packets:
         as_bsd(packet)
-    if ipv6:
-        packets[-1].payload.hlim = hop_limit
-    else:
-        packets[-1].payload.ttl = hop_limit
+    return packets
+
+
+def bsd(folder: Path, *steps: str, ipv6: bool = False, hop_limit: int = 60) -> dict[str, str]:
+    """What is said of the last packet of such a conversation, a reset that comes with `hop_limit`."""
+    packets = bsd_talk(*steps, ipv6=ipv6)
+    setattr(packets[-1].payload, "hlim" if ipv6 else "ttl", hop_limit)
     return last_row(folder, packets)
 
 
@@ -65,9 +67,7 @@ def test_a_stack_that_starts_resets_from_60_and_the_rest_from_64(tmp_path: Path)
 
 def test_both_sides_timers_run_out_at_once(tmp_path: Path) -> None:
     """A stack that aborts without ACK, while the peer's next request is on its way."""
-    packets = Talk(isn=ISN).packets((*OPEN, *REQUEST, "wait 30", "> PA 20", "< R"))
-    for packet in packets:
-        as_bsd(packet)
+    packets = bsd_talk("wait 30", "> PA 20", "< R")
     packets[-1].time = packets[-2].time + 0.002
     row = last_row(tmp_path, packets)
     assert "unprovoked_other" in row["evidence"]
@@ -122,11 +122,11 @@ def test_where_all_of_a_hosts_flows_take_one_way_a_label_explains_nothing(tmp_pa
     others = [
         packet for port in range(5) for packet in Talk(50_000 + port, ipv6=True).packets((*OPEN, *REQUEST, *REQUEST))
     ]
+    for packet in others:
+        packet.time -= 60
     packets = talk("< R", ipv6=True)
     unlabelled(packets[-1])
     packets[-1].payload.hlim -= 1
-    for packet in others:
-        packet.time -= 60
     assert last_row(tmp_path, [*others, *packets])["verdict"] == "likely forged"
 
 
@@ -150,10 +150,6 @@ def test_a_syn_after_one_that_was_accepted(tmp_path: Path) -> None:
 
 def test_the_client_and_the_server_are_told_apart(tmp_path: Path) -> None:
     """What stands above is about the server; the client's own abort is as innocent."""
-    packets = Talk(isn=ISN, ipv6=True).packets((*OPEN, *REQUEST, "> R"))
-    for packet in packets:
-        as_bsd(packet)
-    packets[-1].payload.hlim = 59
-    row = rows(written(tmp_path / "client.pcap", packets))[-1]
-    assert row["src"] in (CLIENT, CLIENT6)
+    row = bsd(tmp_path, "> R", ipv6=True, hop_limit=59)
+    assert row["src"] == CLIENT6
     assert not accused(row)
