@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
-from heuristics.expressions import Node, Test, Which, parse, to_python, to_python_all
+from heuristics.expressions import Node, Test, Which, named, parse, to_python, to_python_all
 from heuristics.icmp_vocabulary import ICMP_ALWAYS
 from heuristics.rulebook_file import CONCLUDED, ICMP, VOCABULARY, RulebookFile, parse_file, subject
 from heuristics.template import Template, parse_template
-from heuristics.vocabulary import ALWAYS, Type
+from heuristics.vocabulary import ALWAYS, OF_CASES, Type
 
 DEFAULT_NAME = "default rulebook"  # what messages call the packaged file
 
@@ -168,6 +168,11 @@ class Rulebook:
     def which_rules(self) -> Which:
         """Which of `rules` hold for an observation, by index; compiled on first use."""
         return to_python_all([rule.condition for rule in self.rules])
+
+    @cached_property
+    def case_rules(self) -> tuple[Rule, ...]:
+        """Those of `rules` that ask what only the captures of a case together show."""
+        return tuple(rule for rule in self.rules if not OF_CASES.isdisjoint(named(rule.condition)))
 
     @cached_property
     def _by_id(self) -> dict[str, Rule]:

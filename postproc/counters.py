@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from heuristics.expressions import Test, named, to_python
 from heuristics.fields import distance
-from heuristics.rulebook import Rule, Rulebook
-from heuristics.vocabulary import OF_CASES
+from heuristics.rulebook import Rulebook
 from postproc.case_file import CaseFile
 from postproc.company import Counted, Run, runs
 from postproc.observe import Observation
@@ -35,14 +33,11 @@ def counted_together(
     Of resets whose own capture has no other sender in the run; senders with addresses that may mean another host in
     every capture are left out.
     """
-    asking = [
-        (rule, to_python(rule.condition)) for rule in rulebook.rules if not OF_CASES.isdisjoint(named(rule.condition))
-    ]
     counted = [dict(_counted(number, each.resets, case)) for number, each in enumerate(judged)]
     taken = {
         number: known_place(sources[number], judged[number].scene, case)
         for number, resets in enumerate(counted)
-        if resets and asking
+        if resets and rulebook.case_rules
     }
     results = list(judged)
     for captures in _one_place_each(taken):
@@ -51,7 +46,7 @@ def counted_together(
         for number in captures:
             alone = runs(_by_time([counted[number]], judged), rulebook.thresholds)
             asked = {which: joined[which] for which, run in alone.items() if len(run.senders) == 1}
-            results[number] = _weighed(number, judged[number], asked, asking, rulebook)
+            results[number] = _weighed(number, judged[number], asked, rulebook)
     return results
 
 
@@ -82,9 +77,7 @@ def _by_time(captures: Iterable[dict[_Key, Counted]], judged: Sequence[Judged]) 
     return sorted(every, key=lambda item: (judged[item[0][0]].resets[item[0][1]].row.time, item[1]))
 
 
-def _weighed(
-    number: int, judged: Judged, asked: dict[_Key, Run], asking: Sequence[tuple[Rule, Test]], rulebook: Rulebook
-) -> Judged:
+def _weighed(number: int, judged: Judged, asked: dict[_Key, Run], rulebook: Rulebook) -> Judged:
     def weighed(index: int, reset: JudgedReset) -> JudgedReset:
         run = asked.get((number, index))
         if run is None:
@@ -94,6 +87,7 @@ def _weighed(
             "case_run_senders": len(run.senders),
             "case_run_networks": run.networks,
         }
-        return reweighed(reset, [rule for rule, holds in asking if holds(observation)], observation, rulebook)
+        holding = [rule for rule in rulebook.case_rules if rule.holds(observation)]
+        return reweighed(reset, holding, observation, rulebook)
 
     return replace(judged, resets=tuple(weighed(index, reset) for index, reset in enumerate(judged.resets)))

@@ -11,10 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from heuristics.expressions import Test, named, to_python
 from heuristics.fields import distance
-from heuristics.rulebook import Rule, Rulebook
-from heuristics.vocabulary import OF_CASES
+from heuristics.rulebook import Rulebook
 from postproc.case_file import CaseFile
 from postproc.hosts import most_frequent, nearest, share
 from postproc.observe import Observation
@@ -24,7 +22,6 @@ from postproc.reweigh import reweighed
 from postproc.sources import Source
 from postproc.task import Judged
 
-_Rules = Sequence[tuple[Rule, Test]]
 _Shown = Mapping[str, Sequence[tuple[int, int, int]]]  # by host: number of a capture, hop limit, packets with it
 
 
@@ -37,10 +34,8 @@ def joined(
     place.
     """
     orphans = [list(filter(_is_orphan, each.resets)) for each in judged]
-    asking = [rule for rule in rulebook.rules if not OF_CASES.isdisjoint(named(rule.condition))]
-    if not (asking and any(orphans)):
+    if not (rulebook.case_rules and any(orphans)):
         return list(judged), 0
-    rules = [(rule, to_python(rule.condition)) for rule in asking]
     places = [known_place(source, each.scene, case) for source, each in zip(sources, judged, strict=True)]
     wanted = {src for resets in orphans for reset in resets if one_host(src := reset.row.src, case)}
     shown = _shown(places, wanted)
@@ -50,7 +45,7 @@ def joined(
         not_asked += sum(nowhere or reset.row.src not in wanted for reset in resets)
         asked = {reset.row.src for reset in resets} & shown.keys()
         at_hand = _distances(here, places, shown, asked) if asked else {}
-        results.append(_weighed(each, at_hand, rules, rulebook))
+        results.append(_weighed(each, at_hand, rulebook))
     return results, not_asked
 
 
@@ -81,15 +76,15 @@ def _distances(here: Place, places: Sequence[Place], shown: _Shown, hosts: set[s
     return found
 
 
-def _weighed(judged: Judged, distances: Mapping[str, Counter[int]], rules: _Rules, rulebook: Rulebook) -> Judged:
+def _weighed(judged: Judged, distances: Mapping[str, Counter[int]], rulebook: Rulebook) -> Judged:
     def weighed(reset: JudgedReset) -> JudgedReset:
         counts = distances.get(reset.row.src) if _is_orphan(reset) else None
-        return _by_case(reset, counts, rules, rulebook) if counts else reset
+        return _by_case(reset, counts, rulebook) if counts else reset
 
     return replace(judged, resets=tuple(map(weighed, judged.resets)))
 
 
-def _by_case(reset: JudgedReset, distances: Counter[int], rules: _Rules, rulebook: Rulebook) -> JudgedReset:
+def _by_case(reset: JudgedReset, distances: Counter[int], rulebook: Rulebook) -> JudgedReset:
     here = distance(reset.row.hop_limit)
     observation: Observation = {
         "distance": here,
@@ -98,7 +93,7 @@ def _by_case(reset: JudgedReset, distances: Counter[int], rules: _Rules, ruleboo
         "case_share": share(distances),
         "case_gap": nearest(here, distances),
     }
-    holding = [rule for rule, holds in rules if holds(observation)]
+    holding = [rule for rule in rulebook.case_rules if rule.holds(observation)]
     if not holding:
         return reset
     placed = replace(reset, row=replace(reset.row, sender_distance=most_frequent(distances)))
