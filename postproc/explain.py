@@ -14,7 +14,7 @@ from heuristics.verdict import Origin, Verdict
 from postproc.advice import advise
 from postproc.comparison import Comparison, Details, compare
 from postproc.observe import Observation
-from postproc.packets import TCP, Packet, authentic
+from postproc.packets import TCP, Packet, authentic, packets_of
 from postproc.resets import JudgedReset, ResetRow
 from postproc.state import Flow, Reset
 from postproc.summary import counted
@@ -149,7 +149,7 @@ def _flow_packets(packets: pl.DataFrame, flow: Flow) -> list[Packet]:
 
     here = pl.col("frame").is_between(flow.first_frame, flow.last_frame) & (pl.col("kind") == TCP)
     either = between(flow.low, flow.high) | between(flow.high, flow.low)
-    return [Packet._make(row) for row in packets.filter(here & either).iter_rows()]
+    return list(packets_of(packets.filter(here & either)))
 
 
 def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.DataFrame) -> list[tuple[str, Packet]]:
@@ -181,7 +181,7 @@ def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
         alike = alike.filter(tcp)
     before = alike.filter(pl.col("frame") < row.frame)
     chosen = before.tail(1) if before.height else alike.head(1)
-    return next(map(Packet._make, chosen.iter_rows()), None)
+    return next(packets_of(chosen), None)
 
 
 def _ends(reset: Reset) -> tuple[End, End]:

@@ -18,7 +18,7 @@ from postproc.flows import Tracker
 from postproc.hosts import HostProfile, nearest, share
 from postproc.moment import stage_of
 from postproc.observe import Observation
-from postproc.packets import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways
+from postproc.packets import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways, packets_of
 from postproc.profiles import profile_hosts
 from postproc.quotes import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.resets import JudgedReset, Rejection, ResetRow
@@ -62,7 +62,7 @@ def observe_errors(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
         return
     known = _known(packets, errors)
     moments = _moments(packets, errors, rulebook)
-    for packet in map(Packet._make, errors.iter_rows()):
+    for packet in packets_of(errors):
         yield packet, _observe(packet, error_of(packet), moments[packet.frame], known)
 
 
@@ -87,7 +87,7 @@ def _known(packets: pl.DataFrame, errors: pl.DataFrame) -> _Known:
         profiles=profile_hosts(packets, addresses),
         last_frames=dict(last.iter_rows()),
         accepting=frozenset(handshakes.select("src", "sport").iter_rows()),
-        refusing=frozenset(_refusals(map(Packet._make, errors.iter_rows()))),
+        refusing=frozenset(_refusals(packets_of(errors))),
     )
 
 
@@ -120,7 +120,7 @@ def _stages(packets: pl.DataFrame, about: pl.DataFrame, rulebook: Rulebook) -> d
     ends = about.select("frame", src="quoted_src", sport="quoted_sport", dst="quoted_dst", dport="quoted_dport")
     ends = ends.cast({"sport": pl.Int64, "dport": pl.Int64})
     tcp = packets.filter(pl.col("kind") == TCP).join(both_ways(ends), on=ENDS, how="semi")
-    segments = map(Packet._make, tcp.sort("frame").iter_rows())
+    segments = packets_of(tcp.sort("frame"))
     tracker, stages = Tracker(rulebook.thresholds), {}
     waiting = next(segments, None)
     for frame, src, sport, dst, dport in ends.sort("frame").iter_rows():

@@ -17,7 +17,7 @@ import polars as pl
 
 from heuristics.fields import ACK, FIN, RST, SYN
 from postproc.findings import LEFT_SENDER, NEVER_LEFT, Finding, Reconciled
-from postproc.packets import TCP, Packet
+from postproc.packets import TCP, Packet, packets_of
 from postproc.seen import local_hosts
 from postproc.state import seq_diff
 
@@ -57,7 +57,7 @@ def _by_way(packets: pl.DataFrame, resets: pl.DataFrame) -> dict[Way, list[Packe
     pairs = resets.filter((pl.col("kind") == TCP) & (pl.col("flags") & RST != 0)).select("src", "dst")
     pairs = pl.concat([pairs, pairs.select(src="dst", dst="src")]).unique()
     ways: dict[Way, list[Packet]] = {}
-    for packet in map(Packet._make, tcp.join(pairs, on=["src", "dst"], how="semi").sort("frame").iter_rows()):
+    for packet in packets_of(tcp.join(pairs, on=["src", "dst"], how="semi").sort("frame")):
         ways.setdefault((packet.src, packet.sport, packet.dst, packet.dport), []).append(packet)
     return ways
 
