@@ -5414,7 +5414,7 @@ do
     "genuine",
   }
 
-  -- Every judged packet in the order of the capture, as { frame, verdict, suspicion, src, where, device, words }.
+  -- Every judged packet in the order of the capture, with what the tables below count and show.
   local function judged_packets()
     local judged = {}
     for frame in pairs(resets) do
