@@ -174,7 +174,8 @@ _OPENING = _table(
     (
         "opening_linux",
         "",
-        "the sender's own SYN or SYN-ACK has TCP options in Linux's order, and every hop limit of its other packets",
+        "the sender's own SYN or SYN-ACK was captured, has TCP options in Linux's order, and every hop limit of its "
+        "other packets",
     ),
 ) + _table(
     Type.INT,
@@ -323,6 +324,7 @@ ALWAYS: frozenset[str] = frozenset(
         "own_resets",
         "ack_unflagged",
         "ts_missing",
+        "opening_linux",
         "burst_size",
         "burst_values",
         "burst_foreign",

@@ -2663,10 +2663,11 @@ do
     end
   end
 
-  -- Whether a Linux host opened; behind a SYN proxy, packets show a hop limit that the handshake does not.
+  -- Whether the sender is known for a Linux host by its handshake; behind a SYN proxy, packets show a hop limit that the
+  -- handshake does not.
   local function opening_linux(side)
     if not side.opening_linux then
-      return side.opening_linux
+      return false
     end
     for _, hop_limit in ipairs(hop_limits(side.shown)) do
       if counted(side.handshake_shown, hop_limit) == 0 then
@@ -2887,9 +2888,9 @@ local RULES = {
     id = "hop_gap_one_bare",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.idle_us ~= nil and o.hop_gap == 1
-        and o.ip_version == 4 and o.opening_linux and o.established and not o.has_ack and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.ip_version == 4 and o.opening_linux
+        and o.established and not o.has_ack and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2899,11 +2900,11 @@ local RULES = {
     id = "hop_gap_one_bare_ipv6",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label
-        or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
-        and o.host_packets >= 3 * o.flow_packets) and o.established and not o.has_ack and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.idle_us ~= nil
+        and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
+        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
+        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2913,10 +2914,9 @@ local RULES = {
     id = "hop_gap_one_unstamped",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.idle_us ~= nil and o.hop_gap == 1
-        and o.ip_version == 4 and o.opening_linux and o.established and o.has_ack and o.ts_missing
-        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.ip_version == 4 and o.opening_linux
+        and o.established and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -2927,12 +2927,11 @@ local RULES = {
     id = "hop_gap_one_unstamped_ipv6",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label
-        or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
-        and o.host_packets >= 3 * o.flow_packets) and o.established and o.has_ack and o.ts_missing
-        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.idle_us ~= nil
+        and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
+        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
+        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -3119,9 +3118,8 @@ local RULES = {
     id = "after_own_abort",
     weight = -150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack
-        and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux
-        and o.window == 0 and o.ip_id == 0 and o.df
+      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack and o.resets_before >= 1
+        and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -3132,9 +3130,9 @@ local RULES = {
     id = "after_own_abort_ipv6",
     weight = -240,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and not o.has_ack and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1
-        and o.opening_linux and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
+        and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux
+        and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -3145,9 +3143,9 @@ local RULES = {
     id = "another_way_ipv6",
     weight = -240,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and not o.has_ack and 1 <= o.hop_gap and o.hop_gap <= 4 and o.own_resets == 0 and o.opening_linux
-        and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
+        and 1 <= o.hop_gap and o.hop_gap <= 4 and o.own_resets == 0 and o.opening_linux and o.window == 0
+        and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
     end,
     say = function(o)
       return "window 0 and flow label " .. text(o.flow_label)
@@ -3186,9 +3184,8 @@ local RULES = {
     weight = 400,
     holds = function(o)
       return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.opening_linux ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
-        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
-        and o.opening_linux
+        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
+        and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0 and o.opening_linux
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3200,9 +3197,8 @@ local RULES = {
     weight = 280,
     holds = function(o)
       return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.opening_linux ~= nil and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
-        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
-        and not o.opening_linux
+        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
+        and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0 and not o.opening_linux
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3316,9 +3312,9 @@ local RULES = {
     id = "unprovoked",
     weight = 340,
     holds = function(o)
-      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and o.opening_linux ~= nil
-        and not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
+        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
         and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and o.opening_linux
     end,
     say = function(o)
@@ -3331,9 +3327,9 @@ local RULES = {
     id = "unprovoked_other",
     weight = 80,
     holds = function(o)
-      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and o.opening_linux ~= nil
-        and not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
+        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
         and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and not o.opening_linux
     end,
     say = function(o)
@@ -3533,8 +3529,8 @@ local RULES = {
     id = "bare_on_open",
     weight = 130,
     holds = function(o)
-      return o.opening_linux ~= nil and not o.has_ack and o.established and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.opening_linux
+      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.opening_linux
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
@@ -3544,8 +3540,8 @@ local RULES = {
     id = "bare_on_open_other",
     weight = 60,
     holds = function(o)
-      return o.opening_linux ~= nil and not o.has_ack and o.established and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and not o.opening_linux
+      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and not o.opening_linux
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
@@ -3555,9 +3551,8 @@ local RULES = {
     id = "behind",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.opening_linux ~= nil and o.has_ack
-        and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1
-        and o.handshake_gap == 0 and o.opening_linux
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.has_ack and o.established and o.resets_before == 0
+        and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap == 0 and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
@@ -3568,9 +3563,9 @@ local RULES = {
     id = "behind_gap",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.opening_linux ~= nil
-        and o.has_ack and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead
-        and o.seq_ahead <= -1 and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
+        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap >= 1
+        and o.data_gap >= 1 and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
@@ -3581,9 +3576,9 @@ local RULES = {
     id = "behind_other",
     weight = 80,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.opening_linux ~= nil
-        and o.has_ack and o.established and o.resets_before == 0 and -65536 <= o.seq_ahead
-        and o.seq_ahead <= -1 and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
+      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
+        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and (o.handshake_gap == 0
+        or o.data_gap >= 1) and not o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
@@ -3604,8 +3599,8 @@ local RULES = {
     id = "ts_missing",
     weight = 130,
     holds = function(o)
-      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
-        and o.resets_before == 0 and o.opening_linux
+      return o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
+        and o.opening_linux
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
@@ -3616,8 +3611,8 @@ local RULES = {
     id = "ts_missing_other",
     weight = 30,
     holds = function(o)
-      return o.opening_linux ~= nil and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
-        and o.resets_before == 0 and not o.opening_linux
+      return o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
+        and not o.opening_linux
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
@@ -3627,9 +3622,9 @@ local RULES = {
     id = "ts_missing_linux",
     weight = 340,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.hop_gap ~= nil
-        and o.has_ack and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and not o.fin_before
-        and o.resets_before == 0 and o.opening_linux and o.opening_window ~= 0 and o.hop_gap == 0
+      return o.seq_ahead ~= nil and o.opening_window ~= nil and o.hop_gap ~= nil and o.has_ack and o.ts_missing
+        and math.abs(o.seq_ahead) <= 65536 and not o.fin_before and o.resets_before == 0 and o.opening_linux
+        and o.opening_window ~= 0 and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
@@ -3639,9 +3634,9 @@ local RULES = {
     id = "abort_again_linux",
     weight = 450,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack
-        and o.ts_missing and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before >= 1
-        and o.opening_linux and o.opening_window ~= 0
+      return o.seq_ahead ~= nil and o.opening_window ~= nil and o.has_ack and o.ts_missing
+        and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before >= 1 and o.opening_linux
+        and o.opening_window ~= 0
     end,
     say = function()
       return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
@@ -3653,10 +3648,10 @@ local RULES = {
     weight = 340,
     holds = function(o)
       return o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil and o.seq_ahead ~= nil
-        and o.opening_linux ~= nil and o.opening_window ~= nil and o.has_ack and o.window == 0
-        and o.own_window >= 48 and (o.ack_step < o.own_window or 0 <= o.acked_bytes
-        and o.acked_bytes <= 30000) and math.abs(o.seq_ahead) <= 65536 and o.established
-        and o.resets_before == 0 and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
+        and o.opening_window ~= nil and o.has_ack and o.window == 0 and o.own_window >= 48
+        and (o.ack_step < o.own_window or 0 <= o.acked_bytes and o.acked_bytes <= 30000)
+        and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before == 0 and o.opening_linux
+        and 60000 <= o.opening_window and o.opening_window <= 65534
     end,
     say = function(o)
       return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
@@ -3667,9 +3662,9 @@ local RULES = {
     id = "abort_label_linux",
     weight = 300,
     holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil and o.opening_linux ~= nil
-        and o.opening_window ~= nil and o.has_ack and o.flow_label == 0 and o.opening_label ~= 0
-        and math.abs(o.seq_ahead) <= 65536 and o.established and o.opening_linux and o.opening_window ~= 0
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil and o.opening_window ~= nil
+        and o.has_ack and o.flow_label == 0 and o.opening_label ~= 0 and math.abs(o.seq_ahead) <= 65536
+        and o.established and o.opening_linux and o.opening_window ~= 0
     end,
     say = function()
       return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
@@ -3680,8 +3675,8 @@ local RULES = {
     id = "bare_window_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_linux ~= nil and o.opening_window ~= nil and not o.has_ack and o.window ~= 0
-        and o.payload_len == 0 and o.opening_linux and o.opening_window ~= 0
+      return o.opening_window ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
+        and o.opening_window ~= 0
     end,
     say = function(o)
       return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
@@ -3692,8 +3687,8 @@ local RULES = {
     id = "bare_ack_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_linux ~= nil and o.opening_window ~= nil and o.ack_unflagged and o.payload_len == 0
-        and o.opening_linux and o.opening_window ~= 0
+      return o.opening_window ~= nil and o.ack_unflagged and o.payload_len == 0 and o.opening_linux
+        and o.opening_window ~= 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
@@ -3703,9 +3698,9 @@ local RULES = {
     id = "bare_id_linux",
     weight = 300,
     holds = function(o)
-      return o.ip_id ~= nil and o.df ~= nil and o.opening_df ~= nil and o.opening_linux ~= nil
-        and o.opening_window ~= nil and not o.has_ack and (o.ip_id ~= 0 or not o.df) and o.opening_df
-        and o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
+      return o.ip_id ~= nil and o.df ~= nil and o.opening_df ~= nil and o.opening_window ~= nil and not o.has_ack
+        and (o.ip_id ~= 0 or not o.df) and o.opening_df and o.opening_linux and 60000 <= o.opening_window
+        and o.opening_window <= 65534
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3716,9 +3711,9 @@ local RULES = {
     id = "bare_label_linux",
     weight = 150,
     holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.opening_linux ~= nil and o.hop_gap ~= nil
-        and not o.has_ack and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux
-        and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
+      return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
+        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.hop_gap == 0
+        and o.established and not o.fin_before and o.resets_before == 0
     end,
     say = function(o)
       return "flow label " .. text(o.flow_label)
@@ -3730,8 +3725,8 @@ local RULES = {
     id = "bare_form_linux",
     weight = -40,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack
-        and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack and o.hop_gap == 0
+        and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
     end,
     say = function()
       return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake is "
@@ -3742,8 +3737,8 @@ local RULES = {
     id = "bare_form_linux_ipv6",
     weight = -60,
     holds = function(o)
-      return o.hop_gap ~= nil and o.opening_linux ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and not o.has_ack and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.flow_label ~= 0
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
+        and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.flow_label ~= 0
         and o.flow_label ~= o.opening_label
     end,
     say = function(o)
@@ -3789,10 +3784,10 @@ local RULES = {
     id = "ip_id_foreign_linux",
     weight = 320,
     holds = function(o)
-      return o.opening_linux ~= nil and o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil
-        and o.seq_step ~= nil and o.ack_step ~= nil and o.has_ack and o.established and o.opening_linux
-        and o.hop_gap == 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step
-        and o.id_step < 63536 and math.abs(o.seq_step) <= 65536 and math.abs(o.ack_step) <= 65536
+      return o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.seq_step ~= nil
+        and o.ack_step ~= nil and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0
+        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and math.abs(o.seq_step) <= 65536 and math.abs(o.ack_step) <= 65536
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"

@@ -158,11 +158,12 @@ def _openings(reset: Reset) -> Observation:
     }
 
 
-def _opening_linux(side: Side) -> bool | None:
-    """Whether a Linux host opened; behind a SYN proxy, packets show a hop limit that the handshake does not."""
-    if side.opening is None:
-        return None
-    return side.handshake_linux and side.hop_limits.keys() <= side.handshake_hops.keys()
+def _opening_linux(side: Side) -> bool:
+    """Whether the sender is known for a Linux host by its handshake.
+
+    Behind a SYN proxy, packets show a hop limit that the handshake does not.
+    """
+    return side.opening is not None and side.handshake_linux and side.hop_limits.keys() <= side.handshake_hops.keys()
 
 
 def _refuses_accepted(reset: Reset) -> bool:
