@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heuristics import fields as wireshark
-from heuristics import payloads
+from heuristics import memory, payloads
 from heuristics.expressions import MAX_OBSERVABLE, Node, to_lua
 from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.lua_text import lua_string
@@ -39,6 +39,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
         wireshark=wireshark,
+        memory=memory,
         payloads=payloads,
         payload_kinds=PayloadKind,
         netscaler_codes=NETSCALER_CODES,

@@ -702,6 +702,7 @@ do
     current.reset, current.acknowledges = says.reset, says.acknowledges
     current.hop_limit, current.mac, current.ip_id, current.tsval = hop_limit, mac, ip_id, tsval
     current.seq, current.ack, current.payload_len, current.window = seq, ack, payload_len, window
+    current.icmp = false
   end
 
   -- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
@@ -717,8 +718,8 @@ do
   local MORE, MORE_LENGTH, TIMESTAMPS_FIRST, TIMESTAMPS_ROOM = "xxxxI4I4", 8, 0x0101080A, 12
   local IPV4_TCP_MORE, IPV6_TCP_MORE = IPV4_TCP .. MORE, IPV6_TCP .. MORE
 
-  -- The longest headers: IPv6, TCP with all options.
-  local LONGEST_HEADERS = 40 + 60
+  local TCP_MAX_HEADER = 60
+  local LONGEST_HEADERS = IPV6_HEADER + TCP_MAX_HEADER
 
   -- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
   local captured_len, raw_bytes, unpack_bytes = Tvb.len, Tvb.raw, Struct.unpack
@@ -2663,8 +2664,8 @@ do
     end
   end
 
-  -- Whether the sender is known for a Linux host by its handshake; behind a SYN proxy, packets show a hop limit that the
-  -- handshake does not.
+  -- Whether the sender is known for a Linux host by its handshake. Behind a SYN proxy, packets show a hop limit that it
+  -- does not.
   local function opening_linux(side)
     if not side.opening_linux then
       return false
@@ -5372,7 +5373,6 @@ do
     current.frame = number
     if key then
       set_segment(key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
-      current.icmp = false
     elseif not decode_fields() then
       return
     end

@@ -13,16 +13,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from heuristics.fields import distance
+from heuristics.memory import OWN_RUN, REMEMBERED_RUNS, STABLE_SHARE
 from heuristics.rulebook import Thresholds
 from postproc.hosts import HostProfile, nearest, share
-from postproc.moment import OWN_RUN
 from postproc.state import Reset
 
 if TYPE_CHECKING:
     from postproc.packets import Packet  # slow to import: Polars
-
-# How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
-REMEMBERED_RUNS = 16
 
 # RFC 1918, 6598, 3927 and 1122; RFC 4193 and 4291.
 _PRIVATE = tuple(
@@ -32,9 +29,6 @@ _PRIVATE = tuple(
         *("fc00::/7", "fe80::/10"),
     )
 )
-
-# Of a baseline that speaks for the place of its host, in percent. Few packets do, since many hosts are asked.
-STABLE_SHARE = 90
 
 
 _Which = TypeVar("_Which", bound=Hashable)

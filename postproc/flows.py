@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from heuristics.fields import ACK, FIN, RST, SYN
+from heuristics.memory import REMEMBERED_SEGMENTS
 from heuristics.rulebook import Thresholds
 from postproc.moment import take_reset
 from postproc.packets import Packet
 from postproc.state import Answers, Flow, Reset, RoundTrips, Sent, Side, elapsed_us, seq_diff
-
-# How many unacknowledged segments of a sender are remembered for round trips.
-REMEMBERED_SEGMENTS = 8
 
 
 class Tracker:

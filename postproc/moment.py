@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heuristics.fields import ACK, reserved_bits
+from heuristics.memory import OWN_RUN, REMEMBERED_RESETS
 from heuristics.rulebook import Thresholds
 from postproc.state import Burst, Flow, Reset, Side, elapsed_us, seq_diff
 
 if TYPE_CHECKING:
     from postproc.packets import Packet  # slow to import: Polars
-
-# How many resets of a sender are remembered for finding copies.
-REMEMBERED_RESETS = 16
 
 
 def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
@@ -176,10 +174,6 @@ def _ts_step(packet: Packet, side: Side) -> int | None:
     if packet.tsval is None or side.last_tsval is None:
         return None
     return seq_diff(packet.tsval, side.last_tsval)
-
-
-# An IP ID that is the sender's own next, or close after it, may equal the peer's by chance.
-OWN_RUN = 16
 
 
 def _id_mirrored(packet: Packet, peer: Side, id_step: int | None) -> bool | None:
