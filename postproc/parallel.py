@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -90,8 +91,9 @@ def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDie
 
 @contextmanager
 def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes (a fork of one that used Polars can hang), ended with all they do if the block is left early."""
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task,))
+    """Processes that are ended with all they do if the block is left early."""
+    start = multiprocessing.get_context("fork" if _may_fork() else "spawn")
+    pool = ProcessPoolExecutor(processes, start, initializer=_begin, initargs=(task,))
     try:
         with _threads_shared_out(processes):
             yield pool
@@ -101,6 +103,14 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
             process.terminate()
         pool.shutdown(cancel_futures=True)
         raise
+
+
+def _may_fork() -> bool:
+    """Whether processes may begin as copies of this one, with all that it has imported, half a second sooner.
+
+    A copy of one that has other threads, as Polars starts them, can hang on what these held. Of systems we trust Linux.
+    """
+    return sys.platform == "linux" and "polars" not in sys.modules and threading.active_count() == 1
 
 
 @contextmanager
@@ -149,6 +159,7 @@ def _begin(task: Callable[[Any], Any]) -> None:
     """Make this process a worker: it ends in good order when told to, and with its parent however that ended."""
     global _task
     _task = task
+    gc.enable()  # a copy of a process that is `uncollected`
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through all `finally`: no tshark, no file is left behind
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
