@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
 from heuristics.fields import FIN, RST, SYN
-from heuristics.rulebook import Rulebook
+from heuristics.rulebook import Rulebook, Thresholds
 from postproc.answers import note_answers, odd_flows
 from postproc.company import Company
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile
-from postproc.observe import Observation, observe
-from postproc.packets import ENDS, TCP, both_ways, packets_of
+from postproc.observe import InFlow, Observation, observe_capture, observe_flow
+from postproc.packets import ENDS, TCP, Packet, both_ways, packets_of
 from postproc.profiles import profile_hosts
 from postproc.resets import JudgedReset, ResetRow
 from postproc.signature import signature
+from postproc.spool import Apart
 from postproc.state import Answers, Reset
-from postproc.weigh import judged_reset
+from postproc.weigh import Named, judged_reset, named
 
 _FLAGS = pl.col("flags")
 _AT_ONCE = 131_072  # packets that are looked through at a time
+_UNSEEN, _UNANSWERED = HostProfile(), Answers()
 
 
 def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> list[ResetRow]:
@@ -31,40 +33,83 @@ def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> li
     return [judged.row for judged in judged_resets(capture, packets, rulebook)]
 
 
-def judged_resets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[JudgedReset]:
-    """The same, each with its score, its evidence in words, and its signature."""
-    judged: list[JudgedReset] = []
-    groups: list[tuple[int, str]] = []  # the sender's side of the flow, and the stage
-    resets: defaultdict[tuple[int, str], list[Reset]] = defaultdict(list)
-    for reset, observation in observe_resets(packets, rulebook):
-        judged.append(judged_reset(capture, reset, observation, rulebook))
-        groups.append((id(reset.side), reset.stage))
-        resets[groups[-1]].append(reset)
-    signatures = {group: signature(alike) for group, alike in resets.items()}
-    for each, group in zip(judged, groups, strict=True):
-        yield replace(each, signature=signatures[group])
+def judged_resets(
+    capture: str, packets: pl.DataFrame, rulebook: Rulebook, apart: Apart | None = None
+) -> list[JudgedReset]:
+    """The same, each with its score, its evidence in words, and its signature.
+
+    Flows that are kept `apart` are followed some at a time. Of each reset what its flow says is kept, packed, until
+    all that the capture says of it is known.
+    """
+    of_all = _OfAll(packets, rulebook.thresholds)
+    noted: list[bytes] = []
+    for resets in of_all.resets(packets, apart):
+        noted.append(pickle.dumps([*zip(_named(resets), map(of_all.in_flow, resets), strict=True)], -1))
+        for reset in resets:  # which would keep each other, and their flows, in memory
+            reset.side.recent_resets, reset.side.last_reset = [], None
+    judged = [
+        judged_reset(capture, name, of_all.observed(name.packet, in_flow), rulebook)
+        for part in noted
+        for name, in_flow in pickle.loads(part)
+    ]
+    return sorted(judged, key=lambda each: each.row.frame)
+
+
+def _named(resets: Sequence[Reset]) -> Iterator[Named]:
+    """With their signatures, which those of one sender have together, at one stage of a flow."""
+    groups: defaultdict[tuple[int, str], list[Reset]] = defaultdict(list)
+    for reset in resets:
+        groups[id(reset.side), reset.stage].append(reset)
+    signatures = {group: signature(alike) for group, alike in groups.items()}
+    return (named(reset, signatures[id(reset.side), reset.stage]) for reset in resets)
 
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
-    resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
-    if resets.is_empty():
-        return
-    flows = both_ways(resets)
-    senders = resets["src"].unique()
-    edges = _edges(packets, senders).join(flows, on=ENDS, how="anti")
-    odd = odd_flows(edges)
-    tracker = Tracker(rulebook.thresholds)
-    for part in _followed(packets, flows, odd):
-        tracker.follow(packets_of(part))
-    note_answers(edges.join(odd, on="frame", how="anti"), tracker.answers)
-    profiles = profile_hosts(packets, senders)
-    company = Company(tracker.resets, profiles, rulebook.thresholds)
-    unseen, unanswered = HostProfile(), Answers()
-    for reset in tracker.resets:
-        source = reset.packet.src
-        host, answers = profiles.get(source, unseen), tracker.answers.get(source, unanswered)
-        yield reset, observe(reset, host, answers, company, rulebook.thresholds)
+    of_all = _OfAll(packets, rulebook.thresholds)
+    for reset in [reset for resets in of_all.resets(packets) for reset in resets]:
+        yield reset, of_all.observed(reset.packet, of_all.in_flow(reset))
+
+
+class _OfAll:
+    """What a capture says of its resets beyond their flows: their hosts, how these answered, and all other resets."""
+
+    def __init__(self, packets: pl.DataFrame, thresholds: Thresholds) -> None:
+        resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
+        senders = resets["src"].unique()
+        self._flows, self._edges = both_ways(resets), _edges(packets, senders)
+        self._profiles = profile_hosts(packets, senders)
+        self._answers: dict[str, Answers] = {}
+        self._company = Company(self._profiles, thresholds)
+        self._thresholds = thresholds
+
+    def resets(self, packets: pl.DataFrame, apart: Apart | None = None) -> Iterator[list[Reset]]:
+        """All resets, in parts that have all of a flow, each in frame order. To be asked for before anything else."""
+        if self._flows.is_empty():
+            return
+        edges = self._edges.join(self._flows, on=ENDS, how="anti")
+        odd = odd_flows(edges)
+        note_answers(edges.join(odd, on="frame", how="anti"), self._answers)
+        here = self._flows if apart is None else self._flows.join(apart.flows, on=ENDS, how="anti")
+        yield self._followed(_in_flows(packets, here, odd))
+        for part in apart or ():
+            yield self._followed(part.iter_slices(_AT_ONCE))
+
+    def _followed(self, parts: Iterable[pl.DataFrame]) -> list[Reset]:
+        tracker = Tracker(self._thresholds, self._answers)
+        for part in parts:
+            tracker.follow(packets_of(part))
+        self._company.note(tracker.resets)
+        return tracker.resets
+
+    def in_flow(self, reset: Reset) -> InFlow:
+        """What its flow says, and the host that it names."""
+        return observe_flow(reset, self._profiles.get(reset.packet.src) or _UNSEEN, self._thresholds)
+
+    def observed(self, packet: Packet, in_flow: InFlow) -> Observation:
+        """Everything the capture says of the reset `packet`."""
+        answers = self._answers.get(packet.src) or _UNANSWERED
+        return observe_capture(packet, in_flow, answers, self._company, self._thresholds)
 
 
 def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:
@@ -73,7 +118,7 @@ def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:
     return packets.filter((pl.col("kind") == TCP) & (_FLAGS & (SYN | FIN) != 0) & of_senders)
 
 
-def _followed(packets: pl.DataFrame, flows: pl.DataFrame, odd: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _in_flows(packets: pl.DataFrame, flows: pl.DataFrame, odd: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Flows with a reset, whole, and the packets `odd`, by frame; in parts, since all would take their memory again."""
     for part in packets.iter_slices(_AT_ONCE):
         in_flows = part.filter(pl.col("kind") == TCP).join(flows, on=ENDS, how="semi", maintain_order="left")

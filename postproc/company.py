@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from heuristics.fields import distance
@@ -69,24 +69,38 @@ class Place:
 
 
 class Company:
-    """All resets of a capture, in file order. `hosts` has the profiles of their senders."""
+    """All resets of a capture. `hosts` has the profiles of their senders."""
 
-    def __init__(self, resets: Sequence[Reset], hosts: Mapping[str, HostProfile], thresholds: Thresholds) -> None:
-        counted = ((reset.packet.frame, counted_in(reset)) for reset in resets)
-        self._runs = runs(((frame, each) for frame, each in counted if each), thresholds)
-        senders: dict[tuple[int, int], set[str]] = {}
+    def __init__(self, hosts: Mapping[str, HostProfile], thresholds: Thresholds) -> None:
+        self._hosts, self._thresholds = hosts, thresholds
+        self._counted: list[tuple[int, Counted]] = []
+        self._senders: dict[tuple[int, int], set[str]] = {}
+
+    def note(self, resets: Iterable[Reset]) -> None:
+        """Take in some of the resets, all of them before anything is asked."""
         for reset in resets:
-            senders.setdefault(_place_of(reset.packet), set()).add(reset.packet.src)
-        sizes = {place: len(at_it) for place, at_it in senders.items()}
-        self._places = {place: _place(place[1], at_it, hosts, _rival(place, sizes)) for place, at_it in senders.items()}
+            self._senders.setdefault(_place_of(reset.packet), set()).add(reset.packet.src)
+            if counted := counted_in(reset):
+                self._counted.append((reset.packet.frame, counted))
 
-    def run(self, reset: Reset) -> Run | None:
+    @cached_property
+    def _runs(self) -> dict[int, Run]:
+        return runs(sorted(self._counted), self._thresholds)
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], Place]:
+        sizes = {place: len(at_it) for place, at_it in self._senders.items()}
+        return {
+            place: _place(place[1], at_it, self._hosts, _rival(place, sizes)) for place, at_it in self._senders.items()
+        }
+
+    def run(self, packet: Packet) -> Run | None:
         """The run of IP IDs that a reset is part of; None where its IP ID says nothing."""
-        return self._runs.get(reset.packet.frame)
+        return self._runs.get(packet.frame)
 
-    def place(self, reset: Reset) -> Place:
+    def place(self, packet: Packet) -> Place:
         """The place that a reset came from."""
-        return self._places[_place_of(reset.packet)]
+        return self._places[_place_of(packet)]
 
 
 def _place_of(packet: Packet) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Thresholds
 from postproc.flows import Tracker
 from postproc.packets import ENDS, TCP, both_ways, packets_of
+from postproc.spool import Apart
 
 # Names and order are stable. The initiator comes first: its address is `src`, what it sent is `packets_sent` and
 # `bytes_sent` (payload). Times are seconds since the epoch; `resets` counts packets, copies too.
@@ -65,23 +67,37 @@ def unpacked(flows: bytes) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(flows), schema=FLOW_SCHEMA) if flows else no_flows()
 
 
-def flow_table(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) -> pl.DataFrame:
+def flow_table(
+    packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool, apart: Apart | None = None
+) -> pl.DataFrame:
     """The flows of one capture by first frame, with the columns of FLOW_SCHEMA; those with a reset, or all of them.
 
-    `packets` is the packets table, sorted by frame.
+    `packets` is the packets table, sorted by frame, but for flows that are kept `apart`.
     """
+    if apart is None:
+        parts = iter([packets])
+    else:
+        parts = chain([packets.join(apart.flows, on=ENDS, how="anti", maintain_order="left")], apart)
+    tables = [flows for part in parts if (flows := _counted(part, thresholds, all_flows=all_flows)) is not None]
+    if not tables:
+        return no_flows()
+    flows = pl.concat(tables).sort("first_frame")
+    reused = pl.col("incarnation") < pl.col("incarnation").max().over(_FLOW)
+    return flows.with_columns(reused=reused).with_columns(flow=_filter()).select(_columns())
+
+
+def _counted(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) -> pl.DataFrame | None:
+    """What is counted of each flow; None where there are none."""
     asked_for = packets.lazy().filter(pl.col("kind") == TCP).select(_READ)
     if not all_flows:
         flows = both_ways(packets.filter((pl.col("kind") == TCP) & _RESET))
         asked_for = asked_for.join(flows.lazy(), on=ENDS, how="semi", maintain_order="left")
     tcp = _ends_named(asked_for.collect())
     if tcp.is_empty():
-        return no_flows()
+        return None
     numbered = _numbered(tcp, packets, thresholds)
     del tcp  # memory: a row a packet
-    flows = numbered.group_by([*_FLOW, "incarnation"]).agg(*_totals()).sort("first_frame")
-    reused = pl.col("incarnation") < pl.col("incarnation").max().over(_FLOW)
-    return flows.with_columns(reused=reused).with_columns(flow=_filter()).select(_columns())
+    return numbered.group_by([*_FLOW, "incarnation"]).agg(*_totals())
 
 
 def _ends_named(tcp: pl.DataFrame) -> pl.DataFrame:

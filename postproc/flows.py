@@ -17,13 +17,16 @@ from postproc.state import Answers, Flow, Reset, RoundTrips, Sent, Side, elapsed
 
 
 class Tracker:
-    """Feed it every TCP packet of a flow in file order; `resets` and `answers` fill up."""
+    """Feed it every TCP packet of a flow in file order; `resets` and `answers` fill up.
 
-    def __init__(self, thresholds: Thresholds) -> None:
+    `answers` may be those of other flows already.
+    """
+
+    def __init__(self, thresholds: Thresholds, answers: dict[str, Answers] | None = None) -> None:
         self.thresholds = thresholds
         self.flows: dict[tuple[tuple[str, int], tuple[str, int]], Flow] = {}
         self.resets: list[Reset] = []
-        self.answers: dict[str, Answers] = {}  # by the address that answered
+        self.answers = {} if answers is None else answers  # by the address that answered
         # The flow, the sender's side and the other one, by the addresses and ports of a packet.
         self._ways: dict[tuple[str, int, str, int], tuple[Flow, Side, Side]] = {}
 

@@ -15,6 +15,7 @@ import polars as pl
 from heuristics.fields import ACK, FIN, RST, SYN
 from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table
 from postproc.quotes import TCP_QUOTED
+from postproc.spool import Apart
 
 _FLAGS = pl.col("flags")
 _IS_TCP = pl.col("kind") == TCP
@@ -28,10 +29,14 @@ def notable() -> pl.Expr:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of some packets, as rows of the packets table: some `whole`, some `standing` for those like them."""
+    """What is kept of some packets, as rows of the packets table: some `whole`, some `standing` for those like them.
+
+    `apart` are those of the flows that are kept apart; resets among them are whole as well.
+    """
 
     whole: pl.DataFrame
     standing: pl.DataFrame
+    apart: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,12 @@ class Matter:
     """What matters of a capture with certain resets and ICMP errors.
 
     `flows` are endpoints in both directions, `senders` of resets; `hosts` are profiled; `errors` has the frame of each
-    error and, as `src`, the host that it is about.
+    error and, as `src`, the host that it is about. `apart` are those flows that are only followed: the others are about
+    hosts that errors speak of, too.
     """
 
     flows: pl.DataFrame
+    apart: pl.DataFrame
     senders: pl.Series
     hosts: pl.Series
     errors: pl.DataFrame
@@ -57,15 +64,24 @@ class Matter:
                 whole.filter(self._edges()),
             ]
         ).unique("row", maintain_order=False)
+        apart = kept.filter(_IS_TCP).join(self.apart, on=ENDS, how="semi", nulls_equal=False)
+        kept = kept.join(apart.filter(~notable()).select("row"), on="row", how="anti")
         rest = whole.join(kept.select("row"), on="row", how="anti")
-        return Kept(kept.drop("row"), self._standing_for(rest.drop("row")))
+        return Kept(kept.drop("row"), self._standing_for(rest.drop("row")), apart.drop("row"))
 
-    def together(self, selected: Iterable[Kept]) -> pl.DataFrame:
-        """One table, sorted by frame, of what was selected of all packets of the capture, piece by piece."""
+    def together(self, selected: Iterable[Kept], apart: Apart | None) -> pl.DataFrame:
+        """One table, sorted by frame, of what was selected of all packets of the capture, piece by piece.
+
+        But for what is to be kept `apart`.
+        """
         whole, standing = [empty_table()], [empty_table()]
+        if apart is not None:
+            apart.begin(self.apart)
         for kept in selected:
             whole.append(kept.whole)
             standing.append(kept.standing)
+            if apart is not None:
+                apart.add(kept.apart)
         whole.append(self._standing_for(pl.concat(standing)))
         del standing
         return by_frame(whole)
@@ -113,8 +129,11 @@ def edge_flows(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return both_ways(edges)
 
 
-def what_matters(judged: pl.DataFrame) -> Matter:
-    """What matters where `judged` are all resets and ICMP errors of a capture, as rows of the packets table."""
+def what_matters(judged: pl.DataFrame, *, apart: bool) -> Matter:
+    """What matters where `judged` are all resets and ICMP errors of a capture, as rows of the packets table.
+
+    `apart`: flows that are only followed are kept apart.
+    """
     resets = judged.filter(pl.col("kind") == TCP)
     quoted = judged.filter(pl.col("kind") == ICMP_ERROR).select("frame", "src", pl.col("error").struct.unnest())
     of_quoted = quoted.filter(pl.col("quoted_protocol") == TCP_QUOTED).select(
@@ -124,9 +143,12 @@ def what_matters(judged: pl.DataFrame) -> Matter:
         dport=pl.col("quoted_dport").cast(pl.Int64),
     )
     one_way = pl.concat([resets.select(ENDS), of_quoted])
-    hosts = pl.concat([resets["src"], quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]])
+    spoken_of = pl.concat([quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]]).unique()
+    hosts = pl.concat([resets["src"], spoken_of])
+    only_followed = resets.filter(~pl.any_horizontal(pl.col("src", "dst").is_in(spoken_of.implode())))
     return Matter(
         flows=both_ways(one_way),
+        apart=both_ways(only_followed if apart else resets.clear()),
         senders=resets["src"].unique(),
         hosts=hosts.unique(),
         errors=quoted.select("frame", src="quoted_dst", since="frame").sort("frame"),

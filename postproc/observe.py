@@ -5,6 +5,8 @@ The plugin does the same in Lua (generator/templates/observe.lua.j2).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from heuristics.fields import ACK, distance, reserved_bits
 from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.payloads import payload_kind
@@ -14,7 +16,22 @@ from postproc.company import Company
 from postproc.hosts import HostProfile, most_frequent, nearest, share
 from postproc.state import Answers, Flow, Reset, RoundTrips, Side, seq_diff
 
+if TYPE_CHECKING:
+    from postproc.packets import Packet  # slow to import: Polars
+
 Observation = dict[str, Value]
+
+
+class InFlow(NamedTuple):
+    """What the flow of a reset and its host's profile say of it, and what waits for the rest of the capture.
+
+    `round_trips` are the flow's own, `spoke_us` is how long after the reset its sender's side of the conversation moved
+    on past it, None where it did not.
+    """
+
+    observation: Observation
+    round_trips: RoundTrips
+    spoke_us: int | None
 
 
 def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company, thresholds: Thresholds) -> Observation:
@@ -22,24 +39,42 @@ def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company,
 
     `host` is the claimed sender's profile, `answers` how it answered SYNs, `company` all resets of the capture.
     """
-    rtt = _round_trip(reset.side, answers.round_trips)
-    return {
+    return observe_capture(reset.packet, observe_flow(reset, host, thresholds), answers, company, thresholds)
+
+
+def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InFlow:
+    """What can be said of a reset as soon as its flow has ended."""
+    observation = {
         **_form(reset),
         **_baseline(reset, host),
         **_host(reset, host),
-        **rtt,
         **_moment(reset),
         "seq_foreign": _seq_foreign(reset, thresholds),
         "refuses_accepted": _refuses_accepted(reset),
-        "spoke_after": _spoke_after(reset, rtt["rtt_us"], thresholds),
         "end_reason": _end_reason(reset.flow),
-        "port_accepts": reset.packet.sport in answers.ports,
         "own_resets": _own_resets(reset),
         **_burst(reset),
         **_link(reset, host),
-        **_company(reset, company),
         "hop_tolerance": thresholds.hop_tolerance,
         "baseline_packets": thresholds.baseline_packets,
+    }
+    flow = reset.side.round_trips
+    return InFlow(observation, flow if flow.handshake else RoundTrips(), _spoke_us(reset, thresholds))
+
+
+def observe_capture(
+    packet: Packet, in_flow: InFlow, answers: Answers, company: Company, thresholds: Thresholds
+) -> Observation:
+    """The same, with what other flows add; `packet` is the reset."""
+    rtt = _round_trip(in_flow.round_trips, answers.round_trips)
+    rtt_us, spoke_us = rtt["rtt_us"], in_flow.spoke_us
+    wait_us = max(rtt_us if isinstance(rtt_us, int) else 0, thresholds.speech_wait_us)
+    return {
+        **in_flow.observation,
+        **rtt,
+        "spoke_after": spoke_us is not None and spoke_us > wait_us,
+        "port_accepts": packet.sport in answers.ports,
+        **_company(packet, company),
     }
 
 
@@ -97,12 +132,11 @@ def _host(reset: Reset, host: HostProfile) -> Observation:
     }
 
 
-def _round_trip(side: Side, handshakes: RoundTrips) -> Observation:
+def _round_trip(flow: RoundTrips, handshakes: RoundTrips) -> Observation:
     """The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody.
 
     It is confirmed where a second measurement of the same kind is at most half as long again.
     """
-    flow = side.round_trips if side.round_trips.handshake else RoundTrips()
     rtt_us = min((least for least in (flow.least_us, handshakes.least_us) if least is not None), default=None)
     seconds = [second for second in (flow.second_us, handshakes.second_us) if second is not None]
     return {
@@ -174,22 +208,20 @@ def _refuses_accepted(reset: Reset) -> bool:
     return peer.handshake_answered and packet.ack == (peer.isn + 1) & 0xFFFFFFFF
 
 
-def _spoke_after(reset: Reset, rtt_us: Value, thresholds: Thresholds) -> bool:
-    """The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken.
+def _spoke_us(reset: Reset, thresholds: Thresholds) -> int | None:
+    """How long after its own reset the sender's side of the conversation moved on past it, if it did.
 
-    A reset far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
+    What comes soon is a packet that was overtaken. A reset far outside the sender's sequence space answers something
+    old and ends nothing; a SYN begins anew.
     """
-    side, flow = reset.side, reset.flow
-    if side.front_us is None:
-        return False
-    wait_us = max(rtt_us if isinstance(rtt_us, int) else 0, thresholds.speech_wait_us)
-    if side.front_us <= reset.packet.time_us + wait_us:
-        return False
-    if flow.last_syn_us is not None and flow.last_syn_us > reset.packet.time_us:
-        return False
-    if not reset.sender_had_sent:
-        return True
-    return not _seq_foreign(reset, thresholds) and seq_diff(side.front_seq, reset.packet.seq) >= 0
+    side, flow, time_us = reset.side, reset.flow, reset.packet.time_us
+    if side.front_us is None or side.front_us <= time_us + thresholds.speech_wait_us:
+        return None
+    if flow.last_syn_us is not None and flow.last_syn_us > time_us:
+        return None
+    if reset.sender_had_sent and (_seq_foreign(reset, thresholds) or seq_diff(side.front_seq, reset.packet.seq) < 0):
+        return None
+    return side.front_us - time_us
 
 
 def _seq_foreign(reset: Reset, thresholds: Thresholds) -> bool:
@@ -231,8 +263,8 @@ def _link(reset: Reset, host: HostProfile) -> Observation:
     }
 
 
-def _company(reset: Reset, company: Company) -> Observation:
-    run, place = company.run(reset), company.place(reset)
+def _company(packet: Packet, company: Company) -> Observation:
+    run, place = company.run(packet), company.place(packet)
     return {
         "run_senders": len(run.senders) if run else None,
         "run_networks": run.networks if run else None,

@@ -37,7 +37,7 @@ class PlainMatter:
 
     def __init__(self, matter: Matter, version: int, openings: Openings, unsure: pl.DataFrame) -> None:
         self._version = version
-        self._flows = np.unique(self._hashed(matter.flows))
+        self._flows, self._apart = (np.unique(self._hashed(flows)) for flows in (matter.flows, matter.apart))
         hosts, senders = (
             names.to_frame("src").filter(self._own("src"))["src"] for names in (matter.hosts, matter.senders)
         )
@@ -60,13 +60,19 @@ class PlainMatter:
         """What matters of some packets, as rows of the packets table."""
         host = _place(self._hosts, packed(plain.ip["src"]))
         frames = piece.first + plain.index
-        whole = self._whole(plain, host, frames)
+        found = _hashes(packed(plain.ip["src"]), plain.tcp["sport"], packed(plain.ip["dst"]), plain.tcp["dport"])
+        apart = plain.is_tcp & (_place(self._apart, found) >= 0)
+        whole = self._whole(plain, found, host, frames) & (~apart | plain.resets)
         alike = np.flatnonzero(~whole)
         first, last, counts = _ends_of_groups(self._groups(piece, plain, link, alike, host, frames))
         several = alike[last[last != first]]
         standing = rows(piece, plain.chosen(np.concatenate([alike[first], several])), link)
         weights = np.concatenate([counts - (last != first), np.ones(len(several), np.int64)])
-        return Kept(rows(piece, plain.chosen(whole), link), standing.with_columns(weight=pl.Series(weights)))
+        return Kept(
+            whole=rows(piece, plain.chosen(whole), link),
+            standing=standing.with_columns(weight=pl.Series(weights)),
+            apart=rows(piece, plain.chosen(apart), link),
+        )
 
     def _own(self, name: str) -> pl.Expr:
         """Whether this column has an address of this version."""
@@ -88,10 +94,9 @@ class PlainMatter:
         about: Flags = (_place(self._hosts, openings["src"]) >= 0) | (_place(self._hosts, openings["dst"]) >= 0)
         return about & (_place(self._flows, _ends_hashed(openings, *_WAYS[0])) < 0)
 
-    def _whole(self, plain: Plain, host: Integers, frames: Integers) -> Flags:
-        """Which packets are kept as they are."""
-        ip, tcp, flags = plain.ip, plain.tcp, plain.tcp["flags"]
-        found = _hashes(packed(ip["src"]), tcp["sport"], packed(ip["dst"]), tcp["dport"])
+    def _whole(self, plain: Plain, found: _Hashes, host: Integers, frames: Integers) -> Flags:
+        """Which packets are kept as they are; `found` are the hashes of their ends."""
+        ip, flags = plain.ip, plain.tcp["flags"]
         whole = plain.is_tcp & (_place(self._flows, found) >= 0)
         edges = np.flatnonzero(plain.is_tcp & ~whole & (flags & (SYN | FIN) != 0))
         target = _place(self._hosts, packed(ip["dst"][edges]))

@@ -22,7 +22,7 @@ from postproc.read_export import read_export
 from postproc.scene import Scene
 from postproc.seen import Seen
 from postproc.sources import Source
-from postproc.spool import Spool
+from postproc.spool import Apart, Spool
 from postproc.tshark import Tshark
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
@@ -41,21 +41,24 @@ class Packets:
     scene: Scene
 
 
-def read_packets(source: Source, tshark: Tshark | None, *, whole: bool = False, prefilter: bool = True) -> Packets:
+def read_packets(
+    source: Source, tshark: Tshark | None, *, whole: bool = False, prefilter: bool = True, apart: Apart | None = None
+) -> Packets:
     """Read one input. `tshark` may be None for exports. Raises CaptureError.
 
-    The table has what can matter to a verdict (matter.py), or all packets if `whole`. Without `prefilter`, tshark reads
-    all packets of a capture; the verdicts are the same.
+    The table has what can matter to a verdict (matter.py), or all packets if `whole`; flows that are only followed go
+    to `apart` instead, where there is one. Without `prefilter`, tshark reads all packets of a capture; the verdicts are
+    the same.
     """
     if prefilter and not whole and source.kind not in EXPORTS:
         with sift(source.path) as sifted, Spool() as spool:
-            if sifted is not None and (packets := _sifted(source, sifted, tshark, spool)) is not None:
+            if sifted is not None and (packets := _sifted(source, sifted, tshark, spool, apart)) is not None:
                 return packets
     with Spool() as spool:
-        return _all_read(source, tshark, spool, whole=whole)
+        return _all_read(source, tshark, spool, apart, whole=whole)
 
 
-def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool) -> Packets | None:
+def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool, apart: Apart | None) -> Packets | None:
     """What matters of a capture that could be sorted; None where that went wrong."""
     try:
         for table in sifted.others(_needed(source, tshark)) if sifted.left else ():
@@ -64,8 +67,8 @@ def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool)
         judged = pl.concat([sifted.resets, *(table.filter(notable()) for table in spool)])
         if judged.is_empty():
             return Packets(empty_table(), sifted.packets, (), sifted.seen.scene())
-        matter = what_matters(judged)
-        table = matter.together(chain(map(matter.select, spool), sifted.plain(matter, edge_flows(spool))))
+        matter = what_matters(judged, apart=apart is not None)
+        table = matter.together(chain(map(matter.select, spool), sifted.plain(matter, edge_flows(spool))), apart)
     except (UnsureError, CaptureError):  # tshark is to say what is wrong with the file itself, not with our copy
         return None
     return Packets(table, sifted.packets, (), sifted.seen.scene())
@@ -104,7 +107,7 @@ class _Read:
             yield table
 
 
-def _all_read(source: Source, tshark: Tshark | None, spool: Spool, *, whole: bool) -> Packets:
+def _all_read(source: Source, tshark: Tshark | None, spool: Spool, apart: Apart | None, *, whole: bool) -> Packets:
     problems: list[Problem] = []
     seen = _Read()
     for table in seen.tables(_raw(source, tshark, problems)):
@@ -117,17 +120,17 @@ def _all_read(source: Source, tshark: Tshark | None, spool: Spool, *, whole: boo
     if seen.packets > 0 and seen.timed == 0:
         reason = "no packet has a time, so nothing is said about answers that came too soon"
         problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
-    return Packets(_kept(spool, seen, whole=whole), seen.packets, tuple(problems), seen.of_scene.scene())
+    return Packets(_kept(spool, seen, apart, whole=whole), seen.packets, tuple(problems), seen.of_scene.scene())
 
 
-def _kept(spool: Spool, seen: _Read, *, whole: bool) -> pl.DataFrame:
+def _kept(spool: Spool, seen: _Read, apart: Apart | None, *, whole: bool) -> pl.DataFrame:
     if whole:
         return by_frame([empty_table(), *spool])
     judged = pl.concat([empty_table(), *seen.judged])
     if judged.is_empty():
         return empty_table()
-    matter = what_matters(judged)
-    return matter.together(matter.select(table) for table in spool)
+    matter = what_matters(judged, apart=apart is not None)
+    return matter.together((matter.select(table) for table in spool), apart)
 
 
 def _check_numbers(source: Source, spool: Spool) -> None:

@@ -1,4 +1,4 @@
-"""Tables that may be too many for memory: on disk when there are more rows than a few."""
+"""Packets that may be too many for memory: on disk when there are more than a few."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from postproc.packets import ENDS, by_frame, empty_table
+
 _IN_MEMORY = 250_000  # rows; some 100 MB
+_FLOWS_AT_ONCE = 2048  # to follow a flow takes some 8 KB, and as much again for its packets
+_PACKETS_AT_ONCE = 65_536  # that wait to be sorted by flow
 
 
 class Spool:
@@ -49,3 +53,59 @@ class Spool:
         pl.concat(self._tables).write_parquet(file, compression="lz4", statistics=False)
         self._files.append(file)
         self._tables, self._rows = [], 0
+
+
+class Apart:
+    """The packets of flows that are followed and of which nothing else is asked: some flows at a time, each whole.
+
+    `flows` are the ends of these flows in both directions. Closed, it is empty.
+    """
+
+    def __init__(self) -> None:
+        self.begin(empty_table().select(ENDS))
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Apart:
+        """To be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the files."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def begin(self, flows: pl.DataFrame) -> None:
+        """Begin anew, with these flows."""
+        self.flows = flows
+        self._batches = 1 + flows.height // 2 // _FLOWS_AT_ONCE
+        self._tables: list[pl.DataFrame] = []
+        self._files: list[list[Path]] = [[] for _ in range(self._batches)]
+        self._written = 0
+
+    def add(self, table: pl.DataFrame) -> None:
+        """Take in some of their packets. Raises OSError where the disk is full."""
+        self._tables.append(table)
+        if self._batches > 1 and sum(waiting.height for waiting in self._tables) > _PACKETS_AT_ONCE:
+            self._write()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Packets tables, sorted by frame, each with all packets of some of the flows."""
+        if self._batches > 1:
+            self._write()
+        for files in self._files:
+            yield by_frame([empty_table(), *self._tables, *map(pl.read_parquet, files)])
+
+    def _write(self) -> None:
+        if not self._tables:
+            return
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="rstorigin-")
+        addresses = pl.col("src").hash() ^ pl.col("dst").hash()  # the same in both directions
+        batch = (addresses % 2**32 + pl.col("sport") + pl.col("dport")) % self._batches
+        sorted_out = pl.concat(self._tables).with_columns(batch=batch.cast(pl.Int64))
+        for (number,), part in sorted_out.partition_by("batch", as_dict=True, include_key=False).items():
+            file = Path(self._folder.name) / f"{self._written}.parquet"
+            part.write_parquet(file, compression="lz4", statistics=False)
+            self._files[number].append(file)
+            self._written += 1
+        self._tables = []

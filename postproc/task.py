@@ -133,16 +133,19 @@ def judge_source(
     from postproc.flow_table import flow_table, packed
     from postproc.icmp import judged_errors
     from postproc.reading import read_packets
+    from postproc.spool import Apart
 
-    try:
-        packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter)
-    except CaptureError as error:
-        return unreadable(source, error)
-    # Before the resets, of which much is left in memory.
-    flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows)) if with_flows else b""
-    with uncollected():  # flows are many small objects
-        resets = tuple(judged_resets(source.name, packets.table, rulebook))
-        errors = tuple(judged_errors(source.name, packets.table, rulebook))
+    with Apart() as apart:
+        try:
+            packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter, apart=apart)
+        except CaptureError as error:
+            return unreadable(source, error)
+        flows = b""
+        if with_flows:
+            flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=apart))
+        with uncollected():  # flows are many small objects
+            resets = tuple(judged_resets(source.name, packets.table, rulebook, apart))
+            errors = tuple(judged_errors(source.name, packets.table, rulebook))
     return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Judgement, judge
 from postproc.company import counted_in
@@ -9,17 +12,42 @@ from postproc.observe import Observation
 from postproc.resets import JudgedReset, ResetRow
 from postproc.state import Flow, Reset
 
+if TYPE_CHECKING:
+    from postproc.packets import Packet  # slow to import: Polars
 
-def judged_reset(capture: str, reset: Reset, observation: Observation, rulebook: Rulebook) -> JudgedReset:
+
+class Named(NamedTuple):
+    """Which reset it is, and what goes with its verdict: the packet, a filter for its flow, its signature.
+
+    `ip_id` is there where it may come from a counter that serves several senders.
+    """
+
+    packet: Packet
+    flow: str
+    ip_id: int | None
+    signature: str | None = None
+
+
+def named(reset: Reset, signature: str | None = None) -> Named:
+    """A reset whose flow has ended."""
+    counted = counted_in(reset)
+    return Named(reset.packet, flow_filter(reset.flow), counted.ip_id if counted else None, signature)
+
+
+def judged_reset(capture: str, reset: Named, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Weigh the observation and write down what comes of it."""
     judgement = judge(rulebook, observation)
-    words = tuple(rulebook.rule(id_).say.render(observation) for id_ in judgement.evidence)
-    counted = counted_in(reset)
+    words = tuple(_once(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
     row = _row(capture, reset, observation, judgement)
-    return JudgedReset(row, judgement.score, words, ip_id=counted.ip_id if counted else None)
+    return JudgedReset(row, judgement.score, words, signature=reset.signature, ip_id=reset.ip_id)
 
 
-def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgement) -> ResetRow:
+def _once(text: str) -> str:
+    """Many resets have the same said of them: equal texts are one object."""
+    return sys.intern(text)
+
+
+def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
     seen = observation.__getitem__
     return ResetRow(
@@ -27,14 +55,14 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         frame=packet.frame,
         time=packet.time_us / 1_000_000,
         kind="rst",
-        flow=flow_filter(reset.flow),
+        flow=reset.flow,
         src=packet.src,
         sport=packet.sport,
         dst=packet.dst,
         dport=packet.dport,
-        stage=reset.stage,
+        stage=seen("stage"),  # type: ignore[arg-type]
         end_reason=seen("end_reason"),  # type: ignore[arg-type]
-        cause=judgement.cause or None,
+        cause=_once(judgement.cause) or None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
@@ -46,10 +74,10 @@ def _row(capture: str, reset: Reset, observation: Observation, judgement: Judgem
         baseline_source=seen("baseline_source"),  # type: ignore[arg-type]
         rtt_us=seen("rtt_us"),  # type: ignore[arg-type]
         response_us=seen("response_us"),  # type: ignore[arg-type]
-        device=judgement.device or None,
+        device=_once(judgement.device) or None,
         evidence=judgement.evidence,
-        reason=judgement.reason,
-        where=judgement.where or None,
+        reason=_once(judgement.reason),
+        where=_once(judgement.where) or None,
     )
 
 

@@ -34,7 +34,7 @@ from postproc.profiles import profile_hosts
 from postproc.resets import COLUMNS, JudgedReset, ResetRow
 from postproc.state import Flow
 from postproc.tshark import Tshark
-from postproc.weigh import judged_reset
+from postproc.weigh import judged_reset, named
 from wiresharks import Wireshark, available
 
 CAPTURES = Path(__file__).parent / "captures"
@@ -210,7 +210,7 @@ def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
     rows, flows = _hop_rows(packets, _icmp_frames(raw), rulebook)
     worst: dict[FlowKey, JudgedReset] = {}
     for reset, observation in observe_resets(packets, rulebook):
-        judged = judged_reset("", reset, observation, rulebook)
+        judged = judged_reset("", named(reset), observation, rulebook)
         rows[reset.packet.frame] = _reset_row(judged, observation)
         flow = _flow_key(reset.flow)
         worst[flow] = max(worst.get(flow, judged), judged, key=lambda each: each.score)

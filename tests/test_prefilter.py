@@ -29,6 +29,7 @@ from postproc import spool, tshark
 from postproc.analyse import judge_packets
 from postproc.capture_file import UnsureError, open_capture
 from postproc.columns import read_capture
+from postproc.flow_table import flow_table, unpacked
 from postproc.icmp import judged_errors
 from postproc.kinds import kind_of
 from postproc.packets import normalise
@@ -91,12 +92,29 @@ def one_answer() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def few_at_a_time() -> Iterator[None]:
+    """Within, flows with resets are followed one or two at a time, and lie on disk until then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "_FLOWS_AT_ONCE", 2)
+        patch.setattr(spool, "_PACKETS_AT_ONCE", 20)
+        yield
+
+
 def check(path: Path) -> Judged:
-    """What comes of `path`; everything about every reset and ICMP error is the same in all three ways."""
+    """What comes of `path`; everything about every reset, flow and ICMP error is the same in all ways."""
     with one_answer():
         sifted = judged(path)
         assert sifted == judged(path, prefilter=False)
         assert [each.row for each in (*sifted.resets, *sifted.errors)] == by_whole_table(path)
+        with few_at_a_time():
+            for prefilter in (True, False):
+                found = judged(path, prefilter=prefilter)
+                assert found == sifted
+                assert unpacked(found.flows).equals(unpacked(sifted.flows))
+        if sifted.readable:
+            table = read_packets(source(path), TSHARK, whole=True).table
+            assert unpacked(sifted.flows).equals(flow_table(table, RULEBOOK.thresholds, all_flows=False))
     return sifted
 
 

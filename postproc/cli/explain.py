@@ -26,7 +26,7 @@ from postproc.packets import ICMP_ERROR
 from postproc.reading import Packets, read_packets
 from postproc.sources import Source
 from postproc.summary import counted
-from postproc.weigh import judged_reset
+from postproc.weigh import judged_reset, named
 
 _NEAREST = 5  # resets that an error message names
 
@@ -91,7 +91,7 @@ def explain(
 def _case(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> Case | None:
     """The reset at `frame`, or the one with the highest score; None where there is none at all."""
     judged = {
-        reset.packet.frame: (judged_reset(capture.as_posix(), reset, observation, rulebook), reset, observation)
+        reset.packet.frame: (judged_reset(capture.as_posix(), named(reset), observation, rulebook), reset, observation)
         for reset, observation in observe_resets(packets.table, rulebook)
     }
     if frame is not None and frame not in judged:
