@@ -42,7 +42,8 @@ class Cluster:
         """The job over all sources; see postproc.archive.Runner. Raises ClusterError."""
         from distributed import KilledWorker, as_completed
 
-        sent = self.client.scatter(replace(job, tshark=None), broadcast=True, hash=False)
+        # As a task, not as data: should the worker that holds it die, the scheduler has another make it again.
+        sent = self.client.submit(_itself, replace(job, tshark=None), pure=False)
         places = [source if source.url else replace(source, path=source.path.resolve()) for source in sources]
         futures = self.client.map(_work, places, job=sent, pure=False)
         index = {future.key: place for place, future in enumerate(futures)}
@@ -79,10 +80,12 @@ def connected(address: str) -> Iterator[Cluster]:
 
 def _agreed(client: Any) -> Version | None:
     """The tshark of the workers. Raises ClusterError where they would not all judge alike."""
-    try:
-        known = client.run(_identity)
-    except Exception as error:  # whatever a worker without our packages raises
-        raise ClusterError(visible(f"a worker cannot run rstorigin: {error}; install it there")) from None
+    said = client.run(_identity, on_error="return")
+    known = {worker: answer for worker, answer in said.items() if not isinstance(answer, Exception)}
+    for error in said.values():
+        # An OSError is a worker that went away meanwhile; others are what one without our packages raises.
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            raise ClusterError(visible(f"a worker cannot run rstorigin: {error}; install it there"))
     if not known:
         raise ClusterError("the cluster has no workers: start some: dask worker ADDRESS")
     strangers = [worker for worker, (program, _) in known.items() if program != program_hash()]
@@ -106,6 +109,10 @@ def _tshark() -> Tshark | None:
         return tshark.find()
     except TsharkError:
         return None
+
+
+def _itself(job: Job) -> Job:
+    return job
 
 
 def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:

@@ -168,6 +168,29 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(cluster: Cluster, case: 
     assert out == alone
 
 
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.3])
+def test_a_worker_may_die_as_soon_as_it_is_asked_who_it_is(
+    cluster: Cluster, case: Path, alone: str, after_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doomed = cluster.pids[0]
+
+    def identity() -> object:  # sent to the workers as it stands here
+        import os
+        import signal
+        import threading
+
+        if os.getpid() == doomed:
+            threading.Timer(after_s, os.kill, (doomed, signal.SIGKILL)).start()
+            threading.Event().wait(0 if after_s else 5)
+        from postproc.cluster import _identity
+
+        return _identity()
+
+    monkeypatch.setattr("postproc.cluster._identity", identity)
+    assert rows(case, "--cluster", cluster.address) == alone
+    cluster.workers[next(iter(cluster.workers))].wait(timeout=WAIT_S)
+
+
 def test_captures_may_be_named_by_url(cluster: Cluster, case: Path, alone: str) -> None:
     by_url = json.loads(rows(f"file://{case}", "--cluster", cluster.address))
     assert by_url["resets"] == json.loads(alone)["resets"]
