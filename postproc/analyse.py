@@ -41,17 +41,16 @@ def judged_resets(
     Flows that are kept `apart` are followed some at a time. Of each reset what its flow says is kept, packed, until
     all that the capture says of it is known.
     """
-    of_all = _OfAll(packets, rulebook.thresholds)
+    of_all = _OfAll(rulebook.thresholds)
     noted: list[bytes] = []
     for resets in of_all.resets(packets, apart):
         noted.append(pickle.dumps([*zip(_named(resets), map(of_all.in_flow, resets), strict=True)], -1))
         for reset in resets:  # which would keep each other, and their flows, in memory
             reset.side.recent_resets, reset.side.last_reset = [], None
-    judged = [
-        judged_reset(capture, name, of_all.observed(name.packet, in_flow), rulebook)
-        for part in noted
-        for name, in_flow in pickle.loads(part)
-    ]
+    judged: list[JudgedReset] = []
+    while noted:
+        for name, in_flow in pickle.loads(noted.pop()):
+            judged.append(judged_reset(capture, name, of_all.observed(name.packet, in_flow), rulebook))
     return sorted(judged, key=lambda each: each.row.frame)
 
 
@@ -66,7 +65,7 @@ def _named(resets: Sequence[Reset]) -> Iterator[Named]:
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
-    of_all = _OfAll(packets, rulebook.thresholds)
+    of_all = _OfAll(rulebook.thresholds)
     for reset in [reset for resets in of_all.resets(packets) for reset in resets]:
         yield reset, of_all.observed(reset.packet, of_all.in_flow(reset))
 
@@ -74,23 +73,23 @@ def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
 class _OfAll:
     """What a capture says of its resets beyond their flows: their hosts, how these answered, and all other resets."""
 
-    def __init__(self, packets: pl.DataFrame, thresholds: Thresholds) -> None:
-        resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
-        senders = resets["src"].unique()
-        self._flows, self._edges = both_ways(resets), _edges(packets, senders)
-        self._profiles = profile_hosts(packets, senders)
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._thresholds = thresholds
+        self._profiles: dict[str, HostProfile] = {}
         self._answers: dict[str, Answers] = {}
         self._company = Company(self._profiles, thresholds)
-        self._thresholds = thresholds
 
     def resets(self, packets: pl.DataFrame, apart: Apart | None = None) -> Iterator[list[Reset]]:
         """All resets, in parts that have all of a flow, each in frame order. To be asked for before anything else."""
-        if self._flows.is_empty():
+        resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
+        if resets.is_empty():
             return
-        edges = self._edges.join(self._flows, on=ENDS, how="anti")
+        flows, senders = both_ways(resets), resets["src"].unique()
+        edges = _edges(packets, senders).join(flows, on=ENDS, how="anti")
         odd = odd_flows(edges)
         note_answers(edges.join(odd, on="frame", how="anti"), self._answers)
-        here = self._flows if apart is None else self._flows.join(apart.flows, on=ENDS, how="anti")
+        self._profiles.update(profile_hosts(packets, senders))
+        here = flows if apart is None else flows.join(apart.flows, on=ENDS, how="anti")
         yield self._followed(_in_flows(packets, here, odd))
         for part in apart or ():
             yield self._followed(part.iter_slices(_AT_ONCE))

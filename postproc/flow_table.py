@@ -74,10 +74,10 @@ def flow_table(
 
     `packets` is the packets table, sorted by frame, but for flows that are kept `apart`.
     """
-    if apart is None:
-        parts = iter([packets])
-    else:
-        parts = chain([packets.join(apart.flows, on=ENDS, how="anti", maintain_order="left")], apart)
+    here = packets
+    if apart is not None and not apart.flows.is_empty():
+        here = packets.join(apart.flows, on=ENDS, how="anti", maintain_order="left")
+    parts = chain([here], apart or ())
     tables = [flows for part in parts if (flows := _counted(part, thresholds, all_flows=all_flows)) is not None]
     if not tables:
         return no_flows()

@@ -90,6 +90,8 @@ class Apart:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         """Packets tables, sorted by frame, each with all packets of some of the flows."""
+        if self.flows.is_empty():
+            return
         if self._batches > 1:
             self._write()
         for files in self._files:
