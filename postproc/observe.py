@@ -34,16 +34,8 @@ class InFlow(NamedTuple):
     spoke_us: int | None
 
 
-def observe(reset: Reset, host: HostProfile, answers: Answers, company: Company, thresholds: Thresholds) -> Observation:
-    """Everything the capture says about one reset.
-
-    `host` is the claimed sender's profile, `answers` how it answered SYNs, `company` all resets of the capture.
-    """
-    return observe_capture(reset.packet, observe_flow(reset, host, thresholds), answers, company, thresholds)
-
-
 def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InFlow:
-    """What can be said of a reset as soon as its flow has ended."""
+    """What can be said of a reset as soon as its flow has ended; `host` is the claimed sender's profile."""
     observation = {
         **_form(reset),
         **_baseline(reset, host),
@@ -65,7 +57,10 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InF
 def observe_capture(
     packet: Packet, in_flow: InFlow, answers: Answers, company: Company, thresholds: Thresholds
 ) -> Observation:
-    """The same, with what other flows add; `packet` is the reset."""
+    """Everything the capture says about one reset, `packet`.
+
+    `answers` is how the claimed sender answered SYNs, `company` all resets of the capture.
+    """
     rtt = _round_trip(in_flow.round_trips, answers.round_trips)
     rtt_us, spoke_us = rtt["rtt_us"], in_flow.spoke_us
     wait_us = max(rtt_us if isinstance(rtt_us, int) else 0, thresholds.speech_wait_us)
