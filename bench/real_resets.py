@@ -57,6 +57,7 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "hop_baseline": shown[0] if len(shown) == 1 else None,
         "baseline_distance": distance(shown[0]) if len(shown) == 1 else None,
         "established": packets >= 2,
+        "stage": "later" if packets >= 2 else None,  # further than the SYN; more is not told
         "syn_only": packets <= 1 and not has_ack,
         "seq_ahead": ahead,
         "seq_foreign": ahead is not None and abs(ahead) > thresholds.seq_reach,
@@ -64,6 +65,7 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "netscaler_code": netscaler_meaning(int(row["window"])),
         "mac_new": _boolean(row["foreign_mac"]),
         "mac_shared": True,  # not told; without a new MAC, nothing asks for it
+        "mac_addressed": False,  # not told: the rules that ask for it fire more often so
         "host_share": 100 if len(shown) == 1 else None,
         "hop_tolerance": thresholds.hop_tolerance,
         "baseline_packets": thresholds.baseline_packets,

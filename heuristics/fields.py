@@ -12,6 +12,7 @@ FIELDS: tuple[str, ...] = (
     "frame.number",
     "frame.time_epoch",
     "eth.src",
+    "eth.dst",
     "ip.src",
     "ip.dst",
     "ip.ttl",
@@ -45,7 +46,7 @@ FIELDS: tuple[str, ...] = (
 )
 
 # Exports may lack these; what is said of them is then missing.
-OPTIONAL_FIELDS = frozenset({"eth.src", "tcp.option_kind"})
+OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1

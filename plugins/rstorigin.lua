@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: aad1cafd8d6dbc0c1a8f136608ff5a80d1c8b209ffde15acf251b8a83b98a9d1
+-- rulebook hash: 2678d8625af7a0b9b53ceadbd43544a6fee5d5ff307f1bb4454f84f60e44a7b5
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -100,6 +100,8 @@ local add = {
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
+  ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
+    "From a few hops beyond the sender"),
   ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
     "Hop limit foreign to the only packet the sender shows"),
   ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
@@ -409,7 +411,7 @@ local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = tr
 local ICMPV6_FIRST_INFORMATIONAL = 128
 
 local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
-local SOURCE_MAC, MAC_LENGTH = 6, 6 -- in an Ethernet header
+local MAC_LENGTH = 6 -- an Ethernet header begins with two, the destination's and the source's
 
 local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
 
@@ -505,11 +507,19 @@ local function header_bytes(info)
   return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
 end
 
--- The source MAC of the last Ethernet header, in tunnels the one nearest to the packet.
-local function source_mac()
+-- Source and destination MAC in the bytes of an Ethernet header, nil where it is cut short.
+local function macs_in(bytes)
+  if #bytes >= 2 * MAC_LENGTH then
+    return sub(bytes, MAC_LENGTH + 1, 2 * MAC_LENGTH), sub(bytes, 1, MAC_LENGTH)
+  end
+end
+
+-- Those of the last Ethernet header, in tunnels the one nearest to the packet.
+local function macs()
   local headers = { read.eth() }
-  local mac = headers[1] and sub(header_bytes(headers[#headers]), SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH)
-  return mac and #mac == MAC_LENGTH and mac or nil
+  if headers[1] then
+    return macs_in(header_bytes(headers[#headers]))
+  end
 end
 
 -- Whether an IP header is one that Wireshark reads on in: others, of another version or too short, it calls bogus.
@@ -697,10 +707,11 @@ do
 
   -- The packet at hand is a segment with these values; `key` is the bytes of its addresses and ports, `says` what its
   -- flags say.
-  function set_segment(key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+  function set_segment(key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
     current.kind, current.key, current.says, current.flags = TCP, key, says, says.flags
     current.reset, current.acknowledges = says.reset, says.acknowledges
-    current.hop_limit, current.mac, current.ip_id, current.tsval = hop_limit, mac, ip_id, tsval
+    current.hop_limit, current.ip_id, current.tsval = hop_limit, ip_id, tsval
+    current.mac, current.mac_to = mac, mac_to
     current.seq, current.ack, current.payload_len, current.window = seq, ack, payload_len, window
     current.icmp = false
   end
@@ -772,8 +783,13 @@ do
     elseif option ~= TIMESTAMPS_FIRST or header_len < TCP_MIN_HEADER + TIMESTAMPS_ROOM then
       tsval = timestamp()
     end
-    local mac = at == AFTER_ETHERNET and sub(bytes, SOURCE_MAC + 1, SOURCE_MAC + MAC_LENGTH) or source_mac()
-    return key, hop_limit, mac, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
+    local mac, mac_to
+    if at == AFTER_ETHERNET then
+      mac, mac_to = macs_in(bytes)
+    else
+      mac, mac_to = macs()
+    end
+    return key, hop_limit, mac, mac_to, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
   end
 
   function port_bytes(port)
@@ -801,7 +817,8 @@ do
     current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
     current.icmp = (icmp_type or icmpv6_type) ~= nil
     current.ipv4, current.ipv6 = ipv4, ipv6
-    current.hop_limit, current.mac = hop_limit, source_mac()
+    current.hop_limit = hop_limit
+    current.mac, current.mac_to = macs()
     current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
     current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
     if not (current.src and current.dst and hop_limit) then
@@ -817,7 +834,8 @@ do
       local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
       local ip_id = ipv4 and value(read.ip_id, ipv4)
       local tsval = timestamp()
-      set_segment(key, hop_limit, current.mac, FLAGS[flags], seq, ack, payload_len, window, ip_id, tsval)
+      set_segment(key, hop_limit, current.mac, current.mac_to, FLAGS[flags], seq, ack, payload_len, window, ip_id,
+        tsval)
     end
     return true
   end
@@ -1452,6 +1470,7 @@ do
     "I4 next_seq acked last_ack front_seq isn last_tsval least_us second_us burst last_reset",
     "I5 pause_us",
     "time front_us last_us run_us handshake_us burst_us",
+    "other last_mac_to",
     "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed opening_df opening_linux",
     "(BI4I4) shown handshake_shown reset_hops",
     "(I4I4dB) sent",
@@ -1497,7 +1516,7 @@ do
       -- Named here so that the table is made large enough at once.
       flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
       last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
-      last_ack = nil, run_us = nil, pause_us = nil,
+      last_ack = nil, last_mac_to = nil, run_us = nil, pause_us = nil,
     }
   end
 
@@ -1828,7 +1847,7 @@ end
 -- Takes in a segment that its sender is taken to have sent itself: every one but resets. Nearly all packets come here,
 -- so their values come as arguments: those of a table take several times as long. Of a SYN, `current` has them too.
 local function take_authentic(
-  side, frame, time_us, key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval
+  side, frame, time_us, key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval
 )
   local peer, host, last_us, next_seq, acked = side.peer, side.host, side.last_us, side.next_seq, side.acked
   if not host then
@@ -1862,7 +1881,7 @@ local function take_authentic(
   if length > 0 then
     segment_end = (seq + length) % SEQUENCES
     remember(side.sent, peer.acked, seq, segment_end, time_us, fresh)
-    if fresh and payload_len > 0 then
+    if fresh and payload_len > 0 and not says.syn then -- TCP Fast Open (RFC 7413) sends data with the SYN
       side.data_packets = side.data_packets + 1
     end
   end
@@ -1886,6 +1905,7 @@ local function take_authentic(
   side.last_ack = acknowledges and ack or nil
   side.last_window = window
   side.last_flags = says.flags
+  side.last_mac_to = mac_to
 end
 
 local join_run, run_sizes, join_place, place_of, summary_of, forget_company
@@ -2058,7 +2078,7 @@ do
   local RESET = record_of({
     "other key mac stage payload_kind",
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
-    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged",
+    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged mac_addressed",
     "B hop_limit tos options_len",
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
@@ -2284,6 +2304,7 @@ do
       reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
     reset.ack_unflagged = ack_unflagged(packet, peer)
+    reset.mac_addressed = packet.mac ~= nil and packet.mac == peer.last_mac_to
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_place(packet, src)
@@ -2302,8 +2323,8 @@ do
       if packet.reset then
         take_reset(packet, side)
       else
-        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.mac, packet.says,
-          packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
+        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.mac, packet.mac_to,
+          packet.says, packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
       end
       return
     end
@@ -2572,8 +2593,8 @@ do
       quoted_travelled = travelled(error.quoted_hop_limit),
       quoted_protocol = error.protocol,
       stage = moment.stage,
-      from_target = moment.src == error.quoted_dst,
-      to_prober = moment.dst == error.quoted_src,
+      from_target = error.quoted_dst and moment.src == error.quoted_dst,
+      to_prober = error.quoted_src and moment.dst == error.quoted_src,
       source_unspecified = moment.src == string.rep("\0", #moment.src),
     }
     observe_target(o, moment, error)
@@ -2771,6 +2792,7 @@ do
   end
 
   local function observe_link(o, reset, host, src)
+    o.mac_addressed = reset.mac_addressed
     if host.macs ~= "" then
       o.mac_new = reset.mac and not among(host.macs, src, reset.mac)
       o.mac_shared = mac_owners[src] or false
@@ -2850,24 +2872,40 @@ local RULES = {
     id = "hop_gap",
     weight = 340,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
-        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and (o.flow_packets >= 2
-        or o.host_packets >= o.baseline_packets) and not o.syn_only and not o.seq_foreign
-        and o.baseline_distance <= 40 and o.distance - o.baseline_distance ~= 4
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
+        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and not (2 <= o.distance - o.baseline_distance
+        and o.distance - o.baseline_distance <= 4) and (o.flow_packets >= 2
+        or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
+        and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign and o.baseline_distance <= 40
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
         .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
     end,
   },
+  { -- From a few hops beyond the sender
+    id = "hop_gap_further",
+    weight = 130,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
+        and o.hop_gap > o.hop_tolerance and 2 <= o.distance_gap and o.distance_gap <= 3
+        and o.distance > o.baseline_distance and (o.flow_packets >= 2 or o.host_packets >= o.baseline_packets)
+        and (o.data_gap ~= nil or o.stage ~= "post-syn") and o.hop_baseline >= 3 and not o.syn_only
+        and not o.seq_foreign
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap) .. " hops beyond the sender ("
+        .. text(o.hop_baseline) .. "), where nothing in between sits; a longer way looks the same"
+    end,
+  },
   { -- Hop limit foreign to the only packet the sender shows
     id = "hop_gap_thin",
     weight = 200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
         and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and o.flow_packets < 2
-        and o.host_packets < o.baseline_packets and not o.syn_only and not o.seq_foreign
-        and o.baseline_distance <= 40
+        and o.host_packets < o.baseline_packets and o.hop_baseline >= 3 and not o.syn_only
+        and not o.seq_foreign and o.baseline_distance <= 40
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from " .. text(o.hop_baseline)
@@ -2889,9 +2927,9 @@ local RULES = {
     id = "hop_gap_one_bare",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.ip_version == 4 and o.opening_linux
-        and o.established and not o.has_ack and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1
+        and o.ip_version == 4 and o.opening_linux and o.established and not o.has_ack and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2901,11 +2939,11 @@ local RULES = {
     id = "hop_gap_one_bare_ipv6",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.idle_us ~= nil
-        and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
-        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
-        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1 and o.opening_linux
+        and (o.flow_label == o.opening_label or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
+        and o.host_packets >= 3 * o.flow_packets) and o.established and not o.has_ack and not o.fin_before
+        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2915,9 +2953,10 @@ local RULES = {
     id = "hop_gap_one_unstamped",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.ip_version == 4 and o.opening_linux
-        and o.established and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1
+        and o.ip_version == 4 and o.opening_linux and o.established and o.has_ack and o.ts_missing
+        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -2928,11 +2967,12 @@ local RULES = {
     id = "hop_gap_one_unstamped_ipv6",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.idle_us ~= nil
-        and o.hop_gap == 1 and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
-        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
-        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+        and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1 and o.opening_linux
+        and (o.flow_label == o.opening_label or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
+        and o.host_packets >= 3 * o.flow_packets) and o.established and o.has_ack and o.ts_missing
+        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -2943,9 +2983,10 @@ local RULES = {
     id = "hop_gap_host",
     weight = 275,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
-        and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets and o.host_share >= 90
-        and o.baseline_distance <= 40 and o.distance - o.baseline_distance ~= 4
+      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
+        and o.flow_packets == 0 and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets
+        and o.host_share >= 90 and o.hop_baseline >= 3 and o.baseline_distance <= 40
+        and o.distance - o.baseline_distance ~= 4
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -2956,9 +2997,10 @@ local RULES = {
     id = "near_initial",
     weight = 150,
     holds = function(o)
-      return o.distance_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil and o.distance <= 2
-        and o.distance_gap >= 3 and o.host_gap >= 1 and o.baseline_distance - o.distance >= 3
-        and o.baseline_distance <= 40 and not o.syn_only
+      return o.distance_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
+        and o.distance <= 2 and o.distance_gap >= 3 and o.host_gap >= 1
+        and o.baseline_distance - o.distance >= 3 and o.hop_baseline >= 3 and o.baseline_distance <= 40
+        and o.own_resets == 0 and not o.syn_only
     end,
     say = function(o)
       return "only " .. text(o.distance)
@@ -2970,9 +3012,10 @@ local RULES = {
     id = "near_initial_host",
     weight = 150,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.baseline_distance ~= nil and o.flow_packets == 0
-        and o.distance <= 2 and o.host_gap >= 3 and o.host_packets >= o.baseline_packets
-        and o.host_share >= 90 and o.baseline_distance <= 40
+      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
+        and o.flow_packets == 0 and o.distance <= 2 and o.host_gap >= 3
+        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.hop_baseline >= 3
+        and o.baseline_distance <= 40
     end,
     say = function(o)
       return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
@@ -3315,7 +3358,7 @@ local RULES = {
     holds = function(o)
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+        and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
         and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and o.opening_linux
     end,
     say = function(o)
@@ -3330,7 +3373,7 @@ local RULES = {
     holds = function(o)
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.rtt_us >= 4000 and o.peer_run_us * 10 < o.rtt_us * 7
+        and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
         and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and not o.opening_linux
     end,
     say = function(o)
@@ -3445,6 +3488,7 @@ local RULES = {
     weight = 350,
     holds = function(o)
       return o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 2 and o.seq_ahead > 0
+        and o.stage ~= "post-syn" and not o.fin_before
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
@@ -3456,7 +3500,8 @@ local RULES = {
     weight = 350,
     holds = function(o)
       return o.hop_gap ~= nil and o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 1
-        and o.hop_gap >= 1 and not (o.burst_ahead >= 2 and o.seq_ahead > 0)
+        and o.hop_gap >= 1 and o.stage ~= "post-syn" and not o.fin_before and not (o.burst_ahead >= 2
+        and o.seq_ahead > 0)
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst, " .. text(o.burst_ahead)
@@ -3699,9 +3744,10 @@ local RULES = {
     id = "bare_id_linux",
     weight = 300,
     holds = function(o)
-      return o.ip_id ~= nil and o.df ~= nil and o.opening_df ~= nil and o.opening_window ~= nil and not o.has_ack
-        and (o.ip_id ~= 0 or not o.df) and o.opening_df and o.opening_linux and 60000 <= o.opening_window
-        and o.opening_window <= 65534
+      return o.ip_id ~= nil and o.own_id_step ~= nil and o.df ~= nil and o.opening_df ~= nil
+        and o.opening_window ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 64 or not o.df) and o.opening_df and o.opening_linux
+        and 60000 <= o.opening_window and o.opening_window <= 65534
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3787,7 +3833,7 @@ local RULES = {
     holds = function(o)
       return o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.seq_step ~= nil
         and o.ack_step ~= nil and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0
-        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+        and 1 <= o.own_id_step and o.own_id_step <= 64 and 2000 < o.id_step and o.id_step < 63536
         and math.abs(o.seq_step) <= 65536 and math.abs(o.ack_step) <= 65536
     end,
     say = function()
@@ -3854,8 +3900,8 @@ local RULES = {
     weight = 600,
     holds = function(o)
       return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
-        and o.mac_new and not o.mac_shared and o.baseline_distance == 0 and o.host_packets >= 3
-        and o.host_share >= 90
+        and o.mac_new and not o.mac_addressed and not o.mac_shared and o.baseline_distance == 0
+        and o.host_packets >= 3 and o.host_share >= 90
     end,
     say = function()
       return "the sender sits on this link with a MAC address of its own, and the reset came from " .. "another one"
@@ -3866,8 +3912,8 @@ local RULES = {
     weight = 200,
     holds = function(o)
       return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
-        and o.mac_new and o.host_packets >= 3 and not (not o.mac_shared and o.baseline_distance == 0
-        and o.host_share >= 90)
+        and o.mac_new and not o.mac_addressed and o.host_packets >= 3 and not (not o.mac_shared
+        and o.baseline_distance == 0 and o.host_share >= 90)
     end,
     say = function(o)
       return "came from a MAC address that none of the sender's " .. text(o.host_packets)
@@ -3878,8 +3924,8 @@ local RULES = {
     id = "new_mac_known_hop",
     weight = 250,
     holds = function(o)
-      return o.mac_new ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new and o.host_gap == 0
-        and o.hop_gap >= 2 and o.host_packets >= 3
+      return o.mac_new ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new and not o.mac_addressed
+        and o.host_gap == 0 and o.hop_gap >= 2 and o.host_packets >= 3
     end,
     say = function()
       return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
@@ -3957,7 +4003,7 @@ local RULES = {
   },
   { -- NetScaler reset code in the window
     id = "netscaler_code",
-    weight = -200,
+    weight = -300,
     origin = "front-end",
     holds = function(o)
       return o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
@@ -3969,7 +4015,7 @@ local RULES = {
   },
   { -- F5 BIG-IP reset cause in the payload
     id = "bigip_cause",
-    weight = -150,
+    weight = -600,
     origin = "front-end",
     holds = function(o)
       return o.payload_kind == "bigip"
@@ -4161,8 +4207,8 @@ local CAUSES = {
   {
     holds = function(o)
       return o.idle_us ~= nil and o.origin == "middlebox" and (235000000 <= o.idle_us and o.idle_us <= 245000000
-        or 345000000 <= o.idle_us and o.idle_us <= 355000000 or 3595000000 <= o.idle_us
-        and o.idle_us <= 3605000000)
+        or 295000000 <= o.idle_us and o.idle_us <= 305000000 or 345000000 <= o.idle_us
+        and o.idle_us <= 355000000 or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
     end,
     say = function(o)
       return "idle timeout of a stateful device: the flow had been silent for " .. text(o.idle_us) .. " us"
@@ -4252,8 +4298,9 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.idle_us ~= nil and (235000000 <= o.idle_us and o.idle_us <= 245000000 or 345000000 <= o.idle_us
-        and o.idle_us <= 355000000 or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+      return o.idle_us ~= nil and (235000000 <= o.idle_us and o.idle_us <= 245000000 or 295000000 <= o.idle_us
+        and o.idle_us <= 305000000 or 345000000 <= o.idle_us and o.idle_us <= 355000000
+        or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
     end,
     say = function(o)
       return "idle timeout: the flow had been silent for " .. text(o.idle_us) .. " us"
@@ -4290,6 +4337,15 @@ local WHERES = {
   },
   {
     holds = function(o)
+      return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
+    end,
+    say = function(o)
+      return "sent from about " .. text(o.distance) .. " hop(s) away; the sender's hop limit of "
+        .. text(o.hop_baseline) .. " does not tell how far away that is"
+    end,
+  },
+  {
+    holds = function(o)
       return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
     end,
     say = function(o)
@@ -4303,7 +4359,8 @@ local WHERES = {
     end,
     say = function(o)
       return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
-        .. text(o.baseline_distance) .. "): the device starts from a hop limit of its own choice"
+        .. text(o.baseline_distance)
+        .. "): something in between starts from a hop limit of its own choice, or the address " .. "has moved"
     end,
   },
   {
@@ -4469,7 +4526,7 @@ local ICMP_ENTRIES = {
     origin = "unknown",
     suspicion = 50,
     holds = function(o)
-      return o.quoted_hop_limit == nil
+      return o.quoted_hop_limit == nil or o.from_target == nil
     end,
     say = function(o)
       return text(o.icmp_name) .. ", from " .. text(o.distance)
@@ -5363,16 +5420,16 @@ do
         return
       end
     end
-    local key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
+    local key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
     if key and reading and not wanted and not (says.syn or says.reset) then -- nothing to show: most packets end here
       take_authentic(sides[key] or known_side(key) or new_flow(key, number), number, begin_frame(pinfo, number),
-        key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+        key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
       return
     end
 
     current.frame = number
     if key then
-      set_segment(key, hop_limit, mac, says, seq, ack, payload_len, window, ip_id, tsval)
+      set_segment(key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
     elseif not decode_fields() then
       return
     end
@@ -5560,7 +5617,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(99 rules, hash aad1cafd8d6d)"
+    .. "(100 rules, hash 2678d8625af7)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

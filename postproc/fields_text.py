@@ -38,7 +38,7 @@ _SEVERAL = {
     **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
     **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
     **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),
-    "eth.src": r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}",
+    **dict.fromkeys(("eth.src", "eth.dst"), r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"),
     "ip.flags.df": r"[01]|True|False",
 }
 _SHAPES = _ONCE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL.items()}

@@ -142,7 +142,7 @@ def _send(packet: Packet, side: Side, peer: Side) -> None:
             side.front_us, side.front_seq = packet.time_us, seq
     if consumed:
         _remember(packet, side, peer, end, fresh=fresh)
-    if fresh and payload_len:
+    if fresh and payload_len and not flags & SYN:  # TCP Fast Open (RFC 7413) sends data with the SYN
         side.data_packets += 1
     if next_seq is None or 0 < (end - next_seq) & _MASK < _HALF:
         side.next_seq = end

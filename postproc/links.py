@@ -12,6 +12,7 @@ from postproc.capture_file import Piece, UnsureError, read_at
 
 ETHERNET, NULL, RAW, LINUX_COOKED = 1, 0, 101, 113  # tcpdump.org/linktypes.html
 LINKS = (ETHERNET, NULL, RAW, LINUX_COOKED)
+DESTINATION_MAC, SOURCE_MAC = 0, 6  # places in an Ethernet header
 
 _ETHERNET = np.dtype([("dst", "u1", 6), ("src", "u1", 6), ("type", ">u2"), ("llc", ">u4"), ("llc_rest", ">u4")])
 _COOKED = np.dtype([("direction", ">u2"), ("hardware", ">u2"), ("rest", "u1", 10), ("type", ">u2")])
@@ -47,20 +48,20 @@ def idle_or_ip(piece: Piece, link: int) -> Kinds:
     return readers[link](piece)
 
 
-def macs(piece: Piece, link: int, at: npt.NDArray[np.int64]) -> pl.Series:
-    """The source MAC addresses of the packets that begin at `at`, as Wireshark writes them; null without one."""
+def macs(piece: Piece, link: int, at: npt.NDArray[np.int64], place: int) -> pl.Series:
+    """The MAC addresses at a `place` of the packets that begin at `at`, as Wireshark writes them; null without one."""
     if link != ETHERNET:
         return pl.repeat(None, len(at), dtype=pl.String, eager=True)
-    found, inverse = np.unique(mac_numbers(piece, link, at), return_inverse=True)
+    found, inverse = np.unique(mac_numbers(piece, link, at, place), return_inverse=True)
     texts = [number.to_bytes(6, "big").hex(":") for number in found.tolist()]
     return pl.Series(texts, dtype=pl.String).gather(inverse)
 
 
-def mac_numbers(piece: Piece, link: int, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def mac_numbers(piece: Piece, link: int, at: npt.NDArray[np.int64], place: int) -> npt.NDArray[np.int64]:
     """The same as numbers; 0 without one."""
     if link != ETHERNET:
         return np.zeros(len(at), np.int64)
-    first, rest = (read_at(piece.data, at + place, ">u4").astype(np.int64) for place in (6, 8))
+    first, rest = (read_at(piece.data, at + start, ">u4").astype(np.int64) for start in (place, place + 2))
     numbers: npt.NDArray[np.int64] = (first << 16) | (rest & 0xFFFF)
     return numbers
 

@@ -60,6 +60,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ack_step=_ack_step(packet, side),
         ack_unflagged=_ack_unflagged(packet, peer, thresholds),
         acked_bytes=_acked_bytes(packet, peer),
+        mac_addressed=packet.mac is not None and peer.last is not None and packet.mac == peer.last.mac_to,
         peer_reset_gap_us=_note_crossing(packet, peer),
     )
     side.last_reset = reset

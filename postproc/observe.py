@@ -255,6 +255,7 @@ def _link(reset: Reset, host: HostProfile) -> Observation:
     return {
         "mac_new": mac not in host.macs if mac is not None and host.macs else None,
         "mac_shared": host.mac_shared if host.macs else None,
+        "mac_addressed": reset.mac_addressed,
     }
 
 

@@ -42,6 +42,7 @@ class Packet(NamedTuple):
     src: str
     dst: str
     mac: str | None
+    mac_to: str | None
     hop_limit: int
     ip_id: int | None
     df: bool | None
@@ -191,6 +192,11 @@ def _integer(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Int64, strict=False)
 
 
+def _last(name: str) -> pl.Expr:
+    """Of the link nearest to the packet, where tunnels have several."""
+    return pl.col(name).str.split(",").list.last()
+
+
 def _hexadecimal(name: str) -> pl.Expr:
     return pl.col(name).str.strip_prefix("0x").str.to_integer(base=16, strict=False)
 
@@ -221,7 +227,8 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         ip_version=pl.when(ipv6).then(6).otherwise(4).cast(pl.Int64),
         src=either(pl.col("ipv6.src"), pl.col("ip.src")),
         dst=either(pl.col("ipv6.dst"), pl.col("ip.dst")),
-        mac=pl.col("eth.src").str.split(",").list.last(),  # the link nearest to the packet, of several in tunnels
+        mac=_last("eth.src"),
+        mac_to=_last("eth.dst"),
         hop_limit=either(_integer("ipv6.hlim"), _integer("ip.ttl")),
         ip_id=_hexadecimal("ip.id"),
         df=pl.col("ip.flags.df").is_in(["1", "True"]),

@@ -16,7 +16,7 @@ import polars as pl
 
 from heuristics.fields import ACK, FIN, SYN
 from postproc.capture_file import Integers, Piece
-from postproc.links import mac_numbers
+from postproc.links import SOURCE_MAC, mac_numbers
 from postproc.matter import Kept, Matter
 from postproc.openings import Openings, telling
 from postproc.plain import Flags, Plain
@@ -116,7 +116,7 @@ class PlainMatter:
     ) -> Integers:
         """A number for each of the packets `which`, the same for those that are alike (see Matter)."""
         of, known = host[which], host[which] >= 0
-        macs = np.unique(mac_numbers(piece, link, plain.link[which]), return_inverse=True)[1]
+        macs = np.unique(mac_numbers(piece, link, plain.link[which], SOURCE_MAC), return_inverse=True)[1]
         since = np.searchsorted(self._errors, _moments(of, frames[which]), "right")
         form = np.where(known, plain.is_tcp[which] * 256 + plain.ip["hop_limit"][which].astype(np.int64), 0)
         coarse = np.unique(macs * (len(self._hosts) + 1) + of + 1, return_inverse=True)[1]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from postproc.capture_file import Integers, Piece
-from postproc.links import macs
+from postproc.links import DESTINATION_MAC, SOURCE_MAC, macs
 from postproc.packets import OTHER, TCP, empty_table
 from postproc.plain import Plain
 from postproc.seen import Seen
@@ -39,7 +39,8 @@ def rows(piece: Piece, plain: Plain, link: int) -> pl.DataFrame:
         "ip_version": pl.repeat(plain.version, len(plain.index), dtype=pl.Int64, eager=True),
         "src": _addresses(ip["src"]),
         "dst": _addresses(ip["dst"]),
-        "mac": macs(piece, link, plain.link),
+        "mac": macs(piece, link, plain.link, SOURCE_MAC),
+        "mac_to": macs(piece, link, plain.link, DESTINATION_MAC),
         "hop_limit": ip["hop_limit"].astype(np.int64),
         "ip_id": ip["id"].astype(np.int64) if v4 else nothing,
         "df": ip["fragment"] & _DONT_FRAGMENT != 0 if v4 else nothing.cast(pl.Boolean),
