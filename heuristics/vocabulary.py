@@ -220,7 +220,11 @@ _LINK = _table(
         "",
         "the sender's authentic packets have a MAC that other addresses send from too, as behind a router",
     ),
-    ("mac_addressed", "", "source MAC address that the peer's last packet in this flow went to"),
+    (
+        "mac_addressed",
+        "",
+        "source MAC address that the peer's last packet in this flow went to; missing where that packet's is not known",
+    ),
 )
 
 # The other resets of the capture, whatever sender they name. Of an address, the network is its first 16 (IPv4) or 32
@@ -326,7 +330,6 @@ ALWAYS: frozenset[str] = frozenset(
         "ack_unflagged",
         "ts_missing",
         "opening_linux",
-        "mac_addressed",
         "burst_size",
         "burst_values",
         "burst_foreign",

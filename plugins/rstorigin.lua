@@ -2304,7 +2304,11 @@ do
       reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
     reset.ack_unflagged = ack_unflagged(packet, peer)
-    reset.mac_addressed = packet.mac ~= nil and packet.mac == peer.last_mac_to
+    if not packet.mac or not peer.last_us then
+      reset.mac_addressed = false
+    elseif peer.last_mac_to then
+      reset.mac_addressed = packet.mac == peer.last_mac_to
+    end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_place(packet, src)
@@ -3899,9 +3903,9 @@ local RULES = {
     id = "own_name",
     weight = 600,
     holds = function(o)
-      return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
-        and o.mac_new and not o.mac_addressed and not o.mac_shared and o.baseline_distance == 0
-        and o.host_packets >= 3 and o.host_share >= 90
+      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil
+        and o.host_share ~= nil and o.mac_new and not o.mac_addressed and not o.mac_shared
+        and o.baseline_distance == 0 and o.host_packets >= 3 and o.host_share >= 90
     end,
     say = function()
       return "the sender sits on this link with a MAC address of its own, and the reset came from " .. "another one"
@@ -3911,9 +3915,9 @@ local RULES = {
     id = "new_mac",
     weight = 200,
     holds = function(o)
-      return o.mac_new ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil
-        and o.mac_new and not o.mac_addressed and o.host_packets >= 3 and not (not o.mac_shared
-        and o.baseline_distance == 0 and o.host_share >= 90)
+      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil
+        and o.host_share ~= nil and o.mac_new and not o.mac_addressed and o.host_packets >= 3
+        and not (not o.mac_shared and o.baseline_distance == 0 and o.host_share >= 90)
     end,
     say = function(o)
       return "came from a MAC address that none of the sender's " .. text(o.host_packets)
@@ -3924,8 +3928,8 @@ local RULES = {
     id = "new_mac_known_hop",
     weight = 250,
     holds = function(o)
-      return o.mac_new ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new and not o.mac_addressed
-        and o.host_gap == 0 and o.hop_gap >= 2 and o.host_packets >= 3
+      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new
+        and not o.mac_addressed and o.host_gap == 0 and o.hop_gap >= 2 and o.host_packets >= 3
     end,
     say = function()
       return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"

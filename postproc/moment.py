@@ -60,7 +60,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ack_step=_ack_step(packet, side),
         ack_unflagged=_ack_unflagged(packet, peer, thresholds),
         acked_bytes=_acked_bytes(packet, peer),
-        mac_addressed=packet.mac is not None and peer.last is not None and packet.mac == peer.last.mac_to,
+        mac_addressed=_mac_addressed(packet, peer),
         peer_reset_gap_us=_note_crossing(packet, peer),
     )
     side.last_reset = reset
@@ -182,6 +182,12 @@ def _id_mirrored(packet: Packet, peer: Side, id_step: int | None) -> bool | None
         return None
     own = id_step is not None and id_step <= OWN_RUN
     return packet.ip_id != 0 and packet.ip_id == peer.last.ip_id and not own
+
+
+def _mac_addressed(packet: Packet, peer: Side) -> bool | None:
+    if packet.mac is None or peer.last is None:
+        return False
+    return None if peer.last.mac_to is None else packet.mac == peer.last.mac_to
 
 
 def _window_mirrored(packet: Packet, side: Side, peer: Side) -> bool | None:

@@ -110,7 +110,7 @@ class Reset:
     ts_expected: bool
     ack_ahead: int | None
     ack_step: int | None
-    mac_addressed: bool
+    mac_addressed: bool | None
     ack_unflagged: bool
     acked_bytes: int | None
     peer_reset_gap_us: int | None

@@ -111,7 +111,7 @@ EXPORTS: dict[str, tuple[str, str]] = {
     "missing columns": (lines(PACKET, header=NO_TTL), "the export lacks ip.ttl, tcp.flags"),
     "commas": (lines(PACKET, separator=","), "its columns are separated by commas"),
     "semicolons": (lines(PACKET, separator=";"), "its columns are separated by semicolons"),
-    "more columns in a line": (lines(PACKET) + "\t" * 40 + "\n", "a line has more columns than the 33"),
+    "more columns in a line": (lines(PACKET) + "\t" * 40 + "\n", f"a line has more columns than the {len(FIELDS)}"),
     "quoted values": (lines({name: f'"{value}"' for name, value in PACKET.items()}), "a value of frame.number is"),
     "another aggregator": (lines(PACKET | {"ip.ttl": "64;60"}), "a value of ip.ttl is '64;60'"),
     "no address": (lines(PACKET | {"ip.src": "<script>"}), "a value of ip.src is '<script>'"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commandline import rows
+from commandline import rows, run
 from flows_by_hand import CLIENT, OPEN, SERVER, Talk, written
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
@@ -37,6 +37,20 @@ def test_an_address_that_moves_to_another_host(moved: bool, tmp_path: Path) -> N
     row = last_row(tmp_path, packets)
     assert accused(row) is not moved
     assert ("own_name" in row["evidence"]) is not moved
+
+
+def test_an_export_without_the_macs_that_packets_went_to(tmp_path: Path) -> None:
+    """As rstorigin asked for them before: whether the address has moved cannot be told."""
+    packets = on_one_link("wait 1", "> PA 10", "< R")
+    packets[-1].src = OTHER
+    export = tmp_path / "old.tsv"
+    assert run("export", written(tmp_path / "link.pcap", packets), "-o", export).exit_code == 0
+    table = [line.split("\t") for line in export.read_text(encoding="utf-8").splitlines()]
+    gone = table[0].index("eth.dst")
+    lines = ["\t".join([*line[:gone], *line[gone + 1 :]]) + "\n" for line in table]
+    export.write_text("".join(lines), encoding="utf-8")
+    (row,) = rows(export)
+    assert not accused(row)
 
 
 def test_a_service_whose_hop_limit_does_not_tell_how_far_it_is(tmp_path: Path) -> None:
