@@ -411,7 +411,7 @@ local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = tr
 local ICMPV6_FIRST_INFORMATIONAL = 128
 
 local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
-local MAC_LENGTH = 6 -- an Ethernet header begins with two, the destination's and the source's
+local MAC_LENGTH = 6
 
 local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
 
@@ -507,19 +507,20 @@ local function header_bytes(info)
   return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
 end
 
--- Source and destination MAC in the bytes of an Ethernet header, nil where it is cut short.
-local function macs_in(bytes)
-  if #bytes >= 2 * MAC_LENGTH then
-    return sub(bytes, MAC_LENGTH + 1, 2 * MAC_LENGTH), sub(bytes, 1, MAC_LENGTH)
-  end
+-- Destination and source MAC in one, as an Ethernet header begins with them: of the last such header, in tunnels the
+-- one nearest to the packet. Nil where there is none.
+local function ethernet_link()
+  local headers = { read.eth() }
+  local link = headers[1] and sub(header_bytes(headers[#headers]), 1, 2 * MAC_LENGTH)
+  return link and #link == 2 * MAC_LENGTH and link or nil
 end
 
--- Those of the last Ethernet header, in tunnels the one nearest to the packet.
-local function macs()
-  local headers = { read.eth() }
-  if headers[1] then
-    return macs_in(header_bytes(headers[#headers]))
-  end
+local function destination_mac(link)
+  return sub(link, 1, MAC_LENGTH)
+end
+
+local function source_mac(link)
+  return sub(link, MAC_LENGTH + 1)
 end
 
 -- Whether an IP header is one that Wireshark reads on in: others, of another version or too short, it calls bogus.
@@ -707,11 +708,10 @@ do
 
   -- The packet at hand is a segment with these values; `key` is the bytes of its addresses and ports, `says` what its
   -- flags say.
-  function set_segment(key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
+  function set_segment(key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
     current.kind, current.key, current.says, current.flags = TCP, key, says, says.flags
     current.reset, current.acknowledges = says.reset, says.acknowledges
-    current.hop_limit, current.ip_id, current.tsval = hop_limit, ip_id, tsval
-    current.mac, current.mac_to = mac, mac_to
+    current.hop_limit, current.link, current.ip_id, current.tsval = hop_limit, link, ip_id, tsval
     current.seq, current.ack, current.payload_len, current.window = seq, ack, payload_len, window
     current.icmp = false
   end
@@ -783,13 +783,8 @@ do
     elseif option ~= TIMESTAMPS_FIRST or header_len < TCP_MIN_HEADER + TIMESTAMPS_ROOM then
       tsval = timestamp()
     end
-    local mac, mac_to
-    if at == AFTER_ETHERNET then
-      mac, mac_to = macs_in(bytes)
-    else
-      mac, mac_to = macs()
-    end
-    return key, hop_limit, mac, mac_to, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
+    local link = at == AFTER_ETHERNET and sub(bytes, 1, 2 * MAC_LENGTH) or ethernet_link()
+    return key, hop_limit, link, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
   end
 
   function port_bytes(port)
@@ -817,8 +812,7 @@ do
     current.bytes, current.kind, current.key, current.reset = nil, OTHER, nil, false
     current.icmp = (icmp_type or icmpv6_type) ~= nil
     current.ipv4, current.ipv6 = ipv4, ipv6
-    current.hop_limit = hop_limit
-    current.mac, current.mac_to = macs()
+    current.hop_limit, current.link = hop_limit, ethernet_link()
     current.src = ipv4 and address(read.ip_src, ipv4) or ipv6 and address(read.ipv6_src, ipv6)
     current.dst = ipv4 and address(read.ip_dst, ipv4) or ipv6 and address(read.ipv6_dst, ipv6)
     if not (current.src and current.dst and hop_limit) then
@@ -834,8 +828,7 @@ do
       local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
       local ip_id = ipv4 and value(read.ip_id, ipv4)
       local tsval = timestamp()
-      set_segment(key, hop_limit, current.mac, current.mac_to, FLAGS[flags], seq, ack, payload_len, window, ip_id,
-        tsval)
+      set_segment(key, hop_limit, current.link, FLAGS[flags], seq, ack, payload_len, window, ip_id, tsval)
     end
     return true
   end
@@ -1308,7 +1301,7 @@ local HOST = record_of({
   "(BI4I4) tcp other",
   "I4 least_us second_us last_frame",
   "time last_us",
-  "other handshake_timed accepts macs last_mac",
+  "other handshake_timed accepts macs last_link",
 })
 
 local hosts = {} -- by address: those lately asked for
@@ -1404,7 +1397,7 @@ end
 
 -- A host's ports and MACs are sets of bytes, all items of one length: the first in a string, which is looked through,
 -- and all others in a table, since a hostile host may show any number.
-local among, note_port, note_mac
+local among, note_port, note_link
 do
   local MOST_IN_STRING = 64
 
@@ -1437,9 +1430,11 @@ do
     end
   end
 
-  -- Notes a source MAC of the host's authentic packets. Most hosts have one: the last is remembered to ask no more.
-  function note_mac(host, src, mac)
-    host.last_mac = mac
+  -- Notes the source MAC of an authentic packet of the host's, by its Ethernet addresses. Most hosts have one and send
+  -- to one: the last pair is remembered to ask no more.
+  function note_link(host, src, link)
+    local mac = source_mac(link)
+    host.last_link = link
     if among(host.macs, src, mac) then
       return
     end
@@ -1470,7 +1465,7 @@ do
     "I4 next_seq acked last_ack front_seq isn last_tsval least_us second_us burst last_reset",
     "I5 pause_us",
     "time front_us last_us run_us handshake_us burst_us",
-    "other last_mac_to",
+    "other last_link",
     "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed opening_df opening_linux",
     "(BI4I4) shown handshake_shown reset_hops",
     "(I4I4dB) sent",
@@ -1516,7 +1511,7 @@ do
       -- Named here so that the table is made large enough at once.
       flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
       last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
-      last_ack = nil, last_mac_to = nil, run_us = nil, pause_us = nil,
+      last_ack = nil, last_link = nil, run_us = nil, pause_us = nil,
     }
   end
 
@@ -1847,7 +1842,7 @@ end
 -- Takes in a segment that its sender is taken to have sent itself: every one but resets. Nearly all packets come here,
 -- so their values come as arguments: those of a table take several times as long. Of a SYN, `current` has them too.
 local function take_authentic(
-  side, frame, time_us, key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval
+  side, frame, time_us, key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval
 )
   local peer, host, last_us, next_seq, acked = side.peer, side.host, side.last_us, side.next_seq, side.acked
   if not host then
@@ -1855,8 +1850,8 @@ local function take_authentic(
     side.host = host
   end
   show(host, host.tcp, frame, time_us, hop_limit)
-  if mac and mac ~= host.last_mac then
-    note_mac(host, source_of(key), mac)
+  if link and link ~= host.last_link then
+    note_link(host, source_of(key), link)
   end
   side.packets = side.packets + 1
   count(side.shown, hop_limit, frame)
@@ -1905,7 +1900,7 @@ local function take_authentic(
   side.last_ack = acknowledges and ack or nil
   side.last_window = window
   side.last_flags = says.flags
-  side.last_mac_to = mac_to
+  side.last_link = link
 end
 
 local join_run, run_sizes, join_place, place_of, summary_of, forget_company
@@ -2243,7 +2238,7 @@ do
     local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
     local own_next = id_step and id_step <= OWN_RUN
     local reserved = reserved_bits(packet.flags)
-    local src = source_of(packet.key)
+    local src, mac = source_of(packet.key), packet.link and source_mac(packet.link)
     decode_reset()
     local reset = {
       frame = packet.frame,
@@ -2253,7 +2248,7 @@ do
       flow_label = packet.flow_label,
       options_len = packet.options_len,
       payload_kind = packet.payload_kind,
-      mac = packet.mac,
+      mac = mac,
       run = join_run(packet, src, id_step),
       before = flow.last_reset, -- the flow's resets are a chain, last first
       time_us = packet.time_us,
@@ -2304,10 +2299,10 @@ do
       reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
     reset.ack_unflagged = ack_unflagged(packet, peer)
-    if not packet.mac or not peer.last_us then
+    if not mac or not peer.last_us then
       reset.mac_addressed = false
-    elseif peer.last_mac_to then
-      reset.mac_addressed = packet.mac == peer.last_mac_to
+    elseif peer.last_link then
+      reset.mac_addressed = mac == destination_mac(peer.last_link)
     end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
@@ -2327,16 +2322,16 @@ do
       if packet.reset then
         take_reset(packet, side)
       else
-        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.mac, packet.mac_to,
-          packet.says, packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
+        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.link, packet.says,
+          packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
       end
       return
     end
-    local src, mac = packet.src, packet.mac
+    local src, link = packet.src, packet.link
     local host = host_of(src)
     show(host, host.other, packet.frame, packet.time_us, packet.hop_limit)
-    if mac and mac ~= host.last_mac then
-      note_mac(host, src, mac)
+    if link and link ~= host.last_link then
+      note_link(host, src, link)
     end
   end
 
@@ -5424,16 +5419,16 @@ do
         return
       end
     end
-    local key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
+    local key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
     if key and reading and not wanted and not (says.syn or says.reset) then -- nothing to show: most packets end here
       take_authentic(sides[key] or known_side(key) or new_flow(key, number), number, begin_frame(pinfo, number),
-        key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
+        key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
       return
     end
 
     current.frame = number
     if key then
-      set_segment(key, hop_limit, mac, mac_to, says, seq, ack, payload_len, window, ip_id, tsval)
+      set_segment(key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
     elseif not decode_fields() then
       return
     end
