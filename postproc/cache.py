@@ -111,9 +111,12 @@ class Cache:
 
     def find_pair(self, key: str) -> Reconciled | None:
         """What is known of two captures that were compared."""
+        file = self.folder / f"pair-{key}.parquet"
+        if not file.exists():
+            return None
         from postproc.parquet import PAIRS, read_rows  # slow to import
 
-        rows = read_rows([self.folder / f"pair-{key}.parquet"], PAIRS)
+        rows = read_rows([file], PAIRS)
         return from_plain(Reconciled, rows[0]) if rows else None
 
     def store_pair(self, key: str, reconciled: Reconciled) -> None:

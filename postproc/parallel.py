@@ -57,7 +57,10 @@ def over_processes(
 def _over_pool(
     task: Callable[[_Item], _Result], items: dict[int, _Item], processes: int, handed_out: dict[int, _Item]
 ) -> Iterator[tuple[int, _Result]]:
-    """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished."""
+    """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished.
+
+    Until the last result no garbage is collected, in the caller neither: it gathers them.
+    """
     waiting = iter(list(items.items()))
     futures: dict[Future[_Result], int] = {}
     with uncollected(), _pool(task, processes) as pool:  # results are many small objects
