@@ -72,7 +72,12 @@ def summarize(
         typer.Option("--cluster", metavar="ADDRESS", help="Judge on this Dask scheduler's workers; local: start some."),
     ] = None,
     from_plugin: Annotated[
-        bool, typer.Option("--from-plugin", help="Let the Wireshark plugin judge, inside tshark. Captures only.")
+        bool,
+        typer.Option(
+            "--from-plugin",
+            help="Let the Wireshark plugin judge, inside tshark. Captures only; `flow` names no frames then, so that it "
+            "does not tell apart connections that used the same ports.",
+        ),
     ] = False,
 ) -> None:
     """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
