@@ -16,7 +16,7 @@ from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
 from postproc.matter import edge_flows, notable, what_matters
-from postproc.packets import by_frame, empty_table, normalise
+from postproc.packets import ENDS, by_frame, empty_table, normalise
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
 from postproc.scene import Scene
@@ -110,6 +110,8 @@ class _Read:
 def _all_read(source: Source, tshark: Tshark | None, spool: Spool, apart: Apart | None, *, whole: bool) -> Packets:
     problems: list[Problem] = []
     seen = _Read()
+    if apart is not None:
+        apart.begin(empty_table().select(ENDS))  # what a sorted reading that went wrong may have left there
     for table in seen.tables(_raw(source, tshark, problems)):
         spool.add(table)
     if not seen.in_order:

@@ -1,13 +1,17 @@
-"""Where the program begins: an interrupt (ctrl-C) ends it without a traceback, also while it is still loading."""
+"""Where the program begins: an interrupt (ctrl-C) ends it without a traceback, also while it is still loading.
+
+So does a request to end (SIGTERM), through all `finally`: no tshark, no worker and no temporary file is left behind.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 import signal
+import sys
 from types import FrameType
 
-INTERRUPTED = 128 + signal.SIGINT  # the exit status that shells use for it
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit status that shells use for them
 
 
 def main() -> None:
@@ -20,6 +24,7 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         app()
     finally:

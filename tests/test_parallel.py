@@ -105,6 +105,24 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
     assert err in ("", "interrupted\n")
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("after_s", [1.0, 2.5, 4.0])
+def test_what_is_told_to_end_leaves_nothing_behind(
+    slow_case: Path, tmp_path: Path, processes: str, after_s: float
+) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), TMPDIR=str(temporary))
+    run = subprocess.Popen(
+        [*PROGRAM, "summarize", str(slow_case), "-j", processes], stderr=subprocess.PIPE, text=True, env=ours
+    )
+    time.sleep(after_s)
+    run.terminate()  # it alone: its workers are its own business
+    assert "Traceback" not in run.communicate(timeout=30)[1]
+    assert run.returncode == 128 + signal.SIGTERM
+    assert not list(temporary.iterdir())
+
+
 def test_after_an_interrupt_only_the_rest_is_done(slow_case: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "summarize", str(slow_case), "-j", "2", "--format", "csv"]
     ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.4")

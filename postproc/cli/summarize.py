@@ -75,8 +75,8 @@ def summarize(
         bool,
         typer.Option(
             "--from-plugin",
-            help="Let the Wireshark plugin judge, inside tshark. Captures only; `flow` names no frames then, so that it "
-            "does not tell apart connections that used the same ports.",
+            help="Let the Wireshark plugin judge, inside tshark. Captures only; `flow` names no frames then, so that "
+            "it does not tell apart connections that used the same ports.",
         ),
     ] = False,
 ) -> None:
