@@ -31,8 +31,8 @@ class Packet(NamedTuple):
     """One IP packet, addresses and hop limit taken from the header that carries its TCP header (else the innermost).
 
     A value that the packet does not have (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in
-    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR. `weight` is how many packets it stands for
-    (matter.py). `error` has the fields of an IcmpError.
+    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to`
+    the destination. `weight` is how many packets it stands for (matter.py). `error` has the fields of an IcmpError.
     """
 
     frame: int

@@ -16,7 +16,7 @@ from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
 from postproc.matter import edge_flows, notable, what_matters
-from postproc.packets import ENDS, by_frame, empty_table, normalise
+from postproc.packets import by_frame, empty_table, normalise
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
 from postproc.scene import Scene
@@ -111,7 +111,7 @@ def _all_read(source: Source, tshark: Tshark | None, spool: Spool, apart: Apart 
     problems: list[Problem] = []
     seen = _Read()
     if apart is not None:
-        apart.begin(empty_table().select(ENDS))  # what a sorted reading that went wrong may have left there
+        apart.forget()  # what a sorted reading that went wrong may have left there
     for table in seen.tables(_raw(source, tshark, problems)):
         spool.add(table)
     if not seen.in_order:

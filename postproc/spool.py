@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
@@ -15,16 +16,12 @@ _FLOWS_AT_ONCE = 2048  # to follow a flow takes some 8 KB, and as much again for
 _PACKETS_AT_ONCE = 131_072  # that wait to be sorted by flow
 
 
-class Spool:
-    """Packets tables, to be read again and again. Closed, it is empty."""
+class _OnDisk:
+    """What keeps files in a temporary folder of its own, made when the first is needed."""
 
-    def __init__(self) -> None:
-        self._tables: list[pl.DataFrame] = []
-        self._rows = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: list[Path] = []
+    _folder: tempfile.TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         """To be closed at the end of the block."""
         return self
 
@@ -32,6 +29,20 @@ class Spool:
         """Remove the files."""
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _file(self, name: str) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="rstorigin-")
+        return Path(self._folder.name) / name
+
+
+class Spool(_OnDisk):
+    """Packets tables, to be read again and again. Closed, it is empty."""
+
+    def __init__(self) -> None:
+        self._tables: list[pl.DataFrame] = []
+        self._rows = 0
+        self._files: list[Path] = []
 
     def add(self, table: pl.DataFrame) -> None:
         """Take in one more table. Raises OSError where the disk is full."""
@@ -47,32 +58,24 @@ class Spool:
         yield from self._tables
 
     def _write(self) -> None:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="rstorigin-")
-        file = Path(self._folder.name) / f"{len(self._files)}.parquet"
+        file = self._file(f"{len(self._files)}.parquet")
         pl.concat(self._tables).write_parquet(file, compression="lz4", statistics=False)
         self._files.append(file)
         self._tables, self._rows = [], 0
 
 
-class Apart:
+class Apart(_OnDisk):
     """The packets of flows that are followed and of which nothing else is asked: some flows at a time, each whole.
 
     `flows` are the ends of these flows in both directions. Closed, it is empty.
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Have no flows."""
         self.begin(empty_table().select(ENDS))
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> Apart:
-        """To be closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Remove the files."""
-        if self._folder is not None:
-            self._folder.cleanup()
 
     def begin(self, flows: pl.DataFrame) -> None:
         """Begin anew, with these flows."""
@@ -80,7 +83,6 @@ class Apart:
         self._batches = 1 + flows.height // 2 // _FLOWS_AT_ONCE
         self._tables: list[pl.DataFrame] = []
         self._files: list[list[Path]] = [[] for _ in range(self._batches)]
-        self._written = 0
 
     def add(self, table: pl.DataFrame) -> None:
         """Take in some of their packets. Raises OSError where the disk is full."""
@@ -101,14 +103,11 @@ class Apart:
     def _write(self) -> None:
         if not self._tables:
             return
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="rstorigin-")
         addresses = pl.col("src").hash() ^ pl.col("dst").hash()  # the same in both directions
         batch = (addresses % 2**32 + pl.col("sport") + pl.col("dport")) % self._batches
         sorted_out = pl.concat(self._tables).drop("error").with_columns(batch=batch.cast(pl.Int64))
         for (number,), part in sorted_out.partition_by("batch", as_dict=True, include_key=False).items():
-            file = Path(self._folder.name) / f"{self._written}.arrow"
+            file = self._file(f"{number}-{len(self._files[number])}.arrow")
             part.write_ipc(file, compression="lz4")  # of so few rows written and read in half the time of Parquet
             self._files[number].append(file)
-            self._written += 1
         self._tables = []
