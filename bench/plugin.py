@@ -3,8 +3,10 @@
     .venv/bin/python -m bench.plugin                     # 200,000 packets, 5 rounds
     .venv/bin/python -m bench.plugin --packets 50000 --rounds 3
 
-Each round runs tshark without the plugin, with an empty post-dissector, and with the plugin, one after the other, so
-that a busy machine slows all three alike; ratios are those of the round, and the median of the rounds is shown. State
+Each round runs tshark without the plugin, with an empty post-dissector, with one that names the fields which the plugin
+reads and takes number, time and headers of each frame (the least that any such plugin costs), and with the plugin, one
+after the other, so that a busy machine slows all alike; ratios are those of the round, and the median of the rounds is
+shown. State
 is what Lua holds after a full collection, above what it holds before the first packet. Part of it is the same in every
 capture (what is in use), so what one more flow costs is measured against a capture three times as long.
 """
@@ -30,6 +32,15 @@ ADDRESSES_AND_PORTS = slice(26, 38)  # of the frames that bench.traffic makes
 FURTHER = 3  # times as long is the capture that tells what one more flow costs
 MIXES = (("few resets", 1), ("a reset in every flow", 100))  # percent of the flows that end in a reset
 EMPTY = 'local empty = Proto("empty", "Empty")\nfunction empty.dissector() end\nregister_postdissector(empty)\n'
+READS = """
+local reads = Proto("reads", "Reads")
+local captured_len, raw = Tvb.len, Tvb.raw
+function reads.dissector(tvb, pinfo)
+  local captured, number, time_s = captured_len(tvb), pinfo.number, pinfo.rel_ts
+  local headers = raw(tvb, 0, captured < 120 and captured or 120)
+end
+register_postdissector(reads)
+"""
 
 # Put at the end of the plugin, in the scope of its state.
 MEASURE = """
@@ -96,8 +107,8 @@ def main() -> None:
     arguments = parser.parse_args()
     version = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     print(f"{version}; {arguments.packets:,} packets, medians of {arguments.rounds} rounds\n")
-    print("| traffic | tshark | empty post-dissector | plugin | flows | state in all | per flow more |")
-    print("|---|---|---|---|---|---|---|")
+    print("| traffic | tshark | empty post-dissector | one that reads | plugin | flows | state in all | per flow more |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="rstorigin-bench-") as name:
         folder = Path(name)
         for mix, percent in MIXES:
@@ -109,22 +120,19 @@ def main() -> None:
 
 
 def cost_of(folder: Path, number: int, percent: int, rounds: int) -> str:
-    """User CPU without the plugin, and what an empty post-dissector and the plugin make of it."""
-    empty, capture = folder / "empty.lua", folder / "traffic.pcap"
+    """User CPU without the plugin, and what an empty post-dissector, one that reads, and the plugin make of it."""
+    empty, reads, capture = folder / "empty.lua", folder / "reads.lua", folder / "traffic.pcap"
     empty.write_text(EMPTY, encoding="utf-8")
+    fields = re.findall(r'Field\.new\("[^"]+"\)', PLUGIN.read_text(encoding="utf-8"))
+    reads.write_text(f"local fields = {{ {', '.join(fields)} }}\n{READS}", encoding="utf-8")
     write(capture, number, percent)
-    times = [
-        [user_seconds(capture, *script) for script in ((), script_option(empty), script_option(PLUGIN))]
-        for _ in range(rounds)
-    ]
-    plain = statistics.median(each[0] for each in times)
-    ratios = [statistics.median(each[index] / each[0] for each in times) for index in (1, 2)]
-    return f"{plain:.2f} s | {ratios[0]:.2f} x | {ratios[1]:.2f} x"
-
-
-def script_option(script: Path) -> tuple[str, str]:
-    """The option that loads a Lua script."""
-    return "-X", f"lua_script:{script}"
+    scripts = (empty, reads, PLUGIN)
+    times = []
+    for _ in range(rounds):
+        plain = user_seconds(capture)
+        times.append((plain, *(user_seconds(capture, "-X", f"lua_script:{script}") / plain for script in scripts)))
+    plain, *ratios = map(statistics.median, zip(*times, strict=True))
+    return " | ".join([f"{plain:.2f} s", *(f"{ratio:.2f} x" for ratio in ratios)])
 
 
 if __name__ == "__main__":

@@ -685,6 +685,7 @@ do
   end
 end
 
+local sides = {} -- of flows in use, by the bytes of addresses and ports, source first
 local FLAGS, set_segment, decode_plain, decode_fields, port_bytes, ends_of, source_of
 do
   -- Decoding: the packet at hand ------------------------------------------------------------------------------
@@ -720,6 +721,7 @@ do
   -- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
   local AFTER_ETHERNET = 14
   local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
+  local MOST_BYTES = 20 + IPV6_HEADER + 60 -- of the longest TCP header
 
   -- Both headers without options, as Struct reads them: of the IP header the first byte, length, identification and
   -- fragment, hop limit and protocol, then addresses and ports as bytes (`key`), sequence and acknowledgement number,
@@ -729,31 +731,47 @@ do
   local MORE, MORE_LENGTH, TIMESTAMPS_FIRST, TIMESTAMPS_ROOM = "xxxxI4I4", 8, 0x0101080A, 12
   local IPV4_TCP_MORE, IPV6_TCP_MORE = IPV4_TCP .. MORE, IPV6_TCP .. MORE
 
-  local TCP_MAX_HEADER = 60
-  local LONGEST_HEADERS = IPV6_HEADER + TCP_MAX_HEADER
-
   -- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
   local captured_len, raw_bytes, unpack_bytes = Tvb.len, Tvb.raw, Struct.unpack
 
-  -- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header.
-  -- Returns what set_segment takes. Reading twenty fields instead takes several times as long. Nil where anything is
-  -- unusual: then the fields tell.
-  function decode_plain(tvb, pinfo)
+  -- Where the only IP header of the frame begins, and its length without options, as Wireshark's fields tell.
+  local function ip_header()
     local header, another = read.ip()
-    local ip_len = IPV4_HEADER
+    local length = IPV4_HEADER
     if not header then
       header, another = read.ipv6()
-      ip_len = IPV6_HEADER
+      length = IPV6_HEADER
     end
-    if not header or another then
+    if header and not another then
+      return header.offset, length
+    end
+  end
+
+  -- Where the Ethernet type says that IP begins.
+  local function after_ethernet(bytes)
+    local high, low = byte(bytes, AFTER_ETHERNET - 1, AFTER_ETHERNET)
+    if high == 0x08 and low == 0 then
+      return AFTER_ETHERNET, IPV4_HEADER
+    elseif high == 0x86 and low == 0xDD then
+      return AFTER_ETHERNET, IPV6_HEADER
+    end
+  end
+
+  -- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header.
+  -- Returns what set_segment takes. Nil where anything is unusual: then the fields tell. Reading twenty of them takes
+  -- several times as long, and reading any takes long: none is asked where Ethernet carries a flow in use.
+  function decode_plain(tvb, pinfo)
+    local captured = captured_len(tvb)
+    local bytes = raw_bytes(tvb, 0, captured < MOST_BYTES and captured or MOST_BYTES)
+    local at, ip_len = after_ethernet(bytes)
+    local ethernet = at
+    if not ethernet then
+      at, ip_len = ip_header()
+    end
+    local tcp_at = at and at + ip_len
+    if not PLAIN_OFFSETS[at or -1] or #bytes < tcp_at + TCP_MIN_HEADER then
       return nil
     end
-    local at, captured = header.offset, captured_len(tvb)
-    local tcp_at, longest = at + ip_len, at + LONGEST_HEADERS
-    if not PLAIN_OFFSETS[at] or captured < tcp_at + TCP_MIN_HEADER then
-      return nil
-    end
-    local bytes = raw_bytes(tvb, 0, captured < longest and captured or longest)
     local more = #bytes >= tcp_at + TCP_MIN_HEADER + MORE_LENGTH
     local first, total, ip_id, fragment, hop_limit, protocol, key, seq, ack, words, window, option, tsval
     if ip_len == IPV4_HEADER then
@@ -772,9 +790,11 @@ do
     end
     local header_len = (words - words % 0x1000) / 0x400
     local payload_len = total - ip_len - header_len
-    if protocol ~= PROTOCOL_TCP or header_len < TCP_MIN_HEADER or #bytes < tcp_at + header_len then
+    if protocol ~= PROTOCOL_TCP or header_len < TCP_MIN_HEADER or #bytes < tcp_at + header_len or payload_len < 0 then
       return nil
-    elseif payload_len < 0 or (at + total > captured and at + total > pinfo.len) then
+    elseif at + total > captured and at + total > pinfo.len then
+      return nil
+    elseif ethernet and not sides[key] and ip_header() ~= at then
       return nil
     end
     current.bytes, current.at, current.ip_len, current.header_len = bytes, at, ip_len, header_len
@@ -1220,10 +1240,6 @@ end
 
 -- A tally counts packets by hop limit, in order of first sight, three numbers each: hop limit, count, first frame.
 local function count(tally, hop_limit, frame)
-  if tally[1] == hop_limit then -- of most senders the only one
-    tally[2] = tally[2] + 1
-    return
-  end
   local at = 1
   while tally[at] and tally[at] ~= hop_limit do
     at = at + 3
@@ -1243,6 +1259,15 @@ local function counted(tally, hop_limit)
     end
   end
   return 0
+end
+
+-- How many packets a tally has counted.
+local function all_counted(tally)
+  local packets = 0
+  for at = 2, #tally, 3 do
+    packets = packets + tally[at]
+  end
+  return packets
 end
 
 -- The hop limits that a tally has counted.
@@ -1360,12 +1385,6 @@ local function lay_hosts_by()
   hosts, resting_hosts, held.hosts = {}, hosts, 0
 end
 
--- Notes where a packet of the host came from.
-local function show(host, tally, frame, time_us, hop_limit)
-  count(tally, hop_limit, frame)
-  host.last_frame, host.last_us = frame, time_us
-end
-
 local function host_baseline(host)
   return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
@@ -1449,7 +1468,7 @@ do
   end
 end
 
-local sides, known_side, side_of, new_flow, initiator_of, forget_flows
+local known_side, side_of, new_flow, initiator_of, forget_flows
 do
   -- Flows held: in use and laid by ----------------------------------------------------------------------------
 
@@ -1458,7 +1477,7 @@ do
   -- them are let go, except flows with resets.
 
   local SIDE = record_of({
-    "I3 packets data_packets",
+    "I3 data_packets",
     "B handshake_packets handshake_sent syn_tos",
     "H resets last_id before_last_id last_window last_flags opening_window",
     "I3 opening_label",
@@ -1479,7 +1498,6 @@ do
     "other ever_reset",
   })
 
-  sides = {} -- of flows in use, by the bytes of addresses and ports, source first
   local resting_sides = {} -- of flows not seen since flows were last laid by
   local EVER_RESET, LATELY, BEFORE = 1, 2, 3
   local laid_by = { {}, {}, {} } -- flows by the key of one side: those with resets, those laid by lately, those before
@@ -1501,7 +1519,6 @@ do
   -- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
   local function new_side()
     return {
-      packets = 0,
       handshake_packets = 0,
       handshake_sent = 0,
       data_packets = 0,
@@ -1844,17 +1861,23 @@ end
 local function take_authentic(
   side, frame, time_us, key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval
 )
-  local peer, host, last_us, next_seq, acked = side.peer, side.host, side.last_us, side.next_seq, side.acked
+  local peer, host, shown = side.peer, side.host, side.shown
+  local last_us, next_seq, acked = side.last_us, side.next_seq, side.acked
   if not host then
     host = host_of(source_of(key))
     side.host = host
   end
-  show(host, host.tcp, frame, time_us, hop_limit)
+  local shown_by_host = host.tcp
+  if shown[1] == hop_limit and shown_by_host[1] == hop_limit then -- as in nearly all packets: no call
+    shown[2], shown_by_host[2] = shown[2] + 1, shown_by_host[2] + 1
+  else
+    count(shown, hop_limit, frame)
+    count(shown_by_host, hop_limit, frame)
+  end
+  host.last_frame, host.last_us = frame, time_us
   if link and link ~= host.last_link then
     note_link(host, source_of(key), link)
   end
-  side.packets = side.packets + 1
-  count(side.shown, hop_limit, frame)
   if says.syn then
     handshake(current, side, peer)
   end
@@ -2100,7 +2123,7 @@ do
   end
 
   local function established(side)
-    return side.packets > side.handshake_packets
+    return all_counted(side.shown) > side.handshake_packets
   end
 
   -- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the
@@ -2230,7 +2253,7 @@ do
 
   -- Takes down a reset seen for the first time.
   local function take_reset(packet, side)
-    local flow, peer = side.flow, side.peer
+    local flow, peer, sender_had_sent = side.flow, side.peer, side.shown[1] ~= nil
     side.recent_resets, side.reset_hops = side.recent_resets or {}, side.reset_hops or {}
     local original = copied(packet, side)
     local ahead = seq_ahead(packet, side, peer)
@@ -2263,8 +2286,8 @@ do
       tsval = packet.tsval,
       hop_limit = packet.hop_limit,
       stage = stage_of(flow),
-      syn_only = side.packets > 0 and side.initiates and not established(side) or false,
-      sender_had_sent = side.packets > 0,
+      syn_only = sender_had_sent and side.initiates and not established(side) or false,
+      sender_had_sent = sender_had_sent,
       established = established(side),
       fin_before = side.fin or peer.fin or false,
       resets_before = original and original.resets_before or side.resets,
@@ -2329,7 +2352,8 @@ do
     end
     local src, link = packet.src, packet.link
     local host = host_of(src)
-    show(host, host.other, packet.frame, packet.time_us, packet.hop_limit)
+    count(host.other, packet.hop_limit, packet.frame)
+    host.last_frame, host.last_us = packet.frame, packet.time_us
     if link and link ~= host.last_link then
       note_link(host, src, link)
     end
@@ -2644,7 +2668,7 @@ do
     o.hop_baseline = baseline
     o.hop_delta = baseline and hop_limit - baseline
     o.baseline_distance = baseline and distance(baseline)
-    o.flow_packets = side.packets
+    o.flow_packets = all_counted(shown)
     o.flow_values = #values
     o.hop_gap = nearest(hop_limit, values)
     o.distance_gap = nearest(o.distance, distances(values))
