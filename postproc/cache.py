@@ -34,6 +34,7 @@ from postproc.tshark import Tshark, Version, asked_version, find
 FOLDER = ".rstorigin"
 _Kept = tuple[str, Stamp, dict[str, Any]]  # the name of the file with a result, its stamp, and the result
 _RESULTS = "results"
+_INSTEAD = "make room there, or use --no-cache"
 _KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
 _SETTINGS = re.compile("[0-9a-f]{32}")  # a folder of ours among the results (postproc.settings.settings_key)
 _TOGETHER = "together.json.gz"  # a line for each result, with the name and stamp of the file that it is from
@@ -135,7 +136,7 @@ class Cache:
         if self.trouble:
             return
         try:
-            with whole_file(self.folder / name, follow=False) as file:
+            with whole_file(self.folder / name, hint=_INSTEAD, follow=False) as file:
                 file.write(content)
         except OutputError as error:
             self.trouble = str(error)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from postproc.archive import Report
-from postproc.errors import CaptureError, TsharkError
+from postproc.errors import CaptureError, NoRoomError, TsharkError
 from postproc.findings import Pair, Reconciled
 from postproc.parallel import WorkerDiedError, over_processes
 from postproc.reading import read_packets
@@ -18,6 +18,7 @@ from postproc.reconcile import reconcile
 from postproc.remote import fetched
 from postproc.sources import Source
 from postproc.task import needs_tshark
+from postproc.temporary import temporary_folder
 from postproc.tshark import Tshark
 
 
@@ -28,10 +29,10 @@ def compared(
     processes: int,
     report: Callable[[int], Report],
 ) -> Iterator[tuple[Pair, Reconciled]]:
-    """What comes of each pair, but for those of which a capture cannot be read a second time."""
+    """What comes of each pair, but for those of which a capture cannot be read a second time, or kept meanwhile."""
     wanted = sorted({index for pair in pairs for index in (pair.capture, pair.witness)})
     tell = report(len(wanted) + len(pairs))
-    with tempfile.TemporaryDirectory(prefix="rstorigin-") as name:
+    with suppress(NoRoomError), temporary_folder() as name:
         folder = Path(name)
         readable: set[int] = set()
         spread = over_processes(_Spread(program, folder), [(index, sources[index]) for index in wanted], processes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from heuristics.errors import Problem, RstoriginError, visible
 
 
@@ -32,6 +34,10 @@ class CaptureError(RstoriginError):
         return str(self.problem)
 
 
+class NoRoomError(CaptureError):
+    """A temporary file that cannot be written while an input is read; `problem` names no file."""
+
+
 class OutputError(RstoriginError):
     """An output that cannot be written."""
 
@@ -41,3 +47,11 @@ class OutputError(RstoriginError):
 
 class UsageError(RstoriginError):
     """Arguments that do not go together. Its text says what to do."""
+
+
+def why_not_written(error: Exception) -> str:
+    """The reason in an error of the system, or of Polars, which adds words of its own or has no others."""
+    if reason := getattr(error, "strerror", None):
+        return str(reason)
+    found = re.search(r"[^:\s][^:]* \(os error \d+\)", str(error))
+    return found[0] if found else f"{error}; the disk is full, perhaps"

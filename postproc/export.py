@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -13,9 +12,10 @@ import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.fields import FIELDS
-from postproc.errors import CaptureError
+from postproc.errors import CaptureError, why_not_written
 from postproc.escape import shell_command
 from postproc.kinds import Kind, is_packed_otherwise, kind_of
+from postproc.temporary import temporary_folder, writing_temporary
 from postproc.tshark import PREFERENCES, Run, Tshark, options
 
 FIX_CAPTURE = "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
@@ -67,16 +67,16 @@ def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]
 
 def write_parquet(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
     """Write the export of `capture` to `target` as Parquet, by way of a temporary TSV; else as `write_tsv`."""
-    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+    with temporary_folder() as folder:
         tsv = Path(folder) / "export.tsv"
-        with tsv.open("wb") as file:
+        with writing_temporary(), tsv.open("wb") as file:
             problems = write_tsv(capture, tshark, file)
         schema = dict.fromkeys(FIELDS, pl.String())
         table = pl.scan_csv(tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=schema)
         try:
             table.sink_parquet(target)
         except pl.exceptions.PolarsError as error:  # what Polars makes of a full disk
-            raise OSError(errno.EIO, str(error)) from None
+            raise OSError(errno.EIO, why_not_written(error)) from None
     return problems
 
 

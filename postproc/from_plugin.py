@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from postproc.resets import JudgedReset, ResetRow
 from postproc.sources import Source
 from postproc.state import Flow
 from postproc.task import Judged, unreadable
+from postproc.temporary import temporary_folder, writing_temporary
 from postproc.tshark import Tshark
 from postproc.weigh import flow_filter
 
@@ -189,9 +189,10 @@ def installed_plugin(tshark: Tshark, rulebook: Rulebook) -> Iterator[Plugin]:
     """The plugin of `rulebook` in a temporary folder. Raises PluginError where `tshark` would not load it."""
     if tshark.refuses_lua():
         raise PluginError(f"Wireshark {'.'.join(map(str, tshark.version))} loads no Lua plugin for root: {_AS_USER}")
-    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / PLUGIN_NAME
-        path.write_text(render_plugin(rulebook), encoding="utf-8", newline="\n")
+        with writing_temporary():
+            path.write_text(render_plugin(rulebook), encoding="utf-8", newline="\n")
         yield Plugin(tshark, rulebook, Path(folder))
 
 

@@ -7,7 +7,6 @@ together from several packets (fragments, tunnels over TCP) it still can: all pa
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from postproc.plain import Flags, sort_packets
 from postproc.plain_matter import PlainMatter
 from postproc.plain_rows import Shown, rows
 from postproc.seen import Seen
+from postproc.temporary import temporary_folder, writing_temporary
 from postproc.tshark import Tshark
 
 _MOST_UNSURE = 0.5  # of the packets; beyond that tshark may as well read the whole file
@@ -75,14 +75,15 @@ class Sifted:
 
 @contextmanager
 def sift(path: Path) -> Iterator[Sifted | None]:
-    """The capture at `path`, sorted; None where tshark had better read all of it. Raises OSError for a full disk."""
+    """The capture at `path`, sorted; None where tshark had better read all of it. Raises NoRoomError."""
     capture = open_capture(path)
     if capture is None or capture.link not in LINKS:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+    with temporary_folder() as folder:
         try:
-            sifted = _sift(capture, Path(folder) / "unsure.pcap")
+            with writing_temporary():  # what reading raises is an UnsureError
+                sifted = _sift(capture, Path(folder) / "unsure.pcap")
         except UnsureError:
             sifted = None
         yield sifted

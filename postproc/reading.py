@@ -11,7 +11,7 @@ import polars as pl
 from heuristics.errors import Problem
 from postproc.capture_file import UnsureError
 from postproc.columns import read_capture
-from postproc.errors import CaptureError
+from postproc.errors import CaptureError, NoRoomError
 from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
@@ -69,6 +69,8 @@ def _sifted(source: Source, sifted: Sifted, tshark: Tshark | None, spool: Spool,
             return Packets(empty_table(), sifted.packets, (), sifted.seen.scene())
         matter = what_matters(judged, apart=apart is not None)
         table = matter.together(chain(map(matter.select, spool), sifted.plain(matter, edge_flows(spool))), apart)
+    except NoRoomError:  # tshark's rows of the whole file would need as much
+        raise
     except (UnsureError, CaptureError):  # tshark is to say what is wrong with the file itself, not with our copy
         return None
     return Packets(table, sifted.packets, (), sifted.seen.scene())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +13,7 @@ from heuristics.errors import Problem, RstoriginError, visible
 from postproc.errors import CaptureError
 from postproc.kinds import Kind, kind_of, looks_like_capture
 from postproc.sources import Source, Sources
+from postproc.temporary import MAKE_ROOM, temporary_folder
 
 _INSTALL = "pip install 'rstorigin[cluster]', and what fsspec needs for this kind of URL (s3fs, gcsfs ...)"
 _EXPORTS = (".tsv", ".parquet")
@@ -55,13 +56,14 @@ def fetched(source: Source) -> Iterator[Source]:
     if source.url is None:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
+    with temporary_folder() as folder:
         copy = Path(folder) / "capture"
         try:
             system, path = _opened(source.url)
             system.get_file(path, str(copy))
         except Exception as error:  # each file system has errors of its own
-            raise CaptureError(source.url, f"cannot be fetched: {error}") from None
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            raise CaptureError(source.url, f"cannot be fetched: {error}", MAKE_ROOM if full else "") from None
         yield replace(source, path=copy, kind=kind_of(copy))
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import polars as pl
 
 from postproc.packets import ENDS, by_frame, empty_table
+from postproc.temporary import temporary_folder, writing_temporary
 
 _IN_MEMORY = 250_000  # rows; some 100 MB
 _FLOWS_AT_ONCE = 2048  # to follow a flow takes some 8 KB, and as much again for its packets
 _PACKETS_AT_ONCE = 131_072  # that wait to be sorted by flow
+_FULL = (OSError, pl.exceptions.PolarsError)  # what Polars makes of a full disk
 
 
 class _OnDisk:
     """What keeps files in a temporary folder of its own, made when the first is needed."""
 
-    _folder: tempfile.TemporaryDirectory[str] | None = None
+    _folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
         """To be closed at the end of the block."""
@@ -32,7 +34,7 @@ class _OnDisk:
 
     def _file(self, name: str) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="rstorigin-")
+            self._folder = temporary_folder()
         return Path(self._folder.name) / name
 
 
@@ -45,7 +47,7 @@ class Spool(_OnDisk):
         self._files: list[Path] = []
 
     def add(self, table: pl.DataFrame) -> None:
-        """Take in one more table. Raises OSError where the disk is full."""
+        """Take in one more table. Raises NoRoomError."""
         self._tables.append(table)
         self._rows += table.height
         if self._rows > _IN_MEMORY:
@@ -59,7 +61,8 @@ class Spool(_OnDisk):
 
     def _write(self) -> None:
         file = self._file(f"{len(self._files)}.parquet")
-        pl.concat(self._tables).write_parquet(file, compression="lz4", statistics=False)
+        with writing_temporary(_FULL):
+            pl.concat(self._tables).write_parquet(file, compression="lz4", statistics=False)
         self._files.append(file)
         self._tables, self._rows = [], 0
 
@@ -85,13 +88,13 @@ class Apart(_OnDisk):
         self._files: list[list[Path]] = [[] for _ in range(self._batches)]
 
     def add(self, table: pl.DataFrame) -> None:
-        """Take in some of their packets. Raises OSError where the disk is full."""
+        """Take in some of their packets. Raises NoRoomError."""
         self._tables.append(table)
         if self._batches > 1 and sum(waiting.height for waiting in self._tables) > _PACKETS_AT_ONCE:
             self._write()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """Packets tables, sorted by frame, each with all packets of some of the flows."""
+        """Packets tables, sorted by frame, each with all packets of some of the flows. Raises NoRoomError."""
         if self.flows.is_empty():
             return
         if self._batches > 1:
@@ -108,6 +111,7 @@ class Apart(_OnDisk):
         sorted_out = pl.concat(self._tables).drop("error").with_columns(batch=batch.cast(pl.Int64))
         for (number,), part in sorted_out.partition_by("batch", as_dict=True, include_key=False).items():
             file = self._file(f"{number}-{len(self._files[number])}.arrow")
-            part.write_ipc(file, compression="lz4")  # of so few rows written and read in half the time of Parquet
+            with writing_temporary(_FULL):
+                part.write_ipc(file, compression="lz4")  # of so few rows written and read in half the time of Parquet
             self._files[number].append(file)
         self._tables = []

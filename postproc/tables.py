@@ -19,7 +19,7 @@ from heuristics.verdict import Verdict
 from postproc import escape
 from postproc.about import ABOUT, check_folder
 from postproc.case_file import CaseFile
-from postproc.errors import OutputError
+from postproc.errors import OutputError, why_not_written
 from postproc.flow_table import FLOW_SCHEMA, unpacked
 from postproc.parquet import schema_of
 from postproc.records import to_plain
@@ -132,8 +132,8 @@ def write_tables(
         _write_all(beside, content, rulebook)
         _put_in_place(beside, folder)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(str(folder), f"cannot be written: {reason}", "choose another place with --out") from None
+        reason = f"cannot be written: {why_not_written(error)}"
+        raise OutputError(str(folder), reason, "choose another place with --out") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -138,17 +138,20 @@ def judge_source(
     with Apart() as apart:
         try:
             packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter, apart=apart)
-        except CaptureError as error:
+            flows = b""
+            if with_flows:
+                flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=apart))
+            with uncollected():  # flows are many small objects
+                resets = tuple(judged_resets(source.name, packets.table, rulebook, apart))
+                errors = tuple(judged_errors(source.name, packets.table, rulebook))
+        except CaptureError as error:  # also after reading: there may be no room for what is apart
             return unreadable(source, error)
-        flows = b""
-        if with_flows:
-            flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=apart))
-        with uncollected():  # flows are many small objects
-            resets = tuple(judged_resets(source.name, packets.table, rulebook, apart))
-            errors = tuple(judged_errors(source.name, packets.table, rulebook))
     return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
 
 
 def unreadable(source: Source, error: CaptureError) -> Judged:
     """What comes of an input that `error` keeps from being read."""
-    return Judged(source.name, None, (), (error.problem,), readable=False)
+    problem = error.problem
+    if not problem.file:
+        problem = replace(problem, file=source.url or str(source.path))
+    return Judged(source.name, None, (), (problem,), readable=False)

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
-from heuristics.errors import visible
+from heuristics.errors import RstoriginError, visible
 from postproc.errors import TsharkError, TsharkNotFoundError, TsharkTooOldError
+from postproc.temporary import temporary_file
 
 VARIABLE = "RSTORIGIN_TSHARK"  # names the tshark to use, where it is not the one on PATH
 OLDEST = (4, 0, 0)
@@ -92,9 +92,9 @@ class Tshark:
     def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[Run]:
         """Start tshark with `arguments`, and `environment` over our own; ends it when the block is left early.
 
-        Raises TsharkError when it cannot be started.
+        Raises TsharkError when it cannot be started, and NoRoomError.
         """
-        with tempfile.TemporaryFile() as stderr:  # a pipe that nobody reads meanwhile would stop tshark
+        with temporary_file() as stderr:  # a pipe that nobody reads meanwhile would stop tshark
             process = _start([str(self.program), *arguments], stderr, environment or {})
             try:
                 yield Run(process, stderr)
@@ -134,7 +134,7 @@ def described() -> str:
     """The tshark that would be used, or why there is none; for `--version`."""
     try:
         return str(find())
-    except TsharkError as error:
+    except RstoriginError as error:
         return str(error)
 
 
@@ -200,7 +200,7 @@ def asked_version(program: Path) -> Version:
 
 @lru_cache
 def _asked(program: Path, _size: int, _mtime_ns: int) -> Version:
-    with tempfile.TemporaryFile() as stderr:
+    with temporary_file() as stderr:
         # Not --version: with Lua turned off in init.lua, 4.4 and 4.6 crash on it.
         process = _start([str(program), "-h"], stderr, {})
         try:

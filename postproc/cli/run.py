@@ -25,6 +25,7 @@ from postproc.settings import settings_key
 from postproc.sources import Source, Sources, find_sources
 from postproc.summary import counted
 from postproc.task import Job, Judged, needs_tshark
+from postproc.temporary import MAKE_ROOM
 from postproc.tshark import Tshark
 from postproc.witness import Testimony, rejudged, testimonies
 
@@ -106,7 +107,7 @@ class Run:
             if not_compared:
                 tell(
                     f"{counted(not_compared, 'pair')} of captures could not be compared: one of them could not be read "
-                    "a second time"
+                    f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
                 )
             self.heard.extend(heard)
             judged = rejudged(judged, self.heard, self.rules)
