@@ -28,12 +28,11 @@ from bench.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, r
 from bench.scores import Case, IcmpCase, grouped, naive_scores, our_scores
 from heuristics.fields import RST
 from heuristics.rulebook import Rulebook, load
-from heuristics.verdict import Origin
+from heuristics.verdict import ACCUSED, Origin
 from postproc import tshark
-from postproc.analyse import judge_packets
+from postproc.analyse import judged_resets
 from postproc.icmp import judged_errors
 from postproc.packets import authentic
-from postproc.summary import ACCUSED
 from postproc.tshark import Tshark
 
 
@@ -58,7 +57,7 @@ def labelled_cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
     labels = [label for label in capture.labels if label.kind == "rst"]
     if not labels:
         return []
-    rows = {row.frame: row for row in judge_packets(capture.name, capture.packets, rulebook)}
+    rows = {each.row.frame: each.row for each in judged_resets(capture.name, capture.packets, rulebook)}
     naive = _naively_accused(capture.packets)
     cases = []
     for label in labels:
@@ -89,7 +88,7 @@ def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Ex
     met = []
     for name, of_capture in groupby(rows, key=lambda row: row["capture"]):
         packets = read_packets_of(expected.with_name(name), program)
-        verdicts = {row.frame: row.verdict for row in judge_packets(name, packets, rulebook)}
+        verdicts = {each.row.frame: each.row.verdict for each in judged_resets(name, packets, rulebook)}
         met += [
             Expectation(name, int(frame), tuple(row["accept"].split("|")), row["why"], verdicts.get(int(frame)))
             for row in of_capture

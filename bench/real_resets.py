@@ -16,6 +16,7 @@ from heuristics.fields import ACK, distance
 from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.rulebook import Rule, Thresholds
 from heuristics.vocabulary import Value
+from postproc.hosts import nearest
 
 Observation = dict[str, Value]
 
@@ -29,7 +30,7 @@ def genuine_observations(table: Path, thresholds: Thresholds) -> list[Observatio
 def readable(rule: Rule, observation: Mapping[str, Value]) -> bool:
     """Whether the table has all that the rule reads, and tells this reset's."""
     told = (observation[node.name] is not None for node in walk(rule.condition) if isinstance(node, Name))
-    return named(rule.condition) <= observation.keys() and all(told)
+    return set(named(rule.condition)) <= observation.keys() and all(told)
 
 
 def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
@@ -50,8 +51,8 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "flow_packets": packets,
         "flow_values": len(shown),
         "host_packets": packets,
-        "hop_gap": min((abs(hop_limit - value) for value in shown), default=None),
-        "distance_gap": min((abs(distance(hop_limit) - distance(value)) for value in shown), default=None),
+        "hop_gap": nearest(hop_limit, shown),
+        "distance_gap": nearest(distance(hop_limit), map(distance, shown)),
         **dict.fromkeys(("handshake_gap", "data_gap"), abs(hop_limit - shown[0]) if len(shown) == 1 else None),
         "resets_before": 0 if row["resets_from_sender"] == "1" else None,  # which of several it is, is not told
         "hop_baseline": shown[0] if len(shown) == 1 else None,

@@ -1,6 +1,6 @@
 """What two captures of the same traffic decide, on pairs whose truth is known: wrong findings, and resets decided.
 
-usage: python bench/reconcile.py FOLDER...
+usage: python -m bench.reconcile FOLDER...
 
 A pair is NAME.client.pcap and NAME.server.pcap (or .pcap.gz) with labels beside them (tests/captures/lab/README.md).
 """
@@ -13,18 +13,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 from tabulate import tabulate
 
+from bench.labelled import read_packets_of
 from heuristics.verdict import Origin
 from postproc import tshark
 from postproc.findings import LEFT_SENDER, NEVER_LEFT
-from postproc.kinds import Kind
-from postproc.reading import read_packets
 from postproc.reconcile import reconcile
-from postproc.sources import Source
 from postproc.tshark import Tshark
 
 
@@ -55,7 +51,9 @@ def findings(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Found
         if not events or not witness.exists():
             continue
         said = reconcile(
-            _packets(capture, program), _packets(witness, program), _hosts(truth, other) if complete else ()
+            read_packets_of(capture, program),
+            read_packets_of(witness, program),
+            truth[other].values() if complete else (),
         )
         by_frame = {finding.frame: finding.evidence for finding in said.findings}
         for event in events:
@@ -64,14 +62,6 @@ def findings(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Found
             evidence = by_frame.get(event["frame"], "")
             forged = event["origin"] == Origin.MIDDLEBOX
             yield Found(capture.name, event["frame"], event["mechanism"], forged, evidence)
-
-
-def _hosts(truth: dict[str, Any], side: str) -> list[str]:
-    return list(truth[side].values())
-
-
-def _packets(capture: Path, program: Tshark) -> pl.DataFrame:
-    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program, whole=True).table
 
 
 def main() -> None:

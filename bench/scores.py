@@ -9,8 +9,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from bench.labelled import Label
-from heuristics.verdict import Origin, Verdict
-from postproc.summary import ACCUSED
+from heuristics.verdict import ACCUSED, Origin, Verdict
 
 CLEARED = (Verdict.GENUINE, Verdict.LIKELY_GENUINE)
 

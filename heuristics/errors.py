@@ -13,17 +13,21 @@ class RstoriginError(Exception):
     """Base of every error this project raises on purpose: its text is meant for the user."""
 
 
-class ExpressionError(RstoriginError):
-    """A `when` expression that cannot be used. `column` counts characters from 1."""
+class PlacedError(RstoriginError):
+    """A text of a rulebook that cannot be used. `column` counts characters from 1."""
 
     def __init__(self, column: int, reason: str, hint: str = "") -> None:
-        super().__init__(f"column {column}: {_with_hint(reason, hint)}")
+        super().__init__(column, reason, hint)
         self.column = column
         self.reason = reason
         self.hint = hint
 
-    def __reduce__(self) -> tuple[type[ExpressionError], tuple[int, str, str]]:
-        return type(self), (self.column, self.reason, self.hint)
+    def __str__(self) -> str:
+        return f"column {self.column}: {_with_hint(self.reason, self.hint)}"
+
+
+class ExpressionError(PlacedError):
+    """A `when` expression that cannot be used."""
 
 
 class MalformedExpressionError(ExpressionError):
@@ -46,17 +50,8 @@ class ExpressionMagnitudeError(ExpressionError):
     """A number that may leave the range in which a Lua number is exact."""
 
 
-class TemplateError(RstoriginError):
-    """An explanation template that cannot be used. `column` counts characters from 1."""
-
-    def __init__(self, column: int, reason: str, hint: str = "") -> None:
-        super().__init__(f"column {column}: {_with_hint(reason, hint)}")
-        self.column = column
-        self.reason = reason
-        self.hint = hint
-
-    def __reduce__(self) -> tuple[type[TemplateError], tuple[int, str, str]]:
-        return type(self), (self.column, self.reason, self.hint)
+class TemplateError(PlacedError):
+    """An explanation template that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +73,8 @@ class Problem:
         return visible(": ".join(part for part in parts if part))
 
 
-class RulebookError(RstoriginError):
-    """A rulebook with problems, all of them; its text has one line for each."""
+class ProblemsError(RstoriginError):
+    """A file with problems, all of them; its text has one line for each."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(tuple(problems))
@@ -87,6 +82,10 @@ class RulebookError(RstoriginError):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+
+class RulebookError(ProblemsError):
+    """A rulebook with problems."""
 
 
 class UnknownRuleError(RstoriginError):

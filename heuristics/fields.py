@@ -1,4 +1,4 @@
-"""The Wireshark fields that both engines read, and nothing else: the plugin as Fields, postproc as export columns.
+"""The columns of an export, and nothing else. The plugin reads the same values, most of them from the packet's bytes.
 
 Only header fields that stand in the packet are used. What Wireshark derives under preferences (stream numbers,
 relative sequence numbers, analysis flags) is left alone, so that a user's settings cannot change a verdict.
@@ -6,8 +6,8 @@ relative sequence numbers, analysis flags) is left alone, so that a user's setti
 
 from __future__ import annotations
 
-# Fields of the frame, of the IP header and of the TCP header. In tunnels and ICMP errors a field of the IP header has
-# one value for each header; `ip.proto` and `ipv6.nxt` tell which of them carries TCP.
+# Fields of the frame and of the Ethernet, IP, TCP, ICMP and UDP headers. In tunnels and ICMP errors a field of the IP
+# header has one value for each header; `ip.proto` and `ipv6.nxt` tell which of them carries TCP.
 FIELDS: tuple[str, ...] = (
     "frame.number",
     "frame.time_epoch",

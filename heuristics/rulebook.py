@@ -30,13 +30,6 @@ _REQUIRED = {
     "device": ("when", "say", "confidence", "reference"),
     "icmp": ("when", "verdict", "origin", "suspicion", "say", "reference"),
 }
-_FIRST_THAT_HOLDS = (
-    "reason",
-    "cause",
-    "where",
-    "device",
-    "icmp",
-)  # of these, one is given, so an overlay's new ones come first
 _VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
 
 
@@ -216,8 +209,8 @@ class Rulebook:
 def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
     """The rulebook in `path` (None: the one that comes with the package) with `overlays` laid on it, in order.
 
-    An overlay changes the keys it gives: of [rulebook], [verdict] and [thresholds], and of a rule or reason by its id.
-    A new id must be complete; new rules come last, new reasons first (the last one usually holds always).
+    An overlay changes the keys it gives: of [rulebook], [verdict] and [thresholds], and of any other entry by its id.
+    A new id must be complete; new rules come last, all other new entries first (the last one usually holds always).
     Raises RulebookError with every problem of every file.
     """
     return _laid([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
@@ -276,7 +269,7 @@ class _Merged:
                 self.owner[name, ""] = file
         for kind, inherited in list(self.entries.items()):
             self.lay_entries(file, kind, (entry.given() for entry in getattr(content, kind)))
-            if kind in _FIRST_THAT_HOLDS:
+            if kind != "rule":  # of all others the first that holds is given, so an overlay's new ones come first
                 laid = self.entries[kind]
                 new = {id_: entry for id_, entry in laid.items() if id_ not in inherited}
                 self.entries[kind] = {**new, **{id_: laid[id_] for id_ in inherited}}

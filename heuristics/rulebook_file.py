@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from heuristics.errors import ExpressionError, Problem, RefusedSyntaxError, TemplateError, nearest
+from heuristics.errors import PlacedError, Problem, RefusedSyntaxError, nearest
 from heuristics.expressions import Node, named, parse
 from heuristics.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.template import parse_template
@@ -53,7 +53,7 @@ def _printable(text: str) -> str:
 
 def _alone(condition: Node) -> None:
     """Raises RefusedSyntaxError where what other captures show is asked for with what is not known at the same time."""
-    names = named(condition)
+    names = set(named(condition))
     others = names - OF_CASES - WITH_CASES
     if names & OF_CASES and others:
         raise RefusedSyntaxError(
@@ -61,26 +61,23 @@ def _alone(condition: Node) -> None:
         )
 
 
-def _expression_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
-    def check(text: str) -> str:
+def _checked(check: Callable[[str], object]) -> AfterValidator:
+    def checked(text: str) -> str:
         try:
-            _alone(parse(text, vocabulary))
-        except ExpressionError as error:
+            check(text)
+        except PlacedError as error:
             raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
         return text
 
-    return AfterValidator(check)
+    return AfterValidator(checked)
+
+
+def _expression_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
+    return _checked(lambda text: _alone(parse(text, vocabulary)))
 
 
 def _template_over(vocabulary: Mapping[str, Type]) -> AfterValidator:
-    def check(text: str) -> str:
-        try:
-            parse_template(text, vocabulary)
-        except TemplateError as error:
-            raise PydanticCustomError("text", "{reason}", dict(vars(error))) from None
-        return text
-
-    return AfterValidator(check)
+    return _checked(lambda text: parse_template(text, vocabulary))
 
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]

@@ -35,13 +35,13 @@ class Template:
         pieces = (p if isinstance(p, str) else value_text(observation.get(p.name)) for p in self.parts)
         return "".join(pieces)
 
-    def to_lua(self, table: str = "o") -> str:
+    def to_lua(self) -> str:
         """A Lua expression for the same text: `"Hop limit " .. text(o.hop_limit)`.
 
         The plugin defines `text`, the twin of `value_text`.
         """
         return " .. ".join(
-            lua_string(part) if isinstance(part, str) else f"text({lua_field(table, part.name)})" for part in self.parts
+            lua_string(part) if isinstance(part, str) else f"text({lua_field('o', part.name)})" for part in self.parts
         )
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 from typing import TypeVar
 
-from heuristics.rulebook import Cause, Device, IcmpEntry, Reason, Rule, Rulebook, VerdictLimits, Where
+from heuristics.rulebook import Cause, Device, IcmpEntry, Reason, Rulebook, VerdictLimits, Where
 from heuristics.vocabulary import Value
 
 UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
@@ -25,6 +25,9 @@ class Verdict(StrEnum):
     UNCLEAR = "unclear"
     LIKELY_GENUINE = "likely genuine"
     GENUINE = "genuine"
+
+
+ACCUSED = (Verdict.FORGED, Verdict.LIKELY_FORGED)
 
 
 class Origin(StrEnum):
@@ -79,7 +82,7 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
     verdict = verdict_at(score, rulebook.verdict)
-    origin = _origin(verdict, fired)
+    origin = origin_of(verdict, front_end=any(rule.origin == Origin.FRONT_END for rule in fired))
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
     reason = _first(rulebook.reasons, observation)
     cause, device = _first(rulebook.causes, concluded), _first(rulebook.devices, concluded)
@@ -156,10 +159,11 @@ def verdict_at(score: int, limits: VerdictLimits) -> Verdict:
     return Verdict.UNCLEAR
 
 
-def _origin(verdict: Verdict, fired: Sequence[Rule]) -> Origin:
-    if verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
+def origin_of(verdict: Verdict, *, front_end: bool) -> Origin:
+    """Where a reset with this verdict came from; `front_end`: its form is that of a device in front of the endpoint."""
+    if verdict in ACCUSED:
         return Origin.MIDDLEBOX
-    if any(rule.origin == Origin.FRONT_END for rule in fired):
+    if front_end:
         return Origin.FRONT_END
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 

@@ -255,7 +255,7 @@ _ACROSS = _table(
     ),
 )
 
-_ACROSS += _table(
+_OF_CASE = _table(
     Type.INT,
     ("case_distance", "hops", "where most packets of the sender come from, in other captures of the case taken here"),
     ("case_packets", "packets", "of the sender in those captures; asked where this one has none, never in Wireshark"),
@@ -271,7 +271,7 @@ _ACROSS += _table(
 )
 
 # Asked once all captures are judged, when of everything else only the latter is at hand.
-OF_CASES = frozenset(observable.name for observable in _ACROSS if observable.name.startswith("case_"))
+OF_CASES = frozenset(observable.name for observable in _OF_CASE)
 WITH_CASES = frozenset({"distance"})
 
 # Not of the capture, but of the rulebook's [thresholds], so that conditions may compare with them.
@@ -286,7 +286,8 @@ _TOLERANCE = _table(
 )
 
 OBSERVABLES: tuple[Observable, ...] = (
-    _FORM + _BASELINE + _TIMING + _FLOW + _OPENING + _BURST + _LIKENESS + _LINK + _COMPANY + _ACROSS + _TOLERANCE
+    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *_OPENING, *_BURST, *_LIKENESS, *_LINK, *_COMPANY),
+    *(*_ACROSS, *_OF_CASE, *_TOLERANCE),
 )
 
 # What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.

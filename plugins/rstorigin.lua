@@ -2579,15 +2579,13 @@ do
   end
 
   local function observe_prober(o, error)
-    local host, quoted, packets = known_host(error.quoted_src), error.quoted_hop_limit, 0
+    local host, quoted = known_host(error.quoted_src), error.quoted_hop_limit
     local shown, others = host.tcp, host.other
     if error.protocol ~= "tcp" then
       shown, others = others, shown
     end
     shown = #shown > 0 and shown or others
-    for at = 2, #shown, 3 do
-      packets = packets + shown[at]
-    end
+    local packets = all_counted(shown)
     o.probe_packets = packets
     if not quoted then
       return
@@ -5111,22 +5109,16 @@ end
 
 local INFO, SHOWN
 do
-  -- Preferences: Edit > Preferences > Protocols > RST origin --------------------------------------------------
+  -- Preferences: Edit > Preferences > Protocols > RSTORIGIN ---------------------------------------------------
 
   -- What the Info column gets of resets and ICMP errors.
   INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
   SHOWN = { info = INFO.accused }
 
   -- Limits of suspicion in percent, to begin with the rulebook's own.
-  local DEFAULTS = {
-    forged = suspicion_of(LIMITS.forged),
-    likely_forged = suspicion_of(LIMITS.likely_forged),
-    likely_genuine = suspicion_of(LIMITS.likely_genuine),
-    genuine = suspicion_of(LIMITS.genuine),
-  }
-  local RULEBOOK_LIMITS = {}
+  local DEFAULTS, RULEBOOK_LIMITS = {}, {}
   for name, score in pairs(LIMITS) do
-    RULEBOOK_LIMITS[name] = score
+    DEFAULTS[name], RULEBOOK_LIMITS[name] = suspicion_of(score), score
   end
 
   local prefs = rstorigin.prefs
@@ -5163,7 +5155,7 @@ do
   end
 
   -- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
-  local function take_preferences()
+  function rstorigin.prefs_changed()
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
     end
@@ -5172,8 +5164,6 @@ do
     held.most = math.max(2, math.floor(prefs.flows))
     SHOWN.info = prefs.info
   end
-
-  rstorigin.prefs_changed = take_preferences
 end
 
 local add_text, add_hops, add_judgement, add_icmp_judgement
@@ -5346,13 +5336,6 @@ do
     errors, refusing = {}, {}
   end
 
-  local function add_flow_verdict(tree, flow)
-    local verdict = flow_verdict(flow)
-    if verdict then
-      add_text(tree, "flow_verdict", verdict)
-    end
-  end
-
   local function warn_once()
     if not warned then
       warned = true
@@ -5388,14 +5371,14 @@ do
     local judgement = judge(o)
     flow.worst = math.max(flow.worst or judgement.score, judgement.score)
     add_judgement(tree, pinfo, reset, o, judgement)
-    add_flow_verdict(tree, flow)
+    add_text(tree, "flow_verdict", flow_verdict(flow))
   end
 
   local function show_segment(tree)
     local side = side_of(current.key, current.frame)
     add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
     if side then
-      add_flow_verdict(tree, side.flow)
+      add_text(tree, "flow_verdict", flow_verdict(side.flow))
     end
   end
 

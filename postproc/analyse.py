@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from heuristics.fields import FIN, RST, SYN
+from heuristics.fields import FIN, SYN
 from heuristics.rulebook import Rulebook, Thresholds
 from postproc.answers import note_answers, odd_flows
 from postproc.company import Company
 from postproc.flows import Tracker
 from postproc.hosts import HostProfile
 from postproc.observe import InFlow, Observation, observe_capture, observe_flow
-from postproc.packets import ENDS, TCP, Packet, both_ways, packets_of
+from postproc.packets import ENDS, TCP, Packet, both_ways, is_reset, packets_of
 from postproc.profiles import profile_hosts
-from postproc.resets import JudgedReset, ResetRow
+from postproc.resets import JudgedReset
 from postproc.signature import signature
 from postproc.spool import Apart
 from postproc.state import Answers, Reset
@@ -28,15 +28,10 @@ _AT_ONCE = 131_072  # packets that are looked through at a time
 _UNSEEN, _UNANSWERED = HostProfile(), Answers()
 
 
-def judge_packets(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> list[ResetRow]:
-    """Every reset of one capture, judged, in frame order. `packets` is the packets table (`packets.normalise`)."""
-    return [judged.row for judged in judged_resets(capture, packets, rulebook)]
-
-
 def judged_resets(
     capture: str, packets: pl.DataFrame, rulebook: Rulebook, apart: Apart | None = None
 ) -> list[JudgedReset]:
-    """The same, each with its score, its evidence in words, and its signature.
+    """Every reset of one capture, judged, in frame order; `packets` is the packets table (`packets.normalise`).
 
     Flows that are kept `apart` are followed some at a time. Of each reset what its flow says is kept, packed, until
     all that the capture says of it is known.
@@ -81,7 +76,7 @@ class _OfAll:
 
     def resets(self, packets: pl.DataFrame, apart: Apart | None = None) -> Iterator[list[Reset]]:
         """All resets, in parts that have all of a flow, each in frame order. To be asked for before anything else."""
-        resets = packets.filter((pl.col("kind") == TCP) & (_FLAGS & RST != 0)).select(ENDS)
+        resets = packets.filter(is_reset()).select(ENDS)
         if resets.is_empty():
             return
         flows, senders = both_ways(resets), resets["src"].unique()

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +146,10 @@ def remembered_tshark(case: Path) -> Tshark:
     """tshark, without asking the program for its version when the case remembers it. Raises TsharkError."""
     if (case / FOLDER).is_symlink():  # would lead out of the case
         return find()
-    return find(lambda program: _remembered_version(case / FOLDER / "tshark.json", program, asked_version))
+    return find(lambda program: _remembered_version(case / FOLDER / "tshark.json", program))
 
 
-def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Version]) -> Version:
+def _remembered_version(memory: Path, program: Path) -> Version:
     status = program.stat()
     identity = [str(program.resolve()), status.st_size, status.st_mtime_ns]
     with suppress(OSError, ValueError, KeyError, TypeError):
@@ -157,7 +157,7 @@ def _remembered_version(memory: Path, program: Path, ask: Callable[[Path], Versi
         if remembered["program"] == identity:
             major, minor, micro = map(int, remembered["version"])
             return major, minor, micro
-    version = ask(program)
+    version = asked_version(program)
     with suppress(OSError, OutputError):  # else it is asked again next time
         memory.parent.mkdir(exist_ok=True)  # the first run comes here before its results do
         with whole_file(memory, follow=False) as file:

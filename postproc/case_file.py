@@ -11,22 +11,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from heuristics.errors import Problem, RstoriginError, nearest
+from heuristics.errors import Problem, ProblemsError, nearest
 
 NAME = "case.toml"
 _MAX_BYTES = 2**20
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
-class CaseError(RstoriginError):
-    """A case.toml with problems, all of them; its text has one line for each."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__(tuple(problems))
-        self.problems = tuple(problems)
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+class CaseError(ProblemsError):
+    """A case.toml with problems."""
 
 
 def _text(value: Any) -> Any:
@@ -59,13 +52,6 @@ class Point(_Table):
     def took(self, capture: str) -> bool:
         """Whether the capture of this path within the case was taken here."""
         return any(fnmatchcase(capture, pattern) for pattern in self.captures)
-
-    def is_host(self, address: str) -> bool:
-        """Whether the address is of the machine that captured here."""
-        try:
-            return ip_address(address) in self.hosts
-        except ValueError:
-            return False
 
 
 class CaseFile(_Table):

@@ -6,6 +6,8 @@ Control characters, ANSI sequences and characters that turn the writing directio
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 import shlex
@@ -34,6 +36,15 @@ def markdown_code(text: str) -> str:
 def csv_text(text: str) -> str:
     """`text` as a cell that no spreadsheet takes for a formula: a `'` goes before what begins like one."""
     return visible(f"'{text}" if text.startswith(_FORMULA) else text)
+
+
+def csv_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table as CSV; see `csv_text`."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return table.getvalue().removesuffix("\n")
 
 
 def shell_word(text: str) -> str:

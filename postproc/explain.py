@@ -10,14 +10,14 @@ import polars as pl
 from heuristics.expressions import named
 from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Rulebook
-from heuristics.verdict import Origin, Verdict
+from heuristics.verdict import ACCUSED, Origin, Verdict
 from postproc.advice import advise
 from postproc.comparison import Comparison, Details, compare
 from postproc.observe import Observation
 from postproc.packets import TCP, Packet, authentic, packets_of
 from postproc.resets import JudgedReset, ResetRow
 from postproc.state import Flow, Reset
-from postproc.summary import counted
+from postproc.words import counted
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (0x08, "PSH"), (ACK, "ACK"), (0x20, "URG"))  # RFC 9293 section 3.1
 
@@ -245,7 +245,7 @@ def _headline(row: ResetRow) -> str:
         return f"This capture does not show who sent it: {row.reason}."
     if row.origin == Origin.FRONT_END:
         return f"It was {'' if sure else 'probably '}sent by a load balancer or proxy in front of {row.src}."
-    if row.verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
+    if row.verdict in ACCUSED:
         return f"It was {'' if sure else 'probably '}not sent by {row.src}, but by something in between."
     return f"It was {'' if sure else 'probably '}sent by {row.src} itself."
 

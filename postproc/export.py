@@ -22,9 +22,9 @@ FIX_CAPTURE = "name a pcap or pcapng file, or a fields export; `rstorigin export
 _COPIED = 1 << 20  # bytes at a time
 
 
-def command(capture: Path, tshark: Tshark, fields: Sequence[str] = FIELDS) -> list[str]:
-    """The command that exports `fields` of `capture`, tab-separated, every occurrence, with a header line."""
-    return [str(tshark.program), *arguments(capture, tshark.preferences(), fields)]
+def command(capture: Path, tshark: Tshark) -> list[str]:
+    """The command that exports FIELDS of `capture`, tab-separated, every occurrence, with a header line."""
+    return [str(tshark.program), *arguments(capture, tshark.preferences())]
 
 
 def arguments(capture: Path, preferences: Sequence[str], fields: Sequence[str] = FIELDS) -> list[str]:

@@ -16,7 +16,7 @@ import polars as pl
 from heuristics.fields import ACK, FIN, RST, SYN
 from heuristics.rulebook import Thresholds
 from postproc.flows import Tracker
-from postproc.packets import ENDS, TCP, both_ways, packets_of
+from postproc.packets import ENDS, TCP, both_ways, is_reset, packets_of
 from postproc.spool import Apart
 
 # Names and order are stable. The initiator comes first: its address is `src`, what it sent is `packets_sent` and
@@ -90,7 +90,7 @@ def _counted(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) 
     """What is counted of each flow; None where there are none."""
     asked_for = packets.lazy().filter(pl.col("kind") == TCP).select(_READ)
     if not all_flows:
-        flows = both_ways(packets.filter((pl.col("kind") == TCP) & _RESET))
+        flows = both_ways(packets.filter(is_reset()))
         asked_for = asked_for.join(flows.lazy(), on=ENDS, how="semi", maintain_order="left")
     tcp = _ends_named(asked_for.collect())
     if tcp.is_empty():

@@ -19,15 +19,14 @@ from postproc.errors import CaptureError, PluginError
 from postproc.export import arguments, check_capture, ending, failure
 from postproc.fields_text import FieldsText
 from postproc.icmp import error_of, probe_filter, rejection_of
-from postproc.kinds import Kind
+from postproc.kinds import EXPORTS
 from postproc.packets import Packet, normalise
 from postproc.resets import JudgedReset, ResetRow
 from postproc.sources import Source
-from postproc.state import Flow
 from postproc.task import Judged, unreadable
 from postproc.temporary import temporary_folder, writing_temporary
 from postproc.tshark import Tshark
-from postproc.weigh import flow_filter
+from postproc.weigh import ends_filter
 
 _NUMBERS = (
     "hop_limit",
@@ -76,7 +75,7 @@ class Plugin:
 
         Evidence in words is the titles of the rules. Raises PluginError when the plugin did not run to its end.
         """
-        if source.kind in (Kind.EXPORT, Kind.PARQUET, Kind.UTF16):
+        if source.kind in EXPORTS:
             reason = "the plugin reads captures, not exports"
             return unreadable(source, CaptureError(str(source.path), reason, "leave --from-plugin out"))
         try:
@@ -146,14 +145,13 @@ class Plugin:
         error = error_of(packet) if text("kind") == "icmp" else None
         sport, dport = (error.quoted_sport, error.quoted_dport) if error else (packet.sport, packet.dport)
         low, high = sorted([(packet.src, sport), (packet.dst, dport)])
-        # The plugin does not tell incarnations apart.
-        flow = flow_filter(Flow(low, high, 0, packet.frame, packet.frame, {}, low))
         table_row = ResetRow(
             capture=capture,
             frame=packet.frame,
             time=packet.time_us / 1_000_000,
             kind="icmp" if error else "rst",
-            flow=probe_filter(packet, error) if error else flow,
+            # The plugin does not tell incarnations apart.
+            flow=probe_filter(packet, error) if error else ends_filter(*low, *high),
             src=packet.src,
             sport=sport,
             dst=packet.dst,

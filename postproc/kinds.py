@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from enum import Enum, auto
 from pathlib import Path
@@ -116,5 +115,5 @@ def _inside_gzip(head: bytes) -> bytes:
     """The first bytes of what is compressed; fewer where the stream is cut or damaged."""
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
-    except (zlib.error, gzip.BadGzipFile):
+    except zlib.error:
         return b""

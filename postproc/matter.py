@@ -12,19 +12,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from heuristics.fields import ACK, FIN, RST, SYN
-from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table
+from heuristics.fields import ACK, FIN, SYN
+from postproc.packets import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table, notable
 from postproc.quotes import TCP_QUOTED
 from postproc.spool import Apart
 
 _FLAGS = pl.col("flags")
 _IS_TCP = pl.col("kind") == TCP
 _HANDSHAKE_ANSWER = _IS_TCP & (_FLAGS & (SYN | ACK) == SYN | ACK)
-
-
-def notable() -> pl.Expr:
-    """Resets and ICMP errors: what is judged."""
-    return (pl.col("kind") == ICMP_ERROR) | (_IS_TCP & (_FLAGS & RST != 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +13,8 @@ from heuristics.errors import visible
 from postproc import escape
 from postproc.rejections import Rejector, told
 from postproc.resets import COLUMNS, JudgedReset, ResetRow
-from postproc.summary import Alike, Sender, Share, Summary, counted
+from postproc.summary import Alike, Sender, Share, Summary
+from postproc.words import counted
 
 _VALUES_SHOWN = 6  # different hop values of one sender that a table shows
 _FRAMES_SHOWN = 12  # frames of resets that are alike
@@ -93,13 +92,7 @@ def rows_csv(rows: Sequence[ResetRow]) -> str:
 
     Text that a spreadsheet would take for a formula (`=`, `+`, `-` or `@` first) begins with a `'`.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        cells = _cells(row) | {"evidence": ";".join(row.evidence)}
-        writer.writerow([escape.csv_text(cell) if isinstance(cell, str) else cell for cell in cells.values()])
-    return text.getvalue().removesuffix("\n")
+    return escape.csv_table(COLUMNS, ((_cells(row) | {"evidence": ";".join(row.evidence)}).values() for row in rows))
 
 
 def rows_jsonl(rows: Sequence[ResetRow]) -> str:
@@ -115,8 +108,8 @@ def whole_json(summary: Summary) -> str:
         | {
             "by_verdict": _by_name(summary.totals.by_verdict),
             "by_origin": _by_name(summary.totals.by_origin),
-            "icmp_by_verdict": _errors_by_name(summary.totals.icmp_by_verdict),
-            "icmp_by_origin": _errors_by_name(summary.totals.icmp_by_origin),
+            "icmp_by_verdict": _by_name(summary.totals.icmp_by_verdict, "errors"),
+            "icmp_by_origin": _by_name(summary.totals.icmp_by_origin, "errors"),
             "conclusion": summary.conclusion,
         },
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
@@ -141,12 +134,8 @@ def _cells(row: ResetRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 
-def _by_name(shares: Sequence[Share]) -> dict[str, dict[str, float]]:
-    return {share.name: {"resets": share.resets, "percent": share.percent} for share in shares}
-
-
-def _errors_by_name(shares: Sequence[Share]) -> dict[str, dict[str, float]]:
-    return {share.name: {"errors": share.resets, "percent": share.percent} for share in shares}
+def _by_name(shares: Sequence[Share], things: str = "resets") -> dict[str, dict[str, float]]:
+    return {share.name: {things: share.resets, "percent": share.percent} for share in shares}
 
 
 def _counts(summary: Summary) -> str:
@@ -215,10 +204,7 @@ def _sender_cells(sender: Sender, safe: Callable[[str], str]) -> tuple[str, ...]
 
 
 def _values(values: Sequence[int], form: str = "d", unit: str = "") -> str:
-    if not values:
-        return "unknown"
-    more = ", ..." if len(values) > _VALUES_SHOWN else ""
-    return ", ".join(f"{value:{form}}" for value in values[:_VALUES_SHOWN]) + more + unit
+    return _few([f"{value:{form}}" for value in values]) + unit if values else "unknown"
 
 
 def _frames(frames: Sequence[int]) -> str:

@@ -111,9 +111,19 @@ _IPV6_FIELDS = tuple(name for name in _LISTED if name.startswith("ipv6."))
 TCP_MIN_HEADER = 20
 
 
+def is_reset() -> pl.Expr:
+    """TCP resets."""
+    return (pl.col("kind") == TCP) & (pl.col("flags") & RST != 0)
+
+
+def notable() -> pl.Expr:
+    """Resets and ICMP errors: what is judged."""
+    return is_reset() | (pl.col("kind") == ICMP_ERROR)
+
+
 def authentic() -> pl.Expr:
-    """Packets that their source is taken to have sent itself: resets and ICMP errors are evidence, never baseline."""
-    return (pl.col("kind") != ICMP_ERROR) & ((pl.col("kind") != TCP) | (pl.col("flags") & RST == 0))
+    """All others, which their source is taken to have sent itself: what is judged is evidence, never baseline."""
+    return ~notable()
 
 
 @cache  # small captures are many, and making it takes longer than reading one
@@ -178,7 +188,7 @@ def _carrying_header(raw: pl.DataFrame) -> pl.DataFrame:
     return chosen.with_columns(
         *(pick(name, "v4") for name in _IPV4_FIELDS),
         *(pick(name, "v6") for name in _IPV6_FIELDS),
-        *(_first(name).alias(name) for name in (*_TCP_FIELDS, "icmp.type", "icmpv6.type") if name not in _TEXT_FIELDS),
+        *(_first(name).alias(name) for name in (*_TCP_FIELDS, "icmp.type", "icmpv6.type")),
     ).drop("v4", "v6")
 
 

@@ -15,8 +15,8 @@ from postproc.errors import CaptureError, NoRoomError
 from postproc.export import not_a_capture
 from postproc.fields_text import repeated
 from postproc.kinds import EXPORTS, Kind
-from postproc.matter import edge_flows, notable, what_matters
-from postproc.packets import by_frame, empty_table, normalise
+from postproc.matter import edge_flows, what_matters
+from postproc.packets import by_frame, empty_table, normalise, notable
 from postproc.prefilter import Sifted, sift
 from postproc.read_export import read_export
 from postproc.scene import Scene

@@ -17,7 +17,7 @@ import polars as pl
 
 from heuristics.fields import ACK, FIN, RST, SYN
 from postproc.findings import LEFT_SENDER, NEVER_LEFT, Finding, Reconciled
-from postproc.packets import TCP, Packet, packets_of
+from postproc.packets import TCP, Packet, is_reset, packets_of
 from postproc.seen import local_hosts
 from postproc.state import seq_diff
 
@@ -54,7 +54,7 @@ def reconcile(packets: pl.DataFrame, witness: pl.DataFrame, complete: Iterable[s
 def _by_way(packets: pl.DataFrame, resets: pl.DataFrame) -> dict[Way, list[Packet]]:
     """TCP packets between any two hosts of which `resets` has a reset, by direction of their flow, in file order."""
     tcp = packets.filter(pl.col("kind") == TCP)
-    pairs = resets.filter((pl.col("kind") == TCP) & (pl.col("flags") & RST != 0)).select("src", "dst")
+    pairs = resets.filter(is_reset()).select("src", "dst")
     pairs = pl.concat([pairs, pairs.select(src="dst", dst="src")]).unique()
     ways: dict[Way, list[Packet]] = {}
     for packet in packets_of(tcp.join(pairs, on=["src", "dst"], how="semi").sort("frame")):

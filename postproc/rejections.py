@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from heuristics.verdict import Origin, Verdict
+from heuristics.verdict import ACCUSED, Origin
 from postproc.resets import JudgedReset
+from postproc.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +70,15 @@ def concluded(errors: Sequence[JudgedReset]) -> str:
         return ""
     counts = Counter(error.row.origin for error in errors)
     by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _BY.items() if counts[origin])
-    forged = sum(error.row.verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED) for error in errors)
+    forged = sum(error.row.verdict in ACCUSED for error in errors)
     accused = f"; {forged:,} of them in a host's name that it did not come from" if forged else ""
-    number = f"{len(errors):,} ICMP error{'' if len(errors) == 1 else 's'}"
-    return f"{number}: rejected {by}{accused}."
+    return f"{counted(len(errors), 'ICMP error')}: rejected {by}{accused}."
 
 
 def told(error: JudgedReset) -> str:
     """Who rejected and where: "rejected by 192.0.2.1, 1 hop away, the probe had travelled 1 hop"."""
     row, rejection = error.row, error.rejection
-    where = f"rejected by {row.src}, {_hops(row.distance)} away"
+    where = f"rejected by {row.src}, {counted(row.distance, 'hop')} away"
     if rejection is None or rejection.travelled is None:
         return where
-    return f"{where}, the probe to {rejection.target} had travelled {_hops(rejection.travelled)}"
-
-
-def _hops(count: int) -> str:
-    return f"{count} hop{'' if count == 1 else 's'}"
+    return f"{where}, the probe to {rejection.target} had travelled {counted(rejection.travelled, 'hop')}"

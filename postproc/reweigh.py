@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heuristics.rulebook import Rule, Rulebook
-from heuristics.verdict import UNCLEAR, Origin, Verdict, suspicion, suspicion_limits, verdict_at, where
+from heuristics.verdict import UNCLEAR, Origin, Verdict, origin_of, suspicion, suspicion_limits, verdict_at, where
 from heuristics.vocabulary import Value
 from postproc.resets import JudgedReset
 
@@ -19,7 +19,7 @@ def reweighed(
         return reset
     score = reset.score + sum(rule.weight for rule in rules)
     verdict = verdict_at(score, rulebook.verdict)
-    origin = _origin(verdict, reset.row.origin)
+    origin = origin_of(verdict, front_end=reset.row.origin == Origin.FRONT_END).value
     row = replace(
         reset.row,
         verdict=verdict.value,
@@ -33,11 +33,3 @@ def reweighed(
         row = replace(row, cause=None, device=None, where=where(rulebook, hops) or None, reason=reason)
     said = tuple(rule.say.render(observation) for rule in rules)
     return replace(reset, row=row, score=score, words=(*reset.words, *said))
-
-
-def _origin(verdict: Verdict, before: str) -> str:
-    if verdict in (Verdict.FORGED, Verdict.LIKELY_FORGED):
-        return Origin.MIDDLEBOX.value
-    if before == Origin.FRONT_END:
-        return before
-    return Origin.UNKNOWN.value if verdict is Verdict.UNCLEAR else Origin.ENDPOINT.value

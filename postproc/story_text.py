@@ -17,7 +17,7 @@ from postproc import escape
 from postproc.comparison import Comparison
 from postproc.explain import LeftOut, Step, Story
 from postproc.export import readable
-from postproc.summary import counted
+from postproc.words import counted
 
 _ARROW = 44  # characters from end to end
 _FLOW_FIELDS = {

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from heuristics.errors import Problem
 from heuristics.rulebook import Rulebook
-from heuristics.verdict import Origin, Verdict
+from heuristics.verdict import ACCUSED, Origin, Verdict
 from postproc.rejections import Rejector, concluded, rejectors
 from postproc.resets import JudgedReset, ResetRow
 from postproc.task import Judged
+from postproc.words import counted
 
-ACCUSED = (Verdict.FORGED, Verdict.LIKELY_FORGED)
 _RESET_ORIGINS = tuple(origin for origin in Origin if origin is not Origin.ROUTER)
 SUSPICIOUS = (*ACCUSED, Verdict.UNCLEAR)
 _TELLING_HOPS = 2  # from this difference on, distances explain a verdict to anyone; one hop may be a change of route
@@ -222,8 +222,3 @@ def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
 
 def _hops_off(row: ResetRow) -> int:
     return 0 if row.sender_distance is None else abs(row.distance - row.sender_distance)
-
-
-def counted(count: int, thing: str) -> str:
-    """`count` of `thing`, in the plural where it takes one."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from heuristics.rulebook import Rulebook
-from heuristics.verdict import Verdict
+from heuristics.verdict import ACCUSED, Verdict
 from postproc import escape
 from postproc.about import ABOUT, check_folder
 from postproc.case_file import CaseFile
@@ -24,7 +24,7 @@ from postproc.flow_table import FLOW_SCHEMA, unpacked
 from postproc.parquet import schema_of
 from postproc.records import to_plain
 from postproc.resets import ResetRow
-from postproc.summary import ACCUSED, Summary
+from postproc.summary import Summary
 from postproc.task import Judged
 
 _VERDICTS = tuple(verdict.value for verdict in Verdict)

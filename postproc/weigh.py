@@ -83,9 +83,13 @@ def _row(capture: str, reset: Named, observation: Observation, judgement: Judgem
 
 def flow_filter(flow: Flow) -> str:
     """A Wireshark display filter for the flow; frame numbers tell incarnations of the same ports apart."""
-    (low, low_port), (high, high_port) = flow.low, flow.high
-    ip = "ipv6" if ":" in low else "ip"
-    ends = f"{ip}.addr == {low} && {ip}.addr == {high} && tcp.port == {low_port} && tcp.port == {high_port}"
+    ends = ends_filter(*flow.low, *flow.high)
     if flow.incarnation == 0 and not flow.reused:
         return ends
     return f"{ends} && frame.number >= {flow.first_frame} && frame.number <= {flow.last_frame}"
+
+
+def ends_filter(one: str, one_port: int, other: str, other_port: int) -> str:
+    """The same for all flows between these ends."""
+    ip = "ipv6" if ":" in one else "ip"
+    return f"{ip}.addr == {one} && {ip}.addr == {other} && tcp.port == {one_port} && tcp.port == {other_port}"

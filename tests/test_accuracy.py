@@ -14,9 +14,8 @@ from bench.accuracy import Expectation, expectations, labelled_cases, labelled_i
 from bench.labelled import Labelled, labelled_captures
 from bench.scores import Scores, naive_scores, our_scores
 from heuristics.rulebook import load
-from heuristics.verdict import Origin
+from heuristics.verdict import ACCUSED, Origin
 from postproc import tshark
-from postproc.summary import ACCUSED
 
 
 @cache

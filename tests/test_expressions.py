@@ -249,7 +249,6 @@ def test_python_and_lua_agree_on_every_condition(
     agree(cases, tmp_path_factory.mktemp("lua"))
 
 
-@needs_lua
 @given(st.lists(conditions.filter(_parses), min_size=1, max_size=10), observations)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observation: dict[str, Value]) -> None:
@@ -258,6 +257,7 @@ def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observ
     assert together == [index for index, tree in enumerate(trees) if to_python(tree)(observation)]
 
 
+@needs_lua
 def test_the_largest_conditions_still_compile_in_both(tmp_path: Path) -> None:
     everything: Observation = {"a": 1, "b": 2, "c": 3, "p": True, "q": False, "s": "x", "t": "y"}
     largest = [

@@ -26,7 +26,7 @@ from scapy.packet import Packet, Raw
 from heuristics.errors import Problem
 from heuristics.rulebook import load
 from postproc import spool, tshark
-from postproc.analyse import judge_packets
+from postproc.analyse import judged_resets
 from postproc.capture_file import UnsureError, open_capture
 from postproc.columns import read_capture
 from postproc.flow_table import flow_table, unpacked
@@ -70,7 +70,7 @@ def by_whole_table(path: Path) -> list[ResetRow]:
     """The rows of `path` by way of all its packets."""
     table = read_packets(source(path), TSHARK, whole=True).table
     return [
-        *judge_packets(path.name, table, RULEBOOK),
+        *(each.row for each in judged_resets(path.name, table, RULEBOOK)),
         *(each.row for each in judged_errors(path.name, table, RULEBOOK)),
     ]
 

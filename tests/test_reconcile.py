@@ -241,7 +241,8 @@ def test_summarize_weighs_what_witnesses_say(pair: Path) -> None:
 
 
 def test_a_witness_that_clears_takes_back_where_it_was_sent_from(pair: Path) -> None:
-    rows = csv.DictReader(io.StringIO(run("summarize", pair, "-j", "1", "--format", "csv").stdout))
+    rows = list(csv.DictReader(io.StringIO(run("summarize", pair, "-j", "1", "--format", "csv").stdout)))
+    assert rows
     for row in rows:
         assert bool(row["where"]) == (row["origin"] == "middlebox"), row
 

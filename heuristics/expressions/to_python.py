@@ -24,8 +24,8 @@ from heuristics.expressions.tree import (
     Not,
     Or,
     String,
+    named,
     required_names,
-    walk,
 )
 from heuristics.vocabulary import Value
 
@@ -50,7 +50,7 @@ def to_python_all(trees: Sequence[Node]) -> Which:
 
     Each observable is looked up once, however many conditions name it.
     """
-    read = [f" {_local(name)} = get({name!r})" for name in sorted(set().union(*map(_names, trees)))]
+    read = [f" {_local(name)} = get({name!r})" for name in sorted(set().union(*map(named, trees)))]
     asked = [f" if {_guarded(tree)}: add({index})" for index, tree in enumerate(trees)]
     lines = ["def which(o):", " get, found = o.get, []", " add = found.append", *read, *asked, " return found"]
     space = dict(_BUILTINS)
@@ -70,11 +70,6 @@ def _present(name: str) -> str:
 def _local(name: str) -> str:
     """The variable that holds an observable; every name of a tree is one of the vocabulary's."""
     return f"o_{name}"
-
-
-def _names(tree: Node) -> set[str]:
-    """Every observable that `tree` names, also in `known()`."""
-    return {node.name for node in walk(tree) if isinstance(node, Name | Known)}
 
 
 def _source(node: Node) -> str:

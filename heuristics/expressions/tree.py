@@ -143,9 +143,9 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def named(node: Node) -> frozenset[str]:
-    """Every observable that `node` asks for, also in `known()`."""
-    return frozenset(part.name for part in walk(node) if isinstance(part, (Name, Known)))
+def named(node: Node) -> tuple[str, ...]:
+    """Every observable that `node` asks for, also in `known()`, each once, in order."""
+    return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name | Known)))
 
 
 def required_names(node: Node) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from heuristics.rulebook import Rulebook
 from postproc import escape, story_text, tshark
 from postproc.analyse import observe_resets
 from postproc.atomic import spare
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
+from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import RulebookOption, load_rules
-from postproc.errors import CaptureError
+from postproc.errors import CaptureError, UsageError
 from postproc.explain import Case, gather
 from postproc.explain import tell as tell_story
 from postproc.export import check_capture
@@ -25,8 +25,8 @@ from postproc.kinds import kind_of
 from postproc.packets import ICMP_ERROR
 from postproc.reading import Packets, read_packets
 from postproc.sources import Source
-from postproc.summary import counted
 from postproc.weigh import judged_reset, named
+from postproc.words import counted
 
 _NEAREST = 5  # resets that an error message names
 
@@ -62,8 +62,7 @@ def explain(
 ) -> None:
     """Tell the story of one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
-        tell("--frame and --worst exclude each other: leave one out")
-        raise typer.Exit(WRONG_USAGE)
+        raise UsageError("--frame and --worst exclude each other: leave one out")
     rules = load_rules(rulebook)
     if capture.is_dir():
         raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")

@@ -11,7 +11,8 @@ import typer
 
 from postproc import tshark
 from postproc.atomic import whole_file
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems
+from postproc.cli.messages import SOME_FAILED, tell_problems
+from postproc.errors import UsageError
 from postproc.export import check_capture, print_command, write_parquet, write_tsv
 
 
@@ -42,8 +43,7 @@ def export(
         typer.echo(print_command(capture))
         return
     if format_ is Format.PARQUET and out is None:
-        tell("Parquet is not for a terminal: name a file with -o")
-        raise typer.Exit(WRONG_USAGE)
+        raise UsageError("Parquet is not for a terminal: name a file with -o")
     check_capture(capture)
     found = tshark.find()
     if out is None:

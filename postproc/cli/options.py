@@ -12,7 +12,7 @@ from heuristics.rulebook import Rulebook, load
 
 
 class Format(StrEnum):
-    """How a list of rules is written."""
+    """How a table is written."""
 
     TABLE = "table"
     MARKDOWN = "markdown"

@@ -11,8 +11,9 @@ import typer
 from generator.profile import PROFILE_NAME
 from heuristics.errors import visible
 from heuristics.rulebook import Rulebook
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell
+from postproc.cli.messages import SOME_FAILED, tell
 from postproc.cli.options import RulebookOption, load_rules
+from postproc.errors import UsageError
 from postproc.installation import check as checking
 from postproc.installation.check import Level
 from postproc.installation.folders import Folders, Place, places
@@ -96,8 +97,7 @@ def check(rulebook: RulebookOption = None) -> None:
 
 def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
     if plugin_only and profile_only:
-        tell("--plugin-only and --profile-only exclude each other: leave one out")
-        raise typer.Exit(WRONG_USAGE)
+        raise UsageError("--plugin-only and --profile-only exclude each other: leave one out")
     if plugin_only:
         return [Part.PLUGIN]
     return [Part.PROFILE] if profile_only else list(Part)

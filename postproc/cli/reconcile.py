@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -17,15 +15,16 @@ from heuristics.errors import visible
 from heuristics.rulebook import load
 from postproc import escape
 from postproc.atomic import spare
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell, tell_problems, write_result
+from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.run import Run, case_of, find_all
+from postproc.errors import UsageError
 from postproc.remote import is_url
 from postproc.resets import ResetRow
 from postproc.sources import Source
-from postproc.summary import counted
 from postproc.task import Judged
 from postproc.witness import Testimony
+from postproc.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,12 @@ def reconcile(
         spare(output, inputs)
     if len(found.files) < 2:
         tell_problems(found.problems)
-        tell("two captures at least are needed, one from each end")
-        raise typer.Exit(WRONG_USAGE)
+        raise UsageError("two captures at least are needed, one from each end")
     run = Run(load(overlays=overlays), case.file, jobs, keep)
-    judged = run.judge(found.files)
+    judged, heard = run.judge(found.files)
     problems = [*found.problems, *(problem for each in judged for problem in each.problems)]
     tell_problems(problems)
-    write_result(_written(_rows(found.files, judged, run.heard), run.heard, format_), output, inputs)
+    write_result(_written(_rows(found.files, judged, heard), heard, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -102,13 +100,7 @@ def _written(rows: Sequence[Row], heard: Sequence[Testimony], format_: Format) -
         case Format.JSONL:
             return "\n".join(json.dumps(asdict(row)) for row in rows)
         case Format.CSV:
-            text = io.StringIO()
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(names)
-            for row in rows:
-                values = asdict(row).values()
-                writer.writerow([escape.csv_text(value) if isinstance(value, str) else value for value in values])
-            return text.getvalue().removesuffix("\n")
+            return escape.csv_table(names, (asdict(row).values() for row in rows))
     safe = escape.markdown if format_ is Format.MARKDOWN else visible
     style = "pipe" if format_ is Format.MARKDOWN else "simple"
     said = f"{counted(len(heard), 'pair')} of captures compared, {counted(len(rows), 'finding')}"

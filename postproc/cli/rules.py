@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +12,11 @@ import typer
 from tabulate import tabulate
 
 from heuristics.errors import visible
-from heuristics.expressions import Node, walk
-from heuristics.expressions.tree import Known, Name
+from heuristics.expressions import Node, named
 from heuristics.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
 from heuristics.rulebook import IcmpEntry, Rule
 from heuristics.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
+from postproc import escape
 from postproc.cli.messages import TellingGroup
 from postproc.cli.options import Format, RulebookOption, load_rules
 
@@ -97,11 +95,7 @@ def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], forma
         case Format.JSONL:
             return "\n".join(map(json.dumps, contents))
         case Format.CSV:
-            text = io.StringIO()
-            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-            return text.getvalue().rstrip("\n")
+            return escape.csv_table(rows[0], (row.values() for row in rows))
         case Format.MARKDOWN:
             escaped = [{key: str(cell).replace("|", r"\|") for key, cell in row.items()} for row in rows]
             return tabulate(escaped, headers="keys", tablefmt="pipe", disable_numparse=True)
@@ -146,9 +140,8 @@ def _entry_described(entry: IcmpEntry) -> str:
 
 
 def _listed(title: str, facts: Sequence[tuple[str, str]], condition: Node, vocabulary: Mapping[str, Observable]) -> str:
-    names = dict.fromkeys(part.name for part in walk(condition) if isinstance(part, Name | Known))
     lines = [title, *(f"  {label:<10} {text}" for label, text in facts), "  reads"]
-    for observable in map(vocabulary.__getitem__, names):
+    for observable in map(vocabulary.__getitem__, named(condition)):
         unit = f" ({observable.unit})" if observable.unit else ""
         lines.append(f"    {observable.name}{unit}: {observable.meaning}")
     return "\n".join(lines)

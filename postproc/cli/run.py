@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,11 @@ from postproc.parallel import cores
 from postproc.remote import find_remote, is_url
 from postproc.settings import settings_key
 from postproc.sources import Source, Sources, find_sources
-from postproc.summary import counted
 from postproc.task import Job, Judged, needs_tshark
 from postproc.temporary import MAKE_ROOM
 from postproc.tshark import Tshark
 from postproc.witness import Testimony, rejudged, testimonies
+from postproc.words import counted
 
 if TYPE_CHECKING:
     from postproc.cluster import Cluster
@@ -79,10 +79,9 @@ class Run:
     prefilter: bool = True
     cluster: str | None = None
     with_flows: bool = False
-    heard: list[Testimony] = field(default_factory=list)
 
-    def judge(self, sources: Sequence[Source]) -> list[Judged]:
-        """What comes of each source, in order; what witnesses said is in `heard` afterwards."""
+    def judge(self, sources: Sequence[Source]) -> tuple[list[Judged], list[Testimony]]:
+        """What comes of each source, in order, and what witnesses said."""
         _tell_empty_points(self.case, sources)
         archive = Archive()
         with _connected(self.cluster) as cluster:
@@ -95,6 +94,7 @@ class Run:
             runner = cluster.run if cluster else on_this_machine(self.jobs)
             with progress("judging resets", len(sources)) as report:
                 judged = archive.judge(sources, job, runner, report)
+        heard: list[Testimony] = []
         if self.witnesses and len(sources) > 1:
             judged, not_asked = joined(sources, judged, self.case, self.rules)
             judged = counted_together(sources, judged, self.case, self.rules)
@@ -109,11 +109,10 @@ class Run:
                     f"{counted(not_compared, 'pair')} of captures could not be compared: one of them could not be read "
                     f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
                 )
-            self.heard.extend(heard)
-            judged = rejudged(judged, self.heard, self.rules)
+            judged = rejudged(judged, heard, self.rules)
         for trouble in archive.troubles:
             tell(visible(f"results are not kept: {trouble}"))
-        return judged
+        return judged, heard
 
     def _testimonies(
         self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None

@@ -102,7 +102,7 @@ def summarize(
         judged = list(_by_plugin(found.files, rules))
     else:
         run = Run(rules, case.file, jobs, keep, flows is Flows.ALL, witnesses, prefilter, cluster, out is not None)
-        judged = run.judge(found.files)
+        judged, _ = run.judge(found.files)
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
