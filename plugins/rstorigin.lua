@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 2678d8625af7a0b9b53ceadbd43544a6fee5d5ff307f1bb4454f84f60e44a7b5
+-- rulebook hash: 6981e7cc354df3d31cff3fa1fceebbe75fd6bd87cd5553a291c9652803e08c3e
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -274,6 +274,8 @@ local add_evidence = {
     "MAC that the sender never uses, with a hop limit of its host"),
   ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
     "One IP ID counter for three unrelated senders or more"),
+  ["shared_counter_here"] = ProtoField.bool("rstorigin.evidence.shared_counter_here",
+    "The same, from where the sender sits"),
   ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
     "One IP ID counter for three neighbours or more, from elsewhere"),
   ["shared_counter_two"] = ProtoField.bool("rstorigin.evidence.shared_counter_two",
@@ -3956,11 +3958,24 @@ local RULES = {
     id = "shared_counter",
     weight = 320,
     holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders >= 3 and o.run_networks >= 2
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
+        and o.run_networks >= 2 and not (o.host_gap ~= nil and o.host_gap == 0)
     end,
     say = function(o)
       return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
         .. text(o.run_senders) .. " senders: one device counts for all"
+    end,
+  },
+  { -- The same, from where the sender sits
+    id = "shared_counter_here",
+    weight = 150,
+    holds = function(o)
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
+        and o.run_networks >= 2 and o.host_gap == 0
+    end,
+    say = function(o)
+      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
+        .. text(o.run_senders) .. " senders, though it comes from its own place"
     end,
   },
   { -- One IP ID counter for three neighbours or more, from elsewhere
@@ -5623,7 +5638,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 2678d8625af7)"
+    .. "(101 rules, hash 6981e7cc354d)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

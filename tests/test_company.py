@@ -136,9 +136,24 @@ def test_one_counter_for_three_senders(tmp_path: Path) -> None:
     for number, each in enumerate(SCATTERED):
         capture.answers(each)
         capture.refused(each, hop_limit=57, ip_id=(65534 + 2 * number) % 65536 or 1)  # wraps
-    for row in capture.judged(tmp_path):
+    rows = capture.judged(tmp_path)
+    assert len(rows) == len(SCATTERED)
+    for row in rows:
         assert "shared_counter" in row.evidence
         assert row.verdict in ("likely forged", "forged")
+
+
+def test_one_host_in_several_networks_has_one_counter(tmp_path: Path) -> None:
+    capture = Capture()
+    for number, network in enumerate(((192, 0, 2), (198, 51, 100), (203, 0, 113))):
+        at = Server(bytes([*network, 1]), 60)
+        capture.answers(at)
+        capture.refused(at, ip_id=500 + number)
+    rows = capture.judged(tmp_path)
+    assert len(rows) == 3
+    for row in rows:
+        assert "shared_counter_here" in row.evidence
+        assert "forged" not in row.verdict
 
 
 def test_one_host_with_several_addresses_has_one_counter(tmp_path: Path) -> None:
