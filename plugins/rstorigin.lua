@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 6981e7cc354df3d31cff3fa1fceebbe75fd6bd87cd5553a291c9652803e08c3e
+-- rulebook hash: 9ae5c9a311e4313be0e545e8ad62e376ec12bf8be8419dd0b6f1c62e18f2fb02
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -100,6 +100,8 @@ local add = {
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
+  ["hop_gap_sixty"] = ProtoField.bool("rstorigin.evidence.hop_gap_sixty",
+    "Four hops nearer than the sender, or as far: its packets may start from 60"),
   ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
     "From a few hops beyond the sender"),
   ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
@@ -116,6 +118,8 @@ local add_evidence = {
     "One hop away from the sender, without its timestamps (IPv6)"),
   ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
+  ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
+    "From beyond the sender's host"),
   ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
     "Sent from next to the capture point, the sender being further away"),
   ["near_initial_host"] = ProtoField.bool("rstorigin.evidence.near_initial_host",
@@ -173,7 +177,7 @@ local add_evidence = {
   ["answers_from_this_link"] = ProtoField.bool("rstorigin.evidence.answers_from_this_link",
     "Answers at once, from this very link"),
   ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
-    "Sooner than half a round trip after the sender was last sent anything"),
+    "Sooner than half a round trip after the peer had begun to speak"),
   ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
     "Answers what cannot have reached the Linux host"),
   ["unprovoked_other"] = ProtoField.bool("rstorigin.evidence.unprovoked_other",
@@ -275,7 +279,7 @@ local add_evidence = {
   ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
     "One IP ID counter for three unrelated senders or more"),
   ["shared_counter_here"] = ProtoField.bool("rstorigin.evidence.shared_counter_here",
-    "The same, from where the sender sits"),
+    "One IP ID counter, but from where the sender sits"),
   ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
     "One IP ID counter for three neighbours or more, from elsewhere"),
   ["shared_counter_two"] = ProtoField.bool("rstorigin.evidence.shared_counter_two",
@@ -292,6 +296,8 @@ local add_evidence = {
     "F5 BIG-IP reset cause in the payload"),
   ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
     "Not from where its host sits in other captures"),
+  ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
+    "Not quite from where its host sits in other captures, or from beyond"),
   ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
     "From where its host sits in other captures"),
   ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
@@ -2900,10 +2906,25 @@ local RULES = {
         and o.distance - o.baseline_distance <= 4) and (o.flow_packets >= 2
         or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
         and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign and o.baseline_distance <= 40
+        and (o.baseline_distance - o.distance ~= 4 or o.hop_baseline > 60)
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
         .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
+    end,
+  },
+  { -- Four hops nearer than the sender, or as far: its packets may start from 60
+    id = "hop_gap_sixty",
+    weight = 200,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
+        and o.hop_gap > o.hop_tolerance and o.baseline_distance - o.distance == 4 and (o.flow_packets >= 2
+        or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
+        and 3 <= o.hop_baseline and o.hop_baseline <= 60 and not o.syn_only and not o.seq_foreign
+    end,
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " is 4 away from the sender's " .. text(o.hop_baseline)
+        .. "; some stacks start data from 60 and resets from 64"
     end,
   },
   { -- From a few hops beyond the sender
@@ -2950,9 +2971,10 @@ local RULES = {
     id = "hop_gap_one_bare",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1
-        and o.ip_version == 4 and o.opening_linux and o.established and not o.has_ack and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.baseline_distance ~= nil
+        and o.hop_gap == 1 and o.host_gap >= 1 and o.ip_version == 4 and o.opening_linux and o.established
+        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000 and o.distance < o.baseline_distance
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2963,10 +2985,11 @@ local RULES = {
     weight = 150,
     holds = function(o)
       return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1 and o.opening_linux
-        and (o.flow_label == o.opening_label or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
-        and o.host_packets >= 3 * o.flow_packets) and o.established and not o.has_ack and not o.fin_before
-        and o.resets_before == 0 and o.peer_resets_before == 0 and o.idle_us <= 10000000
+        and o.idle_us ~= nil and o.baseline_distance ~= nil and o.hop_gap == 1 and o.host_gap >= 1
+        and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
+        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
+        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
+        and o.idle_us <= 10000000 and o.distance < o.baseline_distance
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
@@ -2976,10 +2999,10 @@ local RULES = {
     id = "hop_gap_one_unstamped",
     weight = 150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1
-        and o.ip_version == 4 and o.opening_linux and o.established and o.has_ack and o.ts_missing
-        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.baseline_distance ~= nil
+        and o.hop_gap == 1 and o.host_gap >= 1 and o.ip_version == 4 and o.opening_linux and o.established
+        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.idle_us <= 10000000 and o.distance < o.baseline_distance
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -2991,11 +3014,11 @@ local RULES = {
     weight = 150,
     holds = function(o)
       return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.hop_gap == 1 and o.host_gap >= 1 and o.opening_linux
-        and (o.flow_label == o.opening_label or o.host_values == 1 and o.host_packets - o.flow_packets >= 16
-        and o.host_packets >= 3 * o.flow_packets) and o.established and o.has_ack and o.ts_missing
-        and not o.seq_foreign and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000
+        and o.idle_us ~= nil and o.baseline_distance ~= nil and o.hop_gap == 1 and o.host_gap >= 1
+        and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
+        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
+        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
+        and o.peer_resets_before == 0 and o.idle_us <= 10000000 and o.distance < o.baseline_distance
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -3009,11 +3032,26 @@ local RULES = {
       return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
         and o.flow_packets == 0 and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets
         and o.host_share >= 90 and o.hop_baseline >= 3 and o.baseline_distance <= 40
-        and o.distance - o.baseline_distance ~= 4
+        and o.distance < o.baseline_distance
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
         .. " other packets of this host come from " .. text(o.baseline_distance) .. " hop(s) away"
+    end,
+  },
+  { -- From beyond the sender's host
+    id = "hop_gap_host_further",
+    weight = 150,
+    holds = function(o)
+      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
+        and o.flow_packets == 0 and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets
+        and o.host_share >= 90 and o.hop_baseline >= 3 and o.distance > o.baseline_distance
+        and o.distance - o.baseline_distance ~= 4
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
+        .. " other packets of this host come from " .. text(o.baseline_distance)
+        .. " hop(s) away, perhaps of a proxy"
     end,
   },
   { -- Sent from next to the capture point, the sender being further away
@@ -3023,7 +3061,7 @@ local RULES = {
       return o.distance_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
         and o.distance <= 2 and o.distance_gap >= 3 and o.host_gap >= 1
         and o.baseline_distance - o.distance >= 3 and o.hop_baseline >= 3 and o.baseline_distance <= 40
-        and o.own_resets == 0 and not o.syn_only
+        and o.own_resets == 0 and not o.syn_only and (o.baseline_distance - o.distance ~= 4 or o.hop_baseline > 60)
     end,
     say = function(o)
       return "only " .. text(o.distance)
@@ -3362,16 +3400,16 @@ local RULES = {
         .. " us) than its others"
     end,
   },
-  { -- Sooner than half a round trip after the sender was last sent anything
+  { -- Sooner than half a round trip after the peer had begun to speak
     id = "too_fast",
     weight = 105,
     holds = function(o)
-      return o.response_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.response_us * 2
-        and o.response_us * 2 < o.rtt_us and o.rtt_us - o.response_us >= 1000 and o.resets_before == 0
+      return o.peer_run_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.peer_run_us * 2
+        and o.peer_run_us * 2 < o.rtt_us and o.rtt_us - o.peer_run_us >= 1000 and o.resets_before == 0
     end,
     say = function(o)
-      return "comes " .. text(o.response_us)
-        .. " us after the last packet to the sender, less than half a round trip (" .. text(o.rtt_us)
+      return "comes " .. text(o.peer_run_us)
+        .. " us after the peer had begun to speak, less than half a round trip (" .. text(o.rtt_us)
         .. " us); an abort may cross it"
     end,
   },
@@ -3382,7 +3420,7 @@ local RULES = {
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
         and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and o.opening_linux
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3397,7 +3435,7 @@ local RULES = {
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
         and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and (o.peer_run_us + o.peer_pause_us) * 10 > o.rtt_us * 13 and not o.opening_linux
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3499,7 +3537,7 @@ local RULES = {
     id = "burst_hops",
     weight = 400,
     holds = function(o)
-      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 1
+      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 2
     end,
     say = function(o)
       return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
@@ -3920,7 +3958,7 @@ local RULES = {
   },
   { -- A neighbour's name on a stranger's MAC
     id = "own_name",
-    weight = 600,
+    weight = 360,
     holds = function(o)
       return o.mac_new ~= nil and o.mac_addressed ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil
         and o.host_share ~= nil and o.mac_new and not o.mac_addressed and not o.mac_shared
@@ -3958,24 +3996,23 @@ local RULES = {
     id = "shared_counter",
     weight = 320,
     holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
-        and o.run_networks >= 2 and not (o.host_gap ~= nil and o.host_gap == 0)
+      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders >= 3 and o.run_networks >= 2
     end,
     say = function(o)
       return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
         .. text(o.run_senders) .. " senders: one device counts for all"
     end,
   },
-  { -- The same, from where the sender sits
+  { -- One IP ID counter, but from where the sender sits
     id = "shared_counter_here",
-    weight = 150,
+    weight = -170,
     holds = function(o)
       return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
         and o.run_networks >= 2 and o.host_gap == 0
     end,
     say = function(o)
-      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-        .. text(o.run_senders) .. " senders, though it comes from its own place"
+      return "comes from where its host's other packets come from: one host may have all " .. text(o.run_senders)
+        .. " addresses"
     end,
   },
   { -- One IP ID counter for three neighbours or more, from elsewhere
@@ -4064,8 +4101,21 @@ local RULES = {
     id = "case_gap",
     weight = 275,
     holds = function(o)
-      return o.case_gap ~= nil and o.case_packets ~= nil and o.case_share ~= nil and o.case_gap >= 2
-        and o.case_packets >= 3 and o.case_share >= 90
+      return o.case_gap ~= nil and o.case_distance ~= nil and o.case_packets ~= nil and o.case_share ~= nil
+        and o.case_gap >= 4 and o.distance < o.case_distance and o.case_packets >= 3 and o.case_share >= 90
+    end,
+    say = function(o)
+      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.case_packets)
+        .. " packets of this host in other captures come from " .. text(o.case_distance)
+    end,
+  },
+  { -- Not quite from where its host sits in other captures, or from beyond
+    id = "case_gap_small",
+    weight = 150,
+    holds = function(o)
+      return o.case_gap ~= nil and o.case_distance ~= nil and o.case_packets ~= nil and o.case_share ~= nil
+        and o.case_gap >= 2 and (o.case_gap <= 3 or o.distance > o.case_distance) and o.case_packets >= 3
+        and o.case_share >= 90
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.case_packets)
@@ -5638,7 +5688,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(101 rules, hash 6981e7cc354d)"
+    .. "(104 rules, hash 9ae5c9a311e4)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

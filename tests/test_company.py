@@ -167,6 +167,7 @@ def test_one_host_with_several_addresses_has_one_counter(tmp_path: Path) -> None
 
 
 def test_own_name_from_a_strangers_mac(tmp_path: Path) -> None:
+    """Alone it accuses nobody: a team of interfaces sends from several MACs."""
     neighbour = Server(bytes([198, 18, 0, 2]), 64, b"\x02\0\0\0\0\x05")
     capture = Capture()
     capture.answers(neighbour)
@@ -176,7 +177,7 @@ def test_own_name_from_a_strangers_mac(tmp_path: Path) -> None:
     assert "own_name" not in own.evidence
     assert own.verdict in ("unclear", "likely genuine")
     assert "own_name" in strange.evidence
-    assert strange.verdict in ("likely forged", "forged")
+    assert strange.verdict == "unclear"
 
 
 def test_another_mac_behind_a_router_is_not_enough(tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_from_elsewhere_it_is_likely_forged(tmp_path: Path) -> None:
     assert words in run("summarize", tmp_path / "case", "-j", "1").stdout.replace("\n", " ")
 
 
+@pytest.mark.parametrize("sent_from", [DISTANCE - 3, DISTANCE + 4])
+def test_a_route_may_change_by_a_few_hops_between_captures(sent_from: int, tmp_path: Path) -> None:
+    row = refused(case(tmp_path / "case", sent_from))
+    assert "case_gap_small" in row["evidence"]
+    assert row["verdict"] == "unclear"
+
+
 def test_from_there_it_is_likely_genuine(tmp_path: Path) -> None:
     row = refused(case(tmp_path / "case", DISTANCE))
     assert (row["verdict"], row["origin"]) == ("likely genuine", "endpoint")

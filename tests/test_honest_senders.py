@@ -11,7 +11,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from test_linux_stack import ISN, as_linux, last_row, talk
-from test_other_stacks import accused
+from test_other_stacks import accused, bsd_talk
 
 HERE, OWNER, OTHER = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
 
@@ -107,6 +107,44 @@ def test_from_beyond_the_sender_is_less_telling(away: int, guilty: bool, tmp_pat
     packets = talk("wait 1", "> PA 10", "< R")
     packets[-1].payload.ttl += away
     assert accused(last_row(tmp_path, packets)) is guilty
+
+
+@pytest.mark.parametrize(("away", "guilty"), [(-5, False), (5, True)])
+def test_a_port_that_a_proxy_does_not_answer_for(away: int, guilty: bool, tmp_path: Path) -> None:
+    """Its neighbours do come from the proxy, which is nearer; the host itself refuses."""
+    packets = [*talk(), *Talk(50_000, 81).packets(("> S", "< RA"), 1_700_000_010)]
+    packets[-1].payload.ttl = 55 + away
+    for packet in packets[:-1]:
+        packet.payload.ttl = 55
+    assert accused(last_row(tmp_path, packets)) is guilty
+
+
+@pytest.mark.parametrize(("more", "guilty"), [(4, False), (5, True)])
+def test_data_start_from_60_and_resets_from_64(more: int, guilty: bool, tmp_path: Path) -> None:
+    """As on Solaris."""
+    packets = bsd_talk("wait 1", "> PA 10", "< R")
+    for packet in packets:
+        packet.payload.ttl = 53
+    packets[-1].payload.ttl += more
+    assert accused(last_row(tmp_path, packets)) is guilty
+
+
+@pytest.mark.parametrize(("away", "guilty"), [(-1, False), (1, True)])
+def test_another_host_of_a_pool_knows_nothing_of_the_connection(away: int, guilty: bool, tmp_path: Path) -> None:
+    """One hop beyond the one that had it before; what sits in between is nearer."""
+    packets = talk("wait 1", "> PA 10", "< R")
+    packets[-1].payload.ttl += away
+    assert accused(last_row(tmp_path, packets)) is guilty
+
+
+def test_a_burst_over_ways_that_differ_by_a_hop(tmp_path: Path) -> None:
+    """A link that is bundled of several ways is no injector with many hop limits."""
+    packets = talk("wait 1", "> PA 10", "> PA 10", "> PA 10", "< R", "< R", "< R")
+    for packet, away in zip(packets[-3:], (0, -1, 1), strict=True):
+        packet.payload.ttl += away
+    found = rows(written(tmp_path / "bundle.pcap", packets))
+    assert len(found) == 3
+    assert not any("burst_hops" in row["evidence"] or accused(row) for row in found)
 
 
 def test_data_in_a_refused_syn_do_not_move_the_stage(tmp_path: Path) -> None:
