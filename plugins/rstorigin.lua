@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 3f5af1744dcbb3b879abde394a2580bd7a239744fd66018e8f6f630b7893c55d
+-- rulebook hash: 76b368d1de6f29ad365f88e15ba396ca780ddc1a81aea5ef95b4def08305d1ec
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -100,10 +100,8 @@ local add = {
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
-  ["hop_gap_four"] = ProtoField.bool("rstorigin.evidence.hop_gap_four",
-    "Four hops nearer than the Linux host"),
-  ["hop_gap_sixty"] = ProtoField.bool("rstorigin.evidence.hop_gap_sixty",
-    "Four hops nearer than the sender, or just where it is: its packets may start from 60"),
+  ["data_from_sixty"] = ProtoField.bool("rstorigin.evidence.data_from_sixty",
+    "Four hops nearer, or just where the sender sits: some stacks start data from 60"),
   ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
     "From a few hops beyond the sender"),
   ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
@@ -2908,37 +2906,21 @@ local RULES = {
         and o.distance - o.baseline_distance <= 4) and (o.flow_packets >= 2
         or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
         and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign and o.baseline_distance <= 40
-        and (o.baseline_distance - o.distance ~= 4 or o.hop_baseline > 60)
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
         .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
     end,
   },
-  { -- Four hops nearer than the Linux host
-    id = "hop_gap_four",
-    weight = 340,
+  { -- Four hops nearer, or just where the sender sits: some stacks start data from 60
+    id = "data_from_sixty",
+    weight = -140,
     holds = function(o)
-      return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.hop_gap > o.hop_tolerance and o.baseline_distance - o.distance == 4 and (o.flow_packets >= 2
-        or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
-        and 3 <= o.hop_baseline and o.hop_baseline <= 60 and not o.syn_only and not o.seq_foreign
-        and o.opening_linux
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit)
-        .. " is 4 away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
-    end,
-  },
-  { -- Four hops nearer than the sender, or just where it is: its packets may start from 60
-    id = "hop_gap_sixty",
-    weight = 200,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.hop_gap > o.hop_tolerance and o.baseline_distance - o.distance == 4 and (o.flow_packets >= 2
-        or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
-        and 3 <= o.hop_baseline and o.hop_baseline <= 60 and not o.syn_only and not o.seq_foreign
-        and not o.opening_linux
+      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
+        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and o.baseline_distance - o.distance == 4
+        and (o.flow_packets >= 2 or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil
+        or o.stage ~= "post-syn") and 3 <= o.hop_baseline and o.hop_baseline <= 60
+        and o.baseline_distance <= 40 and not o.syn_only and not o.seq_foreign and not o.opening_linux
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is 4 away from the sender's " .. text(o.hop_baseline)
@@ -5707,7 +5689,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(105 rules, hash 3f5af1744dcb)"
+    .. "(104 rules, hash 76b368d1de6f)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)
