@@ -26,13 +26,12 @@ from tabulate import tabulate
 
 from bench.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, read_packets_of
 from bench.scores import Case, IcmpCase, grouped, naive_scores, our_scores
-from heuristics.fields import RST
 from heuristics.rulebook import Rulebook, load
 from heuristics.verdict import ACCUSED, Origin
 from postproc import tshark
 from postproc.analyse import judged_resets
 from postproc.icmp import judged_errors
-from postproc.packets import authentic
+from postproc.packets import authentic, is_reset
 from postproc.tshark import Tshark
 
 
@@ -98,9 +97,8 @@ def expectations(expected: Path, rulebook: Rulebook, program: Tshark) -> list[Ex
 
 
 def _naively_accused(packets: pl.DataFrame) -> set[int]:
-    reset = pl.col("flags") & RST != 0
     usual = packets.filter(authentic()).group_by("src").agg(usual=pl.col("hop_limit").mode(maintain_order=True).first())
-    accused = packets.filter(reset).join(usual, on="src").filter(pl.col("hop_limit") != pl.col("usual"))
+    accused = packets.filter(is_reset()).join(usual, on="src").filter(pl.col("hop_limit") != pl.col("usual"))
     return set(accused["frame"])
 
 

@@ -6,9 +6,8 @@
 Each round runs tshark without the plugin, with an empty post-dissector, with one that names the fields which the plugin
 reads and takes number, time and headers of each frame (the least that any such plugin costs), and with the plugin, one
 after the other, so that a busy machine slows all alike; ratios are those of the round, and the median of the rounds is
-shown. State
-is what Lua holds after a full collection, above what it holds before the first packet. Part of it is the same in every
-capture (what is in use), so what one more flow costs is measured against a capture three times as long.
+shown. State is what Lua holds after a full collection, above what it holds before the first packet. Part of it is the
+same in every capture (what is in use), so what one more flow costs is measured against a capture three times as long.
 """
 
 from __future__ import annotations
@@ -132,8 +131,8 @@ def cost_of(folder: Path, number: int, percent: int, rounds: int) -> str:
     for _ in range(rounds):
         plain = user_seconds(capture)
         times.append((plain, *(user_seconds(capture, "-X", f"lua_script:{script}") / plain for script in scripts)))
-    plain, *ratios = map(statistics.median, zip(*times, strict=True))
-    return " | ".join([f"{plain:.2f} s", *(f"{ratio:.2f} x" for ratio in ratios)])
+    seconds, *ratios = map(statistics.median, zip(*times, strict=True))
+    return " | ".join([f"{seconds:.2f} s", *(f"{ratio:.2f} x" for ratio in ratios)])
 
 
 if __name__ == "__main__":

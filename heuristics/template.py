@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from heuristics.errors import TemplateError, nearest
-from heuristics.lua_text import lua_field, lua_string
+from heuristics.lua_text import OBSERVATION, lua_field, lua_string
 from heuristics.vocabulary import Value
 
 MISSING = "unknown"  # what stands for an observable that is not there
@@ -41,7 +41,8 @@ class Template:
         The plugin defines `text`, the twin of `value_text`.
         """
         return " .. ".join(
-            lua_string(part) if isinstance(part, str) else f"text({lua_field('o', part.name)})" for part in self.parts
+            lua_string(part) if isinstance(part, str) else f"text({lua_field(OBSERVATION, part.name)})"
+            for part in self.parts
         )
 
 

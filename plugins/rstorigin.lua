@@ -773,11 +773,14 @@ do
     local bytes = raw_bytes(tvb, 0, captured < MOST_BYTES and captured or MOST_BYTES)
     local at, ip_len = after_ethernet(bytes)
     local ethernet = at
-    if not ethernet then
+    if not at then
       at, ip_len = ip_header()
     end
-    local tcp_at = at and at + ip_len
-    if not PLAIN_OFFSETS[at or -1] or #bytes < tcp_at + TCP_MIN_HEADER then
+    if not PLAIN_OFFSETS[at] then
+      return nil
+    end
+    local tcp_at = at + ip_len
+    if #bytes < tcp_at + TCP_MIN_HEADER then
       return nil
     end
     local more = #bytes >= tcp_at + TCP_MIN_HEADER + MORE_LENGTH

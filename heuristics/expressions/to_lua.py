@@ -24,7 +24,7 @@ from heuristics.expressions.tree import (
     String,
     required_names,
 )
-from heuristics.lua_text import lua_field, lua_string
+from heuristics.lua_text import OBSERVATION, lua_field, lua_string
 
 
 class _Level(IntEnum):
@@ -42,9 +42,6 @@ class _Level(IntEnum):
 _Piece = tuple[str, _Level]
 
 
-_TABLE = "o"  # whose fields the observables are
-
-
 def to_lua(tree: Node) -> str:
     """The condition `tree` as a Lua expression that reads observables as fields of `o`; its value is a boolean.
 
@@ -56,7 +53,7 @@ def to_lua(tree: Node) -> str:
 
 
 def _present(name: str) -> _Piece:
-    return f"{lua_field(_TABLE, name)} ~= nil", _Level.COMPARE
+    return f"{lua_field(OBSERVATION, name)} ~= nil", _Level.COMPARE
 
 
 def _join(operator: str, pieces: tuple[_Piece, ...]) -> _Piece:
@@ -73,13 +70,13 @@ def _binary(left: _Piece, operator: str, right: _Piece, level: _Level) -> _Piece
 def _write(node: Node) -> _Piece:
     match node:
         case Name():
-            return lua_field(_TABLE, node.name), _Level.ATOM
+            return lua_field(OBSERVATION, node.name), _Level.ATOM
         case Integer():
             return str(node.value), _Level.ATOM if node.value >= 0 else _Level.UNARY
         case String():
             return lua_string(node.value), _Level.ATOM
         case Not(operand=Known(name=name)):
-            return f"{lua_field(_TABLE, name)} == nil", _Level.COMPARE
+            return f"{lua_field(OBSERVATION, name)} == nil", _Level.COMPARE
         case Known():
             return _present(node.name)
         case Not():
