@@ -7,6 +7,7 @@ dies costs time: Dask gives its captures to others, until one capture has taken 
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, cast
 from heuristics.errors import RstoriginError, visible
 from postproc import tshark
 from postproc.errors import TsharkError
-from postproc.parallel import WorkerDiedError, cores, interrupts_held
+from postproc.parallel import WorkerDiedError, cores, held_back
 from postproc.parquet import STORED, one_row, row_of
 from postproc.settings import program_hash
 from postproc.sources import Source
@@ -68,7 +69,7 @@ def connected(address: str) -> Iterator[Cluster]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what fails shows in the results
     with ExitStack() as stack:
         try:
-            with interrupts_held():  # else each of its processes prints a traceback
+            with held_back(signal.SIGINT):  # else each of its processes prints a traceback
                 if address == LOCAL:
                     local = start_here(cores(), threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
                     address = stack.enter_context(local)

@@ -16,10 +16,14 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from postproc.garbage import uncollected
+from postproc.start import TERMINATED, end_at_once, ending_in_order
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _WAITING = 2  # inputs handed out for each process: it never waits for the next, and few are lost when it dies
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)  # a worker leaves the first to us, and unblocks the second once it can end
+_MASKS = hasattr(signal, "pthread_sigmask")  # not Windows
 
 _POLARS_THREADS = "POLARS_MAX_THREADS"  # read by Polars when it is imported
 
@@ -68,7 +72,7 @@ def _over_pool(
         def hand_out() -> None:
             for index, item in waiting:
                 handed_out[index] = item
-                with interrupts_held():
+                with held_back(*_ENDING):
                     futures[pool.submit(_work, item)] = index
                 if len(futures) >= processes * _WAITING:
                     return
@@ -85,7 +89,7 @@ def _over_pool(
 
 def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDiedError:
     try:
-        with _pool(task, 1) as pool, interrupts_held():
+        with _pool(task, 1) as pool, held_back(*_ENDING):
             future: Future[_Result] = pool.submit(_work, item)
         return future.result()
     except BrokenProcessPool:
@@ -135,23 +139,23 @@ def cores() -> int:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Processes started in the block never see ctrl-C, which would have each print a traceback; we see it after.
+def held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that we see only after the block, and processes started in it never, unless they unblock them.
 
-    To be used in the main thread. The mask is what processes inherit; as the signal then comes to another of our
-    threads, for which Python interrupts the main one all the same, the handler has to wait as well.
+    To be used in the main thread. The mask is what processes inherit; as a signal then comes to another of our
+    threads, for which Python interrupts the main one all the same, the handlers have to wait as well.
     """
     held: list[tuple[int, FrameType | None]] = []
-    handler = signal.signal(signal.SIGINT, lambda *interrupt: held.append(interrupt))
-    masks = hasattr(signal, "pthread_sigmask")  # not Windows
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else ()
+    handlers = {number: signal.signal(number, lambda *received: held.append(received)) for number in numbers}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if _MASKS else ()
     try:
         yield
     finally:
-        if masks:
+        if _MASKS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        signal.signal(signal.SIGINT, handler)
-        if held and callable(handler):
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if held and callable(handler := handlers[signal.Signals(held[0][0])]):
             handler(*held[0])
 
 
@@ -159,11 +163,13 @@ _task: Callable[[Any], Any]  # of this worker process
 
 
 def _begin(task: Callable[[Any], Any]) -> None:
-    """Make this process a worker: it ends in good order when told to, and with its parent however that ended."""
+    """Make this process a worker, which ends when told to, and with its parent however that ended."""
     global _task
     _task = task
     gc.enable()  # a copy of a process that is `uncollected`
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through all `finally`: no tshark, no file is left behind
+    signal.signal(signal.SIGTERM, end_at_once)  # not an exception: until there is work, nobody is there to catch it
+    if _MASKS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # we may have been told before we were there
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -171,8 +177,12 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None  # this is a worker
     parent.join()
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _work(item: Any) -> Any:
-    return _task(item)
+    try:
+        with ending_in_order():
+            return _task(item)
+    except SystemExit:  # else it would be sent back as the result, and the next item begun
+        os._exit(TERMINATED)

@@ -1,6 +1,7 @@
-"""Where the program begins: an interrupt (ctrl-C) ends it without a traceback, also while it is still loading.
+"""Where the program begins, and how it ends before its time.
 
-So does a request to end (SIGTERM), through all `finally`: no tshark, no worker and no temporary file is left behind.
+An interrupt (ctrl-C) or a request to end (SIGTERM) ends it without a traceback, also while it is still loading. Once a
+command runs, both go through all `finally`: no tshark, no worker and no temporary file is left behind.
 """
 
 from __future__ import annotations
@@ -9,7 +10,13 @@ import gc
 import os
 import signal
 import sys
+import threading
+import time
+from _thread import interrupt_main, start_new_thread
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import Never
 
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit status that shells use for them
 
@@ -17,20 +24,52 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit 
 def main() -> None:
     """Run the command line."""
     # Not SIG_DFL: Polars, when imported, lays a handler over what it finds, which would swallow the signal.
-    signal.signal(signal.SIGINT, _end)
+    # Nor an exception: libraries that are just being imported make others of it, or lose it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_at_once)
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the time
     from postproc.cli import app  # takes most of the first half second
 
     gc.freeze()
     gc.enable()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    app()
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """In the block an interrupt is a KeyboardInterrupt and a request to end a SystemExit, neither of which is lost."""
+    hook, sys.unraisablehook = sys.unraisablehook, _not_lost
+    on_terminate = signal.signal(signal.SIGTERM, _exit)
+    on_interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app()
+        yield
     finally:
-        signal.signal(signal.SIGINT, _end)  # nor does the interpreter's own shutdown print one
+        signal.signal(signal.SIGINT, on_interrupt)
+        signal.signal(signal.SIGTERM, on_terminate)
+        sys.unraisablehook = hook
 
 
-def _end(signal_number: int, frame: FrameType | None) -> None:
-    """There is nothing to clean up."""
-    os._exit(INTERRUPTED)
+def end_at_once(number: int, frame: FrameType | None) -> Never:
+    """What to do on a signal as long as there is nothing to clean up."""
+    os._exit(128 + number)
+
+
+def _exit(number: int, frame: FrameType | None) -> Never:
+    sys.exit(128 + number)
+
+
+def _not_lost(unraisable: sys.UnraisableHookArgs) -> None:
+    """A signal that came in a `__del__` or a weak reference's callback, where exceptions are dropped, comes again."""
+    number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}.get(unraisable.exc_type)
+    if number is None:
+        sys.__unraisablehook__(unraisable)
+    else:
+        start_new_thread(_send_again, (number, threading.get_ident()))  # from here it would be dropped once more
+
+
+def _send_again(number: signal.Signals, thread: int) -> None:
+    time.sleep(0.01)
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(thread, number)  # wakes it if it waits
+    else:  # Windows
+        interrupt_main(number)

@@ -5,16 +5,39 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cases import PROGRAM, environment, small_case, tagged
 from commandline import FORGED
 
-from postproc.parallel import WorkerDiedError, interrupts_held, over_processes
+from postproc.parallel import WorkerDiedError, held_back, over_processes
+from postproc.start import ending_in_order
+
+# Says when it is about to load the command line: before that, it is the interpreter that starts, not we.
+TELLING = (
+    sys.executable,
+    "-c",
+    "import sys\n"
+    "def hear(event, args): event == 'import' and args[0] == 'postproc.cli' and print('loading', flush=True)\n"
+    "sys.addaudithook(hear)\n"
+    "from postproc.start import main; main()",
+)
+INTERRUPTED_AS_IT_FORKS = """
+import os, signal, sys, time
+from postproc.parallel import over_processes
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+try:
+    list(over_processes(time.sleep, [30] * 4, 2))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
 
 
 def doubled(number: int) -> int:
@@ -27,8 +50,23 @@ def deadly(number: int) -> int:
     return 2 * number
 
 
+def told_to_end(log: Path) -> None:
+    with log.open("a") as file:
+        file.write("begun\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+
+
 def failing(number: int) -> int:
     raise ValueError(f"no {number}")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("not within 30 s")
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -55,7 +93,7 @@ def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
     reached = []
 
     def interrupted() -> None:
-        with interrupts_held():
+        with held_back(signal.SIGINT):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
             reached.append("end")
@@ -67,6 +105,38 @@ def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
         ended.set()
     assert reached == ["end"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_is_not_lost_where_exceptions_are_dropped(
+    number: signal.Signals, raised: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Thing:
+        pass
+
+    def dropped() -> None:
+        thing = Thing()
+        reference = weakref.ref(thing, lambda _: signal.raise_signal(number))
+        del thing
+        assert reference() is None  # the callback has run
+        time.sleep(10)
+
+    with pytest.raises(raised), ending_in_order():
+        dropped()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_worker_that_is_told_to_end_begins_nothing_more(tmp_path: Path) -> None:
+    logs = [tmp_path / str(number) for number in range(3)]
+    assert all(isinstance(result, WorkerDiedError) for _, result in over_processes(told_to_end, logs, 2))
+    assert sum(log.read_text().count("begun") for log in logs) <= 2 * len(logs)  # each once more, alone
+
+
+def test_workers_may_be_told_to_end_before_they_have_begun() -> None:
+    command = [sys.executable, "-c", INTERRUPTED_AS_IT_FORKS]
+    for _ in range(5):
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=25, env=environment())
+        assert (said.stdout, said.stderr) == ("interrupted\n", "")
 
 
 @pytest.fixture
@@ -87,7 +157,7 @@ def slow_case(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 2.5, 4.0])
 def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: Path, after_s: float) -> None:
-    command = [*PROGRAM, "summarize", str(slow_case), "-j", "2"]
+    command = [*TELLING, "summarize", str(slow_case), "-j", "2"]
     run = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -96,7 +166,9 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
         env=environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark")),
         start_new_session=True,
     )
-    time.sleep(0.1 + after_s)  # before that, it is the interpreter that starts, not we
+    assert run.stdout is not None
+    assert run.stdout.readline() == "loading\n"
+    time.sleep(after_s)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to everyone of them
     out, err = run.communicate(timeout=30)
     assert "Traceback" not in err
@@ -123,14 +195,23 @@ def test_what_is_told_to_end_leaves_nothing_behind(
     assert not list(temporary.iterdir())
 
 
+def test_workers_of_one_that_was_killed_leave_nothing_behind(slow_case: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), TMPDIR=str(temporary))
+    run = subprocess.Popen([*PROGRAM, "summarize", str(slow_case), "-j", "2"], stderr=subprocess.PIPE, env=ours)
+    until(lambda: any(temporary.iterdir()))
+    run.kill()
+    run.communicate(timeout=30)  # until the last worker has ended: they all hold its stderr
+    assert not list(temporary.iterdir())
+
+
 def test_after_an_interrupt_only_the_rest_is_done(slow_case: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "summarize", str(slow_case), "-j", "2", "--format", "csv"]
     ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.4")
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ours, start_new_session=True)
     kept = slow_case / ".rstorigin" / "results"
-    deadline = time.monotonic() + 60
-    while len(list(kept.rglob("[0-9a-f]*.parquet"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: len(list(kept.rglob("[0-9a-f]*.parquet"))) >= 3)
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=30) == 130
     done = len(list(kept.rglob("[0-9a-f]*.parquet")))

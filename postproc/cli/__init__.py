@@ -9,6 +9,7 @@ import typer
 
 from postproc import tshark
 from postproc.cli.messages import TellingGroup
+from postproc.start import ending_in_order
 
 # What each does, in a few words. Its module has a function of its name, or an `app` with commands of its own.
 _COMMANDS = {
@@ -70,6 +71,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def rstorigin(
+    ctx: typer.Context,
     show_version: Annotated[
         bool,
         typer.Option(
@@ -78,3 +80,4 @@ def rstorigin(
     ] = False,
 ) -> None:
     """Who really sent that TCP reset? Tells forged resets from genuine ones in packet captures."""
+    ctx.with_resource(ending_in_order())  # the command's module is imported by now
