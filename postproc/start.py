@@ -13,11 +13,12 @@ import sys
 import threading
 import time
 from _thread import interrupt_main, start_new_thread
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Never
+from typing import Any, Never
 
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit status that shells use for them
 
 
@@ -25,8 +26,7 @@ def main() -> None:
     """Run the command line."""
     # Not SIG_DFL: Polars, when imported, lays a handler over what it finds, which would swallow the signal.
     # Nor an exception: libraries that are just being imported make others of it, or lose it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end_at_once)
+    _handle(dict.fromkeys((signal.SIGINT, signal.SIGTERM), end_at_once))
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the time
     from postproc.cli import app  # takes most of the first half second
 
@@ -39,14 +39,21 @@ def main() -> None:
 def ending_in_order() -> Iterator[None]:
     """In the block an interrupt is a KeyboardInterrupt and a request to end a SystemExit, neither of which is lost."""
     hook, sys.unraisablehook = sys.unraisablehook, _not_lost
-    on_terminate = signal.signal(signal.SIGTERM, _exit)
-    on_interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = _handle({signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, on_interrupt)
-        signal.signal(signal.SIGTERM, on_terminate)
+        _handle(before)
         sys.unraisablehook = hook
+
+
+def _handle(handlers: Mapping[signal.Signals, _Handler]) -> dict[signal.Signals, _Handler]:
+    """Set them, and tell what stood there. What is ignored stays so: thus shells start what runs in the background."""
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, handler)
+    return before
 
 
 def end_at_once(number: int, frame: FrameType | None) -> Never:

@@ -61,6 +61,12 @@ def failing(number: int) -> int:
     raise ValueError(f"no {number}")
 
 
+@pytest.fixture(autouse=True)
+def at_a_terminal() -> None:
+    """A shell that starts the tests in the background has them ignore interrupts, and all that they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def until(holds: Callable[[], bool]) -> None:
     for _ in range(600):
         if holds():
@@ -175,6 +181,17 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
     assert "Error" not in err
     assert (run.returncode, out) == (130, "")
     assert err in ("", "interrupted\n")
+
+
+def test_in_the_background_of_a_script_interrupts_are_ignored(slow_case: Path, tmp_path: Path) -> None:
+    ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.2")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = subprocess.Popen([*PROGRAM, "summarize", str(slow_case), "-j", "2"], stderr=subprocess.PIPE, env=ours)
+    for _ in range(8):
+        time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+    assert run.communicate(timeout=60)[1] == b""
+    assert run.returncode == 0
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
