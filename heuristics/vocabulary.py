@@ -137,6 +137,11 @@ _FLOW = (
             "refuses (sequence number 0) the very SYN that the sender's SYN-ACK accepts, before or after",
         ),
         (
+            "answers_earlier",
+            "",
+            "no ACK, and a sequence number just short of what the peer has acknowledged: it answers an earlier segment",
+        ),
+        (
             "spoke_after",
             "",
             "the sender went on after its own reset, past it in sequence, a round trip later, with no new SYN",
@@ -324,6 +329,7 @@ ALWAYS: frozenset[str] = frozenset(
         "port_accepts",
         "fin_before",
         "refuses_accepted",
+        "answers_earlier",
         "spoke_after",
         "resets_before",
         "peer_resets_before",

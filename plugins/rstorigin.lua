@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 76b368d1de6f29ad365f88e15ba396ca780ddc1a81aea5ef95b4def08305d1ec
+-- rulebook hash: b4d92ea6cbbc2b9b6887a561b5b8369a16681a5353d395cfdfd51d68a90a622a
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -2107,7 +2107,7 @@ do
   local RESET = record_of({
     "other key mac stage payload_kind",
     "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
-    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged mac_addressed",
+    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged answers_earlier mac_addressed",
     "B hop_limit tos options_len",
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
@@ -2262,6 +2262,15 @@ do
     return math.abs(seq_diff(packet.ack, peer.next_seq)) <= THRESHOLDS.seq_reach
   end
 
+  -- A reset without ACK takes its number from the acknowledgement of what it answers (RFC 9293 section 3.10.7.1).
+  local function answers_earlier(packet, peer)
+    if packet.acknowledges or not peer.acked then
+      return false
+    end
+    local past_acked = seq_diff(packet.seq, peer.acked)
+    return past_acked < 0 and past_acked >= -THRESHOLDS.seq_reach
+  end
+
   -- Takes down a reset seen for the first time.
   local function take_reset(packet, side)
     local flow, peer, sender_had_sent = side.flow, side.peer, side.shown[1] ~= nil
@@ -2333,6 +2342,7 @@ do
       reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
     end
     reset.ack_unflagged = ack_unflagged(packet, peer)
+    reset.answers_earlier = answers_earlier(packet, peer)
     if not mac or not peer.last_us then
       reset.mac_addressed = false
     elseif peer.last_link then
@@ -2757,6 +2767,7 @@ do
     o.ack_step = reset.ack_step
     o.acked_bytes = reset.acked_bytes
     o.ack_unflagged = reset.ack_unflagged
+    o.answers_earlier = reset.answers_earlier
     o.peer_reset_gap_us = reset.peer_reset_gap_us
     o.opening_df = reset.side.opening_df
     o.opening_label = reset.side.opening_label
@@ -3424,7 +3435,7 @@ local RULES = {
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
         and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and o.opening_linux
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier and o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3439,7 +3450,7 @@ local RULES = {
       return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
         and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
         and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.opening_linux
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier and not o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -5692,7 +5703,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(104 rules, hash 76b368d1de6f)"
+    .. "(104 rules, hash b4d92ea6cbbc)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -59,6 +59,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ack_ahead=_ack_ahead(packet, peer),
         ack_step=_ack_step(packet, side),
         ack_unflagged=_ack_unflagged(packet, peer, thresholds),
+        answers_earlier=_answers_earlier(packet, peer, thresholds),
         acked_bytes=_acked_bytes(packet, peer),
         mac_addressed=_mac_addressed(packet, peer),
         peer_reset_gap_us=_note_crossing(packet, peer),
@@ -152,6 +153,13 @@ def _ack_unflagged(packet: Packet, peer: Side, thresholds: Thresholds) -> bool:
     if packet.flags & ACK or packet.ack == 0 or peer.next_seq is None:
         return False
     return abs(seq_diff(packet.ack, peer.next_seq)) <= thresholds.seq_reach
+
+
+def _answers_earlier(packet: Packet, peer: Side, thresholds: Thresholds) -> bool:
+    """A reset without ACK takes its number from the acknowledgement of what it answers (RFC 9293 section 3.10.7.1)."""
+    if packet.flags & ACK or peer.acked is None:
+        return False
+    return -thresholds.seq_reach <= seq_diff(packet.seq, peer.acked) < 0
 
 
 def _acked_bytes(packet: Packet, peer: Side) -> int | None:

@@ -170,6 +170,7 @@ def _moment(reset: Reset) -> Observation:
         "ack_step": reset.ack_step,
         "acked_bytes": reset.acked_bytes,
         "ack_unflagged": reset.ack_unflagged,
+        "answers_earlier": reset.answers_earlier,
         "peer_reset_gap_us": reset.peer_reset_gap_us,
         **_openings(reset),
     }

@@ -112,6 +112,7 @@ class Reset:
     ack_step: int | None
     mac_addressed: bool | None
     ack_unflagged: bool
+    answers_earlier: bool
     acked_bytes: int | None
     peer_reset_gap_us: int | None
 

@@ -168,3 +168,15 @@ def test_an_error_whose_quote_is_cut_before_the_target(tmp_path: Path) -> None:
     snapped.time, snapped.wirelen = error.time, len(error)
     (row,) = rows(written(tmp_path / "snapped.pcap", [snapped]))
     assert (row["verdict"], row["origin"], row["evidence"]) == ("unclear", "unknown", "no_quote")
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_an_answer_that_took_long_to_what_came_before(earlier: bool, tmp_path: Path) -> None:
+    """Where round trips vary, the reset comes just after the next segment; its number tells which one it answers."""
+    packets = talk("wait 1", "> PA 20", "wait 0.06", "< PA 40", "wait 0.03", "> PA 20", "< R")
+    reset = packets[-1]
+    reset.time = packets[-2].time + 0.002
+    reset[TCP].seq -= 40 * earlier
+    row = last_row(tmp_path, packets)
+    assert accused(row) is not earlier
+    assert ("unprovoked" in row["evidence"].split(";")) is not earlier
