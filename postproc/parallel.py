@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, TypeVar
 
 from postproc.garbage import uncollected
-from postproc.start import TERMINATED, end_at_once, ending_in_order
+from postproc.start import TERMINATED, end_at_once, ending_in_order, handle
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -63,7 +62,7 @@ def _over_pool(
 ) -> Iterator[tuple[int, _Result]]:
     """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished.
 
-    Until the last result no garbage is collected, in the caller neither: it gathers them.
+    No garbage is collected until the last result, not in the caller either, which gathers the results.
     """
     waiting = iter(list(items.items()))
     futures: dict[Future[_Result], int] = {}
@@ -145,18 +144,17 @@ def held_back(*numbers: signal.Signals) -> Iterator[None]:
     To be used in the main thread. The mask is what processes inherit; as a signal then comes to another of our
     threads, for which Python interrupts the main one all the same, the handlers have to wait as well.
     """
-    held: list[tuple[int, FrameType | None]] = []
-    handlers = {number: signal.signal(number, lambda *received: held.append(received)) for number in numbers}
+    held: list[int] = []
+    handlers = handle(dict.fromkeys(numbers, lambda number, _: held.append(number)))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if _MASKS else ()
     try:
         yield
     finally:
         if _MASKS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if held and callable(handler := handlers[signal.Signals(held[0][0])]):
-            handler(*held[0])
+        handle(handlers)
+        for number in held:
+            signal.raise_signal(number)
 
 
 _task: Callable[[Any], Any]  # of this worker process

@@ -12,13 +12,13 @@ import signal
 import sys
 import threading
 import time
-from _thread import interrupt_main, start_new_thread
+from _thread import interrupt_main, start_new_thread  # Thread.start takes locks that what was interrupted may hold
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Never
 
-_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit status that shells use for them
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Run the command line."""
     # Not SIG_DFL: Polars, when imported, lays a handler over what it finds, which would swallow the signal.
     # Nor an exception: libraries that are just being imported make others of it, or lose it.
-    _handle(dict.fromkeys((signal.SIGINT, signal.SIGTERM), end_at_once))
+    handle(dict.fromkeys((signal.SIGINT, signal.SIGTERM), end_at_once))
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of the time
     from postproc.cli import app  # takes most of the first half second
 
@@ -39,15 +39,15 @@ def main() -> None:
 def ending_in_order() -> Iterator[None]:
     """In the block an interrupt is a KeyboardInterrupt and a request to end a SystemExit, neither of which is lost."""
     hook, sys.unraisablehook = sys.unraisablehook, _not_lost
-    before = _handle({signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler})
+    before = handle({signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler})
     try:
         yield
     finally:
-        _handle(before)
+        handle(before)
         sys.unraisablehook = hook
 
 
-def _handle(handlers: Mapping[signal.Signals, _Handler]) -> dict[signal.Signals, _Handler]:
+def handle(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, Handler]:
     """Set them, and tell what stood there. What is ignored stays so: thus shells start what runs in the background."""
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():

@@ -17,13 +17,21 @@ from heuristics.rulebook import load
 
 # Compares what is laid by with what would come back, value by value.
 CHECK = """
+local function same(held, found)
+  if type(held) ~= "table" then
+    return held == found
+  end
+  for index = 1, math.max(#held, #(found or {})) do
+    if held[index] ~= (found or {})[index] then
+      return false
+    end
+  end
+  return true
+end
 local function check(name, before, after)
   for key, held in pairs(before) do
     local found, links = after[key], { flow = true, side = true, peer = true, host = true, frame = true }
-    if type(held) == "table" and not links[key] then
-      held, found = table.concat(held, ","), table.concat(found or {}, ",")
-    end
-    if held ~= found and not links[key] then
+    if not links[key] and not same(held, found) then
       error(string.format("%s: %s was %s and came back as %s", name, key, tostring(held), tostring(found)))
     end
   end

@@ -19,7 +19,7 @@ from heuristics.rulebook import load
 # Each example takes two runs of tshark, most of it their start: 0.3 s for 10 packets, 0.4 s for 200.
 EXAMPLES = {"default": 8, "more": 60, "deep": 600}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-FAILED = Path(tempfile.gettempdir()) / "rstorigin-failed"  # where captures that failed are kept
+FAILED = Path(tempfile.gettempdir()) / f"rstorigin-failed-{os.getuid()}"  # where captures that failed are kept
 
 # A failing example runs slower and faster from one time to the next, as the machine is busy: that is no failure.
 fuzzed = settings(
