@@ -14,6 +14,10 @@ REMEMBERED_RUNS = 16
 # An IP ID that is the sender's own next, or so close after it, may equal the peer's, or a stranger's, by chance.
 OWN_RUN = 16
 
+# What has been under way for less than this share of a round trip, in percent, and for so much less than all of it, has
+# not arrived: round trips vary, and so do the clocks of capture points.
+ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
+
 # A baseline speaks for the place of its host from this share of the packets on, in percent. Few packets do, since many
 # hosts are asked.
 STABLE_SHARE = 90

@@ -144,7 +144,8 @@ _FLOW = (
         (
             "spoke_after",
             "",
-            "the sender went on after its own reset, past it in sequence, a round trip later, with no new SYN",
+            "the sender went on after its own reset, past it in sequence, with no new SYN: a round trip later, or "
+            "acknowledging what cannot have reached it before",
         ),
     )
     + _table(

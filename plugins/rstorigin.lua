@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: b4d92ea6cbbc2b9b6887a561b5b8369a16681a5353d395cfdfd51d68a90a622a
+-- rulebook hash: 811d758e74314e1117b3109bf89cf7dd9893ffcff3961fcfa12bbda0b06bf214
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -240,6 +240,8 @@ local add_evidence = {
     "A closed window that Linux does not close"),
   ["abort_label_linux"] = ProtoField.bool("rstorigin.evidence.abort_label_linux",
     "Abort without its socket's flow label"),
+  ["abort_label_stamped"] = ProtoField.bool("rstorigin.evidence.abort_label_stamped",
+    "The last packet's timestamp, without its flow label"),
   ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
     "A window that Linux leaves 0"),
   ["bare_ack_linux"] = ProtoField.bool("rstorigin.evidence.bare_ack_linux",
@@ -266,6 +268,8 @@ local add_evidence = {
     "Type of service of the SYN echoed"),
   ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
     "Timestamp continues the sender's"),
+  ["stamped_abort"] = ProtoField.bool("rstorigin.evidence.stamped_abort",
+    "An abort with TCP options, of a flow of which the capture shows nothing else"),
   ["id_run"] = ProtoField.bool("rstorigin.evidence.id_run",
     "IP ID is the sender's next"),
   ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
@@ -2111,9 +2115,9 @@ do
     "B hop_limit tos options_len",
     "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
     "I3 flow_label payload_len",
-    "I4 seq ack tsval before burst run",
+    "I4 seq ack tsval before burst run under_way",
     "i4 seq_ahead seq_step ts_step ack_ahead ack_step acked_bytes",
-    "I5 acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
+    "I5 under_way_us acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
     "time time_us",
   })
 
@@ -2281,6 +2285,7 @@ do
     local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
     local own_next = id_step and id_step <= OWN_RUN
     local reserved = reserved_bits(packet.flags)
+    local in_flight = #peer.sent
     local src, mac = source_of(packet.key), packet.link and source_mac(packet.link)
     decode_reset()
     local reset = {
@@ -2319,6 +2324,8 @@ do
       response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
       peer_run_us = peer.run_us and elapsed_us(packet.time_us, peer.run_us),
       peer_pause_us = peer.pause_us,
+      under_way = peer.sent[in_flight - 2],
+      under_way_us = in_flight > 0 and elapsed_us(packet.time_us, peer.sent[in_flight - 1]) or nil,
       id_step = id_step,
       own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
       peer_reset_gap_us = note_crossing(packet, peer),
@@ -2650,6 +2657,9 @@ local observe, baseline_frame
 do
   -- Observables: what the capture says about one reset --------------------------------------------------------
 
+  -- What has been under way for less than this share of a round trip, in percent, and so much less, has not arrived.
+  local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
+
   local function distances(values)
     local hops = {}
     for index, hop_limit in ipairs(values) do
@@ -2788,15 +2798,11 @@ do
     return refuses and acknowledges_syn(reset, peer)
   end
 
-  -- The sender's side of the conversation moved on past its own reset, too late for a packet that was overtaken. A
-  -- reset far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
-  local function spoke_after(reset, rtt_us)
+  -- The sender's side of the conversation moved on past its own reset. A reset far outside the sender's sequence space
+  -- answers something old and ends nothing; a SYN begins anew.
+  local function went_on(reset)
     local side, flow = reset.side, reset.flow
-    if not side.front_us then
-      return false
-    end
-    local wait_us = math.max(rtt_us or 0, THRESHOLDS.speech_wait_us)
-    if side.front_us <= reset.time_us + wait_us then
+    if not side.front_us or side.front_us <= reset.time_us then
       return false
     end
     if flow.last_syn_us and flow.last_syn_us > reset.time_us then
@@ -2806,6 +2812,28 @@ do
       return true
     end
     return not seq_foreign(reset) and seq_diff(side.front_seq, reset.seq) >= 0
+  end
+
+  -- The sender acknowledges bytes that had just passed, on their way to it, when the reset did. They need a round trip
+  -- of the capture point to reach it before what is captured now leaves it.
+  local function outran(reset, rtt_us)
+    local acked, under_way_us = reset.side.acked, reset.under_way_us
+    if not acked or not under_way_us or under_way_us < 0 or seq_diff(acked, reset.under_way) < 0 then
+      return false
+    end
+    return under_way_us * 100 < rtt_us * ON_ITS_WAY_SHARE and rtt_us - under_way_us >= ON_ITS_WAY_US
+  end
+
+  -- The sender went on too late for a packet that was overtaken, or knows of what came after its own reset had left.
+  local function spoke_after(reset, rtt_us, rtt_confirmed)
+    if not went_on(reset) then
+      return false
+    end
+    local spoke_us = reset.side.front_us - reset.time_us
+    if spoke_us > math.max(rtt_us or 0, THRESHOLDS.speech_wait_us) then
+      return true
+    end
+    return rtt_confirmed and outran(reset, rtt_us) or false
   end
 
   -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
@@ -2883,7 +2911,7 @@ do
     o.ts_missing = reset.tsval == nil and reset.ts_expected
     o.seq_foreign = seq_foreign(reset)
     o.refuses_accepted = refuses_accepted(reset)
-    o.spoke_after = spoke_after(reset, o.rtt_us)
+    o.spoke_after = spoke_after(reset, o.rtt_us, o.rtt_confirmed)
     o.port_accepts = among(host.accepts, src, port_bytes(sport))
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
@@ -3793,6 +3821,20 @@ local RULES = {
         .. "handshake is that of, has the socket's"
     end,
   },
+  { -- The last packet's timestamp, without its flow label
+    id = "abort_label_stamped",
+    weight = 220,
+    holds = function(o)
+      return o.ts_step ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil
+        and o.opening_window ~= nil and o.ts_step == 0 and o.has_ack and o.flow_label == 0
+        and o.opening_label ~= 0 and math.abs(o.seq_ahead) <= 65536 and o.established and o.opening_linux
+        and o.opening_window ~= 0
+    end,
+    say = function()
+      return "the timestamp is the sender's last once more: copied, as the socket that would "
+        .. "repeat it has a flow label"
+    end,
+  },
   { -- A window that Linux leaves 0
     id = "bare_window_linux",
     weight = 340,
@@ -3948,6 +3990,17 @@ local RULES = {
     end,
     say = function()
       return "TCP timestamp continues the sender's clock, as in the abort of a real socket"
+    end,
+  },
+  { -- An abort with TCP options, of a flow of which the capture shows nothing else
+    id = "stamped_abort",
+    weight = -200,
+    holds = function(o)
+      return o.flow_packets == 0 and o.has_ack and o.options_len >= 10
+    end,
+    say = function()
+      return "carries TCP options, as the abort of a socket does: it may come from another host "
+        .. "behind this address"
     end,
   },
   { -- IP ID is the sender's next
@@ -5703,7 +5756,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(104 rules, hash b4d92ea6cbbc)"
+    .. "(106 rules, hash 811d758e7431)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

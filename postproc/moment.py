@@ -27,6 +27,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
     else:
         response_us = acked_us
     id_step = _id_step(packet, side)
+    under_way = peer.sent[-1] if peer.sent else None
     reset = Reset(
         packet=packet,
         flow=flow,
@@ -60,6 +61,8 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ack_step=_ack_step(packet, side),
         ack_unflagged=_ack_unflagged(packet, peer, thresholds),
         answers_earlier=_answers_earlier(packet, peer, thresholds),
+        under_way=under_way.end if under_way else None,
+        under_way_us=elapsed_us(packet.time_us, under_way.time_us) if under_way else None,
         acked_bytes=_acked_bytes(packet, peer),
         mac_addressed=_mac_addressed(packet, peer),
         peer_reset_gap_us=_note_crossing(packet, peer),

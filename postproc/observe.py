@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from heuristics.fields import ACK, distance, reserved_bits
+from heuristics.memory import ON_ITS_WAY_SHARE, ON_ITS_WAY_US
 from heuristics.netscaler_codes import netscaler_meaning
 from heuristics.payloads import payload_kind
 from heuristics.rulebook import Thresholds
@@ -25,13 +26,15 @@ Observation = dict[str, Value]
 class InFlow(NamedTuple):
     """What the flow of a reset and its host's profile say of it, and what waits for the rest of the capture.
 
-    `round_trips` are the flow's own, `spoke_us` is how long after the reset its sender's side of the conversation moved
-    on past it, None where it did not.
+    `round_trips` are the flow's own. Where the sender's side of the conversation moved on past the reset, `spoke_us` is
+    how long after it, and `answered_us` how long before it the last bytes had passed that were under way to the sender,
+    if it acknowledges them after all.
     """
 
     observation: Observation
     round_trips: RoundTrips
     spoke_us: int | None
+    answered_us: int | None
 
 
 def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InFlow:
@@ -51,7 +54,9 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InF
         "baseline_packets": thresholds.baseline_packets,
     }
     flow = reset.side.round_trips
-    return InFlow(observation, flow if flow.handshake else RoundTrips(), _spoke_us(reset, thresholds))
+    spoke_us = _spoke_us(reset, thresholds)
+    answered_us = None if spoke_us is None else _answered_us(reset)
+    return InFlow(observation, flow if flow.handshake else RoundTrips(), spoke_us, answered_us)
 
 
 def observe_capture(
@@ -62,12 +67,10 @@ def observe_capture(
     `answers` is how the claimed sender answered SYNs, `company` all resets of the capture.
     """
     rtt = _round_trip(in_flow.round_trips, answers.round_trips)
-    rtt_us, spoke_us = rtt["rtt_us"], in_flow.spoke_us
-    wait_us = max(rtt_us if isinstance(rtt_us, int) else 0, thresholds.speech_wait_us)
     return {
         **in_flow.observation,
         **rtt,
-        "spoke_after": spoke_us is not None and spoke_us > wait_us,
+        "spoke_after": _spoke_after(in_flow, rtt, thresholds),
         "port_accepts": packet.sport in answers.ports,
         **_company(packet, company),
     }
@@ -204,14 +207,36 @@ def _refuses_accepted(reset: Reset) -> bool:
     return peer.handshake_answered and packet.ack == (peer.isn + 1) & 0xFFFFFFFF
 
 
+def _spoke_after(in_flow: InFlow, rtt: Observation, thresholds: Thresholds) -> bool:
+    """The sender went on too late for a packet that was overtaken, or knows of what came after its own reset had left.
+
+    Bytes need a round trip of the capture point to reach the sender before what is captured now leaves it.
+    """
+    spoke_us, answered_us, rtt_us = in_flow.spoke_us, in_flow.answered_us, rtt["rtt_us"]
+    if spoke_us is None:
+        return False
+    if not isinstance(rtt_us, int):
+        return spoke_us > thresholds.speech_wait_us
+    if spoke_us > max(rtt_us, thresholds.speech_wait_us):
+        return True
+    if answered_us is None or answered_us < 0 or not rtt["rtt_confirmed"]:
+        return False
+    return answered_us * 100 < rtt_us * ON_ITS_WAY_SHARE and rtt_us - answered_us >= ON_ITS_WAY_US
+
+
+def _answered_us(reset: Reset) -> int | None:
+    if reset.under_way is None or reset.side.acked is None or seq_diff(reset.side.acked, reset.under_way) < 0:
+        return None
+    return reset.under_way_us
+
+
 def _spoke_us(reset: Reset, thresholds: Thresholds) -> int | None:
     """How long after its own reset the sender's side of the conversation moved on past it, if it did.
 
-    What comes soon is a packet that was overtaken. A reset far outside the sender's sequence space answers something
-    old and ends nothing; a SYN begins anew.
+    A reset far outside the sender's sequence space answers something old and ends nothing; a SYN begins anew.
     """
     side, flow, time_us = reset.side, reset.flow, reset.packet.time_us
-    if side.front_us is None or side.front_us <= time_us + thresholds.speech_wait_us:
+    if side.front_us is None or side.front_us <= time_us:
         return None
     if flow.last_syn_us is not None and flow.last_syn_us > time_us:
         return None

@@ -113,6 +113,8 @@ class Reset:
     mac_addressed: bool | None
     ack_unflagged: bool
     answers_earlier: bool
+    under_way: int | None
+    under_way_us: int | None
     acked_bytes: int | None
     peer_reset_gap_us: int | None
 

@@ -180,3 +180,15 @@ def test_an_answer_that_took_long_to_what_came_before(earlier: bool, tmp_path: P
     row = last_row(tmp_path, packets)
     assert accused(row) is not earlier
     assert ("unprovoked" in row["evidence"].split(";")) is not earlier
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+def test_the_abort_of_a_host_nearer_than_others_behind_the_same_address(stamped: bool, tmp_path: Path) -> None:
+    """Its connection is older than the capture; a device that refuses in the address' name sends no options."""
+    *_, abort = talk("wait 1", "> PA 10", "< RA")
+    abort.payload.ttl += 4
+    abort[TCP].options = abort[TCP].options if stamped else []
+    farther = Talk(port=40001).packets((*OPEN, "> PA 10", "< PA 10", "> PA 10", "< PA 10"), start=abort.time + 1)
+    row = last_row(tmp_path, [abort, *farther])
+    assert "hop_gap_host" in row["evidence"].split(";")
+    assert accused(row) is not stamped

@@ -260,3 +260,24 @@ def test_a_syn_proxy_on_linux_tells_nothing_of_the_host_behind_it(
     row = last_row(tmp_path, packets)
     assert row["hop_delta"] == "0"
     assert signs(row) == set()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_socket_that_answers_what_its_reset_cannot_have_known(answers: bool, tmp_path: Path) -> None:
+    """The data pass 3 ms before the reset and need 10 to be answered: their acknowledgement is sent after the reset."""
+    *before, asked, reset, after = talk("> PA 50", "< R", "< PA 10")
+    reset.time, after.time = asked.time + 0.003, asked.time + 0.009  # too soon for a packet that comes too late
+    after[TCP].ack -= 0 if answers else 50
+    row = last_row(tmp_path, [*before, asked, reset, after])
+    assert ("speaks_after" in row["evidence"].split(";")) is answers
+
+
+@pytest.mark.parametrize("change", [unlabelled, unchanged])
+def test_a_timestamp_once_more_speaks_for_a_socket_that_has_a_label(
+    change: Callable[[Packet], None], tmp_path: Path
+) -> None:
+    packets = talk("< RA", ipv6=True)
+    change(packets[-1])
+    row = last_row(tmp_path, packets)
+    assert "active_form" in row["evidence"].split(";")
+    assert ("abort_label_stamped" in row["evidence"].split(";")) is (change is unlabelled)

@@ -116,9 +116,14 @@ def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
 
 def test_what_is_ignored_holds_nothing_else_back() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a script
-    with pytest.raises(SystemExit), ending_in_order(), held_back(signal.SIGINT, signal.SIGTERM):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGTERM)
+
+    def told_twice() -> None:
+        with ending_in_order(), held_back(signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        told_twice()
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
