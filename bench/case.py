@@ -1,6 +1,6 @@
 """How long a case folder takes: two captures on two cores, 200 small captures, and the same case once more.
 
-usage: python bench/case.py [--runs 5]
+usage: python -m bench.case [--runs 5]
 
 Every figure is the median of that many runs, in one go; captures are made by a seeded generator in a temporary folder.
 Each run is the command itself, start-up included. Two captures are also judged one after the other (`-j 1`), as the

@@ -10,7 +10,7 @@
 --
 -- State is kept while frames are seen for the first time; a verdict is computed whenever a reset is dissected, from all
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
--- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see README.)
+-- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see docs/wireshark.md.)
 --
 -- Parts: fields, packet, TCP options, decoding, habits, records, hosts, flows held, flows, company (of resets), resets,
 -- ICMP errors, observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand

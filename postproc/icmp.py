@@ -137,7 +137,7 @@ def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) ->
     quoted = error.quoted_hop_limit
     target = _target(packet, error, moment, known)
     prober = _prober(error, known.host(error.quoted_src))
-    beyond, nearest = prober["quoted_beyond"], target["target_nearest"]
+    beyond, closest = prober["quoted_beyond"], target["target_nearest"]
     return {
         "ip_version": packet.ip_version,
         "icmp_type": error.icmp_type,
@@ -157,7 +157,7 @@ def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) ->
         **_source(packet, known.host(packet.src)),
         "source_refuses": (packet.src, error.quoted_dst) in known.refusing,
         **prober,
-        "quoted_short": nearest - beyond if isinstance(nearest, int) and isinstance(beyond, int) else None,
+        "quoted_short": closest - beyond if isinstance(closest, int) and isinstance(beyond, int) else None,
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heuristics.rulebook import Rulebook
 from heuristics.verdict import Judgement, judge
@@ -49,7 +50,7 @@ def _once(text: str) -> str:
 
 def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
-    seen = observation.__getitem__
+    seen: Callable[[str], Any] = observation.__getitem__  # each has its column's type
     return ResetRow(
         capture=capture,
         frame=packet.frame,
@@ -60,20 +61,20 @@ def _row(capture: str, reset: Named, observation: Observation, judgement: Judgem
         sport=packet.sport,
         dst=packet.dst,
         dport=packet.dport,
-        stage=seen("stage"),  # type: ignore[arg-type]
-        end_reason=seen("end_reason"),  # type: ignore[arg-type]
+        stage=seen("stage"),
+        end_reason=seen("end_reason"),
         cause=_once(judgement.cause) or None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
         hop_limit=packet.hop_limit,
-        hop_baseline=seen("hop_baseline"),  # type: ignore[arg-type]
-        hop_delta=seen("hop_delta"),  # type: ignore[arg-type]
-        distance=seen("distance"),  # type: ignore[arg-type]
-        sender_distance=seen("baseline_distance"),  # type: ignore[arg-type]
-        baseline_source=seen("baseline_source"),  # type: ignore[arg-type]
-        rtt_us=seen("rtt_us"),  # type: ignore[arg-type]
-        response_us=seen("response_us"),  # type: ignore[arg-type]
+        hop_baseline=seen("hop_baseline"),
+        hop_delta=seen("hop_delta"),
+        distance=seen("distance"),
+        sender_distance=seen("baseline_distance"),
+        baseline_source=seen("baseline_source"),
+        rtt_us=seen("rtt_us"),
+        response_us=seen("response_us"),
         device=_once(judgement.device) or None,
         evidence=judgement.evidence,
         reason=_once(judgement.reason),

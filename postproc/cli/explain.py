@@ -16,7 +16,7 @@ from postproc import escape, story_text, tshark
 from postproc.analyse import observe_resets
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
-from postproc.cli.options import RulebookOption, load_rules
+from postproc.cli.options import OutputOption, RulebookOption, load_rules
 from postproc.errors import CaptureError, UsageError
 from postproc.explain import Case, gather
 from postproc.explain import tell as tell_story
@@ -56,9 +56,7 @@ def explain(
     ] = False,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
     rulebook: RulebookOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write, instead of stdout.")
-    ] = None,
+    out: OutputOption = None,
 ) -> None:
     """Tell the story of one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:

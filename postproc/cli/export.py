@@ -12,6 +12,7 @@ import typer
 from postproc import tshark
 from postproc.atomic import whole_file
 from postproc.cli.messages import SOME_FAILED, tell_problems
+from postproc.cli.options import OutputOption
 from postproc.errors import UsageError
 from postproc.export import check_capture, print_command, write_parquet, write_tsv
 
@@ -25,9 +26,7 @@ class Format(StrEnum):
 
 def export(
     capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture: whatever tshark reads.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write, instead of stdout.")
-    ] = None,
+    out: OutputOption = None,
     format_: Annotated[
         Format, typer.Option("--format", help="tsv as `tshark -T fields` prints it; parquet needs -o.")
     ] = Format.TSV,

@@ -32,6 +32,9 @@ PathsArgument = Annotated[
         metavar="PATH...", help="Captures, exports, and case folders that hold some at any depth; URLs of them too."
     ),
 ]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write, instead of stdout.")
+]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: as many as are worth it.")
 ]

@@ -16,7 +16,7 @@ from heuristics.rulebook import load
 from postproc import escape
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
 from postproc.cli.run import Run, case_of, find_all
 from postproc.errors import UsageError
 from postproc.remote import is_url
@@ -48,9 +48,7 @@ def reconcile(
     paths: PathsArgument,
     format_: Annotated[Format, typer.Option("--format", help="How to write what is found.")] = Format.TABLE,
     rulebook: RulebookOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write, instead of stdout.")
-    ] = None,
+    output: OutputOption = None,
     jobs: JobsOption = 0,
     keep: CacheOption = True,
 ) -> None:

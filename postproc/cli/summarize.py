@@ -14,7 +14,7 @@ from postproc import outputs, tshark
 from postproc.about import check_folder
 from postproc.atomic import spare
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
 from postproc.cli.progress import progress
 from postproc.cli.run import Run, case_of, find_all
 from postproc.errors import UsageError
@@ -45,9 +45,7 @@ def summarize(
         int,
         typer.Option("--top", min=0, metavar="N", help="How many of the most suspicious resets and senders to show."),
     ] = 10,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write, instead of stdout.")
-    ] = None,
+    output: OutputOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Also write resets, flows, hosts and captures as Parquet and CSV."),
