@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -194,19 +194,9 @@ class RulebookFile(_Table):
     icmp: list[IcmpTable] = []
 
 
-_TABLES: dict[str, type[_Table]] = {
-    "rulebook": HeaderTable,
-    "verdict": VerdictTable,
-    "thresholds": ThresholdsTable,
-    "rule": RuleTable,
-    "reason": ReasonTable,
-    "cause": CauseTable,
-    "where": CauseTable,
-    "device": DeviceTable,
-    "icmp": IcmpTable,
-}
-
-_ENTRIES = ("rule", "reason", "cause", "where", "device", "icmp")  # tables of which there are several, each with its id
+_FIELDS = RulebookFile.model_fields.items()
+_ENTRIES = [name for name, field in _FIELDS if get_args(field.annotation)]  # several of each, all with an id
+_TABLES: dict[str, Any] = {name: next(iter(get_args(field.annotation)), field.annotation) for name, field in _FIELDS}
 
 _REASONS = {
     "int_type": "must be a whole number, not {input}",

@@ -10,7 +10,8 @@
 --
 -- State is kept while frames are seen for the first time; a verdict is computed whenever a reset is dissected, from all
 -- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
--- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass: see docs/wireshark.md.)
+-- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass:
+-- docs/wireshark.md.)
 --
 -- Parts: fields, packet, TCP options, decoding, habits, records, hosts, flows held, flows, company (of resets), resets,
 -- ICMP errors, observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand
@@ -2657,7 +2658,7 @@ local observe, baseline_frame
 do
   -- Observables: what the capture says about one reset --------------------------------------------------------
 
-  -- What has been under way for less than this share of a round trip, in percent, and so much less, has not arrived.
+  -- Under way for less than this share of a round trip, in percent, and for so much less, it has not arrived.
   local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
   local function distances(values)

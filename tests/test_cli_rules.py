@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from heuristics.rulebook import load
-from postproc.cli.rules import app
+from postproc.cli import app
 
 MINE = """\
 [[rule]]
@@ -33,7 +33,7 @@ def mine(tmp_path: Path) -> str:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(app, ["rules", *arguments])
 
 
 def test_list_shows_every_rule() -> None:

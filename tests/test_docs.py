@@ -10,15 +10,15 @@ from typer.testing import CliRunner
 
 from generator.profile import BUTTONS, COLUMNS, MACROS
 from heuristics.rulebook import Thresholds, load
-from postproc.cli.rules import app
+from postproc.cli import app
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_observables_are_the_vocabulary() -> None:
     """`make docs` rewrites the tables."""
-    table = CliRunner().invoke(app, ["observables", "--format", "markdown"]).stdout
-    icmp_table = CliRunner().invoke(app, ["observables", "--icmp", "--format", "markdown"]).stdout
+    table = CliRunner().invoke(app, ["rules", "observables", "--format", "markdown"]).stdout
+    icmp_table = CliRunner().invoke(app, ["rules", "observables", "--icmp", "--format", "markdown"]).stdout
     text = (DOCS / "observables.md").read_text(encoding="utf-8")
     assert table in text
     assert icmp_table in text

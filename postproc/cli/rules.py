@@ -17,12 +17,9 @@ from heuristics.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABL
 from heuristics.rulebook import IcmpEntry, Rule
 from heuristics.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from postproc import escape
-from postproc.cli.messages import TellingGroup
 from postproc.cli.options import Format, RulebookOption, load_rules
 
-app = typer.Typer(
-    name="rules", cls=TellingGroup, help="Show and check the rules that resets are judged by.", no_args_is_help=True
-)
+app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
 
 
 @app.command("list")
