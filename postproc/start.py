@@ -10,9 +10,12 @@ import gc
 import os
 import signal
 import sys
-import threading
 import time
-from _thread import interrupt_main, start_new_thread  # Thread.start takes locks that what was interrupted may hold
+from _thread import (  # Thread.start takes locks that what was interrupted may hold
+    get_ident,
+    interrupt_main,
+    start_new_thread,
+)
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -71,7 +74,7 @@ def _not_lost(unraisable: sys.UnraisableHookArgs) -> None:
     if number is None:
         sys.__unraisablehook__(unraisable)
     else:
-        start_new_thread(_send_again, (number, threading.get_ident()))  # from here it would be dropped once more
+        start_new_thread(_send_again, (number, get_ident()))  # from here it would be dropped once more
 
 
 def _send_again(number: signal.Signals, thread: int) -> None:

@@ -14,18 +14,18 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from waiting import until
 
 from generator.profile import PROFILE_NAME
 from wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, available, give_away
 
 PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "import")
 WIDTH, HEIGHT = 1500, 960
-_PATIENCE_S = 60  # how long a window may take to appear; a busy machine is slow
-_POLL_S = 0.2
 _MENU_S = 0.5
 
 
@@ -75,17 +75,6 @@ def screen() -> Iterator[str]:
         display = f":{number}"
         stack.enter_context(_running(["openbox"], log, env={**os.environ, "DISPLAY": display}))
         yield display
-
-
-def until(found: Callable[[], str | bool], what: str) -> str | bool:
-    """The first answer of `found` that is not empty; AssertionError where none comes."""
-    ends = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < ends:
-        answer = found()
-        if answer:
-            return answer
-        time.sleep(_POLL_S)
-    raise AssertionError(f"{what} did not appear within {_PATIENCE_S} s")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,8 +17,8 @@ import pytest
 from cases import PROGRAM, environment, small_case
 from commandline import FORGED, run
 from distributed import Client
+from waiting import PATIENCE_S, until
 
-WAIT_S = 60
 NUMBERS = count()
 
 
@@ -55,11 +54,8 @@ class Cluster:
 
     def settle(self) -> None:
         """Wait until the scheduler knows the workers that there are, and no other."""
-        with Client(self.address, timeout=WAIT_S) as client:
-            deadline = time.monotonic() + WAIT_S
-            while names_of(client) != self.workers.keys():
-                assert time.monotonic() < deadline, "the workers do not come or go"
-                time.sleep(0.1)
+        with Client(self.address, timeout=PATIENCE_S) as client:
+            until(lambda: names_of(client) == self.workers.keys(), "the workers that there are, and no other,")
 
 
 def names_of(client: Client) -> set[str]:
@@ -85,9 +81,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     scheduler = start(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
     cluster = Cluster("", folder / "reads")
     try:
-        deadline = time.monotonic() + WAIT_S
-        while not (folder / "scheduler.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until((folder / "scheduler.json").exists, "the scheduler's address")
         cluster.address = json.loads((folder / "scheduler.json").read_text(encoding="utf-8"))["address"]
         yield cluster
     finally:
@@ -157,12 +151,10 @@ def test_two_workers_say_what_one_process_says(cluster: Cluster, case: Path, alo
 def test_a_worker_that_is_killed_costs_nothing_but_time(cluster: Cluster, case: Path, alone: str) -> None:
     command = [*PROGRAM, "summarize", str(case), "--format", "json", "--no-reconcile", "--cluster", cluster.address]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline and running.poll() is None and len(set(worked(cluster))) < 2:
-        time.sleep(0.02)
+    until(lambda: running.poll() is not None or len(set(worked(cluster))) >= 2, "work of both workers")
     os.kill(cluster.pids[1], signal.SIGKILL)
     assert running.poll() is None, "it was to be killed in the middle"
-    out, err = running.communicate(timeout=2 * WAIT_S)
+    out, err = running.communicate(timeout=2 * PATIENCE_S)
     assert running.returncode == 1
     assert "Traceback" not in err
     assert out == alone
@@ -188,7 +180,7 @@ def test_a_worker_may_die_as_soon_as_it_is_asked_who_it_is(
 
     monkeypatch.setattr("postproc.cluster._identity", identity)
     assert rows(case, "--cluster", cluster.address) == alone
-    cluster.workers[next(iter(cluster.workers))].wait(timeout=WAIT_S)
+    cluster.workers[next(iter(cluster.workers))].wait(timeout=PATIENCE_S)
 
 
 def test_captures_may_be_named_by_url(cluster: Cluster, case: Path, alone: str) -> None:

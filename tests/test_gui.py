@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from gui import Window, missing, opened, until
+from gui import Window, missing, opened
+from waiting import until
 
 from generator.profile import PROFILE_NAME
 from generator.profile_files import render_profile

@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from cases import PROGRAM, environment, small_case, tagged
 from commandline import FORGED
+from waiting import until
 
 from postproc.parallel import WorkerDiedError, held_back, over_processes
 from postproc.start import ending_in_order
@@ -66,14 +67,6 @@ def at_a_terminal() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("not within 30 s")
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -228,7 +221,7 @@ def test_workers_of_one_that_was_killed_leave_nothing_behind(slow_case: Path, tm
     temporary.mkdir()
     ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), TMPDIR=str(temporary))
     run = subprocess.Popen([*PROGRAM, "summarize", str(slow_case), "-j", "2"], stderr=subprocess.PIPE, env=ours)
-    until(lambda: any(temporary.iterdir()))
+    until(lambda: any(temporary.iterdir()), "a temporary file")
     run.kill()
     run.communicate(timeout=30)  # until the last worker has ended: they all hold its stderr
     assert not list(temporary.iterdir())
@@ -239,7 +232,7 @@ def test_after_an_interrupt_only_the_rest_is_done(slow_case: Path, tmp_path: Pat
     ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.4")
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=ours, start_new_session=True)
     kept = slow_case / ".rstorigin" / "results"
-    until(lambda: len(list(kept.rglob("[0-9a-f]*.parquet"))) >= 3)
+    until(lambda: len(list(kept.rglob("[0-9a-f]*.parquet"))) >= 3, "a third result")
     os.killpg(run.pid, signal.SIGINT)
     assert run.wait(timeout=30) == 130
     done = len(list(kept.rglob("[0-9a-f]*.parquet")))
