@@ -58,12 +58,12 @@ lint: ## check style and types, Python and Lua
 test-gui: ## run the tests that drive Wireshark's window, on a screen of their own
 	@scripts/system-packages.sh run gui
 	@scripts/venv.sh dev
-	$(BIN)/python -m pytest -m gui tests/test_gui.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m gui tests/engines/test_gui.py $(PYTEST_ARGS)
 
 pictures: ## make the pictures in docs/pictures anew; look at them
 	@scripts/system-packages.sh run gui
 	@scripts/venv.sh dev
-	PYTHONPATH=.:tests $(BIN)/python tests/pictures.py docs/pictures
+	PYTHONPATH=.:tests $(BIN)/python tests/docs/pictures.py docs/pictures
 
 # Status 77 says: cannot be had on this machine, and the script has told why.
 test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs root, or sudo)
@@ -80,7 +80,7 @@ test-versions: ## run the tests that compare Wireshark 4.0, 4.4 and 4.6 (needs r
 test-random: ## compare both engines on many more random captures than test does
 	@scripts/system-packages.sh run lua
 	@scripts/venv.sh dev
-	HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -n auto tests/test_parity_random.py $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -n auto tests/engines/test_parity_random.py $(PYTEST_ARGS)
 
 # Other paths and scenarios: make lab LAB_ARGS="--seed 4 7 --scenario reject-syn-middle" (python -m tests.lab --list)
 LAB_ARGS ?= --seed 1

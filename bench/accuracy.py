@@ -4,7 +4,7 @@ usage: python -m bench.accuracy FOLDER... [--expected expected.csv]
 
 A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
 decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
-bench/labelled.py. `--expected` checks the captures in a folder against a table of verdicts to accept
+bench/weights/labelled.py. `--expected` checks the captures in a folder against a table of verdicts to accept
 (tests/captures/real/expected.csv) as well.
 
 The naive rule: a reset is forged when its hop limit differs from the one its sender uses most in the capture, resets
@@ -24,15 +24,15 @@ from pathlib import Path
 import polars as pl
 from tabulate import tabulate
 
-from bench.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, read_packets_of
-from bench.scores import Case, IcmpCase, grouped, naive_scores, our_scores
-from heuristics.rulebook import Rulebook, load
-from heuristics.verdict import ACCUSED, Origin
-from postproc import tshark
-from postproc.analyse import judged_resets
-from postproc.icmp import judged_errors
-from postproc.packets import authentic, is_reset
-from postproc.tshark import Tshark
+from bench.weights.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, read_packets_of
+from bench.weights.scores import Case, IcmpCase, grouped, naive_scores, our_scores
+from heuristics.rulebook.model import Rulebook, load
+from heuristics.rulebook.scoring import ACCUSED, Origin
+from postproc.capture.packet_table import authentic, is_reset
+from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import Tshark
+from postproc.verdicts.judge_icmp import judged_errors
+from postproc.verdicts.judge_resets import judged_resets
 
 
 @dataclass(frozen=True, slots=True)

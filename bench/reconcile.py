@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bench.labelled import read_packets_of
-from heuristics.verdict import Origin
-from postproc import tshark
-from postproc.findings import LEFT_SENDER, NEVER_LEFT
-from postproc.reconcile import reconcile
-from postproc.tshark import Tshark
+from bench.weights.labelled import read_packets_of
+from heuristics.rulebook.scoring import Origin
+from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import Tshark
+from postproc.verdicts.reconcile import reconcile
+from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT
 
 
 @dataclass(frozen=True, slots=True)

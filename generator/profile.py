@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from heuristics.verdict import Verdict
+from heuristics.rulebook.scoring import Verdict
 
 PROFILE_NAME = "RST origin"
 

@@ -8,16 +8,24 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from heuristics import fields as wireshark
-from heuristics import memory, payloads
-from heuristics.expressions import MAX_OBSERVABLE, Node, to_lua
-from heuristics.icmp_codes import ICMP_MEANINGS, IcmpClass
-from heuristics.lua_text import lua_string
-from heuristics.netscaler_codes import NETSCALER_CODES
-from heuristics.payloads import PayloadKind
-from heuristics.rulebook import Rulebook
-from heuristics.template import Placeholder, Template
-from heuristics.verdict import ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION, UNCLEAR, Origin, Verdict, suspicion_limits
+from heuristics import engine_limits as memory
+from heuristics.language.expressions import MAX_OBSERVABLE, Node, to_lua
+from heuristics.language.lua_text import lua_string
+from heuristics.language.template import Placeholder, Template
+from heuristics.protocol import reset_payload as payloads
+from heuristics.protocol import tshark_fields as wireshark
+from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
+from heuristics.protocol.netscaler_codes import NETSCALER_CODES
+from heuristics.protocol.reset_payload import PayloadKind
+from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.scoring import (
+    ICMP_UNJUDGED,
+    ICMP_UNJUDGED_SUSPICION,
+    UNCLEAR,
+    Origin,
+    Verdict,
+    suspicion_limits,
+)
 
 PLUGIN_NAME = "rstorigin.lua"
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
@@ -31,7 +39,7 @@ _LONGEST_STRING = 84
 
 def render_plugin(rulebook: Rulebook) -> str:
     """The plugin as one Lua file, for Wireshark 4.0 (Lua 5.2) and later (Lua 5.4)."""
-    template = _environment().get_template("rstorigin.lua.j2")
+    template = _environment().get_template("plugin.lua.j2")
     return template.render(
         rulebook=rulebook,
         plugin_name=PLUGIN_NAME,

@@ -4,7 +4,7 @@
 #   sid                 Wireshark 4.6; where sid does not install just now, testing stands in for it
 #
 # They go to ${RSTORIGIN_WIRESHARKS:-/var/tmp/rstorigin-wiresharks}/SUITE (310 MB each), and nothing is written anywhere
-# else. One that is there and works is kept: remove its folder to renew it. tests/wiresharks.py finds them there.
+# else. One that is there and works is kept: remove its folder to renew it. tests/support/wiresharks.py finds them there.
 #
 # Exit status: 0 when at least one is ready, 77 when this machine can have none. The reason is on stderr.
 # RSTORIGIN_DEBIAN_MIRROR names another mirror than debootstrap's own.

@@ -11,22 +11,24 @@ import polars as pl
 import typer
 
 from heuristics.errors import visible
-from heuristics.rulebook import Rulebook
-from postproc import escape, story_text, tshark
-from postproc.analyse import observe_resets
-from postproc.atomic import spare
+from heuristics.rulebook.model import Rulebook
+from postproc.capture.discovery import Source
+from postproc.capture.file_type import kind_of
+from postproc.capture.packet_table import ICMP_ERROR
+from postproc.capture.reader import Packets, read_packets
+from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.fields_export import check_capture
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import OutputOption, RulebookOption, load_rules
-from postproc.errors import CaptureError, UsageError
-from postproc.explain import Case, gather
-from postproc.explain import tell as tell_story
-from postproc.export import check_capture
-from postproc.kinds import kind_of
-from postproc.packets import ICMP_ERROR
-from postproc.reading import Packets, read_packets
-from postproc.sources import Source
-from postproc.weigh import judged_reset, named
-from postproc.words import counted
+from postproc.report import story_text
+from postproc.report.story import Case, gather
+from postproc.report.story import tell as tell_story
+from postproc.runtime import text as escape
+from postproc.runtime.atomic_file import spare
+from postproc.runtime.errors import CaptureError, UsageError
+from postproc.runtime.words import counted
+from postproc.verdicts.judge_resets import observe_resets
+from postproc.verdicts.scoring import judged_reset, named
 
 _NEAREST = 5  # resets that an error message names
 
@@ -77,7 +79,7 @@ def explain(
         write_result("null" if format_ is Format.JSON else nothing, out, [capture])
     else:
         # Only here: pyshark takes longer to import than all the rest, and no other command needs it.
-        from postproc.packet_details import read_details
+        from postproc.report.pyshark_details import read_details
 
         story = tell_story(case, read_details(capture, case.frames, found), rules)
         write_result(_WRITERS[format_](story, capture), out, [capture])

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from postproc import tshark
-from postproc.atomic import whole_file
+from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.fields_export import check_capture, print_command, write_parquet, write_tsv
 from postproc.cli.messages import SOME_FAILED, tell_problems
 from postproc.cli.options import OutputOption
-from postproc.errors import UsageError
-from postproc.export import check_capture, print_command, write_parquet, write_tsv
+from postproc.runtime.atomic_file import whole_file
+from postproc.runtime.errors import UsageError
 
 
 class Format(StrEnum):

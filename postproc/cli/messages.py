@@ -11,8 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from heuristics.errors import Problem, RstoriginError
-from postproc.atomic import whole_file
-from postproc.start import INTERRUPTED
+from postproc.runtime.atomic_file import whole_file
+from postproc.runtime.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from heuristics.rulebook import Rulebook, load
+from heuristics.rulebook.model import Rulebook, load
 
 
 class Format(StrEnum):

@@ -10,11 +10,11 @@ import typer
 from generator.profile_files import PROFILE_FOLDER, PROFILE_ZIP, generated_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
-from postproc.atomic import whole_file
 from postproc.cli import plugin_install
 from postproc.cli.messages import tell
 from postproc.cli.options import RulebookOption, load_rules
-from postproc.errors import OutputError
+from postproc.runtime.atomic_file import whole_file
+from postproc.runtime.errors import OutputError
 
 app = typer.Typer(name="plugin", help="The Wireshark plugin and profile.", no_args_is_help=True)
 

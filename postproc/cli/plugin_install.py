@@ -10,14 +10,13 @@ import typer
 
 from generator.profile import PROFILE_NAME
 from heuristics.errors import visible
-from heuristics.rulebook import Rulebook
+from heuristics.rulebook.model import Rulebook
+from postproc.capture.tshark.program import is_root
 from postproc.cli.messages import SOME_FAILED, tell
 from postproc.cli.options import RulebookOption, load_rules
-from postproc.errors import UsageError
-from postproc.installation import check as checking
-from postproc.installation.check import Level
-from postproc.installation.folders import Folders, Place, places
-from postproc.installation.install import (
+from postproc.plugin_setup import check as checking
+from postproc.plugin_setup.check import Level
+from postproc.plugin_setup.install import (
     Does,
     Part,
     Step,
@@ -27,8 +26,9 @@ from postproc.installation.install import (
     plan_uninstall,
     wanted_files,
 )
-from postproc.installation.record import Record, read_record
-from postproc.tshark import is_root
+from postproc.plugin_setup.manifest import Record, read_record
+from postproc.plugin_setup.wireshark_folders import Folders, Place, places
+from postproc.runtime.errors import UsageError
 
 PluginOnly = Annotated[bool, typer.Option("--plugin-only", help="Leave the profile alone.")]
 ProfileOnly = Annotated[bool, typer.Option("--profile-only", help="Leave the plugin alone.")]

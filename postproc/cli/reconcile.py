@@ -12,19 +12,19 @@ import typer
 from tabulate import tabulate
 
 from heuristics.errors import visible
-from heuristics.rulebook import load
-from postproc import escape
-from postproc.atomic import spare
+from heuristics.rulebook.model import load
+from postproc.batch.job import Judged
+from postproc.capture.discovery import Source
+from postproc.capture.remote import is_url
+from postproc.case.peer_captures import Testimony
+from postproc.case.run import Run, case_of, find_all
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
-from postproc.cli.run import Run, case_of, find_all
-from postproc.errors import UsageError
-from postproc.remote import is_url
-from postproc.resets import ResetRow
-from postproc.sources import Source
-from postproc.task import Judged
-from postproc.witness import Testimony
-from postproc.words import counted
+from postproc.runtime import text as escape
+from postproc.runtime.atomic_file import spare
+from postproc.runtime.errors import UsageError
+from postproc.runtime.words import counted
+from postproc.verdicts.result_row import ResetRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ import typer
 from tabulate import tabulate
 
 from heuristics.errors import visible
-from heuristics.expressions import Node, named
-from heuristics.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
-from heuristics.rulebook import IcmpEntry, Rule
-from heuristics.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
-from postproc import escape
+from heuristics.language.expressions import Node, named
+from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
+from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
+from heuristics.rulebook.model import IcmpEntry, Rule
 from postproc.cli.options import Format, RulebookOption, load_rules
+from postproc.runtime import text as escape
 
 app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
 

@@ -9,19 +9,20 @@ from typing import Annotated
 
 import typer
 
-from heuristics.rulebook import Rulebook, load
-from postproc import outputs, tshark
-from postproc.about import check_folder
-from postproc.atomic import spare
+from heuristics.rulebook.model import Rulebook, load
+from postproc.batch.job import Judged
+from postproc.capture.discovery import Source
+from postproc.capture.remote import is_url
+from postproc.capture.tshark import program as tshark
+from postproc.case.run import Run, case_of, find_all
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
 from postproc.cli.progress import progress
-from postproc.cli.run import Run, case_of, find_all
-from postproc.errors import UsageError
-from postproc.remote import is_url
-from postproc.sources import Source
-from postproc.summary import Summary, summarise
-from postproc.task import Judged
+from postproc.report import formats as outputs
+from postproc.report.summary import Summary, summarise
+from postproc.runtime.atomic_file import spare
+from postproc.runtime.errors import UsageError
+from postproc.runtime.output_folder import check_folder
 
 
 class Flows(StrEnum):
@@ -104,7 +105,7 @@ def summarize(
     summary = summarise(judged, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
-        from postproc import tables  # slow to import
+        from postproc.report import tables  # slow to import
 
         content = tables.tables(summary, judged, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
@@ -114,7 +115,7 @@ def summarize(
 
 
 def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[Judged]:
-    from postproc.from_plugin import installed_plugin  # slow to import
+    from postproc.batch.plugin_engine import installed_plugin  # slow to import
 
     with installed_plugin(tshark.find(), rules) as plugin, progress("judging resets", len(sources)) as report:
         for done, source in enumerate(sources, 1):

@@ -1,0 +1,1 @@
+"""Constants of the protocols: tshark's field names, ICMP codes, NetScaler codes, payloads of resets."""

@@ -1,0 +1,179 @@
+"""The verdict: what the evidence about one reset adds up to."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TypeVar
+
+from heuristics.observables.vocabulary import Value
+from heuristics.rulebook.model import Cause, Device, IcmpEntry, Reason, Rulebook, VerdictLimits, Where
+
+UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
+ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
+
+
+class Verdict(StrEnum):
+    """Whether the reset is the work of the endpoint that it names as its sender."""
+
+    FORGED = "forged"
+    LIKELY_FORGED = "likely forged"
+    UNCLEAR = "unclear"
+    LIKELY_GENUINE = "likely genuine"
+    GENUINE = "genuine"
+
+
+ACCUSED = (Verdict.FORGED, Verdict.LIKELY_FORGED)
+
+
+class Origin(StrEnum):
+    """Where the reset or the ICMP error came from."""
+
+    ENDPOINT = "endpoint"
+    FRONT_END = "front-end"
+    MIDDLEBOX = "middlebox"
+    ROUTER = "router"  # of ICMP errors: a router that speaks in its own name, as it should
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one reset was found to be.
+
+    `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
+    why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
+    the known device whose form it has, with how sure that is, `where` from where a suspect reset was sent; these are
+    empty where nothing fits.
+    """
+
+    score: int
+    suspicion: int
+    verdict: Verdict
+    origin: Origin
+    evidence: tuple[str, ...]
+    reason: str
+    cause: str
+    device: str
+    where: str
+
+
+@cache
+def suspicion_limits() -> tuple[int, ...]:
+    """The 100 ascending scores (centi-nats) from which suspicion is at least 1, 2 ... 100.
+
+    Suspicion is the probability that the score stands for, in percent, rounded: limit k is where it reaches
+    (k - 0.5) %. The plugin carries this table, so that neither engine computes a logarithm per packet.
+    """
+    shares = ((k - 0.5) / 100 for k in range(1, 101))
+    return tuple(round(100 * math.log(share / (1 - share))) for share in shares)
+
+
+def suspicion(score: int, limits: Sequence[int]) -> int:
+    """The suspicion, 0-100, that `score` (centi-nats) stands for: the number of limits it reaches."""
+    return bisect_right(limits, score)
+
+
+def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
+    """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
+    fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
+    score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
+    verdict = verdict_at(score, rulebook.verdict)
+    origin = origin_of(verdict, front_end=any(rule.origin == Origin.FRONT_END for rule in fired))
+    concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
+    reason = _first(rulebook.reasons, observation)
+    cause, device = _first(rulebook.causes, concluded), _first(rulebook.devices, concluded)
+    return Judgement(
+        score=score,
+        suspicion=suspicion(score, suspicion_limits()),
+        verdict=verdict,
+        origin=origin,
+        evidence=tuple(rule.id for rule in fired),
+        reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
+        cause=_said(cause, observation, ""),
+        device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
+        where=where(rulebook, concluded),
+    )
+
+
+def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:
+    """Where a reset came from, in words, by an observation with its verdict and origin; empty where nothing says so."""
+    return _said(_first(rulebook.wheres, concluded), concluded, "")
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpJudgement:
+    """What one ICMP error was found to be. `evidence` is the id of the entry that holds, `words` what it says."""
+
+    suspicion: int
+    verdict: Verdict
+    origin: Origin
+    evidence: str
+    words: str
+    device: str
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is unclear; empty otherwise."""
+        return self.words if self.verdict is Verdict.UNCLEAR else ""
+
+    @property
+    def score(self) -> int:
+        """The score (centi-nats) that a reset of this suspicion has; only to be sorted by."""
+        return icmp_score(self.suspicion)
+
+
+def icmp_score(suspicion: int) -> int:
+    """The least score (centi-nats) that stands for `suspicion` (0-100)."""
+    return suspicion_limits()[max(suspicion, 1) - 1]
+
+
+def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudgement:
+    """What the first [[icmp]] entry says that holds (heuristics/observables/icmp_vocabulary.py)."""
+    entry = _first(rulebook.icmp, observation)
+    if entry is None:
+        return IcmpJudgement(ICMP_UNJUDGED_SUSPICION, Verdict.UNCLEAR, Origin.UNKNOWN, "", ICMP_UNJUDGED, "")
+    return IcmpJudgement(
+        suspicion=entry.suspicion,
+        verdict=Verdict(entry.verdict),
+        origin=Origin(entry.origin),
+        evidence=entry.id,
+        words=entry.say.render(observation),
+        device=entry.device or "",
+    )
+
+
+def verdict_at(score: int, limits: VerdictLimits) -> Verdict:
+    """The verdict that a score (centi-nats) stands for."""
+    if score >= limits.forged:
+        return Verdict.FORGED
+    if score >= limits.likely_forged:
+        return Verdict.LIKELY_FORGED
+    if score <= limits.genuine:
+        return Verdict.GENUINE
+    if score <= limits.likely_genuine:
+        return Verdict.LIKELY_GENUINE
+    return Verdict.UNCLEAR
+
+
+def origin_of(verdict: Verdict, *, front_end: bool) -> Origin:
+    """Where a reset with this verdict came from; `front_end`: its form is that of a device in front of the endpoint."""
+    if verdict in ACCUSED:
+        return Origin.MIDDLEBOX
+    if front_end:
+        return Origin.FRONT_END
+    return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
+
+
+_Statement = TypeVar("_Statement", Reason, Cause, Where, Device, IcmpEntry)
+
+
+def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
+    return next((statement for statement in statements if statement.holds(observation)), None)
+
+
+def _said(statement: Reason | Cause | Where | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
+    return statement.say.render(observation) if statement else otherwise

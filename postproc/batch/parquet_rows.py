@@ -1,0 +1,76 @@
+"""Rows of Parquet files: results (stored.py), and what came of comparing two captures. Slow to import: Polars."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import polars as pl
+
+from postproc.capture.capture_point import Scene
+from postproc.runtime.dataclass_codec import without_none
+from postproc.verdicts.reconcile_result import Reconciled
+from postproc.verdicts.result_row import JudgedReset
+
+_PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
+
+# What reading a damaged Parquet file raises; its reader may panic on one.
+DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
+
+@cache
+def schema_of(record: type) -> dict[str, pl.DataType]:
+    """The Polars type of every field of a dataclass, in order."""
+    hints = get_type_hints(record)
+    return {field.name: _polars_type(hints[field.name]) for field in fields(record)}
+
+
+def _polars_type(hint: Any) -> pl.DataType:
+    hint = without_none(hint)
+    if get_origin(hint) is Literal:
+        return pl.String()
+    if get_origin(hint) is tuple:
+        return pl.List(_polars_type(get_args(hint)[0]))
+    return pl.Struct(schema_of(hint)) if is_dataclass(hint) and isinstance(hint, type) else _PLAIN[hint]
+
+
+STORED: dict[str, pl.DataType] = {
+    "path": pl.String(),
+    "size": pl.Int64(),
+    "mtime_ns": pl.Int64(),
+    "content": pl.String(),
+    "readable": pl.Boolean(),
+    "packets": pl.Int64(),
+    "problems": pl.List(pl.Struct({"reason": pl.String(), "hint": pl.String()})),
+    "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
+    "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
+    "flows": pl.String(),
+    "scene": pl.Struct(schema_of(Scene)),
+}
+PAIRS = schema_of(Reconciled)
+_Schema = dict[str, pl.DataType]
+
+
+def one_row(row: dict[str, Any], schema: _Schema) -> bytes:
+    """The content of a Parquet file with this row."""
+    file = io.BytesIO()
+    pl.DataFrame([row], schema=schema).write_parquet(file)
+    return file.getvalue()
+
+
+def row_of(content: bytes, schema: _Schema) -> dict[str, Any]:
+    """The row that the content was made from."""
+    return pl.read_parquet(io.BytesIO(content), schema=schema).row(0, named=True)
+
+
+def read_rows(files: list[Path], schema: _Schema) -> list[dict[str, Any]]:
+    """The rows in these files, but for those that are damaged, of other columns, or gone."""
+    try:
+        return pl.read_parquet(files, schema=schema).to_dicts() if files else []
+    except DAMAGED:
+        if len(files) == 1:
+            return []
+        return [row for file in files for row in read_rows([file], schema)]

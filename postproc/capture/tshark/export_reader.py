@@ -1,0 +1,77 @@
+"""A fields export -> frames of text columns: TSV as tshark prints it, also compressed or in UTF-16, and our Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from heuristics.errors import Problem
+from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
+from postproc.batch.parquet_rows import DAMAGED
+from postproc.capture.file_type import Kind
+from postproc.capture.tshark.fields_export import print_command
+from postproc.capture.tshark.tsv_reader import FieldsText, Readable, check_values, columns
+from postproc.runtime.errors import CaptureError
+
+_ROWS = 200_000  # of a Parquet file at a time
+_GZIP = b"\x1f\x8b"
+
+
+def read_export(path: Path, kind: Kind, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    """The columns FIELDS of the export at `path`, which is of `kind`, in frames of bounded size.
+
+    An export whose last line has no end is read up to there, which goes to `problems`. Raises CaptureError.
+    """
+    remedy = f"make it anew: rstorigin export CAPTURE -o FILE, or {print_command(Path('CAPTURE'))} > FILE"
+    if kind is Kind.PARQUET:
+        yield from _parquet(path, remedy)
+        return
+    with _opened(path, kind) as file:
+        text = FieldsText(file, str(path), remedy)
+        yield from text.frames()
+    if text.cut_short:
+        reason = "the export is cut short in the middle of a line; the packets before it were read"
+        problems.append(Problem(str(path), "", "", reason, "make it anew"))
+
+
+@contextmanager
+def _opened(path: Path, kind: Kind) -> Iterator[Readable]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
+    with file:
+        compressed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        if kind is Kind.UTF16:  # `>` in Windows PowerShell 5
+            yield codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
+        elif compressed:
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
+
+
+def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:
+    try:
+        table = pl.scan_parquet(path)
+        schema = table.collect_schema()
+        if missing := [name for name in FIELDS if not _fits(name, schema)]:
+            raise CaptureError(str(path), f"the export lacks {', '.join(missing)}, as text", remedy)
+        rows = table.select(pl.len()).collect().item()
+        for start in range(0, rows, _ROWS):
+            frame = table.select(columns(FIELDS, schema)).slice(start, _ROWS).collect()
+            check_values(frame, str(path), remedy)
+            yield frame
+    except DAMAGED as error:
+        reason = str(error).partition("\n")[0]
+        raise CaptureError(str(path), f"is not a Parquet file that can be read: {reason}", remedy) from None
+
+
+def _fits(name: str, schema: pl.Schema) -> bool:
+    return schema[name] == pl.String if name in schema else name in OPTIONAL_FIELDS

@@ -1,0 +1,173 @@
+"""The text that `tshark -T fields` prints -> polars frames of text columns, in pieces of bounded size.
+
+tshark escapes tabs and line ends inside a value (4.0, 4.4 and 4.6 do, whatever a hostile `tcp.reset_cause` holds), so
+that a tab is always the next column and a line end the next packet. Quotes mean nothing. Other control characters and
+invalid UTF-8 may stand in the text and are kept or replaced, never interpreted.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from gzip import BadGzipFile
+from typing import Protocol
+
+import polars as pl
+
+from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
+from postproc.runtime.errors import CaptureError
+
+PIECE = 32 * 1024 * 1024  # bytes read at a time: about 200,000 packets
+_LONGEST_LINE = 1024 * 1024  # bytes; a packet has some 300, and a reset's text at most 64 KiB
+_SHOWN = 60  # characters of a wrong value that a message repeats
+_BOM = b"\xef\xbb\xbf"
+
+# What a value of a column looks like. Anything else means that the export was made with other options, or by hand.
+_BYTE = r"25[0-5]|2[0-4][0-9]|1?[0-9]{1,2}"
+_16_BITS = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
+_32_BITS = r"[0-9]{1,10}"  # or a little more
+_HEXADECIMAL = r"0x[0-9A-Fa-f]{1,8}"
+_ONCE = {"frame.number": r"^[1-9][0-9]{0,9}$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
+_SEVERAL = {
+    **dict.fromkeys(("ip.ttl", "ip.proto", "ipv6.hlim", "ipv6.nxt", "tcp.hdr_len"), _BYTE),
+    **dict.fromkeys(("icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code"), _BYTE),
+    **dict.fromkeys(("tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.window_size_value"), _16_BITS),
+    **dict.fromkeys(("tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.options.timestamp.tsval"), _32_BITS),
+    "tcp.option_kind": _BYTE,
+    **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
+    **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
+    **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),
+    **dict.fromkeys(("eth.src", "eth.dst"), r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"),
+    "ip.flags.df": r"[01]|True|False",
+}
+_SHAPES = _ONCE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL.items()}
+_SEPARATORS = {b",": "commas", b";": "semicolons", b"|": "bars", b" ": "spaces"}
+
+
+class Readable(Protocol):
+    """What bytes are read from: a file, a pipe, a decompressor."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most `size`; none at the end."""
+
+
+@dataclass(slots=True)
+class FieldsText:
+    """The output of one `tshark -T fields -E header=y`, being read.
+
+    `file` is what messages call it, `remedy` what they tell to do. `names` are those of the columns where no header
+    line says them; their values are then not checked. `cut_short` turns true at the end of a text whose last line has
+    no end; that line is left out.
+    """
+
+    stream: Readable
+    file: str
+    remedy: str
+    names: Sequence[str] = ()
+    cut_short: bool = False
+
+    def frames(self, fields: Sequence[str] = FIELDS) -> Iterator[pl.DataFrame]:
+        """The columns `fields`, as text, null where tshark printed nothing. Raises CaptureError.
+
+        Other columns are ignored, and the order does not matter.
+        """
+        names, rest = (self.names, b"") if self.names else self._header(fields)
+        while True:
+            piece = self._read()
+            lines, ended, tail = (rest + piece).rpartition(b"\n")
+            if ended:
+                yield self._frame(lines + ended, names, fields)
+            if not piece:
+                self.cut_short = bool(tail)
+                return
+            if len(tail) > _LONGEST_LINE:
+                raise self._endless()
+            rest = tail
+
+    def _read(self) -> bytes:
+        try:
+            return self.stream.read(PIECE)
+        except EOFError:
+            raise CaptureError(self.file, "the compressed file is cut short", self.remedy) from None
+        except (BadGzipFile, zlib.error, UnicodeError) as error:
+            raise CaptureError(self.file, f"cannot be decompressed or decoded: {error}", self.remedy) from None
+        except OSError as error:
+            raise CaptureError(self.file, f"cannot be read: {error.strerror}") from None
+
+    def _endless(self) -> CaptureError:
+        return CaptureError(self.file, f"has a line of more than {_LONGEST_LINE:,} bytes", self.remedy)
+
+    def _header(self, fields: Sequence[str]) -> tuple[list[str], bytes]:
+        """The columns' names, and what was read after them."""
+        start = piece = self._read()
+        while piece and b"\n" not in start and len(start) <= _LONGEST_LINE:
+            piece = self._read()
+            start += piece
+        header, _, rest = start.partition(b"\n")
+        if len(header) > _LONGEST_LINE:
+            raise self._endless()
+        return self._names(header, fields), rest
+
+    def _names(self, header: bytes, fields: Sequence[str]) -> list[str]:
+        """The columns' names, each once: a second one of a name gets its position too."""
+        header = header.removeprefix(_BOM).rstrip(b"\r")
+        if b"\t" not in header:
+            for separator, name in _SEPARATORS.items():
+                if b"frame.number" in header.split(separator):
+                    reason = f"its columns are separated by {name}, which stand inside values too"
+                    raise CaptureError(self.file, reason, self.remedy)
+        given = header.decode("utf-8", "replace").split("\t")
+        if not any(name in given for name in fields):
+            reason = "is not a fields export: its first line does not name the columns"
+            raise CaptureError(self.file, reason, self.remedy)
+        if missing := [name for name in fields if name not in given and name not in OPTIONAL_FIELDS]:
+            raise CaptureError(self.file, f"the export lacks {', '.join(missing)}", self.remedy)
+        first: dict[str, int] = {}
+        return [
+            name if first.setdefault(name, index) == index else f"{name}\t{index}" for index, name in enumerate(given)
+        ]
+
+    def _frame(self, lines: bytes, names: Sequence[str], fields: Sequence[str]) -> pl.DataFrame:
+        try:
+            frame = pl.read_csv(
+                lines,
+                has_header=False,
+                separator="\t",
+                quote_char=None,
+                infer_schema=False,
+                encoding="utf8-lossy",
+                schema=dict.fromkeys(names, pl.String()),
+            ).select(columns(fields, names))
+        except pl.exceptions.PolarsError:
+            reason = f"a line has more columns than the {len(names)} that the first line names"
+            raise CaptureError(self.file, reason, self.remedy) from None
+        if not self.names:
+            check_values(frame, self.file, self.remedy)
+        return frame
+
+
+def columns(fields: Sequence[str], names: Container[str]) -> list[pl.Expr]:
+    """The columns `fields` of a table that has those called `names`; what it lacks is null."""
+    return [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in fields]
+
+
+def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:
+    """Raises CaptureError, with `file` and `remedy`, where `frame` holds what the documented command does not print."""
+    fits = {
+        name: pl.col(name).str.contains(shape).fill_null(value=name != "frame.number")
+        for name, shape in _SHAPES.items()
+        if name in frame.columns
+    }
+    wrong = frame.filter(~pl.all_horizontal(fits.values())).head(1)
+    for name in fits if wrong.height else ():
+        if not wrong.select(fits[name]).item():
+            where = "" if name == "frame.number" else f", in frame {wrong['frame.number'][0]}"
+            raise CaptureError(file, f"a value of {name} is {(wrong[name][0] or '')[:_SHOWN]!r}{where}", remedy)
+    if frame["frame.number"].is_duplicated().any():
+        raise repeated(file)
+
+
+def repeated(file: str) -> CaptureError:
+    """What is said of frame numbers that are not each another packet's."""
+    return CaptureError(file, "frame numbers repeat: two exports in one file?", "summarize them as two files")

@@ -1,0 +1,46 @@
+"""The packets table -> profiles of its hosts (hosts.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from postproc.capture.packet_table import TCP, authentic
+from postproc.flows.host_profile import HostProfile
+
+
+def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
+    """Profiles of `addresses` from the packets table."""
+    wanted = list(addresses)
+    profiles: dict[str, HostProfile] = {}
+    for address, is_tcp, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
+        profile = profiles.setdefault(address, HostProfile())
+        (profile.tcp if is_tcp else profile.other)[hop_limit] = count
+    for address, macs, shared in _macs(packets, wanted).iter_rows():
+        profiles[address].macs, profiles[address].mac_shared = frozenset(macs), shared
+    return profiles
+
+
+def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
+    return (
+        packets.lazy()
+        .filter(authentic() & pl.col("src").is_in(addresses))
+        .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
+        .agg(packets=pl.col("weight").sum(), first=pl.col("frame").min())
+        .sort("first")
+        .select("src", "tcp", "hop_limit", "packets")
+        .collect()
+    )
+
+
+def _macs(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
+    """A host has an IPv4 and an IPv6 address on one MAC, so that only addresses of one version share it."""
+    used = packets.lazy().filter(authentic() & pl.col("mac").is_not_null()).select("ip_version", "mac", "src").unique()
+    return (
+        used.with_columns(shared=pl.len().over("ip_version", "mac") > 1)
+        .filter(pl.col("src").is_in(addresses))
+        .group_by("src")
+        .agg("mac", pl.col("shared").any())
+        .collect()
+    )

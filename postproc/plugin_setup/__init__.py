@@ -1,0 +1,1 @@
+"""The plugin and its profile in the Wiresharks of this machine: find, install, check, remove."""

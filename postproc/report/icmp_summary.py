@@ -1,0 +1,84 @@
+"""ICMP errors summed up by who rejected: where each rejector sits, and how far the rejected packets had come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from heuristics.rulebook.scoring import ACCUSED, Origin
+from postproc.runtime.words import counted
+from postproc.verdicts.result_row import JudgedReset
+
+
+@dataclass(frozen=True, slots=True)
+class Rejector:
+    """The ICMP errors that name one address as their source and come from the same origin.
+
+    `verdicts` and `names` (of types and codes) count errors, the most frequent first; `targets` is how many addresses
+    the rejected packets were sent to. `distances` of the errors and `travelled` by the rejected packets are the
+    different values that occur, ascending, in hops. `suspicion` is the highest.
+    """
+
+    address: str
+    origin: str
+    errors: int
+    suspicion: int
+    verdicts: dict[str, int]
+    names: dict[str, int]
+    targets: int
+    distances: tuple[int, ...]
+    travelled: tuple[int, ...]
+
+
+def rejectors(errors: Iterable[JudgedReset]) -> tuple[Rejector, ...]:
+    """Every rejector: the most suspicious first, then the busiest."""
+    groups: dict[tuple[str, str], list[JudgedReset]] = {}
+    for error in errors:
+        groups.setdefault((error.row.src, error.row.origin), []).append(error)
+    found = [_rejector(address, origin, group) for (address, origin), group in groups.items()]
+    return tuple(sorted(found, key=lambda rejector: (-rejector.suspicion, -rejector.errors, rejector.address)))
+
+
+def _rejector(address: str, origin: str, errors: Sequence[JudgedReset]) -> Rejector:
+    rejections = [error.rejection for error in errors if error.rejection is not None]
+    return Rejector(
+        address=address,
+        origin=origin,
+        errors=len(errors),
+        suspicion=max(error.row.suspicion for error in errors),
+        verdicts=dict(Counter(error.row.verdict for error in errors).most_common()),
+        names=dict(Counter(rejection.name for rejection in rejections).most_common()),
+        targets=len({rejection.target for rejection in rejections}),
+        distances=tuple(sorted({error.row.distance for error in errors})),
+        travelled=tuple(sorted({each.travelled for each in rejections if each.travelled is not None})),
+    )
+
+
+_BY = {
+    Origin.MIDDLEBOX: "firewalls or other devices in between",
+    Origin.ROUTER: "routers",
+    Origin.ENDPOINT: "the addressed hosts themselves",
+    Origin.FRONT_END: "front-ends",
+    Origin.UNKNOWN: "nobody who can be named",
+}
+
+
+def concluded(errors: Sequence[JudgedReset]) -> str:
+    """One sentence about all ICMP errors; empty where there are none."""
+    if not errors:
+        return ""
+    counts = Counter(error.row.origin for error in errors)
+    by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _BY.items() if counts[origin])
+    forged = sum(error.row.verdict in ACCUSED for error in errors)
+    accused = f"; {forged:,} of them in a host's name that it did not come from" if forged else ""
+    return f"{counted(len(errors), 'ICMP error')}: rejected {by}{accused}."
+
+
+def told(error: JudgedReset) -> str:
+    """Who rejected and where: "rejected by 192.0.2.1, 1 hop away, the probe had travelled 1 hop"."""
+    row, rejection = error.row, error.rejection
+    where = f"rejected by {row.src}, {counted(row.distance, 'hop')} away"
+    if rejection is None or rejection.travelled is None:
+        return where
+    return f"{where}, the probe to {rejection.target} had travelled {counted(rejection.travelled, 'hop')}"

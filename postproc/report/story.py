@@ -1,0 +1,264 @@
+"""The story of one reset, for someone who must convince others of it. Pure: story_text writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from heuristics.language.expressions import named
+from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
+from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
+from postproc.capture.packet_table import TCP, Packet, authentic, packets_of
+from postproc.flows.state import Flow, Reset
+from postproc.report.capture_advice import advise
+from postproc.report.field_comparison import Comparison, Details, compare
+from postproc.runtime.words import counted
+from postproc.verdicts.reset_observables import Observation
+from postproc.verdicts.result_row import JudgedReset, ResetRow
+
+_FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (0x08, "PSH"), (ACK, "ACK"), (0x20, "URG"))  # RFC 9293 section 3.1
+
+# How much of a long flow the ladder shows.
+_WHOLE = 24  # packets; up to here all of them
+_AT_THE_START, _BEFORE, _AFTER, _AT_THE_END = 4, 8, 6, 2
+
+_CREDIBLE_DISTANCE = 40  # hops; beyond it the sender started from a hop limit of its own (so do the rules on distance)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of the flow: "A" opened the connection, or else is the other than the reset's named sender."""
+
+    letter: str
+    address: str
+    port: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A packet of the flow. `time_us` counts from the first one shown, `sender` is an End's letter."""
+
+    frame: int
+    time_us: int
+    sender: str
+    flags: tuple[str, ...]
+    payload_len: int
+    hop_limit: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many packets of a long flow are not shown here."""
+
+    packets_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A rule that held. `weight` in centi-nats, positive for "in between"."""
+
+    rule: str
+    weight: int
+    sentence: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is told of one reset. `score` and `prior` (the score before any evidence) are in centi-nats.
+
+    `headline` says who sent it and `place` where it was sent from, in a sentence each. `against` is the evidence for
+    something in between, heaviest first, `in_favour` that for the endpoint. `packet_filter` and `flow_filter` are
+    display filters, `comparison.columns[0]` is the reset. `advice` is what to capture next.
+    """
+
+    reset: ResetRow
+    headline: str
+    place: str
+    score: int
+    prior: int
+    against: tuple[Evidence, ...]
+    in_favour: tuple[Evidence, ...]
+    ends: tuple[End, End]
+    ladder: tuple[Step | LeftOut, ...]
+    comparison: Comparison
+    advice: tuple[str, ...]
+    packet_filter: str
+    flow_filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One reset with what its story is told from. `flow` is its packets in file order.
+
+    `compared` are packets with what they are: the reset, the baseline packet where there is one, and the packet that
+    the reset copies from, where it does.
+    """
+
+    judged: JudgedReset
+    reset: Reset
+    observation: Observation
+    flow: Sequence[Packet]
+    compared: Sequence[tuple[str, Packet]]
+
+    @property
+    def frames(self) -> list[int]:
+        """The numbers of the packets compared."""
+        return [packet.frame for _, packet in self.compared]
+
+
+def gather(judged: JudgedReset, reset: Reset, observation: Observation, packets: pl.DataFrame) -> Case:
+    """The case of `reset`, which was `judged` by `observation`; `packets` is the packets table of its capture."""
+    flow = _flow_packets(packets, reset.flow)
+    return Case(judged, reset, observation, flow, _compared(judged.row, reset, flow, packets))
+
+
+def tell(case: Case, details: Mapping[int, Details], rulebook: Rulebook) -> Story:
+    """The story of a reset. `details` may tell more of the packets compared, by frame number."""
+    row = case.judged.row
+    against, in_favour = _evidence(case.judged, rulebook)
+    accusing = [rule for id_ in row.evidence if (rule := rulebook.rule(id_)).weight > 0]
+    return Story(
+        reset=row,
+        headline=_headline(row),
+        place=_place(row),
+        score=case.judged.score,
+        prior=rulebook.verdict.prior,
+        against=against,
+        in_favour=in_favour,
+        ends=_ends(case.reset),
+        ladder=_ladder(case),
+        comparison=compare(case.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
+        advice=advise({**case.observation, "verdict": row.verdict, "origin": row.origin}),
+        packet_filter=f"frame.number == {row.frame}",
+        flow_filter=row.flow,
+    )
+
+
+def _flow_packets(packets: pl.DataFrame, flow: Flow) -> list[Packet]:
+    """The packets of one flow, resets included, in file order."""
+
+    def between(source: tuple[str, int], target: tuple[str, int]) -> pl.Expr:
+        ends = {"src": source[0], "sport": source[1], "dst": target[0], "dport": target[1]}
+        return pl.all_horizontal(pl.col(name) == value for name, value in ends.items())
+
+    here = pl.col("frame").is_between(flow.first_frame, flow.last_frame) & (pl.col("kind") == TCP)
+    either = between(flow.low, flow.high) | between(flow.high, flow.low)
+    return list(packets_of(packets.filter(here & either)))
+
+
+def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.DataFrame) -> list[tuple[str, Packet]]:
+    compared = [("this reset", reset.packet)]
+    baseline = _baseline_packet(row, packets)
+    if baseline is None:
+        return compared
+    compared.append((f"baseline, same {row.baseline_source}", baseline))
+    if reset.id_mirrored or reset.window_mirrored or reset.reserved_mirrored:
+        peer = (row.dst, row.dport)
+        before = [packet for packet in flow if packet.frame < row.frame and not packet.flags & RST]
+        compared += [("the packet it answers", packet) for packet in before if (packet.src, packet.sport) == peer][-1:]
+    return compared
+
+
+def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
+    """The sender's packet with the baseline hop limit that came last before the reset, or else first after it."""
+    if row.hop_baseline is None:
+        return None
+    tcp = pl.col("kind") == TCP
+    alike = packets.filter(
+        pl.col("src") == row.src,
+        pl.col("hop_limit") == row.hop_baseline,
+        authentic(),
+    )
+    if row.baseline_source == "flow":
+        alike = alike.filter(tcp, pl.col("sport") == row.sport, pl.col("dst") == row.dst, pl.col("dport") == row.dport)
+    elif alike.select(tcp.any()).item():  # as in HostProfile.baseline: other protocols only where there is no TCP
+        alike = alike.filter(tcp)
+    before = alike.filter(pl.col("frame") < row.frame)
+    chosen = before.tail(1) if before.height else alike.head(1)
+    return next(packets_of(chosen), None)
+
+
+def _ends(reset: Reset) -> tuple[End, End]:
+    packet = reset.packet
+    sender, peer = (packet.src, packet.sport), (packet.dst, packet.dport)
+    left, right = (sender, peer) if reset.sender_is_initiator else (peer, sender)
+
+    def end(letter: str, point: tuple[str, int]) -> End:
+        roles = ["named as the sender of the reset"] if point == sender else []
+        roles += ["opened the connection"] if point == reset.flow.initiator else []
+        return End(letter, *point, role=" and ".join(reversed(roles)))
+
+    return end("A", left), end("B", right)
+
+
+def _ladder(case: Case) -> tuple[Step | LeftOut, ...]:
+    flow, notes = case.flow, {packet.frame: title for title, packet in case.compared}
+    left = _ends(case.reset)[0]
+    here = next(index for index, packet in enumerate(flow) if packet.frame == case.reset.packet.frame)
+    shown = _shown(len(flow), here) | {index for index, packet in enumerate(flow) if packet.frame in notes}
+    ladder: list[Step | LeftOut] = []
+    last = -1
+    for index in [*sorted(shown), len(flow)]:
+        if index - last > 1:
+            ladder.append(LeftOut(index - last - 1))
+        last = index
+        if index < len(flow):
+            packet = flow[index]
+            sender = "A" if (packet.src, packet.sport) == (left.address, left.port) else "B"
+            note = notes.get(packet.frame, "another reset" if packet.flags & RST else "")
+            flags = tuple(name for flag, name in _FLAGS if packet.flags & flag)
+            time_us = packet.time_us - flow[0].time_us
+            ladder.append(Step(packet.frame, time_us, sender, flags, packet.payload_len, packet.hop_limit, note))
+    return tuple(ladder)
+
+
+def _shown(count: int, here: int) -> set[int]:
+    """Which of `count` packets to show, around the one at `here`."""
+    if count <= _WHOLE:
+        return set(range(count))
+    around = range(max(here - _BEFORE, 0), min(here + _AFTER + 1, count))
+    return {*range(_AT_THE_START), *around, *range(count - _AT_THE_END, count)}
+
+
+def _evidence(judged: JudgedReset, rulebook: Rulebook) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
+    """What speaks for something in between, and what for the endpoint, each heaviest first."""
+    rules = [rulebook.rule(id_) for id_ in judged.row.evidence]
+    said = [
+        Evidence(rule.id, rule.weight, words, rule.reference) for rule, words in zip(rules, judged.words, strict=True)
+    ]
+    heaviest = sorted(said, key=lambda evidence: -abs(evidence.weight))
+    return (
+        tuple(evidence for evidence in heaviest if evidence.weight > 0),
+        tuple(evidence for evidence in heaviest if evidence.weight <= 0),
+    )
+
+
+def _headline(row: ResetRow) -> str:
+    sure = row.verdict in (Verdict.FORGED, Verdict.GENUINE)
+    if row.verdict == Verdict.UNCLEAR:
+        return f"This capture does not show who sent it: {row.reason}."
+    if row.origin == Origin.FRONT_END:
+        return f"It was {'' if sure else 'probably '}sent by a load balancer or proxy in front of {row.src}."
+    if row.verdict in ACCUSED:
+        return f"It was {'' if sure else 'probably '}not sent by {row.src}, but by something in between."
+    return f"It was {'' if sure else 'probably '}sent by {row.src} itself."
+
+
+def _place(row: ResetRow) -> str:
+    """Where the reset was sent from, seen from the capture point, and where its named sender is."""
+    here, there = row.distance, row.sender_distance
+    if max(here, there or 0) > _CREDIBLE_DISTANCE:
+        return "Unknown: a hop limit so far from all usual initial ones (32, 64, 128, 255) tells no distance."
+    sent = f"Sent from about {counted(here, 'hop')} away" if here else "Sent from this very link (0 hops away)"
+    if there is None:
+        return f"{sent}; how far away {row.src} is, this capture does not show."
+    if here == there:
+        return f"{sent}; so are the other packets of {row.src}."
+    other = ", by packets of its other flows" if row.baseline_source == "host" else ""
+    return f"{sent}; {row.src} is about {counted(there, 'hop')} away{other}."

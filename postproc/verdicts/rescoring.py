@@ -1,0 +1,44 @@
+"""Weighing evidence into a verdict that was given without it: what other captures say, once all are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from heuristics.observables.vocabulary import Value
+from heuristics.rulebook.model import Rule, Rulebook
+from heuristics.rulebook.scoring import (
+    UNCLEAR,
+    Origin,
+    Verdict,
+    origin_of,
+    suspicion,
+    suspicion_limits,
+    verdict_at,
+    where,
+)
+from postproc.verdicts.result_row import JudgedReset
+
+
+def reweighed(
+    reset: JudgedReset, rules: Sequence[Rule], observation: dict[str, Value], rulebook: Rulebook
+) -> JudgedReset:
+    """The reset with these rules counted too; `observation` has what their explanations show."""
+    if not rules:
+        return reset
+    score = reset.score + sum(rule.weight for rule in rules)
+    verdict = verdict_at(score, rulebook.verdict)
+    origin = origin_of(verdict, front_end=reset.row.origin == Origin.FRONT_END).value
+    row = replace(
+        reset.row,
+        verdict=verdict.value,
+        origin=origin,
+        suspicion=suspicion(score, suspicion_limits()),
+        evidence=(*reset.row.evidence, *(rule.id for rule in rules)),
+    )
+    if verdict.value != reset.row.verdict:  # of what was concluded from the other verdict, only this can be told anew
+        hops = {"distance": row.distance, "baseline_distance": row.sender_distance, "origin": origin}
+        reason = UNCLEAR if verdict is Verdict.UNCLEAR else ""
+        row = replace(row, cause=None, device=None, where=where(rulebook, hops) or None, reason=reason)
+    said = tuple(rule.say.render(observation) for rule in rules)
+    return replace(reset, row=row, score=score, words=(*reset.words, *said))

@@ -1,0 +1,89 @@
+"""Make the pictures of the documentation anew (make pictures): Wireshark with plugin and profile, as users see it.
+
+Look at what comes out: positions are those of Wireshark 4.0 on the screen of gui.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from support.gui import HEIGHT, WIDTH, Window, missing, opened
+
+from generator.profile_files import render_profile
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins" / "rstorigin.lua"
+FORGED = ROOT / "examples" / "first-five-minutes" / "rst-inject-rae.pcap"
+REJECTED = ROOT / "examples" / "first-five-minutes" / "02_reject_syn_r1.client.pcap"
+_FIRST_ROW, _ROW = 143, 17  # pixels: where the packet list begins, and how high a row is
+
+
+def _select(window: Window, row: int) -> None:
+    window.click(600, _FIRST_ROW + _ROW * (row - 1))
+    time.sleep(1)
+
+
+def _tools(window: Window, *keys: str) -> None:
+    """Tools > RST origin, the last of the menu."""
+    window.menu("alt+t", "Up", "Right", *keys)
+
+
+def packet_list(folder: Path) -> None:
+    """Columns, colours and filter buttons."""
+    with opened(FORGED, PLUGIN, render_profile()) as window:
+        _select(window, 8)
+        window.picture(folder / "packet-list.png", f"{WIDTH}x300+0+0")
+
+
+def details(folder: Path) -> None:
+    """The tree of a forged reset, with all below it open."""
+    profile = render_profile()
+    profile["recent"] += "gui.byte_view_show: FALSE\n"  # all width for the tree
+    with opened(FORGED, PLUGIN, profile) as window:
+        _select(window, 2)
+        window.press("Tab", "End", "shift+Right")
+        window.picture(folder / "packet-details.png", f"1150x{HEIGHT - 560}+0+522")
+
+
+def summary(folder: Path) -> None:
+    """Tools > RST origin > Summary, and the menu."""
+    with opened(REJECTED, PLUGIN, render_profile()) as window:
+        _tools(window)
+        window.picture(folder / "menu.png", "560x205+440+22")
+        window.press("Up", "Return")
+        dialog = window.dialog("Wireshark · RST origin: summary")
+        window.resize(dialog, 980, 560)
+        left, top, width, height = window.place(dialog)
+        window.picture(folder / "summary.png", f"{width}x{height + 20}+{left}+{top - 40}")
+
+
+def preferences(folder: Path) -> None:
+    """Edit > Preferences > Protocols > RST origin."""
+    with opened(REJECTED, PLUGIN, render_profile()) as window:
+        _select(window, 1)
+        window.press("ctrl+shift+p")
+        dialog = window.dialog("Wireshark · Preferences")
+        time.sleep(1)
+        window.write("Prot")
+        window.press("Right")
+        time.sleep(1)
+        window.write("RST or")
+        left, top, width, height = window.place(dialog)
+        window.picture(folder / "preferences.png", f"{width}x{height + 20}+{left}+{top - 40}")
+
+
+def main() -> None:
+    """Write every picture into the folder that the command line names."""
+    if missing():
+        sys.exit(f"not installed: {', '.join(missing())}; scripts/system-packages.sh gui installs them")
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for make in (packet_list, details, summary, preferences):
+        make(folder)
+        print(f"made {make.__name__}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Wireshark's own window, with plugin and profile: what it shows is what tshark says."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+
+import pytest
+from support.gui import Window, missing, opened
+from support.waiting import until
+from support.wiresharks import PERSONAL_CONFIGURATION, available
+
+from generator.profile import PROFILE_NAME
+from generator.profile_files import render_profile
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins" / "rstorigin.lua"
+CAPTURE = ROOT / "examples" / "first-five-minutes" / "rst-inject-rae.pcap"
+FIELDS = ("frame.number", "ip.src", "ip.dst", *(f"rstorigin.{name}" for name in ("hop_limit", "hop_delta", "verdict")))
+COLUMNS = ("No.", "Source", "Destination", "Hop limit", "Hop delta", "RST verdict")
+
+pytestmark = [
+    pytest.mark.gui,
+    pytest.mark.skipif(bool(missing()), reason=f"scripts/system-packages.sh gui: {missing()}"),
+]
+
+
+def exported(window: Window, name: str) -> list[dict[str, str]]:
+    """The packet list, by File > Export Packet Dissections > As CSV."""
+    target = window.home / name
+    window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
+    dialog = "Wireshark · Export Packet Dissections"
+    window.dialog(dialog)
+    window.write(str(target))
+    window.press("Return")
+    window.closed(dialog)
+    until(lambda: target.is_file() and target.read_bytes().endswith(b"\n"), str(target))
+    with target.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def expected(display_filter: str) -> list[tuple[str, ...]]:
+    """The same by tshark."""
+    fields = [word for field in FIELDS for word in ("-e", field)]
+    run = available()[0].tshark("-2", "-Y", display_filter, "-r", CAPTURE, "-T", "fields", *fields, plugins=[PLUGIN])
+    assert run.stderr == ""
+    return [tuple(line.split("\t")) for line in run.stdout.splitlines()]
+
+
+def shown(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    """The columns that tshark can be asked for as fields."""
+    return [tuple(row[column] for column in COLUMNS) for row in rows]
+
+
+def test_packet_list() -> None:
+    """Columns and values of the window are tshark's; a macro typed as display filter selects what tshark's does."""
+    with opened(CAPTURE, PLUGIN, render_profile()) as window:
+        assert window.title() == CAPTURE.name
+        rows = exported(window, "all.csv")
+        assert tuple(rows[0]) == (*COLUMNS[:1], "Time", *COLUMNS[1:], "Suspicion", "Evidence", "Info")
+        assert shown(rows) == expected("frame")
+        window.press("ctrl+slash")
+        window.write("${rst_forged}")
+        time.sleep(1)  # the field completes words as they are typed
+        window.press("Return")
+        time.sleep(1)
+        forged = exported(window, "forged.csv")
+        assert shown(forged) == expected('rstorigin.verdict in {"forged", "likely forged"}')
+        assert [row["No."] for row in forged] == ["2"]
+
+
+def test_import_of_the_profile() -> None:
+    """Edit > Configuration Profiles > Import > From Zip File takes the zip as it is."""
+    with opened(CAPTURE, PLUGIN, None) as window:
+        archive = window.home / "rst-origin.zip"
+        archive.write_bytes((ROOT / "plugins" / "profile" / "rst-origin.zip").read_bytes())
+        archive.chmod(0o644)
+        window.press("ctrl+shift+a")
+        left, top, width, height = window.place(window.dialog("Wireshark · Configuration Profiles"))
+        window.click(left + width // 2 - 35, top + height - 44)  # Import, the second of five buttons
+        time.sleep(1)
+        window.press("Down", "Return")
+        window.dialog("Select zip file for import")
+        window.write(str(archive))
+        window.press("Return")
+        window.dialog("Importing profiles")
+        profile = window.home / PERSONAL_CONFIGURATION / "profiles" / PROFILE_NAME
+        held = {path.name: path.read_text(encoding="utf-8") for path in profile.iterdir()}
+        # A version takes over the files that it knows: macros of its own format, and perhaps those of an older one.
+        ours, others = ("dfilter_macros", "dmacros")[:: 1 if available()[0].version < (4, 4) else -1]
+        wanted = render_profile()
+        assert held.pop(others, wanted[others]) == wanted.pop(others)
+        assert held == wanted
+        assert ours in held

@@ -1,0 +1,92 @@
+"""Where plugin and profile go on a machine without tshark, and on one with several."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from support.command_line import fake_tshark, run
+
+from postproc.capture.tshark import program as tshark
+from postproc.plugin_setup.wireshark_folders import Folders, places, usual_folders
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with an empty home and no programs."""
+    for variable in ("RSTORIGIN_TSHARK", "XDG_CONFIG_HOME", "WIRESHARK_CONFIG_DIR", "APPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(tshark, "_usual_places", list)
+    return tmp_path
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_unix(platform: str, machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    home = machine / "home"
+    assert usual_folders() == Folders(home / ".local/lib/wireshark/plugins", home / ".config/wireshark")
+    (home / ".wireshark").mkdir(parents=True)
+    assert usual_folders().configuration == home / ".wireshark"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(machine / "xdg"))
+    (machine / "xdg/wireshark").mkdir(parents=True)
+    assert usual_folders().configuration == machine / "xdg/wireshark"
+    monkeypatch.setenv("WIRESHARK_CONFIG_DIR", str(machine / "mine"))
+    assert usual_folders().configuration == machine / "mine"
+
+
+def test_windows(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("APPDATA", str(machine / "Roaming"))
+    wireshark = machine / "Roaming/Wireshark"
+    assert usual_folders() == Folders(wireshark / "plugins", wireshark)
+
+
+def test_install_without_tshark(machine: Path) -> None:
+    installed = run("plugin", "install")
+    assert installed.exit_code == 0
+    assert "no tshark is installed" in installed.stdout
+    assert (machine / "home/.local/lib/wireshark/plugins/rstorigin.lua").is_file()
+    checked = run("plugin", "check")
+    assert checked.exit_code == 1
+    assert "nobody can be asked whether the plugin loads" in checked.stdout
+    assert run("plugin", "uninstall").exit_code == 0
+    assert list((machine / "home").rglob("*")) == []
+
+
+def answering(folder: Path, version: str, home: Path) -> Path:
+    """A tshark of some version that keeps its user's files below `home`."""
+    program = fake_tshark(folder, "")
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in\n-h) echo 'TShark (Wireshark) {version}.' ;;\n"
+        f"-G) printf 'Personal configuration:\\t{home}/config\\nPersonal Lua Plugins:\\t{home}/lua\\n' ;;\nesac\n",
+        encoding="utf-8",
+    )
+    return program
+
+
+def test_several_wiresharks(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that share their folders are one place; what is too old counts for nothing."""
+    folders = [machine / name for name in ("one", "two", "three", "old", "again")]
+    programs = [
+        answering(folders[0], "4.0.17", machine / "a"),
+        answering(folders[1], "4.6.9", machine / "a"),
+        answering(folders[2], "4.4.18", machine / "b"),
+        answering(folders[3], "3.6.2", machine / "c"),
+    ]
+    folders[4].mkdir()
+    (folders[4] / "tshark").symlink_to(programs[0])
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
+    found = places()
+    assert [place.folders.lua for place in found] == [machine / "a/lua", machine / "b/lua"]
+    assert [[reader.program for reader in place.readers] for place in found] == [programs[:2], programs[2:3]]
+
+
+def test_a_tshark_that_does_not_say(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RSTORIGIN_TSHARK", str(fake_tshark(machine / "bin", "TShark (Wireshark) 4.0.17.")))
+    refused = run("plugin", "install")
+    assert refused.exit_code == 2
+    assert "does not say where its folders are" in refused.stderr

@@ -1,0 +1,1 @@
+"""What tests share: captures made by hand or by chance, programs to run, and both engines side by side."""

@@ -1,0 +1,63 @@
+"""Running rstorigin in tests, and the small captures that tests make for it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Packet, Raw
+from scapy.utils import wrpcap
+from typer.testing import CliRunner, Result
+
+from postproc.cli.app import app
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+REAL = CAPTURES / "real"
+LAB = CAPTURES / "lab"
+FORGED = REAL / "rst-inject-rae.pcap"  # 3 resets, frame 2 forged
+GENUINE = REAL / "psql-aws-ssl-require.pcap"  # 3 resets, all genuine
+
+
+def run(*arguments: str | Path) -> Result:
+    """`rstorigin ARGUMENTS`."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def rows(*arguments: str | Path) -> list[dict[str, str]]:
+    """The resets table of `rstorigin summarize ARGUMENTS`."""
+    return list(csv.DictReader(io.StringIO(run("summarize", *arguments, "--format", "csv").stdout)))
+
+
+def verdicts(*arguments: str | Path) -> list[dict[str, str]]:
+    """The same without the column that names the file."""
+    return [row | {"capture": ""} for row in rows(*arguments)]
+
+
+def reset(payload: bytes = b"", port: int = 80) -> Packet:
+    """One reset with a text in it."""
+    ip = IP(src="192.0.2.1", dst="203.0.113.1", ttl=60)
+    return (
+        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+        / ip
+        / TCP(sport=port, dport=443, flags="R")
+        / Raw(payload)
+    )
+
+
+def capture(path: Path, packets: Sequence[Packet]) -> Path:
+    """A pcap of `packets`."""
+    wrpcap(str(path), list(packets))
+    return path
+
+
+def fake_tshark(folder: Path, says: str) -> Path:
+    """A program that answers everything with `says`."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "tshark"
+    program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    return program

@@ -1,0 +1,65 @@
+"""What Lua makes of expressions: run in the Luas of this machine, as Wireshark's plugin runs them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from heuristics.language.expressions import parse, to_lua, to_python
+from heuristics.language.lua_text import lua_string
+from heuristics.observables.vocabulary import Type, Value
+
+INTS, STRS, BOOLS = ("a", "b", "c"), ("s", "t"), ("p", "q")
+VOCABULARY = {
+    **dict.fromkeys(INTS, Type.INT),
+    **dict.fromkeys(STRS, Type.STR),
+    **dict.fromkeys(BOOLS, Type.BOOL),
+    "end": Type.INT,
+}
+LUAS = [lua for lua in ("lua5.2", "lua5.4") if shutil.which(lua)]
+needs_lua = pytest.mark.skipif(not LUAS, reason="neither lua5.2 nor lua5.4 is installed")
+
+Observation = Mapping[str, Value]
+
+
+def lua_value(value: Value) -> str:
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return lua_string(value) if isinstance(value, str) else str(value)
+
+
+def run_lua(lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path) -> list[str]:
+    """What each Lua expression gives for its observation, as text, out of one Lua process."""
+    lines = [
+        "local function text(v) if v == nil then return 'unknown' end",
+        "  if v == true then return 'yes' elseif v == false then return 'no' end",
+        "  return type(v) == 'number' and string.format('%d', v) or v end",
+        "local o",
+    ]
+    for expression, observation in expressions:
+        fields = ", ".join(f"[{lua_string(name)}] = {lua_value(value)}" for name, value in observation.items())
+        lines += [f"o = {{ {fields} }}", f"print((function() return {expression} end)())"]
+    script = folder / "cases.lua"
+    script.write_text("\n".join(lines), encoding="utf-8")
+    done = subprocess.run([lua, str(script)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    return done.stdout.decode("utf-8").splitlines()
+
+
+def agree(cases: Sequence[tuple[str, Observation]], folder: Path) -> None:
+    """Asserts that every case, a condition and an observation, gives the same in Python and in each Lua."""
+    trees = [parse(source, VOCABULARY) for source, _ in cases]
+    python = [to_python(tree)(observation) for tree, (_, observation) in zip(trees, cases, strict=True)]
+    assert all(isinstance(result, bool) for result in python)
+    for lua in LUAS:
+        got = run_lua(lua, [(to_lua(t), o) for t, (_, o) in zip(trees, cases, strict=True)], folder)
+        wrong = [
+            (lua, case, want) for case, want, said in zip(cases, python, got, strict=True) if said != str(want).lower()
+        ]
+        assert not wrong
