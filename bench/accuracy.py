@@ -29,8 +29,7 @@ from bench.weights.scores import Case, IcmpCase, grouped, naive_scores, our_scor
 from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED, Origin
 from postproc.capture.packet_table import authentic, is_reset
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.judge_resets import judged_resets
 
@@ -193,7 +192,7 @@ def main() -> None:
     parser.add_argument("--rulebook", type=Path, help="your own rulebook, laid over the default one")
     arguments = parser.parse_args()
     rulebook = load(overlays=[arguments.rulebook] if arguments.rulebook else [])
-    program = tshark.find()
+    program = find_tshark()
     cases, icmp = [], []
     for folder in arguments.folders:
         for capture in labelled_captures(folder, program):

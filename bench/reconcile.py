@@ -18,8 +18,7 @@ from tabulate import tabulate
 
 from bench.weights.labelled import read_packets_of
 from heuristics.rulebook.scoring import Origin
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.verdicts.reconcile import reconcile
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT
 
@@ -55,7 +54,7 @@ def findings(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Found
             read_packets_of(witness, program),
             truth[other].values() if complete else (),
         )
-        by_frame = {finding.frame: finding.evidence for finding in said.findings}
+        by_frame = {each.frame: each.rule_id for each in said.evidence}
         for event in events:
             if event.get("direction") == "out":
                 continue  # left the place of this capture itself
@@ -70,7 +69,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--complete", action="store_true", help="the captures are known to hold every packet")
     arguments = parser.parse_args()
-    program = tshark.find()
+    program = find_tshark()
     found = [each for folder in arguments.folders for each in findings(folder, program, complete=arguments.complete)]
     kinds = Counter((each.mechanism, each.forged, each.evidence) for each in found)
     rows = [

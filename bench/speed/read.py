@@ -23,8 +23,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench.speed.made import make_capture
-from postproc.capture.tshark import program as tshark
 from postproc.capture.tshark.fields_export import command
+from postproc.capture.tshark.program import find_tshark
 
 _FEW = 200  # conversations with a reset
 _SLICE = 2_000  # packets that pyshark and scapy read, and a few of them
@@ -126,7 +126,7 @@ def speed(folder: Path, packets: int, resets: int | None, rounds: int, title: st
 def _programs(capture: Path, parts: Sequence[Path], times: float) -> list[Program]:
     ours = [*_US, "summarize", "--no-cache", "-j", "1", "--format", "csv"]
     programs = [
-        Program("tshark -T fields", command(capture, tshark.find())),
+        Program("tshark -T fields", command(capture, find_tshark())),
         Program("rstorigin summarize", [*ours, str(capture)]),
         Program("rstorigin summarize --no-prefilter", [*ours, "--no-prefilter", str(capture)], once=True),
         _extrapolated("scapy", _SCAPY, parts, times),
@@ -149,7 +149,7 @@ def memory(folder: Path, packets: int) -> None:
         capture = folder / "capture.pcap"
         made = make_capture(capture, count, _FEW, snap=96)
         ours = Program("rstorigin", [*_US, "summarize", "--no-cache", "-j", "1", "--format", "csv", str(capture)])
-        theirs = Program("tshark", command(capture, tshark.find()))
+        theirs = Program("tshark", command(capture, find_tshark()))
         for program in (ours, theirs):
             program.run()
         rows.append((f"{made:,}", _megabytes(ours.peaks), _megabytes(theirs.peaks), f"{ours.median:.1f}"))

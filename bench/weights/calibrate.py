@@ -30,8 +30,7 @@ from bench.weights.labelled import Label, labelled_captures, read_packets_of
 from bench.weights.real_resets import Observation, genuine_observations, readable
 from heuristics.language.expressions import named
 from heuristics.rulebook.model import Rule, Rulebook, load
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.runtime.atomic_file import whole_file
 from postproc.verdicts.judge_resets import observe_resets
 
@@ -239,7 +238,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="where to write the table (Markdown); default: print it")
     arguments = parser.parse_args()
     rulebook = load(overlays=[arguments.rulebook] if arguments.rulebook else [])
-    program = tshark.find()
+    program = find_tshark()
     table: list[Observation] = []
     if arguments.real_resets:
         table = genuine_observations(arguments.real_resets, rulebook.thresholds)

@@ -23,7 +23,7 @@ import polars as pl
 
 from heuristics.rulebook.scoring import Origin
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import FileType
 from postproc.capture.packet_table import authentic
 from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import Tshark
@@ -107,7 +107,7 @@ def read_labelled(path: Path, program: Tshark) -> Labelled:
 
 def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:
     """A capture's packets table. Raises CaptureError."""
-    return read_packets(Source(capture, capture.name, Kind.CAPTURE), program, whole=True).table
+    return read_packets(Source(capture, capture.name, FileType.CAPTURE), program, whole=True).table
 
 
 def _label(told: Mapping[str, Any], event: Mapping[str, Any], shown: set[str]) -> Label:

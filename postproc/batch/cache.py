@@ -1,10 +1,10 @@
-"""What was found out about the captures of a case folder, kept in `CASE/.rstorigin/` as Parquet, one file a capture.
+"""The cache of a case folder: the results of its captures in `CASE/.rstorigin/`, as Parquet, one file per capture.
 
-A result holds as long as the capture's content and everything that has a say in it stay the same: rulebook, program,
-tshark, options. Size and time of change stand for the content; where they differ, its SHA-256 decides. Files appear
-whole or not at all, so any number of runs may share a cache, and an interrupted one loses only what it was about. At
-the end of a run all results are written together as well, for the next one to read at once: as JSON, since to import
-what reads Parquet takes longer than all else that an unchanged case asks for.
+A result is valid as long as the capture's content and everything else that matters stay the same: rulebook, program,
+tshark, options. Size and time of change stand for the content; where they differ, the SHA-256 of the file decides.
+Files appear complete or not at all, so any number of runs may share a cache, and an interrupted run loses only the
+result in work. At the end of a run all results are also written to one combined file, for the next run to read at
+once: as JSON, since importing what reads Parquet takes longer than everything else in a run over an unchanged case.
 """
 
 from __future__ import annotations
@@ -22,153 +22,153 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postproc.batch.job import Done, Judged, Stamp, content_hash, file_stamp
+from postproc.batch.job import CaptureResult, Stamp, StampedResult, content_hash, file_stamp
 from postproc.batch.result_codec import from_row, to_row
 from postproc.capture.discovery import Source
-from postproc.capture.tshark.program import Tshark, Version, asked_version, find
+from postproc.capture.tshark.program import Tshark, Version, find_tshark, installed_version
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.dataclass_codec import from_plain, to_plain
 from postproc.runtime.errors import OutputError
-from postproc.verdicts.reconcile_result import Reconciled
+from postproc.verdicts.reconcile_result import ReconcileResult
 
 FOLDER = ".rstorigin"
-_Kept = tuple[str, Stamp, dict[str, Any]]  # the name of the file with a result, its stamp, and the result
+_CachedRow = tuple[str, Stamp, dict[str, Any]]  # the name of the file with a result, its stamp, the result
 _RESULTS = "results"
-_INSTEAD = "make room there, or use --no-cache"
-_KEPT = 4  # settings whose results are kept: trying another rulebook does not cost the results of the last one
-_SETTINGS = re.compile("[0-9a-f]{32}")  # a folder of ours among the results (postproc.settings.settings_key)
-_TOGETHER = "together.json.gz"  # a line for each result, with the name and stamp of the file that it is from
-_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError)  # raised by reading it where it is not as we wrote it
+_HINT = "make room there, or use --no-cache"
+_SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the results of the last one
+_SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
+_COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError)  # errors of reading a file that is not as we wrote it
 
 
 @dataclass
 class Cache:
-    """The cache of one case folder, for one key of settings. `known` are its rows, by the path within the case.
+    """The cache of one case folder for one settings key. `rows` are its results, by the path within the case.
 
-    `scattered`: not all of them are in the file that holds results together. `trouble` says why nothing can be kept,
-    where that is so.
+    `combined_is_stale`: the combined file lacks some of them. `write_problem` says why nothing can be written, where
+    that is so.
     """
 
     folder: Path
-    known: dict[str, dict[str, Any]]
-    scattered: bool = False
-    trouble: str = ""
+    rows: dict[str, dict[str, Any]]
+    combined_is_stale: bool = False
+    write_problem: str = ""
 
     @classmethod
     def open(cls, case: Path, settings: str) -> Cache:
-        """Read what the case's cache knows. Never fails: what cannot be read is not known."""
+        """Read the case's cache. Never fails: a result that cannot be read is missing."""
         folder = case / FOLDER / _RESULTS / settings
-        trouble = _made(case, folder)
-        rows, scattered = _read(folder)
-        return cls(folder, {row["path"]: row for _, _, row in rows}, scattered, trouble)
+        write_problem = _prepare(case, folder)
+        rows, combined_is_stale = _read(folder)
+        return cls(folder, {row["path"]: row for _, _, row in rows}, combined_is_stale, write_problem)
 
-    def find(self, source: Source) -> Judged | None:
-        """What is known of a source whose file has not changed, to judge by size and time of change."""
-        row = self.known.get(source.name)
+    def find(self, source: Source) -> CaptureResult | None:
+        """The result of a source whose file has not changed, judged by its size and time of change."""
+        row = self.rows.get(source.name)
         if row is None or (row["size"], row["mtime_ns"]) != file_stamp(source.path):
             return None
         return from_row(row, source)
 
-    def find_content(self, source: Source) -> Judged | None:
-        """What is known of a file of the same content, whatever its name and time; kept under the new ones.
+    def find_content(self, source: Source) -> CaptureResult | None:
+        """The result of a file with the same content, whatever its name and time. Stored under the new ones.
 
-        Reads the file only where one of its size is known.
+        Reads the file only where the cache has a result for a file of the same size.
         """
         stamp = file_stamp(source.path)
-        alike = {row["content"]: row for row in self.known.values() if stamp and row["size"] == stamp[0]}
+        alike = {row["content"]: row for row in self.rows.values() if stamp and row["size"] == stamp[0]}
         try:
             row = alike.get(content_hash(source.path)) if alike else None
-        except OSError:  # gone meanwhile: whoever reads it next will say so
+        except OSError:  # the file is gone by now: reading it will report that
             return None
         if row is None or stamp is None:
             return None
         size, mtime_ns = stamp
-        self._keep(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
+        self._write_row(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
         return from_row(row, source)
 
-    def store(self, source: Source, done: Done) -> None:
-        """Keep a result. What could not be read is tried again next time; so is what changed while it was read."""
-        if not done.judged.readable or done.stamp is None or done.stamp != file_stamp(source.path):
+    def store(self, source: Source, stamped: StampedResult) -> None:
+        """Store a result, unless the file was unreadable or changed while it was read: the next run tries again."""
+        if not stamped.result.readable or stamped.stamp is None or stamped.stamp != file_stamp(source.path):
             return
-        self._keep(to_row(source.name, done))
+        self._write_row(to_row(source.name, stamped))
 
     def forget_missing(self, names: set[str]) -> None:
-        """Remove the results of files that are no longer in the case."""
-        for name in self.known.keys() - names:
+        """Delete the results of files that are no longer in the case."""
+        for name in self.rows.keys() - names:
             with suppress(OSError):
-                (self.folder / _place(name)).unlink(missing_ok=True)
+                (self.folder / _file_name(name)).unlink(missing_ok=True)
 
-    def gather(self) -> None:
-        """Write all results together, those of other runs too: one file is read sooner than hundreds."""
-        if self.trouble or not self.scattered:
+    def write_combined(self) -> None:
+        """Write all results, those of other runs too, to one file: it is read faster than hundreds."""
+        if self.write_problem or not self.combined_is_stale:
             return
         rows, _ = _read(self.folder)
         with (
             suppress(OutputError),
-            whole_file(self.folder / _TOGETHER, follow=False) as file,
+            whole_file(self.folder / _COMBINED, follow=False) as file,
             gzip.open(file, "wb", compresslevel=1) as packed,
         ):
             packed.writelines(json.dumps([name, *stamp, row]).encode() + b"\n" for name, stamp, row in rows)
 
-    def find_pair(self, key: str) -> Reconciled | None:
-        """What is known of two captures that were compared."""
+    def find_pair(self, key: str) -> ReconcileResult | None:
+        """The stored comparison of two captures."""
         file = self.folder / f"pair-{key}.parquet"
         if not file.exists():
             return None
         from postproc.batch.parquet_rows import PAIRS, read_rows  # slow to import
 
         rows = read_rows([file], PAIRS)
-        return from_plain(Reconciled, rows[0]) if rows else None
+        return from_plain(ReconcileResult, rows[0]) if rows else None
 
-    def store_pair(self, key: str, reconciled: Reconciled) -> None:
-        """Keep what came of comparing two captures."""
+    def store_pair(self, key: str, result: ReconcileResult) -> None:
+        """Store the comparison of two captures."""
         from postproc.batch.parquet_rows import PAIRS, one_row  # slow to import
 
-        self._write(f"pair-{key}.parquet", one_row(to_plain(reconciled), PAIRS))
+        self._write(f"pair-{key}.parquet", one_row(to_plain(result), PAIRS))
 
-    def _keep(self, row: dict[str, Any]) -> None:
+    def _write_row(self, row: dict[str, Any]) -> None:
         from postproc.batch.parquet_rows import STORED, one_row  # slow to import
 
-        self._write(_place(row["path"]), one_row(row, STORED))
-        self.scattered = True
+        self._write(_file_name(row["path"]), one_row(row, STORED))
+        self.combined_is_stale = True
 
     def _write(self, name: str, content: bytes) -> None:
-        if self.trouble:
+        if self.write_problem:
             return
         try:
-            with whole_file(self.folder / name, hint=_INSTEAD, follow=False) as file:
+            with whole_file(self.folder / name, hint=_HINT, follow=False) as file:
                 file.write(content)
         except OutputError as error:
-            self.trouble = str(error)
+            self.write_problem = str(error)
 
 
-def remembered_tshark(case: Path) -> Tshark:
-    """tshark, without asking the program for its version when the case remembers it. Raises TsharkError."""
-    if (case / FOLDER).is_symlink():  # would lead out of the case
-        return find()
-    return find(lambda program: _remembered_version(case / FOLDER / "tshark.json", program))
+def cached_tshark(case: Path) -> Tshark:
+    """tshark. Its version comes from the case's cache where that has it. Raises TsharkError."""
+    if (case / FOLDER).is_symlink():  # it would lead out of the case
+        return find_tshark()
+    return find_tshark(lambda program: _cached_version(case / FOLDER / "tshark.json", program))
 
 
-def _remembered_version(memory: Path, program: Path) -> Version:
+def _cached_version(file: Path, program: Path) -> Version:
     status = program.stat()
     identity = [str(program.resolve()), status.st_size, status.st_mtime_ns]
     with suppress(OSError, ValueError, KeyError, TypeError):
-        remembered = json.loads(memory.read_text(encoding="utf-8"))
-        if remembered["program"] == identity:
-            major, minor, micro = map(int, remembered["version"])
+        cached = json.loads(file.read_text(encoding="utf-8"))
+        if cached["program"] == identity:
+            major, minor, micro = map(int, cached["version"])
             return major, minor, micro
-    version = asked_version(program)
-    with suppress(OSError, OutputError):  # else it is asked again next time
-        memory.parent.mkdir(exist_ok=True)  # the first run comes here before its results do
-        with whole_file(memory, follow=False) as file:
-            file.write(json.dumps({"program": identity, "version": version}).encode())
+    version = installed_version(program)
+    with suppress(OSError, OutputError):  # without the file, the next run asks the program again
+        file.parent.mkdir(exist_ok=True)  # on the first run it does not exist yet
+        with whole_file(file, follow=False) as target:
+            target.write(json.dumps({"program": identity, "version": version}).encode())
     return version
 
 
-def _made(case: Path, folder: Path) -> str:
-    """Make the folder, and let old settings' results go; what is in the way, if anything."""
+def _prepare(case: Path, folder: Path) -> str:
+    """Make the folder, and delete the results of old settings. Returns what prevents writing, if anything."""
     for path in (case / FOLDER, folder.parent, folder):
-        if path.is_symlink():  # would lead out of the case
+        if path.is_symlink():  # it would lead out of the case
             return f"{path} is a symbolic link"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,45 +176,45 @@ def _made(case: Path, folder: Path) -> str:
             return f"{folder} cannot be written to"
         os.utime(folder)
         ours = (path for path in folder.parent.iterdir() if _SETTINGS.fullmatch(path.name) and not path.is_symlink())
-        for old in sorted(ours, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_KEPT:]:
+        for old in sorted(ours, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_SETTINGS_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         return f"{error.filename or folder}: {error.strerror}"
     return ""
 
 
-def _read(folder: Path) -> tuple[list[_Kept], bool]:
-    """All results, and whether any of them is not in the file that holds them together, or no longer as it is there."""
-    stamps = _stamps(folder)  # before reading: what changes meanwhile does not count as together
-    kept = [each for each in _read_together(folder) if stamps.get(each[0]) == each[1]] if stamps else []
-    left = sorted(stamps.keys() - {name for name, _, _ in kept})
-    return [*kept, *_read_each(folder, left, stamps)], bool(left)
+def _read(folder: Path) -> tuple[list[_CachedRow], bool]:
+    """All results, and whether the combined file lacks any of them, or has an older one."""
+    stamps = _stamps(folder)  # taken before reading, so a file that changes meanwhile counts as changed
+    combined = [each for each in _read_combined(folder) if stamps.get(each[0]) == each[1]] if stamps else []
+    left = sorted(stamps.keys() - {name for name, _, _ in combined})
+    return [*combined, *_read_each(folder, left, stamps)], bool(left)
 
 
-def _read_together(folder: Path) -> list[_Kept]:
+def _read_combined(folder: Path) -> list[_CachedRow]:
     try:
-        with gzip.open(folder / _TOGETHER) as file:
-            lines = [json.loads(line) for line in file.readlines()]  # all, to have its checksum looked at first
+        with gzip.open(folder / _COMBINED) as file:
+            lines = [json.loads(line) for line in file.readlines()]  # all lines first: that checks the checksum
         return [(name, (size, changed_ns), row) for name, size, changed_ns, row in lines]
     except _DAMAGED:
         return []
 
 
-def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_Kept]:
+def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_CachedRow]:
     if not names:
         return []
     from postproc.batch.parquet_rows import STORED, read_rows  # slow to import
 
     rows = read_rows([folder / name for name in names], STORED)
-    return [(name, stamps[name], row) for row in rows if (name := _place(row["path"])) in stamps]
+    return [(name, stamps[name], row) for row in rows if (name := _file_name(row["path"])) in stamps]
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:
-    """Size and time of change of every file with the result of one capture."""
+    """The stamp of every file with the result of one capture."""
     found = ((path.name, file_stamp(path)) for path in sorted(folder.glob("[0-9a-f]*.parquet")))
     return {name: stamp for name, stamp in found if stamp}
 
 
-def _place(name: str) -> str:
-    """The name of the file that holds the result of the capture at this path within the case."""
+def _file_name(name: str) -> str:
+    """The name of the file with the result of the capture at this path within the case."""
     return f"{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"

@@ -1,4 +1,4 @@
-"""A name for everything but the capture that a result depends on."""
+"""The settings key: a name for everything that a result depends on, except the capture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("heuristics", "postproc")
 
 
 def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[str, Any]) -> str:
-    """Names everything but the capture that a result depends on."""
+    """A name for everything that a result depends on, except the capture."""
     settings = {
         "program": program_hash(),
         "polars": version("polars"),
@@ -31,7 +31,7 @@ def settings_key(rulebook: Rulebook, tshark: Version | None, options: Mapping[st
 
 @cache
 def program_hash() -> str:
-    """Of our own source: other code may judge otherwise, whatever its version number."""
+    """The hash of our own source. Changed code may judge differently, even under the same version number."""
     digest = hashlib.sha256()
     for package in _PACKAGES:
         for name, content in _sources(files(package)):

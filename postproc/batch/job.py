@@ -8,25 +8,25 @@ from pathlib import Path
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
-from postproc.capture.capture_point import NO_SCENE, Scene
+from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import EXPORTS
-from postproc.capture.remote import fetched, under_its_name
+from postproc.capture.file_type import EXPORT_TYPES
+from postproc.capture.remote import local_copy, naming_original
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import CaptureError
-from postproc.runtime.gc_pause import uncollected
+from postproc.runtime.gc_pause import gc_paused
 from postproc.verdicts.result_row import JudgedReset
 
 Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What came of one input; `errors` are its ICMP errors.
+class CaptureResult:
+    """The result of one input; `errors` are its ICMP errors.
 
-    `packets` is how many were read, None where they were not counted or none could be. `flows` is the table of flows
-    as postproc.flow_table packs it, empty where there are none, `content` the SHA-256 (hex) of the file, empty where
-    nobody asked for it.
+    `packets` is how many were read, None where they were not counted or the input is unreadable. `flows` is the table
+    of flows as flows/flow_table.py packs it, empty where there is none. `content` is the SHA-256 (hex) of the file,
+    empty where it was not computed.
     """
 
     name: str
@@ -37,65 +37,75 @@ class Judged:
     errors: tuple[JudgedReset, ...] = ()
     flows: bytes = field(default=b"", compare=False)
     content: str = ""
-    scene: Scene = NO_SCENE
+    capture_point: CapturePoint = NO_CAPTURE_POINT
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A result with the file's stamp from before it was read, which tells whether the result still holds."""
+class StampedResult:
+    """A result with the stamp of its file before it was read. The result is valid while the stamp is the same."""
 
-    judged: Judged
+    result: CaptureResult
     stamp: Stamp | None = None
 
 
-@dataclass(frozen=True)
-class Job:
-    """The per-capture task: everything that it needs but the capture, ready to be sent to other processes.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOptions:
+    """What a job reads and returns.
 
-    `tshark` as in `judge_source`; `all_flows` asks for every flow of the capture, not only those with a reset.
-    Without `prefilter`, tshark reads every packet; the verdicts are the same. `keep`: results of a case folder will be
-    kept, so they need the file's hash, and the flows even without `with_flows`.
+    With `all_flows` the table of flows has every flow of the capture, not only those with a reset. Without
+    `prefilter`, tshark reads every packet; the verdicts are the same. With `use_cache`, results of a case folder will
+    be cached, so they need the file's hash, and the flows even without `with_flows`.
+    """
+
+    all_flows: bool = False
+    prefilter: bool = True
+    use_cache: bool = True
+    with_flows: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The task for one capture: everything that it needs but the capture. Can be sent to other processes.
+
+    `tshark` is that of `judge_source`.
     """
 
     rulebook: Rulebook
     tshark: Tshark | None
-    all_flows: bool = False
-    prefilter: bool = True
-    keep: bool = True
-    with_flows: bool = True
+    options: JobOptions = JobOptions()
 
-    def __call__(self, source: Source) -> Done:
-        """Judge one input. What cannot be read gives a problem, no exception."""
+    def __call__(self, source: Source) -> StampedResult:
+        """Judge one input. An unreadable input gives a problem, no exception."""
         if source.url is None:
             return self._judged(source)
         try:
-            with fetched(source) as copy:
-                done = self._judged(copy)
+            with local_copy(source) as copy:
+                stamped = self._judged(copy)
         except CaptureError as error:
-            return Done(unreadable(source, error))
-        problems = under_its_name(done.judged.problems, copy, source)
-        return Done(replace(done.judged, problems=problems))
+            return StampedResult(unreadable(source, error))
+        problems = naming_original(stamped.result.problems, copy, source)
+        return StampedResult(replace(stamped.result, problems=problems))
 
-    def _judged(self, source: Source) -> Done:
-        stamp, kept = file_stamp(source.path), self.keep and source.case is not None
-        judged = judge_source(
+    def _judged(self, source: Source) -> StampedResult:
+        stamp, cached = file_stamp(source.path), self.options.use_cache and source.case is not None
+        result = judge_source(
             source,
             self.rulebook,
             self.tshark,
-            all_flows=self.all_flows,
-            prefilter=self.prefilter,
-            with_flows=self.with_flows or kept,
+            all_flows=self.options.all_flows,
+            prefilter=self.options.prefilter,
+            with_flows=self.options.with_flows or cached,
         )
-        if stamp is None or not judged.readable or not kept:
-            return Done(judged)
+        if stamp is None or not result.readable or not cached:
+            return StampedResult(result)
         try:
-            return Done(replace(judged, content=content_hash(source.path)), stamp)
-        except OSError:  # gone meanwhile
-            return Done(judged)
+            return StampedResult(replace(result, content=content_hash(source.path)), stamp)
+        except OSError:  # the file is gone by now
+            return StampedResult(result)
 
 
 def file_stamp(path: Path) -> Stamp | None:
-    """Size (bytes) and time of change (ns) of a file, None where there is none: cheap signs that it is the same."""
+    """Size (bytes) and time of change (ns) of a file, None where there is none: cheap signs of unchanged content."""
     try:
         status = path.stat()
     except OSError:
@@ -110,8 +120,8 @@ def content_hash(path: Path) -> str:
 
 
 def needs_tshark(source: Source) -> bool:
-    """Whether reading it takes a tshark; an export does not."""
-    return source.kind not in EXPORTS
+    """Whether tshark has to read the source. An export needs no tshark."""
+    return source.file_type not in EXPORT_TYPES
 
 
 def judge_source(
@@ -122,36 +132,44 @@ def judge_source(
     all_flows: bool = False,
     prefilter: bool = True,
     with_flows: bool = True,
-) -> Judged:
-    """Read one input and judge its resets and ICMP errors. An input that cannot be read gives a problem, no exception.
+) -> CaptureResult:
+    """Read one input, judge its resets and ICMP errors. An unreadable input gives a problem, no exception.
 
-    `tshark` may be None for what `needs_tshark` says no to. Without `prefilter`, tshark reads every packet; without
-    `with_flows`, there is no table of flows.
+    `tshark` may be None where `needs_tshark` is false. Without `prefilter`, tshark reads every packet; without
+    `with_flows`, the result has no table of flows.
     """
-    # Only here: a case of which nothing has changed is told of before these are imported.
+    # Imported only here: the report on an unchanged case needs none of them.
     from postproc.capture.reader import read_packets
-    from postproc.capture.spill import Apart
+    from postproc.capture.spill import SpilledFlows
     from postproc.flows.flow_table import flow_table, packed
     from postproc.verdicts.judge_icmp import judged_errors
     from postproc.verdicts.judge_resets import judged_resets
 
-    with Apart() as apart:
+    with SpilledFlows() as spilled:
         try:
-            packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter, apart=apart)
+            packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter, spilled=spilled)
             flows = b""
             if with_flows:
-                flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=apart))
-            with uncollected():  # flows are many small objects
-                resets = tuple(judged_resets(source.name, packets.table, rulebook, apart))
+                flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=spilled))
+            with gc_paused():  # flows are many small objects
+                resets = tuple(judged_resets(source.name, packets.table, rulebook, spilled))
                 errors = tuple(judged_errors(source.name, packets.table, rulebook))
-        except CaptureError as error:  # also after reading: there may be no room for what is apart
+        except CaptureError as error:  # after reading, too: there may be no room for spilled flows
             return unreadable(source, error)
-    return Judged(source.name, packets.count, resets, packets.problems, errors=errors, flows=flows, scene=packets.scene)
+    return CaptureResult(
+        name=source.name,
+        packets=packets.count,
+        resets=resets,
+        problems=packets.problems,
+        errors=errors,
+        flows=flows,
+        capture_point=packets.capture_point,
+    )
 
 
-def unreadable(source: Source, error: CaptureError) -> Judged:
-    """What comes of an input that `error` keeps from being read."""
+def unreadable(source: Source, error: CaptureError) -> CaptureResult:
+    """The result of an input that cannot be read because of `error`."""
     problem = error.problem
     if not problem.file:
         problem = replace(problem, file=source.url or str(source.path))
-    return Judged(source.name, None, (), (problem,), readable=False)
+    return CaptureResult(source.name, None, (), (problem,), readable=False)

@@ -10,15 +10,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import polars as pl
 
-from postproc.capture.capture_point import Scene
+from postproc.capture.capture_point import CapturePoint
+from postproc.capture.tshark.export_reader import DAMAGED
 from postproc.runtime.dataclass_codec import without_none
-from postproc.verdicts.reconcile_result import Reconciled
+from postproc.verdicts.reconcile_result import ReconcileResult
 from postproc.verdicts.result_row import JudgedReset
 
 _PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
-
-# What reading a damaged Parquet file raises; its reader may panic on one.
-DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 @cache
@@ -48,9 +46,9 @@ STORED: dict[str, pl.DataType] = {
     "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
     "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
     "flows": pl.String(),
-    "scene": pl.Struct(schema_of(Scene)),
+    "scene": pl.Struct(schema_of(CapturePoint)),
 }
-PAIRS = schema_of(Reconciled)
+PAIRS = schema_of(ReconcileResult)
 _Schema = dict[str, pl.DataType]
 
 

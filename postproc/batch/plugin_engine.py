@@ -15,11 +15,11 @@ from heuristics.errors import visible
 from heuristics.protocol.tshark_fields import FIELDS
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import icmp_score
-from postproc.batch.job import Judged, unreadable
+from postproc.batch.job import CaptureResult, unreadable
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import EXPORTS
+from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.packet_table import Packet, normalise
-from postproc.capture.tshark.fields_export import arguments, check_capture, ending, failure
+from postproc.capture.tshark.fields_export import arguments, capture_error, check_capture, problems_at_end
 from postproc.capture.tshark.program import Tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.runtime.errors import CaptureError, PluginError
@@ -70,12 +70,12 @@ class Plugin:
     rulebook: Rulebook
     folder: Path
 
-    def judge(self, source: Source) -> Judged:
+    def judge(self, source: Source) -> CaptureResult:
         """The same as postproc.task.judge_source, but by the plugin; packets are not counted.
 
         Evidence in words is the titles of the rules. Raises PluginError when the plugin did not run to its end.
         """
-        if source.kind in EXPORTS:
+        if source.file_type in EXPORT_TYPES:
             reason = "the plugin reads captures, not exports"
             return unreadable(source, CaptureError(str(source.path), reason, "leave --from-plugin out"))
         try:
@@ -83,7 +83,7 @@ class Plugin:
         except CaptureError as error:
             return unreadable(source, error)
 
-    def _judged(self, source: Source) -> Judged:
+    def _judged(self, source: Source) -> CaptureResult:
         check_capture(source.path)
         fields = (*FIELDS, *_PLUGIN_FIELDS, _LUA_ERROR, _MESSAGES)
         command = [
@@ -98,14 +98,14 @@ class Plugin:
                 raw = pl.concat(list(text.frames(fields)) or [pl.DataFrame(schema=dict.fromkeys(fields, pl.String()))])
             except CaptureError:
                 self._check(run.messages)
-                raise failure(source.path, run) from None
+                raise capture_error(source.path, run) from None
             self._check(run.messages)
-            problems = ending(source.path, run, None)
+            problems = problems_at_end(source.path, run, None)
         self._check_frames(source, raw)
         judged = [self._judged_row(source.name, packet, row) for packet, row in _rows(raw)]
         resets = tuple(each for each in judged if each.row.kind == "rst")
         errors = tuple(each for each in judged if each.row.kind == "icmp")
-        return Judged(source.name, None, resets, tuple(problems), errors=errors)
+        return CaptureResult(source.name, None, resets, tuple(problems), errors=errors)
 
     def _environment(self) -> Mapping[str, str]:
         """A home without plugins: the user's own copy of ours beside this one would be one too many."""

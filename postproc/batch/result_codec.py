@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from heuristics.errors import Problem
-from postproc.batch.job import Done, Judged
-from postproc.capture.capture_point import Scene
+from postproc.batch.job import CaptureResult, StampedResult
+from postproc.capture.capture_point import CapturePoint
 from postproc.capture.discovery import Source
 from postproc.runtime.dataclass_codec import from_plain, to_plain
 from postproc.verdicts.result_row import JudgedReset
 
 
-def to_row(name: str, done: Done) -> dict[str, Any]:
+def to_row(name: str, done: StampedResult) -> dict[str, Any]:
     """A result as a row with the columns of postproc.parquet.STORED; `name` is the capture's path within the case."""
     size, mtime_ns = done.stamp or (None, None)
-    judged = done.judged
+    judged = done.result
     return {
         "path": name,
         "size": size,
@@ -30,11 +30,11 @@ def to_row(name: str, done: Done) -> dict[str, Any]:
         "resets": to_plain(judged.resets),
         "errors": to_plain(judged.errors),
         "flows": b64encode(judged.flows).decode("ascii"),
-        "scene": to_plain(judged.scene),
+        "scene": to_plain(judged.capture_point),
     }
 
 
-def from_row(row: Mapping[str, Any], source: Source) -> Judged:
+def from_row(row: Mapping[str, Any], source: Source) -> CaptureResult:
     """The result that a row holds, under the name and path that the file has now."""
 
     def renamed(each: Mapping[str, Any]) -> JudgedReset:
@@ -43,7 +43,7 @@ def from_row(row: Mapping[str, Any], source: Source) -> Judged:
             return judged
         return replace(judged, row=replace(judged.row, capture=source.name))
 
-    return Judged(
+    return CaptureResult(
         name=source.name,
         readable=row["readable"],
         packets=row["packets"],
@@ -54,5 +54,5 @@ def from_row(row: Mapping[str, Any], source: Source) -> Judged:
         errors=tuple(map(renamed, row["errors"])),
         flows=b64decode(row["flows"]),
         content=row["content"],
-        scene=from_plain(Scene, row["scene"]),
+        capture_point=from_plain(CapturePoint, row["scene"]),
     )

@@ -1,1 +1,1 @@
-"""From a file to the packets table: discovery, file types, the prefilter, tshark. It may use runtime alone."""
+"""From a file to the packets table: discovery, file types, the prefilter and tshark. May use `runtime` only."""

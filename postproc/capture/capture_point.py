@@ -1,4 +1,4 @@
-"""Where and when a capture was taken, as far as its packets tell: which captures may be witnesses for which."""
+"""The capture point: where and when a capture was taken, as far as its packets show."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """`local` are addresses at whose own interface it was taken; times in us since the epoch, None without packets.
+class CapturePoint:
+    """What the packets show. Times are in microseconds since the epoch, None where a capture has no packets.
 
-    `hosts`, `hop_limits` and `packets` go together: how many authentic packets of an address showed a hop limit.
+    `local` are the addresses at whose own interface the capture was taken. `hosts`, `hop_limits` and `packets` are
+    parallel: an address, one hop limit of its authentic packets, and how many of them have it.
     """
 
     local: tuple[str, ...]
@@ -19,11 +20,11 @@ class Scene:
     hop_limits: tuple[int, ...] = ()
     packets: tuple[int, ...] = ()
 
-    def near(self, other: Scene, apart_us: int) -> bool | None:
-        """Whether the two were taken within so many microseconds of each other; None where it is not known."""
+    def near_in_time(self, other: CapturePoint, max_gap_us: int) -> bool | None:
+        """Whether at most `max_gap_us` lie between the two captures; None where a time is unknown."""
         if self.first_us is None or self.last_us is None or other.first_us is None or other.last_us is None:
             return None
-        return self.first_us - apart_us <= other.last_us and other.first_us - apart_us <= self.last_us
+        return self.first_us - max_gap_us <= other.last_us and other.first_us - max_gap_us <= self.last_us
 
 
-NO_SCENE = Scene((), None, None)
+NO_CAPTURE_POINT = CapturePoint((), None, None)

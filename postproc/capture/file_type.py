@@ -1,4 +1,4 @@
-"""What an input file is, by what stands in it: a name may say anything."""
+"""The type of an input file, from its content: a name proves nothing."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ from pathlib import Path
 
 from postproc.runtime.errors import CaptureError
 
-# First bytes of capture files. pcap: microseconds, nanoseconds and Kuznetzov's "modified" format, in both byte orders.
+# The magic numbers of pcap, with which a file begins in either byte order; the last is Kuznetzov's "modified" format.
+PCAP_MICROSECONDS, PCAP_NANOSECONDS, _PCAP_MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
+# First bytes of capture files.
 _CAPTURE_MAGICS = (
     *(
         magic
-        for number in (0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34)
+        for number in (PCAP_MICROSECONDS, PCAP_NANOSECONDS, _PCAP_MODIFIED)
         for magic in (number.to_bytes(4), number.to_bytes(4, "little"))
     ),
     b"\x0a\x0d\x0d\x0a",  # pcapng
     b"snoop\0\0\0",  # RFC 1761
 )
-_NETSCALER = b"Performance Data"  # somewhere in the first record of an nstrace
-_GZIP = b"\x1f\x8b"
-_COMPRESSED = (_GZIP, b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18")  # gzip, Zstandard, LZ4
+_NETSCALER = b"Performance Data"  # stands somewhere in the first record of an nstrace
+# First bytes of compressed files.
+GZIP, ZSTANDARD, LZ4 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
+_COMPRESSED = (GZIP, ZSTANDARD, LZ4)
 _PARQUET = b"PAR1"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
-_HEAD = 8192  # bytes looked at; the header line of an export has 400
+_HEAD = 8192  # bytes read to find the type; the header line of an export has 400
 
-# A file that we do not know, but whose name is a capture's, is left to tshark, which reads many more formats.
+# tshark reads many more formats: it gets files of unknown type that are named like a capture.
 _CAPTURE_SUFFIXES = frozenset(
     (
         ".pcap",
@@ -48,12 +51,12 @@ _CAPTURE_SUFFIXES = frozenset(
         ".rf5",
     )
 )
-_PACKED_OTHERWISE = frozenset((".xz", ".bz2", ".zip", ".7z"))
-_COMPRESSED_SUFFIXES = _PACKED_OTHERWISE | {".gz", ".zst", ".lz4"}
+_OTHER_ARCHIVES = frozenset((".xz", ".bz2", ".zip", ".7z"))
+_COMPRESSED_SUFFIXES = _OTHER_ARCHIVES | {".gz", ".zst", ".lz4"}
 
 
-class Kind(Enum):
-    """What a file is. `UNKNOWN`: none we can tell; `TEXT`: the same, and readable text."""
+class FileType(Enum):
+    """The type of a file. `UNKNOWN` is none that we know; `TEXT` is unknown, too, but readable text."""
 
     CAPTURE = auto()
     EXPORT = auto()
@@ -64,11 +67,11 @@ class Kind(Enum):
     EMPTY = auto()
 
 
-EXPORTS = (Kind.EXPORT, Kind.PARQUET, Kind.UTF16)
+EXPORT_TYPES = (FileType.EXPORT, FileType.PARQUET, FileType.UTF16)
 
 
-def kind_of(path: Path) -> Kind:
-    """What the file at `path` is. Raises CaptureError when it is no regular file or cannot be read."""
+def file_type_of(path: Path) -> FileType:
+    """The type of the file at `path`. Raises CaptureError for what is no regular file or cannot be read."""
     try:
         if not path.is_file():
             reason = "is not a file" if path.exists() else "does not exist"
@@ -78,41 +81,41 @@ def kind_of(path: Path) -> Kind:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise CaptureError(str(path), f"cannot be read: {why}") from None
-    if head.startswith(_GZIP):  # unpacked once: gzip within gzip stays unknown
-        head = _inside_gzip(head) or b"\0"  # damaged: tshark will say how
-    return _kind(head)
+    if head.startswith(GZIP):  # decompressed once: gzip within gzip stays unknown
+        head = _inside_gzip(head) or b"\0"  # damaged: tshark reports how
+    return _type_of_content(head)
 
 
 def looks_like_capture(path: Path) -> bool:
-    """Whether the name is a capture's, compressed or not."""
+    """Whether the file is named like a capture, compressed or not."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if suffixes and suffixes[-1] in _COMPRESSED_SUFFIXES:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in _CAPTURE_SUFFIXES
 
 
-def is_packed_otherwise(path: Path) -> bool:
-    """Whether the name is that of a packed file that tshark does not unpack."""
-    return path.suffix.lower() in _PACKED_OTHERWISE
+def is_other_archive(path: Path) -> bool:
+    """Whether the file is named like a compressed file or archive that tshark does not decompress."""
+    return path.suffix.lower() in _OTHER_ARCHIVES
 
 
-def _kind(head: bytes) -> Kind:
+def _type_of_content(head: bytes) -> FileType:
     if not head:
-        return Kind.EMPTY
+        return FileType.EMPTY
     if head.startswith(_CAPTURE_MAGICS) or _NETSCALER in head:
-        return Kind.CAPTURE
+        return FileType.CAPTURE
     if head.startswith(_PARQUET):
-        return Kind.PARQUET
+        return FileType.PARQUET
     if head.startswith(_UTF16):
-        return Kind.UTF16
+        return FileType.UTF16
     if head.startswith(_COMPRESSED) or b"\0" in head:
-        return Kind.UNKNOWN
+        return FileType.UNKNOWN
     first_line = head.partition(b"\n")[0]
-    return Kind.EXPORT if b"frame.number" in first_line else Kind.TEXT
+    return FileType.EXPORT if b"frame.number" in first_line else FileType.TEXT
 
 
 def _inside_gzip(head: bytes) -> bytes:
-    """The first bytes of what is compressed; fewer where the stream is cut or damaged."""
+    """The first bytes of the decompressed content; fewer where the stream is cut short or damaged."""
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _HEAD)
     except zlib.error:

@@ -1,7 +1,7 @@
-"""What ICMP errors say and quote: raw tshark columns -> one IcmpError for each error frame.
+"""The packets quoted by ICMP errors: raw tshark columns -> one IcmpError for each error frame.
 
-Several IP headers stand in such a frame: those of tunnels around it, its own, and the quoted ones. The plugin decodes
-the same in Lua (generator/templates/state/icmp_errors.lua.j2); the two must choose the same header.
+Such a frame has several IP headers: those of tunnels around it, its own, and those of the quoted packet. The plugin
+decodes the same in Lua (generator/templates/state/icmp_errors.lua.j2); both must choose the same header.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TCP_QUOTED, UDP_QUOTED, ICMP_QUOTED, OTHER_QUOTED = "tcp", "udp", "icmp", "other
 
 
 class IcmpError(NamedTuple):
-    """An ICMP or ICMPv6 error: type, code, and the packet it quotes (None, "" and 0 where that cannot be read)."""
+    """An ICMP or ICMPv6 error: type, code, and the quoted packet (None, "" and 0 where that cannot be read)."""
 
     icmp_type: int
     icmp_code: int | None
@@ -55,7 +55,7 @@ _COLUMNS = (
 
 
 def read_errors(raw: pl.DataFrame) -> pl.DataFrame:
-    """Columns `frame` and `error` (IcmpError, as a struct), one row for each row of `raw`, which holds only errors."""
+    """Columns `frame` and `error` (an IcmpError as a struct). All rows of `raw` are errors; each gives one row."""
     rows = [_error(row)._asdict() for row in raw.select(_COLUMNS).iter_rows(named=True)]
     return pl.DataFrame(
         {"frame": raw["frame.number"].cast(pl.Int64, strict=False), "error": pl.Series(rows, dtype=ERROR_TYPE)}
@@ -108,9 +108,10 @@ _Ports = Mapping[str, tuple[Sequence[int | None], Sequence[int | None]]]
 
 
 def _transport(protocol: int | None, ports: _Ports, outer: Mapping[str, int]) -> tuple[str, tuple[int, int]]:
-    """What a quoted packet whose IP header says `protocol` carries, and its ports.
+    """The protocol and the ports of a quoted packet whose IP header says `protocol`.
 
-    `outer` is how many TCP and UDP headers come before, in tunnels. Behind an IPv6 extension header, the ports tell.
+    `outer` counts the TCP and UDP headers of tunnels before it. Behind an IPv6 extension header the ports show the
+    protocol.
     """
     for name, number in ((TCP_QUOTED, PROTOCOL_TCP), (UDP_QUOTED, PROTOCOL_UDP)):
         sources, targets = ports[name]

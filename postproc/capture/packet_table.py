@@ -1,7 +1,6 @@
-"""Raw tshark columns (text, several values in tunnels and ICMP errors) -> one typed row per IP packet.
+"""Raw tshark columns (text, with several values in tunnels and ICMP errors) -> one typed row per IP packet.
 
-The plugin decodes the same fields in Lua (generator/templates/decode/headers.lua.j2); the two must
-choose the same header.
+The plugin decodes the same fields in Lua (generator/templates/decode/headers.lua.j2); both must choose the same header.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ OTHER, TCP, ICMP_ERROR = 0, 1, 2
 
 
 class Packet(NamedTuple):
-    """One IP packet, addresses and hop limit taken from the header that carries its TCP header (else the innermost).
+    """One IP packet. Addresses and hop limit are those of the IP header that carries TCP, else of the innermost.
 
-    A value that the packet does not have (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in
-    microseconds since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to`
-    the destination. `weight` is how many packets it stands for (matter.py). `error` has the fields of an IcmpError.
+    A value that the packet lacks (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in microseconds
+    since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to` the
+    destination. `weight` is how many packets the row represents (relevance.py). `error` has the fields of an IcmpError.
     """
 
     frame: int
@@ -64,8 +63,13 @@ class Packet(NamedTuple):
     error: dict[str, Any] | None = None
 
 
-ENDS = ["src", "sport", "dst", "dport"]  # of one direction of a flow
-TURNED = {"src": "dst", "sport": "dport", "dst": "src", "dport": "sport"}  # of the other: table.select(**TURNED)
+ENDS = ["src", "sport", "dst", "dport"]  # the ends of a flow, in one direction
+TURNED = {
+    "src": "dst",
+    "sport": "dport",
+    "dst": "src",
+    "dport": "sport",
+}  # in the other direction: table.select(**TURNED)
 
 
 def both_ways(table: pl.DataFrame) -> pl.DataFrame:
@@ -74,8 +78,9 @@ def both_ways(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_frame(tables: list[pl.DataFrame]) -> pl.DataFrame:
-    """One table, sorted by frame, of packets tables, which are let go: a column at a time, as to sort a table as a
-    whole takes three times its memory.
+    """One table of several packets tables, sorted by frame. Empties `tables`.
+
+    Sorts one column at a time: sorting a whole table takes three times its memory.
     """
     table = pl.concat(tables)
     tables.clear()
@@ -85,17 +90,17 @@ def by_frame(tables: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.DataFrame([table.drop_in_place(name).gather(order) for name in table.columns])
 
 
-_AT_ONCE = 32_768  # rows; lists of their values are quicker to make than tuples, and take more memory
+_AT_ONCE = 32_768  # rows: lists of their values are made faster than tuples, but take more memory
 
 
 def packets_of(table: pl.DataFrame) -> Iterator[Packet]:
-    """The rows of a packets table."""
+    """The rows of a packets table, as Packets."""
     for rows in table.select(Packet._fields).iter_slices(_AT_ONCE):
         yield from map(Packet._make, zip(*map(_values, rows.iter_columns()), strict=True))
 
 
 def _values(column: pl.Series) -> list[Any]:
-    """Equal texts are one object: packets are remembered, and found by their addresses."""
+    """The values of a column. Equal texts become one object, since packets are kept and looked up by address."""
     values: list[Any] = column.to_list()
     if column.dtype != pl.String:
         return values
@@ -103,9 +108,9 @@ def _values(column: pl.Series) -> list[Any]:
 
 
 _TEXT_FIELDS = ("tcp.reset_cause",)
-_LISTS = ("tcp.option_kind",)  # several values in one header
+_LISTS = ("tcp.option_kind",)  # one header holds several values
 _LISTED = tuple(name for name in FIELDS if name not in (*_TEXT_FIELDS, *_LISTS, "frame.number", "frame.time_epoch"))
-_UDP_FIELDS = ("udp.srcport", "udp.dstport")  # read of errors only
+_UDP_FIELDS = ("udp.srcport", "udp.dstport")  # read from ICMP errors only
 _TCP_FIELDS = tuple(name for name in _LISTED if name.startswith("tcp."))
 _IPV4_FIELDS = tuple(name for name in _LISTED if name.startswith("ip."))
 _IPV6_FIELDS = tuple(name for name in _LISTED if name.startswith("ipv6."))
@@ -118,25 +123,25 @@ def is_reset() -> pl.Expr:
 
 
 def notable() -> pl.Expr:
-    """Resets and ICMP errors: what is judged."""
+    """Resets and ICMP errors: the packets that get a verdict."""
     return is_reset() | (pl.col("kind") == ICMP_ERROR)
 
 
 def authentic() -> pl.Expr:
-    """All others, which their source is taken to have sent itself: what is judged is evidence, never baseline."""
+    """All other packets, which we take as sent by their source: a judged packet is evidence, never baseline."""
     return ~notable()
 
 
-@cache  # small captures are many, and making it takes longer than reading one
+@cache  # making it takes longer than reading a small capture, and there are many of those
 def empty_table() -> pl.DataFrame:
     """The packets table of no packets."""
     return normalise(pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())))
 
 
 def normalise(raw: pl.DataFrame) -> pl.DataFrame:
-    """The packets table: `raw` has the columns FIELDS as text (null where tshark printed nothing), any order of rows.
+    """The packets table. `raw` has the columns FIELDS as text (null where tshark printed nothing), in any order.
 
-    Rows without an IP header are left out; the rest come sorted by frame with the columns of Packet.
+    Rows without an IP header are left out; the others have the columns of Packet and are sorted by frame.
     """
     several = pl.any_horizontal(
         pl.col(name).str.contains(",", literal=True).fill_null(value=False)
@@ -161,7 +166,7 @@ def _position(name: str, protocol: int) -> pl.Expr:
 
 
 def _carrying_header(raw: pl.DataFrame) -> pl.DataFrame:
-    """Of several headers keep the values of the one that carries TCP, or the ICMP error, or else of the innermost."""
+    """Of several headers, the values of the one that carries TCP or the ICMP error, else of the innermost."""
     icmp_error = _is_icmp_error(_first("icmp.type"), _first("icmpv6.type"))
     tcp = pl.col("tcp.srcport").is_not_null() & ~icmp_error
     last_v4 = pl.col("ip.ttl").str.split(",").list.len().cast(pl.Int64) - 1
@@ -204,7 +209,7 @@ def _integer(name: str) -> pl.Expr:
 
 
 def _last(name: str) -> pl.Expr:
-    """Of the link nearest to the packet, where tunnels have several."""
+    """The value of the link nearest to the packet: tunnels have several."""
     return pl.col(name).str.split(",").list.last()
 
 
@@ -213,7 +218,7 @@ def _hexadecimal(name: str) -> pl.Expr:
 
 
 def _microseconds() -> pl.Expr:
-    """`frame.time_epoch` is text such as 1232039471.348475000; a float would lose its microseconds."""
+    """`frame.time_epoch` is text such as 1232039471.348475000. A float would lose the microseconds."""
     parts = pl.col("frame.time_epoch").str.splitn(".", 2)
     fraction = parts.struct.field("field_1").str.pad_end(6, "0").str.slice(0, 6)
     seconds = parts.struct.field("field_0").cast(pl.Int64, strict=False)

@@ -1,8 +1,8 @@
-"""Which packets a verdict can depend on, and how few rows can stand for all others.
+"""Which packets a verdict can depend on, and how few rows represent all others.
 
-Whole come resets, ICMP errors, the flows that they are about, and what begins and ends the other flows of hosts that
-sent resets. Of all other packets only their hosts' profiles are read, and who else sends from their MAC addresses: of
-those alike, the first and the last stand for all, so that a table of ten million packets is a few thousand rows.
+Kept as they are: resets, ICMP errors, the flows of both, and the handshakes and ends of the other flows of hosts that
+sent resets. All other packets only feed the host profiles, and show who else sends from the same MAC address. Of those
+that are alike, the first and the last represent all, so a table of ten million packets becomes a few thousand rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from heuristics.protocol.tshark_fields import ACK, FIN, SYN
 from postproc.capture.icmp_quote import TCP_QUOTED
 from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table, notable
-from postproc.capture.spill import Apart
+from postproc.capture.spill import SpilledFlows
 
 _FLAGS = pl.col("flags")
 _IS_TCP = pl.col("kind") == TCP
@@ -23,73 +23,77 @@ _HANDSHAKE_ANSWER = _IS_TCP & (_FLAGS & (SYN | ACK) == SYN | ACK)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept of some packets, as rows of the packets table: some `whole`, some `standing` for those like them.
+class Selection:
+    """The relevant rows of some packets: `individual` packets, and `representatives` of packets that are alike.
 
-    `apart` are those of the flows that are kept apart; resets among them are whole as well.
+    `spilled` are packets of spilled flows (spill.py); the resets among them are individual as well.
     """
 
-    whole: pl.DataFrame
-    standing: pl.DataFrame
-    apart: pl.DataFrame
+    individual: pl.DataFrame
+    representatives: pl.DataFrame
+    spilled: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
-class Matter:
-    """What matters of a capture with certain resets and ICMP errors.
+class Relevance:
+    """What is relevant in a capture with certain resets and ICMP errors.
 
-    `flows` are endpoints in both directions, `senders` of resets; `hosts` are profiled; `errors` has the frame of each
-    error and, as `src`, the host that it is about. `apart` are those flows that are only followed: the others are about
-    hosts that errors speak of, too.
+    `flows` are their ends in both directions, `senders` the hosts that sent resets, `hosts` the hosts with a profile.
+    `errors` has the frame of each error and, as `src`, the host that it concerns. `spilled` are the flows that are only
+    followed; the other flows also concern hosts that an error names.
     """
 
     flows: pl.DataFrame
-    apart: pl.DataFrame
+    spilled: pl.DataFrame
     senders: pl.Series
     hosts: pl.Series
     errors: pl.DataFrame
 
-    def select(self, packets: pl.DataFrame) -> Kept:
-        """What matters of some packets of the capture, rows of the packets table."""
-        whole = packets.with_row_index("row")
-        kept = pl.concat(
+    def select(self, packets: pl.DataFrame) -> Selection:
+        """The relevant rows of some packets of the capture; `packets` is a packets table."""
+        every = packets.with_row_index("row")
+        individual = pl.concat(
             [
-                whole.filter(notable()),
-                whole.filter(_IS_TCP).join(self.flows, on=ENDS, how="semi", nulls_equal=False),
-                whole.filter(self._edges()),
+                every.filter(notable()),
+                every.filter(_IS_TCP).join(self.flows, on=ENDS, how="semi", nulls_equal=False),
+                every.filter(self._edges()),
             ]
         ).unique("row", maintain_order=False)
-        apart = kept.filter(_IS_TCP).join(self.apart, on=ENDS, how="semi", nulls_equal=False)
-        kept = kept.join(apart.filter(~notable()).select("row"), on="row", how="anti")
-        rest = whole.join(kept.select("row"), on="row", how="anti")
-        return Kept(kept.drop("row"), self._standing_for(rest.drop("row")), apart.drop("row"))
+        spilled = individual.filter(_IS_TCP).join(self.spilled, on=ENDS, how="semi", nulls_equal=False)
+        individual = individual.join(spilled.filter(~notable()).select("row"), on="row", how="anti")
+        rest = every.join(individual.select("row"), on="row", how="anti")
+        return Selection(
+            individual=individual.drop("row"),
+            representatives=self._representatives(rest.drop("row")),
+            spilled=spilled.drop("row"),
+        )
 
-    def together(self, selected: Iterable[Kept], apart: Apart | None) -> pl.DataFrame:
-        """One table, sorted by frame, of what was selected of all packets of the capture, piece by piece.
+    def combine(self, selections: Iterable[Selection], spilled: SpilledFlows | None) -> pl.DataFrame:
+        """One table, sorted by frame, of the selections from all packets of the capture.
 
-        But for what is to be kept `apart`.
+        The packets of spilled flows go to `spilled` instead.
         """
-        whole, standing = [empty_table()], [empty_table()]
-        if apart is not None:
-            apart.begin(self.apart)
-        for kept in selected:
-            whole.append(kept.whole)
-            standing.append(kept.standing)
-            if apart is not None:
-                apart.add(kept.apart)
-        whole.append(self._standing_for(pl.concat(standing)))
-        del standing
-        return by_frame(whole)
+        individual, representatives = [empty_table()], [empty_table()]
+        if spilled is not None:
+            spilled.start(self.spilled)
+        for selection in selections:
+            individual.append(selection.individual)
+            representatives.append(selection.representatives)
+            if spilled is not None:
+                spilled.add(selection.spilled)
+        individual.append(self._representatives(pl.concat(representatives)))
+        del representatives
+        return by_frame(individual)
 
     def _edges(self) -> pl.Expr:
-        """What times the hosts that sent resets, and what shows that the ports of the other hosts answer."""
+        """Handshakes and ends that time the senders of resets, and SYN-ACKs that show open ports of other hosts."""
         senders = self.senders.implode()
         of_sender = pl.col("src").is_in(senders) | pl.col("dst").is_in(senders)
         answers = _HANDSHAKE_ANSWER & pl.col("src").is_in(self.hosts.implode())
         return (_IS_TCP & (_FLAGS & (SYN | FIN) != 0) & of_sender) | answers
 
-    def _standing_for(self, rest: pl.DataFrame) -> pl.DataFrame:
-        """The first and the last of packets that are alike; their weights add up to those of all."""
+    def _representatives(self, rest: pl.DataFrame) -> pl.DataFrame:
+        """The first and the last of packets that are alike. Their weights add up to those of all."""
         profiled = pl.col("src").is_in(self.hosts.implode())
         alike = [
             pl.when(profiled).then("src").alias("host"),
@@ -113,8 +117,8 @@ class Matter:
         )
 
 
-def edge_flows(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The flows, both ways, of which these packets tables have a SYN or a FIN."""
+def flows_with_edges(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The ends, in both directions, of flows of which these packets tables have a SYN or a FIN."""
     edges = pl.concat(
         [
             empty_table().select(ENDS),
@@ -124,10 +128,10 @@ def edge_flows(tables: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return both_ways(edges)
 
 
-def what_matters(judged: pl.DataFrame, *, apart: bool) -> Matter:
-    """What matters where `judged` are all resets and ICMP errors of a capture, as rows of the packets table.
+def relevance_of(judged: pl.DataFrame, *, spill: bool) -> Relevance:
+    """What is relevant where `judged` are all resets and ICMP errors of a capture, as rows of the packets table.
 
-    `apart`: flows that are only followed are kept apart.
+    With `spill`, flows that are only followed are spilled.
     """
     resets = judged.filter(pl.col("kind") == TCP)
     quoted = judged.filter(pl.col("kind") == ICMP_ERROR).select("frame", "src", pl.col("error").struct.unnest())
@@ -138,12 +142,12 @@ def what_matters(judged: pl.DataFrame, *, apart: bool) -> Matter:
         dport=pl.col("quoted_dport").cast(pl.Int64),
     )
     one_way = pl.concat([resets.select(ENDS), of_quoted])
-    spoken_of = pl.concat([quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]]).unique()
-    hosts = pl.concat([resets["src"], spoken_of])
-    only_followed = resets.filter(~pl.any_horizontal(pl.col("src", "dst").is_in(spoken_of.implode())))
-    return Matter(
+    involved = pl.concat([quoted["src"], quoted["quoted_src"], quoted["quoted_dst"]]).unique()
+    hosts = pl.concat([resets["src"], involved])
+    only_followed = resets.filter(~pl.any_horizontal(pl.col("src", "dst").is_in(involved.implode())))
+    return Relevance(
         flows=both_ways(one_way),
-        apart=both_ways(only_followed if apart else resets.clear()),
+        spilled=both_ways(only_followed if spill else resets.clear()),
         senders=resets["src"].unique(),
         hosts=hosts.unique(),
         errors=quoted.select("frame", src="quoted_dst", since="frame").sort("frame"),

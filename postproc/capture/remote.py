@@ -1,4 +1,4 @@
-"""Captures named by URL (s3://, https://, file:// ...), read through fsspec: a copy is judged, then let go."""
+"""Captures named by URL (s3://, https://, file:// ...): fsspec fetches a copy, which is deleted after it is judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from heuristics.errors import Problem, RstoriginError, visible
 from postproc.capture.discovery import Source, Sources
-from postproc.capture.file_type import Kind, kind_of, looks_like_capture
+from postproc.capture.file_type import FileType, file_type_of, looks_like_capture
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.temp_files import MAKE_ROOM, temporary_folder
 
@@ -20,22 +20,22 @@ _EXPORTS = (".tsv", ".parquet")
 
 
 class RemoteError(RstoriginError):
-    """A URL that cannot be used. Its text says what to do."""
+    """A URL that cannot be read. Its text says what to do."""
 
 
 def is_url(name: str) -> bool:
-    """Whether an argument names something behind fsspec rather than a path."""
+    """Whether an argument is a URL for fsspec rather than a path."""
     return "://" in name
 
 
-def find_remote(url: str) -> Sources:
-    """The captures and exports at a URL: itself, or those below it. Raises RemoteError."""
+def find_remote_sources(url: str) -> Sources:
+    """The captures and exports at a URL: the file itself, or all files below it. Raises RemoteError."""
     system, path = _opened(url)
     try:
         if system.isfile(path):
             return Sources((_source(url, url),), ())
         below = sorted(system.find(path))
-    except Exception as error:  # each file system has errors of its own
+    except Exception as error:  # every file system raises its own errors
         raise RemoteError(visible(f"{url}: cannot be listed: {error}")) from None
     top = PurePosixPath(path)
     files = tuple(
@@ -51,8 +51,8 @@ def find_remote(url: str) -> Sources:
 
 
 @contextmanager
-def fetched(source: Source) -> Iterator[Source]:
-    """The source with a local copy of its content, gone after the block; a local one as it is. Raises CaptureError."""
+def local_copy(source: Source) -> Iterator[Source]:
+    """The source as a local copy, deleted after the block; a local source as it is. Raises CaptureError."""
     if source.url is None:
         yield source
         return
@@ -61,14 +61,14 @@ def fetched(source: Source) -> Iterator[Source]:
         try:
             system, path = _opened(source.url)
             system.get_file(path, str(copy))
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # every file system raises its own errors
             full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             raise CaptureError(source.url, f"cannot be fetched: {error}", MAKE_ROOM if full else "") from None
-        yield replace(source, path=copy, kind=kind_of(copy))
+        yield replace(source, path=copy, file_type=file_type_of(copy))
 
 
-def under_its_name(problems: Sequence[Problem], copy: Source, source: Source) -> tuple[Problem, ...]:
-    """What is wrong with a copy, said of what it is a copy of."""
+def naming_original(problems: Sequence[Problem], copy: Source, source: Source) -> tuple[Problem, ...]:
+    """The problems of a copy, which name the original file instead of the copy."""
     named = source.url or str(source.path)
     return tuple(replace(each, file=named) if each.file == str(copy.path) else each for each in problems)
 
@@ -86,8 +86,8 @@ def _opened(url: str) -> tuple[Any, str]:
 
 
 def _source(url: str, name: str) -> Source:
-    # What it is shows once it is fetched; until then a capture, for which a tshark is needed.
-    return Source(Path(PurePosixPath(url).name), name, Kind.UNKNOWN, url=url)
+    # The type is unknown until the file is fetched. Until then it counts as a capture, which needs tshark.
+    return Source(Path(PurePosixPath(url).name), name, FileType.UNKNOWN, url=url)
 
 
 def _wanted(path: PurePosixPath) -> bool:

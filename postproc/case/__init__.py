@@ -1,1 +1,4 @@
-"""Many inputs at once: evidence across captures, and captures from both ends. It may use batch and all below it."""
+"""Many inputs at once: evidence across captures, and comparison of captures from both ends.
+
+It may use `batch` and the rooms below.
+"""

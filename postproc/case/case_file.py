@@ -1,4 +1,4 @@
-"""`case.toml`, the optional file at the top of a case folder: its name, our networks, where captured."""
+"""`case.toml`, the optional file at the top of a case folder: its name, our networks, and the capture points."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class _Table(BaseModel):
 
 
 class Point(_Table):
-    """`[[point]]`: a place where captures were taken.
+    """`[[point]]`: a capture point.
 
-    `captures` are patterns of their paths within the case (`*` matches `/` too), `hosts` the addresses of the machine
-    on whose own interface they were taken. `complete` says that they hold every packet of those hosts: no filter.
+    `captures` are patterns of the captures' paths within the case (`*` matches `/` too). `hosts` are the addresses of
+    the machine at whose own interface they were taken. `complete`: they hold every packet of those hosts, unfiltered.
     """
 
     name: Text
@@ -50,12 +50,12 @@ class Point(_Table):
     complete: bool = False
 
     def took(self, capture: str) -> bool:
-        """Whether the capture of this path within the case was taken here."""
+        """Whether the capture at this path within the case was taken here."""
         return any(fnmatchcase(capture, pattern) for pattern in self.captures)
 
 
 class CaseFile(_Table):
-    """A whole case.toml. `rulebook` is a path, relative to the case; `networks` are those that count as ours."""
+    """A whole case.toml. `rulebook` is a path relative to the case; `networks` are those that count as ours."""
 
     name: Text | None = None
     notes: Text | None = None
@@ -67,16 +67,16 @@ class CaseFile(_Table):
         """Whether the address is in one of our networks."""
         try:
             return any(ip_address(address) in network for network in self.networks)
-        except ValueError:  # an export may say anything
+        except ValueError:  # an export may hold any text
             return False
 
     def point_of(self, capture: str) -> Point | None:
-        """Where a capture was taken, by its path within the case; the first that fits."""
+        """The first capture point whose patterns match a capture's path within the case."""
         return next((point for point in self.point if point.took(capture)), None)
 
 
 def load_case(folder: Path) -> CaseFile:
-    """The case.toml of a case folder; an empty one where there is none. Raises CaseError."""
+    """The case.toml of a case folder; an empty one where the file is missing. Raises CaseError."""
     path = folder / NAME
     try:
         with path.open("rb") as file:
@@ -108,7 +108,7 @@ _FIXES = {
 
 
 def _problem(file: str, details: ErrorDetails) -> Problem:
-    """What pydantic found, with the key as TOML has it, and how to mend it."""
+    """A problem that pydantic found, with the key as TOML has it, and a fix."""
     table, *rest = details["loc"]
     in_point = table == "point" and rest and isinstance(rest[0], int)
     number = f"[[point]] number {int(rest[0]) + 1}" if in_point else ""
@@ -117,12 +117,12 @@ def _problem(file: str, details: ErrorDetails) -> Problem:
     known = (Point if in_point else CaseFile).model_fields
     if details["type"] == "extra_forbidden":
         return Problem(file, "", number, f"unknown key '{key[:_SHOWN]}'", nearest(key, known) or _keys(known))
-    place = ": ".join(filter(None, (number, key)))
+    location = ": ".join(filter(None, (number, key)))
     if details["type"] == "missing":
-        return Problem(file, "", place, "is missing", f"every [[point]] needs {_keys(['name', 'captures'])}")
+        return Problem(file, "", location, "is missing", f"every [[point]] needs {_keys(['name', 'captures'])}")
     shown = repr(details["input"])[:_SHOWN]
     message = details["msg"].removeprefix("Input should be").removeprefix("value is").strip()
-    return Problem(file, "", place, f"{shown} is wrong: {message}", _FIXES.get(details["type"], ""))
+    return Problem(file, "", location, f"{shown} is wrong: {message}", _FIXES.get(details["type"], ""))
 
 
 def _keys(names: Any) -> str:

@@ -1,8 +1,8 @@
-"""IP ID counters followed over a case: a device that resets for several senders, each seen in a capture of its own.
+"""IP-ID runs across captures: a device that resets for several senders, each of which is in a capture of its own.
 
-Captures taken at one place, each within a day of the next, are read as one: files of a ring buffer, or captures of one
-host each that ran at the same time. As in a capture (postproc/verdicts/shared_origin.py), resets
-whose IP IDs count up are one device's.
+Captures taken at one location, each within a day of the next, count as one: files of a ring buffer, or captures of one
+host each that ran at the same time. As within a capture (postproc/verdicts/shared_origin.py), resets whose IP IDs form
+a run come from one device.
 """
 
 from __future__ import annotations
@@ -13,73 +13,72 @@ from itertools import chain
 
 from heuristics.protocol.tshark_fields import distance
 from heuristics.rulebook.model import Rulebook
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
-from postproc.case.capture_points import Place, known_place, one_host, one_place
+from postproc.case.capture_points import CaptureLocation, is_one_host, is_same_location, unambiguous_location_of
 from postproc.case.case_file import CaseFile
 from postproc.verdicts.rescoring import reweighed
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset
 from postproc.verdicts.shared_origin import Counted, Run, runs
 
-_Key = tuple[int, int]  # number of the capture, number of the reset in it
+_Key = tuple[int, int]  # index of the capture, index of the reset in it
 
 
-def counted_together(
-    sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile, rulebook: Rulebook
-) -> list[Judged]:
-    """The results, with the counters weighed in that only several captures together show.
+def rescored_by_ip_id_runs(
+    sources: Sequence[Source], results: Sequence[CaptureResult], case: CaseFile, rulebook: Rulebook
+) -> list[CaptureResult]:
+    """The results, rescored where an IP-ID run has several senders only across captures.
 
-    Of resets whose own capture has no other sender in the run; senders with addresses that may mean another host in
-    every capture are left out.
+    Rescores resets whose own capture has no other sender in the run. Leaves out senders whose address may be another
+    host's in other captures.
     """
-    counted = [dict(_counted(number, each.resets, case)) for number, each in enumerate(judged)]
-    taken = {
-        number: known_place(sources[number], judged[number].scene, case)
-        for number, resets in enumerate(counted)
+    with_id = [dict(_with_ip_id(index, result.resets, case)) for index, result in enumerate(results)]
+    locations = {
+        index: unambiguous_location_of(sources[index], results[index].capture_point, case)
+        for index, resets in enumerate(with_id)
         if resets and rulebook.case_rules
     }
-    results = list(judged)
-    for captures in _one_place_each(taken):
-        together = _by_time([counted[number] for number in captures], judged)
-        joined = runs(together, rulebook.thresholds)
-        for number in captures:
-            alone = runs(_by_time([counted[number]], judged), rulebook.thresholds)
-            asked = {which: joined[which] for which, run in alone.items() if len(run.senders) == 1}
-            results[number] = _weighed(number, judged[number], asked, rulebook)
-    return results
+    rescored = list(results)
+    for captures in _by_location(locations):
+        together = runs(_by_time([with_id[index] for index in captures], results), rulebook.thresholds)
+        for index in captures:
+            alone = runs(_by_time([with_id[index]], results), rulebook.thresholds)
+            one_sender = {key: together[key] for key, run in alone.items() if len(run.senders) == 1}
+            rescored[index] = _rescored(index, results[index], one_sender, rulebook)
+    return rescored
 
 
-def _counted(number: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, Counted]]:
-    """Without those that have no time stamp: nobody knows what came before them."""
+def _with_ip_id(capture: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, Counted]]:
+    """The resets with an IP ID and a time: without a time, their order is unknown."""
     for index, reset in enumerate(resets):
-        if reset.ip_id is not None and reset.row.time and one_host(reset.row.src, case):
-            yield (number, index), Counted(reset.ip_id, reset.row.hop_limit, reset.row.src)
+        if reset.ip_id is not None and reset.row.time and is_one_host(reset.row.src, case):
+            yield (capture, index), Counted(reset.ip_id, reset.row.hop_limit, reset.row.src)
 
 
-def _one_place_each(taken: dict[int, Place]) -> list[list[int]]:
-    """The captures, by number, in groups that were taken at one place; those alone are left out."""
+def _by_location(locations: dict[int, CaptureLocation]) -> list[list[int]]:
+    """The indices of captures in groups of one location each; a capture that is alone is left out."""
     groups: list[list[int]] = []
-    for number, place in taken.items():
-        near = [group for group in groups if any(_joined(place, taken[other]) for other in group)]
-        groups = [*(group for group in groups if group not in near), [*chain.from_iterable(near), number]]
+    for index, location in locations.items():
+        same = [group for group in groups if any(_is_joined(location, locations[other]) for other in group)]
+        groups = [*(group for group in groups if group not in same), [*chain.from_iterable(same), index]]
     return [group for group in groups if len(group) > 1]
 
 
-def _joined(one: Place, other: Place) -> bool:
-    """A place without a name joins none that have: it may be near two of different names."""
-    return (one.point is None) == (other.point is None) and one_place(one, other)
+def _is_joined(one: CaptureLocation, other: CaptureLocation) -> bool:
+    """Whether both are one location. One without a name never joins one with a name: it may match two names."""
+    return (one.point is None) == (other.point is None) and is_same_location(one, other)
 
 
-def _by_time(captures: Iterable[dict[_Key, Counted]], judged: Sequence[Judged]) -> list[tuple[_Key, Counted]]:
-    """All resets of these captures in the order of their times, of the same time in that of their IP IDs."""
+def _by_time(captures: Iterable[dict[_Key, Counted]], results: Sequence[CaptureResult]) -> list[tuple[_Key, Counted]]:
+    """All resets of these captures, sorted by time, then by IP ID."""
     every = [item for capture in captures for item in capture.items()]
-    return sorted(every, key=lambda item: (judged[item[0][0]].resets[item[0][1]].row.time, item[1]))
+    return sorted(every, key=lambda item: (results[item[0][0]].resets[item[0][1]].row.time, item[1]))
 
 
-def _weighed(number: int, judged: Judged, asked: dict[_Key, Run], rulebook: Rulebook) -> Judged:
-    def weighed(index: int, reset: JudgedReset) -> JudgedReset:
-        run = asked.get((number, index))
+def _rescored(capture: int, result: CaptureResult, runs_of: dict[_Key, Run], rulebook: Rulebook) -> CaptureResult:
+    def rescored(index: int, reset: JudgedReset) -> JudgedReset:
+        run = runs_of.get((capture, index))
         if run is None:
             return reset
         observation: Observation = {
@@ -90,4 +89,4 @@ def _weighed(number: int, judged: Judged, asked: dict[_Key, Run], rulebook: Rule
         holding = [rule for rule in rulebook.case_rules if rule.holds(observation)]
         return reweighed(reset, holding, observation, rulebook)
 
-    return replace(judged, resets=tuple(weighed(index, reset) for index, reset in enumerate(judged.resets)))
+    return replace(result, resets=tuple(rescored(index, reset) for index, reset in enumerate(result.resets)))

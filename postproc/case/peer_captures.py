@@ -1,4 +1,4 @@
-"""Captures of a run that are witnesses for one another: found, compared, and what comes of it for the verdicts."""
+"""Peer captures: finds captures of the same traffic taken at a claimed sender, compares them, and rescores resets."""
 
 from __future__ import annotations
 
@@ -8,87 +8,105 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from heuristics.rulebook.model import Rulebook
-from postproc.batch.job import Judged
-from postproc.batch.result_store import Archive, Report
+from postproc.batch.job import CaptureResult
+from postproc.batch.result_store import ReportProgress, ResultStore
 from postproc.capture.discovery import Source
 from postproc.capture.tshark.program import Tshark
-from postproc.case.capture_points import place_of
+from postproc.case.capture_points import location_of
 from postproc.case.case_file import CaseFile
-from postproc.verdicts.reconcile_result import Pair, Reconciled
+from postproc.verdicts.reconcile_result import CapturePair, ReconcileResult
 from postproc.verdicts.rescoring import reweighed
 from postproc.verdicts.result_row import JudgedReset
 
-_CLOCKS_US = 600_000_000  # clocks that differ by more than ten minutes are not looked at
+_MAX_GAP_US = 600_000_000  # ten minutes: captures whose times differ by more are not compared
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
-    """What one witness said about one capture, both by index."""
+class Comparison:
+    """The result of comparing a capture with a peer capture, both by index."""
 
     capture: int
-    witness: int
-    said: Reconciled
+    peer: int
+    result: ReconcileResult
 
 
-def testimonies(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonOptions:
+    """How pairs are compared: with which tshark, in how many processes. `start_progress` gets the number of steps."""
+
+    tshark: Tshark | None
+    processes: int
+    start_progress: Callable[[int], ReportProgress]
+
+
+def compare_peers(
     sources: Sequence[Source],
-    judged: Sequence[Judged],
+    results: Sequence[CaptureResult],
     case: CaseFile,
-    archive: Archive,
-    program: Tshark | None,
-    processes: int,
-    report: Callable[[int], Report],
-) -> tuple[list[Testimony], int]:
-    """Compare every capture with resets with those that were taken where its resets claim to come from.
+    store: ResultStore,
+    options: ComparisonOptions,
+) -> tuple[list[Comparison], int]:
+    """Compare every capture with resets with the captures taken at the claimed senders of these resets.
 
-    And how many pairs could not be compared.
+    Also returns how many pairs could not be compared.
     """
-    pairs = list(_pairs(sources, judged, case))
-    keys = {pair: _key(judged[pair.capture], judged[pair.witness], pair) for pair in pairs}
-    known = {pair: said for pair in pairs if (said := archive.find_pair(sources[pair.capture], keys[pair]))}
-    if left := [pair for pair in pairs if pair not in known]:
-        from postproc.case.pair_runner import compared  # slow to import
+    pairs = list(_pairs(sources, results, case))
+    keys = {pair: _key(results[pair.capture], results[pair.peer], pair) for pair in pairs}
+    compared = {pair: found for pair in pairs if (found := store.find_pair(sources[pair.capture], keys[pair]))}
+    if left := [pair for pair in pairs if pair not in compared]:
+        from postproc.case.pair_runner import compare_pairs  # slow to import
 
-        for pair, said in compared(left, sources, program, processes, report):
-            archive.store_pair(sources[pair.capture], keys[pair], said)
-            known[pair] = said
-    heard = [Testimony(pair.capture, pair.witness, known[pair]) for pair in pairs if pair in known]
-    return heard, len(pairs) - len(heard)
-
-
-def rejudged(judged: Sequence[Judged], heard: Sequence[Testimony], rulebook: Rulebook) -> list[Judged]:
-    """The results with what witnesses said weighed in. Where two contradict each other, neither is believed."""
-    said: defaultdict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for testimony in heard:
-        for finding in testimony.said.findings:
-            said[testimony.capture][finding.frame].add(finding.evidence)
-    results = list(judged)
-    for index, by_frame in said.items():
-        before = judged[index].resets
-        resets = tuple(_weighed(reset, by_frame.get(reset.row.frame, set()), rulebook) for reset in before)
-        results[index] = replace(judged[index], resets=resets)
-    return results
+        for pair, result in compare_pairs(
+            left,
+            sources,
+            tshark=options.tshark,
+            processes=options.processes,
+            start_progress=options.start_progress,
+        ):
+            store.store_pair(sources[pair.capture], keys[pair], result)
+            compared[pair] = result
+    comparisons = [Comparison(pair.capture, pair.peer, compared[pair]) for pair in pairs if pair in compared]
+    return comparisons, len(pairs) - len(comparisons)
 
 
-def _weighed(reset: JudgedReset, evidence: set[str], rulebook: Rulebook) -> JudgedReset:
-    if len(evidence) != 1:
+def rescored_by_peers(
+    results: Sequence[CaptureResult], comparisons: Sequence[Comparison], rulebook: Rulebook
+) -> list[CaptureResult]:
+    """The results, rescored with the evidence of peer captures. Contradicting evidence about a reset does not count."""
+    rule_ids: defaultdict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for comparison in comparisons:
+        for each in comparison.result.evidence:
+            rule_ids[comparison.capture][each.frame].add(each.rule_id)
+    rescored = list(results)
+    for index, by_frame in rule_ids.items():
+        resets = (_rescored(reset, by_frame.get(reset.row.frame, set()), rulebook) for reset in results[index].resets)
+        rescored[index] = replace(results[index], resets=tuple(resets))
+    return rescored
+
+
+def _rescored(reset: JudgedReset, rule_ids: set[str], rulebook: Rulebook) -> JudgedReset:
+    if len(rule_ids) != 1:
         return reset
-    return reweighed(reset, [rule for rule in map(rulebook.rule, evidence) if rule.enabled], {}, rulebook)
+    return reweighed(reset, [rule for rule in map(rulebook.rule, rule_ids) if rule.enabled], {}, rulebook)
 
 
-def _pairs(sources: Sequence[Source], judged: Sequence[Judged], case: CaseFile) -> Iterator[Pair]:
-    """Each capture whose resets claim to come from elsewhere, with each that was taken there at that time."""
-    places = [place_of(source, each.scene, case) for source, each in zip(sources, judged, strict=True)]
-    for i, (here, each) in enumerate(zip(places, judged, strict=True)):
-        claimed = {reset.row.src for reset in each.resets} - here.local
-        for j, there in enumerate(places):
-            asked = claimed & there.local
-            if i != j and asked and judged[j].readable and here.scene.near(there.scene, _CLOCKS_US) is not False:
-                yield Pair(i, j, tuple(sorted(asked & there.complete)))
+def _pairs(sources: Sequence[Source], results: Sequence[CaptureResult], case: CaseFile) -> Iterator[CapturePair]:
+    """Each capture with resets, paired with each capture taken at a claimed sender at that time."""
+    locations = [
+        location_of(source, result.capture_point, case) for source, result in zip(sources, results, strict=True)
+    ]
+    for i, (here, result) in enumerate(zip(locations, results, strict=True)):
+        claimed = {reset.row.src for reset in result.resets} - here.local
+        for j, there in enumerate(locations):
+            senders = claimed & there.local
+            if i == j or not senders or not results[j].readable:
+                continue
+            if here.observed.near_in_time(there.observed, _MAX_GAP_US) is not False:
+                yield CapturePair(i, j, tuple(sorted(senders & there.complete)))
 
 
-def _key(capture: Judged, witness: Judged, pair: Pair) -> str:
-    """Names what a comparison depends on; empty where a content is not known."""
-    if not (capture.content and witness.content):
+def _key(capture: CaptureResult, peer: CaptureResult, pair: CapturePair) -> str:
+    """A name for everything that a comparison depends on; empty where a content is unknown."""
+    if not (capture.content and peer.content):
         return ""
-    return hashlib.sha256("\0".join((capture.content, witness.content, *pair.complete)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join((capture.content, peer.content, *pair.complete)).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""One run over captures and case folders, as `summarize` and `reconcile` share it: read, judge, hear witnesses."""
+"""One run over captures and case folders, as `summarize` and `reconcile` share it: read, judge, compare peers."""
 
 from __future__ import annotations
 
@@ -6,132 +6,174 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
-from postproc.batch.cache import remembered_tshark
+from postproc.batch.cache import cached_tshark
 from postproc.batch.cache_key import settings_key
-from postproc.batch.job import Job, Judged, needs_tshark
-from postproc.batch.result_store import Archive, Report, on_this_machine
+from postproc.batch.job import CaptureResult, Job, JobOptions, needs_tshark
+from postproc.batch.result_store import ReportProgress, ResultStore, on_this_machine
 from postproc.capture.discovery import Source, Sources, find_sources
-from postproc.capture.remote import find_remote, is_url
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.remote import find_remote_sources, is_url
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
-from postproc.case.cross_capture_baseline import joined
-from postproc.case.cross_capture_ip_id import counted_together
-from postproc.case.peer_captures import Testimony, rejudged, testimonies
-from postproc.cli.messages import tell
-from postproc.cli.progress import progress
+from postproc.case.cross_capture_baseline import rescored_by_baselines
+from postproc.case.cross_capture_ip_id import rescored_by_ip_id_runs
+from postproc.case.peer_captures import Comparison, ComparisonOptions, compare_peers, rescored_by_peers
 from postproc.runtime.errors import TsharkError, UsageError
 from postproc.runtime.temp_files import MAKE_ROOM
-from postproc.runtime.words import counted
+from postproc.runtime.text import plural
 from postproc.runtime.worker_pool import cores
 
 if TYPE_CHECKING:
     from postproc.batch.dask_cluster import Cluster
 
 
-@dataclass(frozen=True)
-class Case:
-    """What the case.toml among the folders says; `rulebook` is where its overlay lies."""
+class Monitor(Protocol):
+    """Shows a person what a run does."""
+
+    def warn(self, message: str) -> None:
+        """Show a message."""
+
+    def progress(self, task: str, total: int) -> AbstractContextManager[ReportProgress]:
+        """Show how many of `total` steps of `task` are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSettings:
+    """The case.toml among the folders; `rulebook` is the path of its overlay."""
 
     file: CaseFile
     rulebook: Path | None = None
 
 
-def case_of(paths: Sequence[Path]) -> Case:
-    """Raises CaseError; UsageError where case folders disagree: one summary has one rulebook, one set of networks."""
+def case_settings(paths: Sequence[Path]) -> CaseSettings:
+    """The settings of the case folder among `paths`. One run has one rulebook and one set of networks.
+
+    Raises CaseError, and UsageError where there are several case folders and one of them has a case.toml.
+    """
     cases = [(folder, load_case(folder)) for folder in paths if folder.is_dir()]
-    spoken = [(folder, file) for folder, file in cases if file != CaseFile()]
-    if not spoken:
-        return Case(CaseFile())
+    with_file = [(folder, file) for folder, file in cases if file != CaseFile()]
+    if not with_file:
+        return CaseSettings(CaseFile())
     if len(cases) > 1:
-        raise UsageError(visible(f"{spoken[0][0]} has a case.toml: summarize it by itself"))
-    folder, file = spoken[0]
-    return Case(file, folder / file.rulebook if file.rulebook else None)
+        raise UsageError(visible(f"{with_file[0][0]} has a case.toml: summarize it by itself"))
+    folder, file = with_file[0]
+    return CaseSettings(file, folder / file.rulebook if file.rulebook else None)
 
 
-def find_all(paths: Sequence[str]) -> Sources:
+def find_inputs(paths: Sequence[str]) -> Sources:
     """The files at these paths and URLs. Raises RemoteError."""
     local = find_sources([Path(path) for path in paths if not is_url(path)])
-    remote = [find_remote(path) for path in paths if is_url(path)]
+    remote = [find_remote_sources(path) for path in paths if is_url(path)]
     return Sources(
         (*local.files, *(source for each in remote for source in each.files)),
         (*local.problems, *(problem for each in remote for problem in each.problems)),
     )
 
 
-@dataclass(frozen=True)
-class Run:
-    """How to judge: by which rules, which flows to keep, over how many processes, with cache and prefilter or not.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    `with_flows`: the table of flows is asked for.
+    With `reconcile`, captures of a case are evidence for one another. `cluster` is the address of a Dask scheduler.
+    The others are JobOptions.
     """
 
-    rules: Rulebook
-    case: CaseFile
-    jobs: int
-    keep: bool = True
-    all_flows: bool = False
-    witnesses: bool = True
+    jobs: int = 0
+    use_cache: bool = True
     prefilter: bool = True
-    cluster: str | None = None
+    all_flows: bool = False
     with_flows: bool = False
+    reconcile: bool = True
+    cluster: str | None = None
 
-    def judge(self, sources: Sequence[Source]) -> tuple[list[Judged], list[Testimony]]:
-        """What comes of each source, in order, and what witnesses said."""
-        _tell_empty_points(self.case, sources)
-        archive = Archive()
-        with _connected(self.cluster) as cluster:
-            program = None if cluster else self._tshark(sources)
-            version = cluster.version if cluster else program.version if program else None
-            if self.keep:
-                options = {"all_flows": self.all_flows, "prefilter": self.prefilter}
-                archive = Archive.open(sources, settings_key(self.rules, version, options))
-            job = Job(self.rules, program, self.all_flows, self.prefilter, self.keep, self.with_flows)
-            runner = cluster.run if cluster else on_this_machine(self.jobs)
-            with progress("judging resets", len(sources)) as report:
-                judged = archive.judge(sources, job, runner, report)
-        heard: list[Testimony] = []
-        if self.witnesses and len(sources) > 1:
-            judged, not_asked = joined(sources, judged, self.case, self.rules)
-            judged = counted_together(sources, judged, self.case, self.rules)
-            if not_asked:
-                tell(
-                    f"for {counted(not_asked, 'reset')} without a baseline no other capture was asked, since private "
-                    "addresses may mean other hosts there: list your networks in case.toml"
-                )
-            heard, not_compared = self._testimonies(sources, judged, archive, program)
-            if not_compared:
-                tell(
-                    f"{counted(not_compared, 'pair')} of captures could not be compared: one of them could not be read "
-                    f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
-                )
-            judged = rejudged(judged, heard, self.rules)
-        for trouble in archive.troubles:
-            tell(visible(f"results are not kept: {trouble}"))
-        return judged, heard
 
-    def _testimonies(
-        self, sources: Sequence[Source], judged: Sequence[Judged], archive: Archive, program: Tshark | None
-    ) -> tuple[list[Testimony], int]:
-        def report(steps: int) -> Report:
-            return bars.enter_context(progress("comparing captures", steps))
+@dataclass(frozen=True, slots=True)
+class CaseRun:
+    """One run: judges all inputs by the rulebook, with case.toml, and reports to the monitor."""
 
-        if self.cluster:  # which has its own
+    rulebook: Rulebook
+    case: CaseFile
+    options: RunOptions
+    monitor: Monitor
+
+    def judge(self, sources: Sequence[Source]) -> tuple[list[CaptureResult], list[Comparison]]:
+        """The result of each source, in order, and the comparisons with peer captures."""
+        self._warn_of_empty_points(sources)
+        store = ResultStore()
+        with _connected(self.options.cluster) as cluster:
+            tshark = None if cluster else self._tshark(sources)
+            version = cluster.version if cluster else tshark.version if tshark else None
+            if self.options.use_cache:
+                key_options = {"all_flows": self.options.all_flows, "prefilter": self.options.prefilter}
+                store = ResultStore.open(sources, settings_key(self.rulebook, version, key_options))
+            runner = cluster.run if cluster else on_this_machine(self.options.jobs)
+            with self.monitor.progress("judging resets", len(sources)) as report:
+                results = store.judge(sources, self._job(tshark), runner, report)
+        comparisons: list[Comparison] = []
+        if self.options.reconcile and len(sources) > 1:
+            results = self._rescored_across_captures(sources, results)
+            comparisons = self._compare_peers(sources, results, store, tshark)
+            results = rescored_by_peers(results, comparisons, self.rulebook)
+        for problem in store.write_problems:
+            self.monitor.warn(visible(f"results are not kept: {problem}"))
+        return results, comparisons
+
+    def _job(self, tshark: Tshark | None) -> Job:
+        options = JobOptions(
+            all_flows=self.options.all_flows,
+            prefilter=self.options.prefilter,
+            use_cache=self.options.use_cache,
+            with_flows=self.options.with_flows,
+        )
+        return Job(self.rulebook, tshark, options)
+
+    def _rescored_across_captures(
+        self, sources: Sequence[Source], results: Sequence[CaptureResult]
+    ) -> list[CaptureResult]:
+        rescored, ambiguous = rescored_by_baselines(sources, results, self.case, self.rulebook)
+        if ambiguous:
+            self.monitor.warn(
+                f"{plural(ambiguous, 'reset')} without a baseline got none from other captures: private addresses may "
+                "be other hosts there; list your networks in case.toml"
+            )
+        return rescored_by_ip_id_runs(sources, rescored, self.case, self.rulebook)
+
+    def _compare_peers(
+        self, sources: Sequence[Source], results: Sequence[CaptureResult], store: ResultStore, tshark: Tshark | None
+    ) -> list[Comparison]:
+        def start_progress(steps: int) -> ReportProgress:
+            return bars.enter_context(self.monitor.progress("comparing captures", steps))
+
+        if self.options.cluster:  # its workers have their own tshark, but pairs are compared here
             with suppress(TsharkError):
-                program = self._tshark(sources)
+                tshark = self._tshark(sources)
         with ExitStack() as bars:
-            return testimonies(sources, judged, self.case, archive, program, self.jobs or cores(), report)
+            options = ComparisonOptions(
+                tshark=tshark, processes=self.options.jobs or cores(), start_progress=start_progress
+            )
+            comparisons, failed = compare_peers(sources, results, self.case, store, options)
+        if failed:
+            self.monitor.warn(
+                f"{plural(failed, 'pair')} of captures could not be compared: one of them could not be read "
+                f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
+            )
+        return comparisons
 
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
-        """Looked for only where it is needed."""
+        """The tshark on this machine; None where no source needs it."""
         if not any(map(needs_tshark, sources)):
             return None
         case = next((source.case for source in sources if source.case), None)
-        return remembered_tshark(case) if case and self.keep else tshark.find()
+        return cached_tshark(case) if case and self.options.use_cache else find_tshark()
+
+    def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
+        for point in self.case.point:
+            if not any(point.took(source.name) for source in sources):
+                patterns = ", ".join(point.captures)
+                self.monitor.warn(visible(f"case.toml: [[point]] {point.name}: no capture has such a name: {patterns}"))
 
 
 def _connected(cluster: str | None) -> AbstractContextManager[Cluster | None]:
@@ -140,9 +182,3 @@ def _connected(cluster: str | None) -> AbstractContextManager[Cluster | None]:
     from postproc.batch.dask_cluster import connected  # slow to import
 
     return connected(cluster)
-
-
-def _tell_empty_points(case: CaseFile, sources: Sequence[Source]) -> None:
-    for point in case.point:
-        if not any(point.took(source.name) for source in sources):
-            tell(visible(f"case.toml: [[point]] {point.name}: no capture has such a name: {', '.join(point.captures)}"))

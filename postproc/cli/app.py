@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import describe_tshark
 from postproc.cli.messages import TellingGroup
 from postproc.runtime.signals import ending_in_order
 
@@ -65,7 +65,7 @@ def _show_version(wanted: bool) -> None:
         ours = version("rstorigin")
     except PackageNotFoundError:  # run from the source tree
         ours = "(not installed)"
-    typer.echo(f"rstorigin {ours}\n{tshark.described()}")
+    typer.echo(f"rstorigin {ours}\n{describe_tshark()}")
     raise typer.Exit
 
 

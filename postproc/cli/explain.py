@@ -13,20 +13,19 @@ import typer
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import kind_of
+from postproc.capture.file_type import file_type_of
 from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
-from postproc.capture.tshark import program as tshark
 from postproc.capture.tshark.fields_export import check_capture
+from postproc.capture.tshark.program import find_tshark
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import OutputOption, RulebookOption, load_rules
 from postproc.report import story_text
 from postproc.report.story import Case, gather
 from postproc.report.story import tell as tell_story
-from postproc.runtime import text as escape
-from postproc.runtime.atomic_file import spare
+from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import CaptureError, UsageError
-from postproc.runtime.words import counted
+from postproc.runtime.text import escape_markdown, plural
 from postproc.verdicts.judge_resets import observe_resets
 from postproc.verdicts.scoring import judged_reset, named
 
@@ -68,14 +67,14 @@ def explain(
         raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")
     check_capture(capture)
     if out is not None:
-        spare(out, [capture])
-    found = tshark.find()
-    packets = read_packets(Source(capture, capture.as_posix(), kind_of(capture)), found, whole=True)
+        check_not_input(out, [capture])
+    found = find_tshark()
+    packets = read_packets(Source(capture, capture.as_posix(), file_type_of(capture)), found, whole=True)
     tell_problems(packets.problems)
     case = _case(capture, packets, frame, rules)
     if case is None:
-        name = (escape.markdown if format_ is Format.MARKDOWN else visible)(str(capture))
-        nothing = f"There is no TCP reset in {name} ({counted(packets.count, 'packet')})."
+        name = (escape_markdown if format_ is Format.MARKDOWN else visible)(str(capture))
+        nothing = f"There is no TCP reset in {name} ({plural(packets.count, 'packet')})."
         write_result("null" if format_ is Format.JSON else nothing, out, [capture])
     else:
         # Only here: pyshark takes longer to import than all the rest, and no other command needs it.
@@ -108,5 +107,5 @@ def _no_reset(capture: Path, frame: int, packets: Packets, resets: Sequence[int]
     if packets.table.filter(pl.col("frame") == frame, pl.col("kind") == ICMP_ERROR).height:
         return CaptureError(str(capture), f"frame {frame} is an ICMP error; explain tells of TCP resets only", hint)
     if frame > packets.count:
-        return CaptureError(str(capture), f"there is no frame {frame} among {counted(packets.count, 'packet')}", hint)
+        return CaptureError(str(capture), f"there is no frame {frame} among {plural(packets.count, 'packet')}", hint)
     return CaptureError(str(capture), f"frame {frame} is no TCP reset", hint)

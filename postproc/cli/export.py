@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from postproc.capture.tshark import program as tshark
 from postproc.capture.tshark.fields_export import check_capture, print_command, write_parquet, write_tsv
+from postproc.capture.tshark.program import find_tshark
 from postproc.cli.messages import SOME_FAILED, tell_problems
 from postproc.cli.options import OutputOption
 from postproc.runtime.atomic_file import whole_file
@@ -44,7 +44,7 @@ def export(
     if format_ is Format.PARQUET and out is None:
         raise UsageError("Parquet is not for a terminal: name a file with -o")
     check_capture(capture)
-    found = tshark.find()
+    found = find_tshark()
     if out is None:
         problems = write_tsv(capture, found, sys.stdout.buffer)
     else:

@@ -1,24 +1,36 @@
-"""How far a run has come, on stderr: a bar with rate and time left, where a person is looking."""
+"""Progress and warnings of a run on stderr; a progress bar with rate and time left where a person is looking."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from postproc.cli.messages import messages
+from postproc.cli.messages import messages, tell
+
+
+class TerminalMonitor:
+    """The Monitor (case/run.py) of the command line."""
+
+    def warn(self, message: str) -> None:
+        """Print a message on stderr."""
+        tell(message)
+
+    def progress(self, task: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show a progress bar; see `progress`."""
+        return progress(task, total)
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to be told how many of `total` are done. Shows nothing where stderr is not a terminal."""
+def progress(task: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of steps done, of `total`. Shows nothing where stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
     console = messages()
-    from rich import progress as bars  # only here: an unchanged case is told of sooner than this is imported
+    from rich import progress as bars  # only here: the report on an unchanged case is faster than this import
 
-    shown = bars.Progress(
+    bar = bars.Progress(
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
@@ -28,11 +40,11 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         console=console,
         transient=True,
     )
-    with shown:
-        task = shown.add_task(what, total=total, rate="")
+    with bar:
+        task_id = bar.add_task(task, total=total, rate="")
 
         def report(done: int) -> None:
-            speed = shown.tasks[0].speed
-            shown.update(task, completed=done, rate=f"{speed:.1f}/s" if speed else "")
+            speed = bar.tasks[0].speed
+            bar.update(task_id, completed=done, rate=f"{speed:.1f}/s" if speed else "")
 
         yield report

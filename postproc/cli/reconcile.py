@@ -13,23 +13,26 @@ from tabulate import tabulate
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
-from postproc.case.peer_captures import Testimony
-from postproc.case.run import Run, case_of, find_all
+from postproc.case.peer_captures import Comparison
+from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
 from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
-from postproc.runtime import text as escape
-from postproc.runtime.atomic_file import spare
+from postproc.cli.progress import TerminalMonitor
+from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
-from postproc.runtime.words import counted
+from postproc.runtime.text import csv_table, escape_markdown, plural
 from postproc.verdicts.result_row import ResetRow
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reset about which a witness says something. `clock_offset_us` is how far the capture's clock is ahead."""
+    """One reset with evidence from a peer capture, the `witness`: its columns keep that name.
+
+    `clock_offset_us` is how far the capture's clock is ahead.
+    """
 
     capture: str
     frame: int
@@ -50,47 +53,57 @@ def reconcile(
     rulebook: RulebookOption = None,
     output: OutputOption = None,
     jobs: JobsOption = 0,
-    keep: CacheOption = True,
+    use_cache: CacheOption = True,
 ) -> None:
     """Tell resets that left their sender's own interface from those that never did, by a capture taken there.
 
     A capture is a witness for an address when all packets of that address in it come from 0 hops away, or when
     case.toml says so. Where a doubt is left, nothing is said. `rstorigin summarize` weighs the same findings.
     """
-    case = case_of([Path(path) for path in paths if not is_url(path)])
+    case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
-    found = find_all(paths)
+    found = find_inputs(paths)
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
-        spare(output, inputs)
+        check_not_input(output, inputs)
     if len(found.files) < 2:
         tell_problems(found.problems)
         raise UsageError("two captures at least are needed, one from each end")
-    run = Run(load(overlays=overlays), case.file, jobs, keep)
-    judged, heard = run.judge(found.files)
-    problems = [*found.problems, *(problem for each in judged for problem in each.problems)]
+    options = RunOptions(jobs=jobs, use_cache=use_cache)
+    run = CaseRun(load(overlays=overlays), case.file, options, TerminalMonitor())
+    results, comparisons = run.judge(found.files)
+    problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     tell_problems(problems)
-    write_result(_written(_rows(found.files, judged, heard), heard, format_), output, inputs)
+    write_result(_written(_rows(found.files, results, comparisons), comparisons, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _rows(sources: Sequence[Source], judged: Sequence[Judged], heard: Sequence[Testimony]) -> list[Row]:
+def _rows(sources: Sequence[Source], results: Sequence[CaptureResult], comparisons: Sequence[Comparison]) -> list[Row]:
     rows = []
-    resets: list[dict[int, ResetRow]] = [{reset.row.frame: reset.row for reset in each.resets} for each in judged]
-    for testimony in heard:
-        for finding in testimony.said.findings:
-            row = resets[testimony.capture][finding.frame]
+    resets: list[dict[int, ResetRow]] = [{reset.row.frame: reset.row for reset in each.resets} for each in results]
+    for comparison in comparisons:
+        for each in comparison.result.evidence:
+            row = resets[comparison.capture][each.frame]
             rows.append(
                 Row(
-                    *(row.capture, row.frame, row.src, row.sport, row.dst, row.dport, finding.evidence),
-                    *(sources[testimony.witness].name, finding.witness_frame, row.verdict, testimony.said.offset_us),
+                    capture=row.capture,
+                    frame=row.frame,
+                    src=row.src,
+                    sport=row.sport,
+                    dst=row.dst,
+                    dport=row.dport,
+                    evidence=each.rule_id,
+                    witness=sources[comparison.peer].name,
+                    witness_frame=each.peer_frame,
+                    verdict=row.verdict,
+                    clock_offset_us=comparison.result.offset_us,
                 )
             )
     return sorted(rows, key=lambda row: (row.capture, row.frame))
 
 
-def _written(rows: Sequence[Row], heard: Sequence[Testimony], format_: Format) -> str:
+def _written(rows: Sequence[Row], comparisons: Sequence[Comparison], format_: Format) -> str:
     names = [field.name for field in fields(Row)]
     match format_:
         case Format.JSON:
@@ -98,12 +111,12 @@ def _written(rows: Sequence[Row], heard: Sequence[Testimony], format_: Format) -
         case Format.JSONL:
             return "\n".join(json.dumps(asdict(row)) for row in rows)
         case Format.CSV:
-            return escape.csv_table(names, (asdict(row).values() for row in rows))
-    safe = escape.markdown if format_ is Format.MARKDOWN else visible
+            return csv_table(names, (asdict(row).values() for row in rows))
+    safe = escape_markdown if format_ is Format.MARKDOWN else visible
     style = "pipe" if format_ is Format.MARKDOWN else "simple"
-    said = f"{counted(len(heard), 'pair')} of captures compared, {counted(len(rows), 'finding')}"
+    counts = f"{plural(len(comparisons), 'pair')} of captures compared, {plural(len(rows), 'finding')}"
     if not rows:
-        return said
+        return counts
     cells = [["" if cell is None else safe(str(cell)) for cell in asdict(row).values()] for row in rows]
     table = tabulate(cells, [name.replace("_", " ") for name in names], tablefmt=style, disable_numparse=True)
-    return f"{said}\n\n{table}"
+    return f"{counts}\n\n{table}"

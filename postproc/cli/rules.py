@@ -17,7 +17,7 @@ from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, IC
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import IcmpEntry, Rule
 from postproc.cli.options import Format, RulebookOption, load_rules
-from postproc.runtime import text as escape
+from postproc.runtime.text import csv_table
 
 app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
 
@@ -92,7 +92,7 @@ def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], forma
         case Format.JSONL:
             return "\n".join(map(json.dumps, contents))
         case Format.CSV:
-            return escape.csv_table(rows[0], (row.values() for row in rows))
+            return csv_table(rows[0], (row.values() for row in rows))
         case Format.MARKDOWN:
             escaped = [{key: str(cell).replace("|", r"\|") for key, cell in row.items()} for row in rows]
             return tabulate(escaped, headers="keys", tablefmt="pipe", disable_numparse=True)

@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 
 from heuristics.rulebook.model import Rulebook, load
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
-from postproc.capture.tshark import program as tshark
-from postproc.case.run import Run, case_of, find_all
+from postproc.capture.tshark.program import find_tshark
+from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
 from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
 from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
-from postproc.cli.progress import progress
-from postproc.report import formats as outputs
+from postproc.cli.progress import TerminalMonitor, progress
+from postproc.report import formats
 from postproc.report.summary import Summary, summarise
-from postproc.runtime.atomic_file import spare
+from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
 from postproc.runtime.output_folder import check_folder
 
@@ -56,8 +56,8 @@ def summarize(
         Flows, typer.Option("--flows", help="Which flows --out writes; all of them means reading every packet.")
     ] = Flows.WITH_RESETS,
     jobs: JobsOption = 0,
-    keep: CacheOption = True,
-    witnesses: Annotated[
+    use_cache: CacheOption = True,
+    reconcile: Annotated[
         bool,
         typer.Option(
             "--reconcile/--no-reconcile", help="Ask captures of the same traffic at the other end what left there."
@@ -85,39 +85,47 @@ def summarize(
     if from_plugin and out is not None:
         raise UsageError("--from-plugin fills no tables: leave it out, or --out")
     local = [Path(path) for path in paths if not is_url(path)]
-    case = case_of(local)
+    case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    found = find_all(paths)
+    found = find_inputs(paths)
     if not found.files:
         tell_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
-        spare(output, inputs)
+        check_not_input(output, inputs)
     if out is not None:
         check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
-        judged = list(_by_plugin(found.files, rules))
+        results = list(_by_plugin(found.files, rules))
     else:
-        run = Run(rules, case.file, jobs, keep, flows is Flows.ALL, witnesses, prefilter, cluster, out is not None)
-        judged, _ = run.judge(found.files)
-    summary = summarise(judged, rules, top, found.problems)
+        options = RunOptions(
+            jobs=jobs,
+            use_cache=use_cache,
+            prefilter=prefilter,
+            all_flows=flows is Flows.ALL,
+            with_flows=out is not None,
+            reconcile=reconcile,
+            cluster=cluster,
+        )
+        results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
+    summary = summarise(results, rules, top, found.problems)
     tell_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
-        content = tables.tables(summary, judged, case.file)
+        content = tables.tables(summary, results, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     write_result(_written(summary, format_, top), output, inputs)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[Judged]:
+def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureResult]:
     from postproc.batch.plugin_engine import installed_plugin  # slow to import
 
-    with installed_plugin(tshark.find(), rules) as plugin, progress("judging resets", len(sources)) as report:
+    with installed_plugin(find_tshark(), rules) as plugin, progress("judging resets", len(sources)) as report:
         for done, source in enumerate(sources, 1):
             yield plugin.judge(source)
             report(done)
@@ -126,12 +134,12 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[Judged]:
 def _written(summary: Summary, format_: Format, top: int) -> str:
     match format_:
         case Format.TABLE:
-            return outputs.table(summary, senders=top)
+            return formats.table(summary, senders=top)
         case Format.MARKDOWN:
-            return outputs.markdown(summary, senders=top)
+            return formats.markdown(summary, senders=top)
         case Format.CSV:
-            return outputs.rows_csv(summary.rows)
+            return formats.rows_csv(summary.rows)
         case Format.JSONL:
-            return outputs.rows_jsonl(summary.rows)
+            return formats.rows_jsonl(summary.rows)
         case Format.JSON:
-            return outputs.whole_json(summary)
+            return formats.whole_json(summary)

@@ -16,7 +16,7 @@ import polars as pl
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Thresholds
 from postproc.capture.packet_table import ENDS, TCP, both_ways, is_reset, packets_of
-from postproc.capture.spill import Apart
+from postproc.capture.spill import SpilledFlows
 from postproc.flows.tracker import Tracker
 
 # Names and order are stable. The initiator comes first: its address is `src`, what it sent is `packets_sent` and
@@ -68,7 +68,7 @@ def unpacked(flows: bytes) -> pl.DataFrame:
 
 
 def flow_table(
-    packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool, apart: Apart | None = None
+    packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool, apart: SpilledFlows | None = None
 ) -> pl.DataFrame:
     """The flows of one capture by first frame, with the columns of FLOW_SCHEMA; those with a reset, or all of them.
 

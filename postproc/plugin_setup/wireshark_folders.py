@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_all_tsharks
 from postproc.runtime.errors import TsharkError
 
 _PERSONAL_LUA, _GLOBAL_LUA = "Personal Lua Plugins", "Global Lua Plugins"
@@ -43,7 +42,7 @@ class Place:
 def places() -> list[Place]:
     """Every place on this machine: Wiresharks side by side usually share one. Never empty."""
     found: dict[tuple[Path, Path], Place] = {}
-    for program in tshark.find_all():
+    for program in find_all_tsharks():
         folders = folders_of(program)
         key = (folders.lua, folders.configuration)
         known = found.get(key, Place(folders, ()))

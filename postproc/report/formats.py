@@ -12,8 +12,7 @@ from tabulate import tabulate
 from heuristics.errors import visible
 from postproc.report.icmp_summary import Rejector, told
 from postproc.report.summary import Alike, Sender, Share, Summary
-from postproc.runtime import text as escape
-from postproc.runtime.words import counted
+from postproc.runtime.text import csv_table, escape_markdown, markdown_code, plural
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
 
 _VALUES_SHOWN = 6  # different hop values of one sender that a table shows
@@ -34,7 +33,7 @@ class _Look:
 
 
 _TERMINAL = _Look("simple", visible, visible, "", "\n")
-_MARKDOWN = _Look("pipe", escape.markdown, escape.markdown_code, "## ", "\n\n")
+_MARKDOWN = _Look("pipe", escape_markdown, markdown_code, "## ", "\n\n")
 
 
 def table(summary: Summary, senders: int) -> str:
@@ -44,10 +43,10 @@ def table(summary: Summary, senders: int) -> str:
 
 def markdown(summary: Summary, senders: int) -> str:
     """The same as a Markdown document."""
-    parts = ["# TCP resets: who sent them", escape.markdown(summary.conclusion), _counts(summary)]
+    parts = ["# TCP resets: who sent them", escape_markdown(summary.conclusion), _counts(summary)]
     parts += _body(summary, senders, _MARKDOWN)
     if summary.problems:
-        problems = "\n".join(f"- {escape.markdown(str(problem))}" for problem in summary.problems)
+        problems = "\n".join(f"- {escape_markdown(str(problem))}" for problem in summary.problems)
         parts.append(f"## Problems\n\n{problems}")
     return "\n\n".join(parts)
 
@@ -92,7 +91,7 @@ def rows_csv(rows: Sequence[ResetRow]) -> str:
 
     Text that a spreadsheet would take for a formula (`=`, `+`, `-` or `@` first) begins with a `'`.
     """
-    return escape.csv_table(COLUMNS, ((_cells(row) | {"evidence": ";".join(row.evidence)}).values() for row in rows))
+    return csv_table(COLUMNS, ((_cells(row) | {"evidence": ";".join(row.evidence)}).values() for row in rows))
 
 
 def rows_jsonl(rows: Sequence[ResetRow]) -> str:
@@ -222,7 +221,7 @@ def _reset(alike: Alike, look: _Look) -> str:
         f"- named sender {safe(row.src)} port {row.sport}, to {safe(row.dst)} port {row.dport}",
         f"- stage of the connection: {safe(row.stage)}",
         *(f"- {safe(words)}" for words in reset.words),
-        *([f"- alike: {counted(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
+        *([f"- alike: {plural(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
         *([f"- where: {safe(row.where)}"] if row.where else []),
         *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
         *([f"- made like those of: {safe(row.device)}"] if row.device else []),

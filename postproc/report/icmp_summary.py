@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from heuristics.rulebook.scoring import ACCUSED, Origin
-from postproc.runtime.words import counted
+from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset
 
 
@@ -72,13 +72,13 @@ def concluded(errors: Sequence[JudgedReset]) -> str:
     by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _BY.items() if counts[origin])
     forged = sum(error.row.verdict in ACCUSED for error in errors)
     accused = f"; {forged:,} of them in a host's name that it did not come from" if forged else ""
-    return f"{counted(len(errors), 'ICMP error')}: rejected {by}{accused}."
+    return f"{plural(len(errors), 'ICMP error')}: rejected {by}{accused}."
 
 
 def told(error: JudgedReset) -> str:
     """Who rejected and where: "rejected by 192.0.2.1, 1 hop away, the probe had travelled 1 hop"."""
     row, rejection = error.row, error.rejection
-    where = f"rejected by {row.src}, {counted(row.distance, 'hop')} away"
+    where = f"rejected by {row.src}, {plural(row.distance, 'hop')} away"
     if rejection is None or rejection.travelled is None:
         return where
-    return f"{where}, the probe to {rejection.target} had travelled {counted(rejection.travelled, 'hop')}"
+    return f"{where}, the probe to {rejection.target} had travelled {plural(rejection.travelled, 'hop')}"

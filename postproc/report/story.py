@@ -15,7 +15,7 @@ from postproc.capture.packet_table import TCP, Packet, authentic, packets_of
 from postproc.flows.state import Flow, Reset
 from postproc.report.capture_advice import advise
 from postproc.report.field_comparison import Comparison, Details, compare
-from postproc.runtime.words import counted
+from postproc.runtime.text import plural
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -255,10 +255,10 @@ def _place(row: ResetRow) -> str:
     here, there = row.distance, row.sender_distance
     if max(here, there or 0) > _CREDIBLE_DISTANCE:
         return "Unknown: a hop limit so far from all usual initial ones (32, 64, 128, 255) tells no distance."
-    sent = f"Sent from about {counted(here, 'hop')} away" if here else "Sent from this very link (0 hops away)"
+    sent = f"Sent from about {plural(here, 'hop')} away" if here else "Sent from this very link (0 hops away)"
     if there is None:
         return f"{sent}; how far away {row.src} is, this capture does not show."
     if here == there:
         return f"{sent}; so are the other packets of {row.src}."
     other = ", by packets of its other flows" if row.baseline_source == "host" else ""
-    return f"{sent}; {row.src} is about {counted(there, 'hop')} away{other}."
+    return f"{sent}; {row.src} is about {plural(there, 'hop')} away{other}."

@@ -16,8 +16,7 @@ from heuristics.errors import visible
 from postproc.capture.tshark.fields_export import readable
 from postproc.report.field_comparison import Comparison
 from postproc.report.story import LeftOut, Step, Story
-from postproc.runtime import text as escape
-from postproc.runtime.words import counted
+from postproc.runtime.text import escape_markdown, markdown_code, plural, shell_command
 
 _ARROW = 44  # characters from end to end
 _FLOW_FIELDS = {
@@ -39,7 +38,7 @@ def text(story: Story, capture: Path) -> str:
 
 def markdown(story: Story, capture: Path) -> str:
     """The same as a Markdown document, with the references of the evidence."""
-    return _written(story, capture, "story.md.j2", escape.markdown, "pipe")
+    return _written(story, capture, "story.md.j2", escape_markdown, "pipe")
 
 
 def whole_json(story: Story, capture: Path) -> str:
@@ -75,7 +74,7 @@ def _environment(safe: Callable[[str], str]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = lambda value: _Harmless(escape.markdown_code(value))
+    environment.filters["code"] = lambda value: _Harmless(markdown_code(value))
     return environment
 
 
@@ -100,7 +99,7 @@ def _ladder(story: Story) -> list[str]:
 
 
 def _arrow(step: Step) -> str:
-    size = f", {counted(step.payload_len, 'byte')}" if step.payload_len else ""
+    size = f", {plural(step.payload_len, 'byte')}" if step.payload_len else ""
     what = f" {'+'.join(step.flags) or 'no flags'}{size} ".center(_ARROW - 1, "-")
     return f"{what}>" if step.sender == "A" else f"<{what}"
 
@@ -143,4 +142,4 @@ def _commands(story: Story, capture: Path) -> list[str]:
 
 
 def _command(start: Sequence[str], end: Sequence[str]) -> str:
-    return escape.shell_command([*start, *end])
+    return shell_command([*start, *end])

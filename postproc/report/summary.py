@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.report.icmp_summary import Rejector, concluded, rejectors
-from postproc.runtime.words import counted
+from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _RESET_ORIGINS = tuple(origin for origin in Origin if origin is not Origin.ROUTER)
@@ -91,7 +91,9 @@ class Summary:
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
 
 
-def summarise(judged: Sequence[Judged], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()) -> Summary:
+def summarise(
+    judged: Sequence[CaptureResult], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()
+) -> Summary:
     """Sum up what came of all inputs. `top` is how many of the suspicious to pick; `problems` come before theirs."""
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
@@ -137,7 +139,7 @@ def _alike(ranked: Sequence[JudgedReset]) -> list[Alike]:
     return [Alike(first, tuple(sorted(other.row.frame for other in rest))) for first, *rest in groups.values()]
 
 
-def _totals(judged: Sequence[Judged], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:
+def _totals(judged: Sequence[CaptureResult], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:
     packets = [each.packets for each in judged]
     return Totals(
         captures=len(judged),
@@ -187,11 +189,11 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
     if totals.captures == 0:
         return "Nothing could be read, so nothing can be said."
     if totals.resets == 0:
-        packets = "" if totals.packets is None else f" ({counted(totals.packets, 'packet')})"
-        return f"There is no TCP reset in {counted(totals.captures, 'capture')}{packets}."
+        packets = "" if totals.packets is None else f" ({plural(totals.packets, 'packet')})"
+        return f"There is no TCP reset in {plural(totals.captures, 'capture')}{packets}."
     unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
     undecided = f"; {unclear:,} could not be decided" if unclear else ""
-    of_all = f"of {counted(totals.resets, 'reset')}"
+    of_all = f"of {plural(totals.resets, 'reset')}"
     if not accused:
         if unclear == totals.resets:
             return f"For none {of_all} the capture shows enough to say who sent it."
@@ -213,8 +215,8 @@ def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
     row = reset.row
     where = f"frame {row.frame} of {row.capture}"
     if row.sender_distance is not None and _hops_off(row) >= _TELLING_HOPS:
-        there = counted(row.sender_distance, "hop")
-        return f"{where} was sent from {counted(row.distance, 'hop')} away while {row.src} is {there} away"
+        there = plural(row.sender_distance, "hop")
+        return f"{where} was sent from {plural(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = [rulebook.rule(id_).weight for id_ in row.evidence]
     strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
     return f"{where} ({strongest})"

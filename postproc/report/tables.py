@@ -16,21 +16,21 @@ import polars as pl
 
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Verdict
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.batch.parquet_rows import schema_of
 from postproc.case.case_file import CaseFile
 from postproc.flows.flow_table import FLOW_SCHEMA, unpacked
 from postproc.report.summary import Summary
-from postproc.runtime import text as escape
 from postproc.runtime.dataclass_codec import to_plain
 from postproc.runtime.errors import OutputError, why_not_written
 from postproc.runtime.output_folder import ABOUT, check_folder
+from postproc.runtime.text import csv_text
 from postproc.verdicts.result_row import ResetRow
 
 _VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
-def tables(summary: Summary, judged: Sequence[Judged], case: CaseFile) -> dict[str, pl.DataFrame]:
+def tables(summary: Summary, judged: Sequence[CaptureResult], case: CaseFile) -> dict[str, pl.DataFrame]:
     """The four tables of what came of all inputs; `case` says which networks are ours."""
     resets = pl.DataFrame([to_plain(row) for row in summary.rows], schema=schema_of(ResetRow), orient="row")
     return {
@@ -41,7 +41,7 @@ def tables(summary: Summary, judged: Sequence[Judged], case: CaseFile) -> dict[s
     }
 
 
-def _flows(judged: Sequence[Judged], resets: pl.DataFrame) -> pl.DataFrame:
+def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFrame:
     """The flows of each capture, with how many of their resets are (likely) forged."""
     flows = pl.concat(
         [pl.DataFrame(schema={"capture": pl.String(), **FLOW_SCHEMA})]
@@ -94,7 +94,7 @@ def _hosts(resets: pl.DataFrame, case: CaseFile) -> pl.DataFrame:
     )
 
 
-def _captures(judged: Sequence[Judged], resets: pl.DataFrame) -> pl.DataFrame:
+def _captures(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFrame:
     """Every input, also those without a reset and those that could not be read."""
     inputs = pl.DataFrame(
         [
@@ -154,7 +154,7 @@ def _flat(table: pl.DataFrame) -> pl.DataFrame:
     """For CSV: lists joined by `;`, and no text that a spreadsheet takes for a formula."""
     lists = [name for name, kind in table.schema.items() if isinstance(kind, pl.List)]
     joined = table.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(";") for name in lists)
-    return joined.with_columns(pl.col(pl.String).map_elements(escape.csv_text, return_dtype=pl.String))
+    return joined.with_columns(pl.col(pl.String).map_elements(csv_text, return_dtype=pl.String))
 
 
 def _put_in_place(new: Path, folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""What every program needs and no packet knows: errors, signals, workers, files, safe text. It uses no other room."""
+"""What every room needs: errors, signals, workers, temporary and atomic files, safe text. May use `heuristics` only."""

@@ -1,4 +1,4 @@
-"""Output files appear whole or not at all, and never in the place of an input."""
+"""Output files appear complete or not at all, and never replace an input."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from typing import IO
 
 from postproc.runtime.errors import OutputError
 
-_ELSEWHERE = "choose another place with -o"
+_OTHER_PLACE = "choose another place with -o"
 
 
 @contextmanager
 def whole_file(
-    target: Path, inputs: Iterable[Path] = (), hint: str = _ELSEWHERE, *, follow: bool = True
+    target: Path, inputs: Iterable[Path] = (), hint: str = _OTHER_PLACE, *, follow: bool = True
 ) -> Iterator[IO[bytes]]:
-    """A file to write to, which becomes `target` when the block ends well and vanishes when it does not.
+    """A file to write to. It becomes `target` when the block ends well, and disappears when it does not.
 
-    Of a symbolic link, what it points to is replaced, or with `follow=False` the link itself. A device or pipe is
-    written directly. Raises OutputError when `target` is among `inputs`, or cannot be written: then `hint` says what
-    to do.
+    Replaces the target of a symbolic link, or with `follow=False` the link itself. Writes to a device or pipe directly.
+    Raises OutputError when `target` is among `inputs` or cannot be written; `hint` then says what to do.
     """
-    spare(target, inputs)
+    check_not_input(target, inputs)
     try:
         if follow:
             target = target.resolve()
@@ -38,7 +37,7 @@ def whole_file(
                 yield file
             if target.is_dir() and not target.is_symlink():
                 raise OutputError(str(target), "is a folder", "name a file")
-            os.replace(temporary, target)  # noqa: PTH105 - the name that says that it is atomic
+            os.replace(temporary, target)  # noqa: PTH105 - only this name promises to be atomic
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -46,9 +45,9 @@ def whole_file(
         raise OutputError(str(target), f"cannot be written: {error.strerror}", hint) from None
 
 
-def spare(target: Path, inputs: Iterable[Path]) -> None:
+def check_not_input(target: Path, inputs: Iterable[Path]) -> None:
     """Raises OutputError when `target` is among `inputs`."""
     for path in inputs:
-        with suppress(OSError):  # one of them does not exist: nothing to spare
+        with suppress(OSError):  # one of them does not exist, so they differ
             if target.samefile(path):
-                raise OutputError(str(target), "is an input and would be overwritten", _ELSEWHERE)
+                raise OutputError(str(target), "is an input and would be overwritten", _OTHER_PLACE)

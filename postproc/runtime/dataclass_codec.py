@@ -1,4 +1,4 @@
-"""Dataclasses <-> plain rows, as Parquet and JSON have them, by the annotations: a new field needs no change here."""
+"""Dataclasses <-> plain rows for Parquet and JSON, by their annotations: a new field needs no change here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Reviver = Callable[[Any], Any]
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass as a dict, a tuple as a list, at any depth; what rows of Parquet and JSON are made from."""
+    """A dataclass as a dict, a tuple as a list, at any depth."""
     if is_dataclass(value):
         return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
@@ -22,7 +22,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(record: type[_Record], row: Mapping[str, Any]) -> _Record:
-    """The dataclass that `row` was made from."""
+    """The dataclass that `to_plain` made `row` from."""
     values = dict(row)
     for name, revive in _revivers(record).items():  # type: ignore[arg-type]  # a class is hashable
         if values[name] is not None:
@@ -32,7 +32,7 @@ def from_plain(record: type[_Record], row: Mapping[str, Any]) -> _Record:
 
 @cache
 def _revivers(record: Any) -> dict[str, _Reviver]:
-    """What makes a field of its plain value, for those fields that are not the same in both."""
+    """For each field whose plain value differs from its value, the function that restores it."""
     found = {name: _reviver(hint) for name, hint in get_type_hints(record).items()}
     return {name: revive for name, revive in found.items() if revive is not None}
 
@@ -46,7 +46,7 @@ def _reviver(hint: Any) -> _Reviver | None:
 
 
 def without_none(hint: Any) -> Any:
-    """The type that is said to be this or None; any other as it is."""
+    """The type T of the hint `T | None`; any other hint as it is."""
     if get_origin(hint) in (Union, UnionType):
         return next(part for part in get_args(hint) if part is not NoneType)
     return hint

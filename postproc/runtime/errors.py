@@ -1,4 +1,4 @@
-"""What can go wrong with captures, exports, outputs and tshark; one class per kind of mistake."""
+"""Errors of captures, exports, outputs and tshark: one class for each kind of mistake."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class TsharkError(RstoriginError):
 
 
 class TsharkNotFoundError(TsharkError):
-    """There is no tshark on this machine, or none where $RSTORIGIN_TSHARK says."""
+    """This machine has no tshark, or $RSTORIGIN_TSHARK names none."""
 
 
 class TsharkTooOldError(TsharkError):
-    """The tshark found is older than the oldest we read captures with."""
+    """The tshark is older than the oldest that we support."""
 
 
 class PluginError(RstoriginError):
-    """The Lua plugin did not run, or not to its end."""
+    """The Lua plugin does not run, or not to the end."""
 
 
 class CaptureError(RstoriginError):
@@ -35,7 +35,7 @@ class CaptureError(RstoriginError):
 
 
 class NoRoomError(CaptureError):
-    """A temporary file that cannot be written while an input is read; `problem` names no file."""
+    """A temporary file cannot be written while an input is read. `problem` names no file."""
 
 
 class OutputError(RstoriginError):
@@ -46,12 +46,12 @@ class OutputError(RstoriginError):
 
 
 class UsageError(RstoriginError):
-    """Arguments that do not go together. Its text says what to do."""
+    """Arguments that contradict each other. Its text says what to do."""
 
 
 def why_not_written(error: Exception) -> str:
-    """The reason in an error of the system, or of Polars, which adds words of its own or has no others."""
+    """The reason in an error of the system or of Polars, which wraps the reason in words of its own or has none."""
     if reason := getattr(error, "strerror", None):
         return str(reason)
     found = re.search(r"[^:\s][^:]* \(os error \d+\)", str(error))
-    return found[0] if found else f"{error}; the disk is full, perhaps"
+    return found[0] if found else f"{error}; perhaps the disk is full"

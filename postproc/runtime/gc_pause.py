@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from looking again and again among many objects that are nearly all in use."""
+"""Pauses Python's garbage collector while many objects are made that nearly all stay in use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage is collected in the block."""
+def gc_paused() -> Iterator[None]:
+    """The garbage collector does not run in the block."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""How the program ends before its time.
+"""How the program ends early.
 
-An interrupt (ctrl-C) or a request to end (SIGTERM) ends it without a traceback, also while it is still loading. Once a
-command runs, both go through all `finally`: no tshark, no worker and no temporary file is left behind.
+An interrupt (Ctrl-C) or a request to end (SIGTERM) ends it without a traceback, even while it still loads. Once a
+command runs, both pass through all `finally` blocks: no tshark, no worker and no temporary file is left behind.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from _thread import (  # Thread.start takes locks that what was interrupted may hold
+from _thread import (  # Thread.start takes locks that the interrupted code may hold
     get_ident,
     interrupt_main,
     start_new_thread,
@@ -26,18 +26,21 @@ INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit 
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """In the block an interrupt is a KeyboardInterrupt and a request to end a SystemExit, neither of which is lost."""
+    """In the block, an interrupt raises KeyboardInterrupt and SIGTERM raises SystemExit. Neither can get lost."""
     hook, sys.unraisablehook = sys.unraisablehook, _not_lost
-    before = handle({signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler})
+    before = set_handlers({signal.SIGTERM: _exit, signal.SIGINT: signal.default_int_handler})
     try:
         yield
     finally:
-        handle(before)
+        set_handlers(before)
         sys.unraisablehook = hook
 
 
-def handle(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, Handler]:
-    """Set them, and tell what stood there. What is ignored stays so: thus shells start what runs in the background."""
+def set_handlers(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, Handler]:
+    """Set the handlers; return the previous ones.
+
+    A signal that is ignored stays ignored: shells start background jobs that way.
+    """
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if before[number] != signal.SIG_IGN:
@@ -46,7 +49,7 @@ def handle(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Signals, H
 
 
 def end_at_once(number: int, frame: FrameType | None) -> Never:
-    """What to do on a signal as long as there is nothing to clean up."""
+    """The handler while there is nothing to clean up."""
     os._exit(128 + number)
 
 
@@ -55,17 +58,17 @@ def _exit(number: int, frame: FrameType | None) -> Never:
 
 
 def _not_lost(unraisable: sys.UnraisableHookArgs) -> None:
-    """A signal that came in a `__del__` or a weak reference's callback, where exceptions are dropped, comes again."""
+    """Send a signal again that came in a `__del__` or a weak reference's callback, where Python drops exceptions."""
     number = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}.get(unraisable.exc_type)
     if number is None:
         sys.__unraisablehook__(unraisable)
     else:
-        start_new_thread(_send_again, (number, get_ident()))  # from here it would be dropped once more
+        start_new_thread(_send_again, (number, get_ident()))  # raised here it would be dropped again
 
 
 def _send_again(number: signal.Signals, thread: int) -> None:
     time.sleep(0.01)
     if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(thread, number)  # wakes it if it waits
+        signal.pthread_kill(thread, number)  # wakes the thread if it waits
     else:  # Windows
         interrupt_main(number)

@@ -1,7 +1,7 @@
-"""Text from packets and file names is anyone's: made harmless for where it goes.
+"""Text for people: safe to show, whoever wrote it.
 
-Control characters, ANSI sequences and characters that turn the writing direction are shown as escapes everywhere
-(`heuristics.errors.visible`); here is what Markdown, spreadsheets and shells need on top of that.
+Packets and file names may hold any text. Everywhere, control characters, ANSI sequences and characters that change the
+writing direction are shown as escapes (`heuristics.errors.visible`). Markdown, spreadsheets and shells need more.
 """
 
 from __future__ import annotations
@@ -15,31 +15,36 @@ from collections.abc import Iterable
 
 from heuristics.errors import visible
 
-# Marks that begin something in Markdown (GitHub's too), and the HTML that Markdown lets through.
+# Characters with a meaning in Markdown (GitHub's, too), and in the HTML that Markdown passes through.
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#$])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# What makes spreadsheets take a cell for a formula (OWASP, "CSV Injection").
+# A cell that begins with one of these is a formula to a spreadsheet (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def markdown(text: str) -> str:
-    """`text` as plain words in Markdown, also in a cell of a table."""
+def escape_markdown(text: str) -> str:
+    """`text` as plain words in Markdown, also in the cell of a table."""
     safe = "".join(_HTML.get(character, character) for character in visible(text))
     return _MARKDOWN.sub(r"\\\1", safe)
 
 
 def markdown_code(text: str) -> str:
-    """`text` as a code span in Markdown; backticks become quotes, since no escape for them exists there."""
+    """`text` as a code span in Markdown. A code span cannot hold backticks, so they become quotes."""
     return f"`{visible(text).replace('`', chr(39))}`"
 
 
+def plural(count: int, thing: str) -> str:
+    """`count` and the noun `thing`, in the plural where the count asks for it: 1 packet, 1,234 packets."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def csv_text(text: str) -> str:
-    """`text` as a cell that no spreadsheet takes for a formula: a `'` goes before what begins like one."""
+    """`text` as a cell that no spreadsheet reads as a formula: one that begins like a formula gets a `'` in front."""
     return visible(f"'{text}" if text.startswith(_FORMULA) else text)
 
 
 def csv_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table as CSV; see `csv_text`."""
+    """A table as CSV. Its texts are made safe by `csv_text`."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(header)
@@ -48,7 +53,7 @@ def csv_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def shell_word(text: str) -> str:
-    r"""`text` as one word of a shell command, safe to show: what is not printable as bytes in `$'\x1b'` (bash, zsh)."""
+    r"""`text` as one word of a shell command, safe to show: unprintable bytes as `$'\x1b'` (bash, zsh)."""
     if text.isprintable():
         return shlex.quote(text)
     quoted = (rf"\{c}" if c in "\\'" else c if c.isprintable() else _bytes(c) for c in text)
@@ -56,7 +61,7 @@ def shell_word(text: str) -> str:
 
 
 def shell_command(words: Iterable[str]) -> str:
-    """A command line of these words; see `shell_word`."""
+    """A shell command of these words; see `shell_word`."""
     return " ".join(map(shell_word, words))
 
 

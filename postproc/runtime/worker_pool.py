@@ -1,4 +1,4 @@
-"""A task over many inputs, on several processes: results as they come, and an end that leaves nothing behind."""
+"""Runs a task over many inputs in several processes. Yields results as they come, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from postproc.runtime.gc_pause import uncollected
-from postproc.runtime.signals import TERMINATED, end_at_once, ending_in_order, handle
+from postproc.runtime.gc_pause import gc_paused
+from postproc.runtime.signals import TERMINATED, end_at_once, ending_in_order, set_handlers
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_WAITING = 2  # inputs handed out for each process: it never waits for the next, and few are lost when it dies
+_WAITING = 2  # inputs handed out per process: it never waits for the next, and its death affects few
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)  # a worker leaves the first to us, and unblocks the second once it can end
+_ENDING = (signal.SIGINT, signal.SIGTERM)  # a worker leaves SIGINT to us, and unblocks SIGTERM once it can end
 _MASKS = hasattr(signal, "pthread_sigmask")  # not Windows
 
 _POLARS_THREADS = "POLARS_MAX_THREADS"  # read by Polars when it is imported
 
 
 class WorkerDiedError(Exception):
-    """The process that worked on an input came to an end: out of memory, most likely."""
+    """The process that worked on an input died, most likely for lack of memory."""
 
 
-def over_processes(
+def map_over_processes(
     task: Callable[[_Item], _Result], items: Sequence[_Item], processes: int
 ) -> Iterator[tuple[int, _Result | WorkerDiedError]]:
-    """The index of each item with what `task` makes of it, in the order in which they are done.
+    """The index and the result of each item, in the order in which they are done.
 
-    With one process or one item, the work is done in this one. `task` is sent once to every process. When an item
-    takes its process down, its result is a WorkerDiedError, and the others are not lost.
+    With one process or one item, the work is done in this process. `task` is sent to every process once. When an item
+    kills its process, its result is a WorkerDiedError, and the other results are not lost.
     """
     if processes <= 1 or len(items) <= 1:
         for index, item in enumerate(items):
             yield index, task(item)
         return
     left = dict(enumerate(items))
-    suspects: dict[int, _Item] = {}  # at work when a process died: from now on one at a time
+    suspects: dict[int, _Item] = {}  # in work when a process died: each gets a process of its own
     while left:
         try:
             for index, result in _over_pool(task, left, min(processes, len(left)), suspects):
@@ -60,18 +60,18 @@ def over_processes(
 def _over_pool(
     task: Callable[[_Item], _Result], items: dict[int, _Item], processes: int, handed_out: dict[int, _Item]
 ) -> Iterator[tuple[int, _Result]]:
-    """`handed_out` holds what is being worked on; what remains there after BrokenProcessPool was not finished.
+    """`handed_out` holds the items in work; those that are left there after BrokenProcessPool are not done.
 
-    No garbage is collected until the last result, not in the caller either, which gathers the results.
+    The garbage collector pauses until the last result, in the caller, too, which gathers the results.
     """
     waiting = iter(list(items.items()))
     futures: dict[Future[_Result], int] = {}
-    with uncollected(), _pool(task, processes) as pool:  # results are many small objects
+    with gc_paused(), _pool(task, processes) as pool:  # results are many small objects
 
         def hand_out() -> None:
             for index, item in waiting:
                 handed_out[index] = item
-                with held_back(*_ENDING):
+                with signals_held(*_ENDING):
                     futures[pool.submit(_work, item)] = index
                 if len(futures) >= processes * _WAITING:
                     return
@@ -88,7 +88,7 @@ def _over_pool(
 
 def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDiedError:
     try:
-        with _pool(task, 1) as pool, held_back(*_ENDING):
+        with _pool(task, 1) as pool, signals_held(*_ENDING):
             future: Future[_Result] = pool.submit(_work, item)
         return future.result()
     except BrokenProcessPool:
@@ -97,11 +97,11 @@ def _alone(task: Callable[[_Item], _Result], item: _Item) -> _Result | WorkerDie
 
 @contextmanager
 def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that are ended with all they do if the block is left early."""
+    """A pool whose processes are killed, with all that they do, if the block is left early."""
     start = multiprocessing.get_context("fork" if _may_fork() else "spawn")
-    pool = ProcessPoolExecutor(processes, start, initializer=_begin, initargs=(task,))
+    pool = ProcessPoolExecutor(processes, start, initializer=_start_worker, initargs=(task,))
     try:
-        with _threads_shared_out(processes):
+        with _threads_shared(processes):
             yield pool
         pool.shutdown()
     except BaseException:
@@ -112,16 +112,16 @@ def _pool(task: Callable[[Any], Any], processes: int) -> Iterator[ProcessPoolExe
 
 
 def _may_fork() -> bool:
-    """Whether processes may begin as copies of this one, with all that it has imported, half a second sooner.
+    """Whether processes may start as copies of this one with all its imports, half a second faster.
 
-    A copy of one that has other threads, as Polars starts them, can hang on what these held. Of systems we trust Linux.
+    A copy of a process with more threads, as Polars starts them, can hang on their locks. Only Linux is safe enough.
     """
     return sys.platform == "linux" and "polars" not in sys.modules and threading.active_count() == 1
 
 
 @contextmanager
-def _threads_shared_out(processes: int) -> Iterator[None]:
-    """Processes started in the block share the cores: Polars would start as many threads as there are, in each."""
+def _threads_shared(processes: int) -> Iterator[None]:
+    """Processes started in the block share the cores. Polars would start as many threads as cores in each."""
     if _POLARS_THREADS in os.environ:
         yield
         return
@@ -133,26 +133,26 @@ def _threads_shared_out(processes: int) -> Iterator[None]:
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def held_back(*numbers: signal.Signals) -> Iterator[None]:
-    """Signals that we see only after the block, and processes started in it never, unless they unblock them.
+def signals_held(*numbers: signal.Signals) -> Iterator[None]:
+    """Holds back signals until the end of the block. Processes started in it never get them unless they unblock them.
 
-    To be used in the main thread. The mask is what processes inherit; as a signal then comes to another of our
-    threads, for which Python interrupts the main one all the same, the handlers have to wait as well.
+    For the main thread only. Processes inherit the mask. The handlers have to wait as well, since a signal may go to
+    another of our threads, for which Python still interrupts the main one.
     """
     held: list[int] = []
-    handlers = handle(dict.fromkeys(numbers, lambda number, _: held.append(number)))
+    handlers = set_handlers(dict.fromkeys(numbers, lambda number, _: held.append(number)))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if _MASKS else ()
     try:
         yield
     finally:
         if _MASKS:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        handle(handlers)
+        set_handlers(handlers)
         for number in held:
             signal.raise_signal(number)
 
@@ -160,14 +160,14 @@ def held_back(*numbers: signal.Signals) -> Iterator[None]:
 _task: Callable[[Any], Any]  # of this worker process
 
 
-def _begin(task: Callable[[Any], Any]) -> None:
-    """Make this process a worker, which ends when told to, and with its parent however that ended."""
+def _start_worker(task: Callable[[Any], Any]) -> None:
+    """Make this process a worker. It ends on SIGTERM, and with its parent however that ends."""
     global _task
     _task = task
-    gc.enable()  # a copy of a process that is `uncollected`
-    signal.signal(signal.SIGTERM, end_at_once)  # not an exception: until there is work, nobody is there to catch it
+    gc.enable()  # the parent, of which this may be a copy, is `gc_paused`
+    signal.signal(signal.SIGTERM, end_at_once)  # not an exception: before the work nobody catches it
     if _MASKS:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # we may have been told before we were there
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it may have come before the handler was set
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -182,5 +182,5 @@ def _work(item: Any) -> Any:
     try:
         with ending_in_order():
             return _task(item)
-    except SystemExit:  # else it would be sent back as the result, and the next item begun
+    except SystemExit:  # else it would become the result, and the worker would start the next item
         os._exit(TERMINATED)

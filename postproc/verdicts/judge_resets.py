@@ -11,7 +11,7 @@ import polars as pl
 from heuristics.protocol.tshark_fields import FIN, SYN
 from heuristics.rulebook.model import Rulebook, Thresholds
 from postproc.capture.packet_table import ENDS, TCP, Packet, both_ways, is_reset, packets_of
-from postproc.capture.spill import Apart
+from postproc.capture.spill import SpilledFlows
 from postproc.flows.handshake_rtt import note_answers, odd_flows
 from postproc.flows.host_profile import HostProfile
 from postproc.flows.host_profile_builder import profile_hosts
@@ -29,7 +29,7 @@ _UNSEEN, _UNANSWERED = HostProfile(), Answers()
 
 
 def judged_resets(
-    capture: str, packets: pl.DataFrame, rulebook: Rulebook, apart: Apart | None = None
+    capture: str, packets: pl.DataFrame, rulebook: Rulebook, apart: SpilledFlows | None = None
 ) -> list[JudgedReset]:
     """Every reset of one capture, judged, in frame order; `packets` is the packets table (`packets.normalise`).
 
@@ -74,7 +74,7 @@ class _OfAll:
         self._answers: dict[str, Answers] = {}
         self._company = Company(self._profiles, thresholds)
 
-    def resets(self, packets: pl.DataFrame, apart: Apart | None = None) -> Iterator[list[Reset]]:
+    def resets(self, packets: pl.DataFrame, apart: SpilledFlows | None = None) -> Iterator[list[Reset]]:
         """All resets, in parts that have all of a flow, each in frame order. To be asked for before anything else."""
         resets = packets.filter(is_reset()).select(ENDS)
         if resets.is_empty():

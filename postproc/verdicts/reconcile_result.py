@@ -1,33 +1,36 @@
-"""What one capture says about the resets in another (reconcile.py)."""
+"""The result of comparing two captures (reconcile.py): what the peer capture shows about the resets of a capture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NEVER_LEFT, LEFT_SENDER = "never_left", "left_sender"
+NEVER_LEFT, LEFT_SENDER = "never_left", "left_sender"  # ids of rules
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What the witness says about the reset at `frame`; `witness_frame` is the same packet there, where it holds it."""
+class PeerEvidence:
+    """The rule that holds for the reset at `frame`. `peer_frame` is the same packet in the peer, where it is there."""
 
     frame: int
-    evidence: str
-    witness_frame: int | None
+    rule_id: str
+    peer_frame: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
-    """The findings, and by how much the capture's clock is ahead of the witness's (us); None where nothing matched."""
+class ReconcileResult:
+    """The evidence, and how far the capture's clock is ahead of the peer's (us); None where no packets matched."""
 
-    findings: tuple[Finding, ...]
+    evidence: tuple[PeerEvidence, ...]
     offset_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A capture with resets, and one that may tell who sent them, by index. `complete` as in postproc.reconcile."""
+class CapturePair:
+    """A capture with resets, and a peer capture taken at their claimed sender, both by index.
+
+    `complete` are addresses of which the peer holds every packet; see `reconcile`.
+    """
 
     capture: int
-    witness: int
+    peer: int
     complete: tuple[str, ...] = ()

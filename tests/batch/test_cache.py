@@ -19,7 +19,7 @@ from postproc.batch.cache import Cache
 from postproc.batch.cache_key import settings_key
 from postproc.batch.job import Job
 from postproc.capture.discovery import find_sources
-from postproc.capture.tshark.program import find
+from postproc.capture.tshark.program import find_tshark
 
 
 @pytest.fixture
@@ -218,12 +218,12 @@ def test_what_could_not_be_read_is_tried_again(case: Path) -> None:
 
 def test_a_capture_that_changes_while_it_is_read_is_not_kept(case: Path) -> None:
     source = find_sources([case]).files[0]
-    done = Job(load(), find())(source)
+    done = Job(load(), find_tshark())(source)
     os.utime(source.path, ns=(5, 5))
     cache = Cache.open(case, "key")
     cache.store(source, done)
     assert results(case) == []
-    cache.store(source, Job(load(), find())(source))
+    cache.store(source, Job(load(), find_tshark())(source))
     assert len(results(case)) == 1
 
 

@@ -17,7 +17,7 @@ from bench.weights.labelled import MIMIC, NEXT_TO_SENDER, Label, read_labelled
 from bench.weights.real_resets import genuine_observations, readable
 from bench.weights.scores import Case, our_scores
 from heuristics.rulebook.model import load
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import find_tshark
 
 FEW = ("01_closed_port.client", "02_reject_syn_r1.client", "03_reject_midstream_r1.client", "06_benign.client")
 FORGED = Label(
@@ -93,7 +93,7 @@ def test_what_one_capture_cannot_decide_is_left_out_of_recall_but_not_of_accusat
     [("02_reject_syn_r1.client", {5}, {0}), ("03_reject_midstream_r1.server", {5}, {4})],
 )
 def test_where_the_device_sits_is_seen_from_the_capture_point(name: str, hops: set[int], node_hops: set[int]) -> None:
-    capture = read_labelled(LAB / f"{name}.labels.json", tshark.find())
+    capture = read_labelled(LAB / f"{name}.labels.json", find_tshark())
     forged = [label for label in capture.labels if label.forged]
     assert forged
     assert {label.hops for label in forged} == hops
@@ -106,7 +106,7 @@ def test_what_nobody_was_seen_to_send_is_no_measure(tmp_path: Path) -> None:
     (tmp_path / told["capture"]).symlink_to((LAB / told["capture"]).resolve())
     told["events"][0] |= {"origin": "middlebox", "node": "unknown"}
     (tmp_path / f"{name}.labels.json").write_text(json.dumps(told))
-    labels = read_labelled(tmp_path / f"{name}.labels.json", tshark.find()).labels
+    labels = read_labelled(tmp_path / f"{name}.labels.json", find_tshark()).labels
     assert [label.frame for label in labels] == [event["frame"] for event in told["events"][1:]]
 
 

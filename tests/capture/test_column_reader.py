@@ -17,18 +17,17 @@ from support.wiresharks import Wireshark, available
 
 from heuristics.protocol.tshark_fields import FIELDS
 from postproc.capture.packet_table import normalise
-from postproc.capture.tshark import column_reader as columns
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.column_reader import TEXT_FIELDS, arguments, read_capture
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 
-NAMES = tuple(name for name in FIELDS if name not in columns.TEXT_FIELDS)
+NAMES = tuple(name for name in FIELDS if name not in TEXT_FIELDS)
 
 
 def by_columns(path: Path, wireshark: Wireshark) -> pl.DataFrame:
     """The columns of `path`, without the fields that only a packet with text has."""
     placeholder = Path("CAPTURE")
-    words = columns.arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]))
+    words = arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]))
     result = wireshark.tshark(*(path if word == str(placeholder) else word for word in words))
     text = FieldsText(io.BytesIO(result.stdout.encode()), str(path), "", names=NAMES)
     return pl.concat([pl.DataFrame(schema=dict.fromkeys(NAMES, pl.String())), *text.frames(NAMES)])
@@ -36,7 +35,7 @@ def by_columns(path: Path, wireshark: Wireshark) -> pl.DataFrame:
 
 def check(path: Path, wireshark: Wireshark) -> None:
     """Both ways give one packets table. Hexadecimal numbers have fewer digits in columns."""
-    nothing = [pl.lit(None, pl.String).alias(name) for name in columns.TEXT_FIELDS]
+    nothing = [pl.lit(None, pl.String).alias(name) for name in TEXT_FIELDS]
     fields = export(path, wireshark).with_columns(nothing)
     shown = by_columns(path, wireshark).with_columns(nothing)
     assert shown.height == fields.height
@@ -70,7 +69,7 @@ def test_what_a_column_cannot_show_is_read_again(tmp_path: Path) -> None:
         deep /= IPv6(src=f"2001:db8:1111:1111:1111:1111:1111:{0x1000 + number:x}", dst="2001:db8::1", hlim=200 - number)
     packets = [reset(b"no more\tof\nthis"), reset(), reset(b"x" * 5000, port=81), deep]
     path = capture(tmp_path / "again.pcap", packets)
-    found = pl.concat(columns.read_capture(path, tshark.find(), []))
+    found = pl.concat(read_capture(path, find_tshark(), []))
     assert normalise(found).equals(fields(path))
     assert max(len(text) for text in found["ipv6.src"].drop_nulls()) > 2048
     assert found.sort("frame.number")["tcp.reset_cause"][0] == r"no more\tof\nthis"
@@ -81,6 +80,6 @@ def test_resets_with_text_are_read_again_once_each(tmp_path: Path, monkeypatch: 
     path = capture(
         tmp_path / "text.pcap", [reset(b"text" if number % 2 else b"", 1000 + number) for number in range(20)]
     )
-    found = pl.concat(columns.read_capture(path, tshark.find(), []))
+    found = pl.concat(read_capture(path, find_tshark(), []))
     assert normalise(found).equals(fields(path))
     assert found["tcp.reset_cause"].drop_nulls().to_list() == ["text"] * 10

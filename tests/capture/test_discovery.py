@@ -11,7 +11,7 @@ from support.case_folders import small_case
 from support.command_line import FORGED, GENUINE, run
 
 from postproc.capture.discovery import find_sources
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import FileType
 
 
 @pytest.fixture
@@ -53,9 +53,9 @@ def test_content_counts_and_not_the_extension(case: Path) -> None:
 def test_what_is_called_a_capture_is_an_input_whatever_it_holds(case: Path) -> None:
     (case / "broken.pcap").write_text("not a capture\n")
     (case / "empty.pcapng.gz").write_bytes(b"")
-    kinds = {source.name: source.kind for source in find_sources([case]).files}
-    assert kinds["broken.pcap"] is Kind.TEXT
-    assert kinds["empty.pcapng.gz"] is Kind.EMPTY
+    kinds = {source.name: source.file_type for source in find_sources([case]).files}
+    assert kinds["broken.pcap"] is FileType.TEXT
+    assert kinds["empty.pcapng.gz"] is FileType.EMPTY
 
 
 def test_a_file_is_read_once_however_it_is_reached(case: Path) -> None:

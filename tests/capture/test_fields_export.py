@@ -19,11 +19,11 @@ from scapy.packet import Raw
 from support.command_line import FORGED, GENUINE, REAL, capture, reset, run, verdicts
 
 from heuristics.protocol.tshark_fields import FIELDS
-from postproc.capture.file_type import Kind, kind_of
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark import tsv_reader as fields_text
+from postproc.capture.file_type import FileType, file_type_of
+from postproc.capture.tshark import tsv_reader
 from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.fields_export import print_command
+from postproc.capture.tshark.program import PREFERENCES, find_tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.runtime.errors import CaptureError
 
@@ -109,16 +109,16 @@ def test_an_export_needs_no_tshark(tsv: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_reading_in_small_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = pl.concat(read_capture(GENUINE, tshark.find(), []))
-    monkeypatch.setattr(fields_text, "PIECE", 100)
-    pieces = list(read_capture(GENUINE, tshark.find(), []))
+    whole = pl.concat(read_capture(GENUINE, find_tshark(), []))
+    monkeypatch.setattr(tsv_reader, "PIECE", 100)
+    pieces = list(read_capture(GENUINE, find_tshark(), []))
     assert len(pieces) > 1
     assert pl.concat(pieces).equals(whole)
 
 
 def test_a_hostile_payload_shifts_no_column(tmp_path: Path) -> None:
     path = capture(tmp_path / "hostile.pcap", [reset(payload, port=1000 + i) for i, payload in enumerate(HOSTILE)])
-    frame = pl.concat(read_capture(path, tshark.find(), [])).sort(pl.col("frame.number").cast(int))
+    frame = pl.concat(read_capture(path, find_tshark(), [])).sort(pl.col("frame.number").cast(int))
     assert frame["frame.number"].to_list() == [str(number + 1) for number in range(len(HOSTILE))]
     assert frame["tcp.srcport"].to_list() == [str(1000 + number) for number in range(len(HOSTILE))]
     assert frame["tcp.len"].to_list() == [str(len(payload)) for payload in HOSTILE]
@@ -138,10 +138,7 @@ def test_the_users_preferences_change_nothing(tmp_path: Path, monkeypatch: pytes
     ]
     path = capture(tmp_path / "all.pcap", packets)
     expected = run("export", path).stdout
-    off = [
-        preference.replace("TRUE", "X").replace("FALSE", "TRUE").replace("X", "FALSE")
-        for preference in tshark.PREFERENCES
-    ]
+    off = [preference.replace("TRUE", "X").replace("FALSE", "TRUE").replace("X", "FALSE") for preference in PREFERENCES]
     off += [
         "frame.generate_epoch_time:FALSE",
         "tcp.analyze_sequence_numbers:FALSE",
@@ -163,28 +160,28 @@ def test_the_users_preferences_change_nothing(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (b"", Kind.EMPTY),
-        (b"\xd4\xc3\xb2\xa1\x02\0", Kind.CAPTURE),
-        (b"\xa1\xb2\xc3\xd4\0\x02", Kind.CAPTURE),
-        (b"\x4d\x3c\xb2\xa1\x02\0", Kind.CAPTURE),  # nanoseconds
-        (b"\x34\xcd\xb2\xa1\x02\0", Kind.CAPTURE),  # modified
-        (b"\x0a\x0d\x0d\x0a\x1c\0", Kind.CAPTURE),
-        (b"snoop\0\0\0\0\0\0\x02", Kind.CAPTURE),
-        (gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), Kind.CAPTURE),
-        (gzip.compress(b"frame.number\tip.src\n1\t\n", mtime=0), Kind.EXPORT),
-        (gzip.compress(gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), mtime=0), Kind.UNKNOWN),
-        (b"ip.src\tframe.number\n", Kind.EXPORT),
-        (b"\xff\xfef\0r\0a\0", Kind.UTF16),
-        (b"PAR1\0\0", Kind.PARQUET),
-        (b"\x28\xb5\x2f\xfd\0\0\0", Kind.UNKNOWN),
-        (b"# Notes\n", Kind.TEXT),
-        (b"\x89PNG\0\0", Kind.UNKNOWN),
+        (b"", FileType.EMPTY),
+        (b"\xd4\xc3\xb2\xa1\x02\0", FileType.CAPTURE),
+        (b"\xa1\xb2\xc3\xd4\0\x02", FileType.CAPTURE),
+        (b"\x4d\x3c\xb2\xa1\x02\0", FileType.CAPTURE),  # nanoseconds
+        (b"\x34\xcd\xb2\xa1\x02\0", FileType.CAPTURE),  # modified
+        (b"\x0a\x0d\x0d\x0a\x1c\0", FileType.CAPTURE),
+        (b"snoop\0\0\0\0\0\0\x02", FileType.CAPTURE),
+        (gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), FileType.CAPTURE),
+        (gzip.compress(b"frame.number\tip.src\n1\t\n", mtime=0), FileType.EXPORT),
+        (gzip.compress(gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), mtime=0), FileType.UNKNOWN),
+        (b"ip.src\tframe.number\n", FileType.EXPORT),
+        (b"\xff\xfef\0r\0a\0", FileType.UTF16),
+        (b"PAR1\0\0", FileType.PARQUET),
+        (b"\x28\xb5\x2f\xfd\0\0\0", FileType.UNKNOWN),
+        (b"# Notes\n", FileType.TEXT),
+        (b"\x89PNG\0\0", FileType.UNKNOWN),
     ],
 )
-def test_the_content_says_what_a_file_is(tmp_path: Path, content: bytes, kind: Kind) -> None:
+def test_the_content_says_what_a_file_is(tmp_path: Path, content: bytes, kind: FileType) -> None:
     path = tmp_path / "anything.txt"
     path.write_bytes(content)
-    assert kind_of(path) is kind
+    assert file_type_of(path) is kind
 
 
 def test_a_file_that_unpacks_to_itself_is_of_unknown_kind(tmp_path: Path) -> None:
@@ -193,11 +190,11 @@ def test_a_file_that_unpacks_to_itself_is_of_unknown_kind(tmp_path: Path) -> Non
         nested = gzip.compress(nested)
     path = tmp_path / "nested.gz"
     path.write_bytes(nested)
-    assert kind_of(path) is Kind.UNKNOWN
+    assert file_type_of(path) is FileType.UNKNOWN
 
 
 def test_a_netscaler_trace_is_a_capture() -> None:
-    assert kind_of(REAL / "nstrace2.cap") is Kind.CAPTURE
+    assert file_type_of(REAL / "nstrace2.cap") is FileType.CAPTURE
 
 
 @given(st.binary(max_size=300))

@@ -1,4 +1,4 @@
-"""What is read without tshark is what tshark reads, and every verdict is the same with and without the prefilter."""
+"""Packets read without tshark equal those of tshark, and every verdict is the same with and without the prefilter."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from scapy.layers.l2 import ARP, LLC, STP, Dot1Q, Dot3, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 from support.command_line import FORGED, GENUINE, LAB, REAL, capture, reset
-from support.decodable import plain_rows
+from support.decodable import decodable_rows
 from support.parity import captures, export
 from support.random_captures import NEVER, random_capture
 from support.wiresharks import Wireshark, available
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged, judge_source
-from postproc.capture import spill as spool
+from postproc.batch.job import CaptureResult, judge_source
+from postproc.capture import spill
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import kind_of
+from postproc.capture.file_type import file_type_of
 from postproc.capture.packet_table import normalise
-from postproc.capture.prefilter.pcap_reader import UnsureError, open_capture
+from postproc.capture.prefilter.pcap_reader import DeferredError, open_capture
 from postproc.capture.reader import read_packets
-from postproc.capture.tshark import program as tshark
 from postproc.capture.tshark.column_reader import read_capture
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.flows.flow_table import flow_table, unpacked
 from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.judge_resets import judged_resets
@@ -43,9 +42,9 @@ from postproc.verdicts.result_row import ResetRow
 
 EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/*/*.pcap*"))
 EVERY = list({path.read_bytes(): path for path in (*EXAMPLES, *captures())}.values())  # most examples are among both
-MIXED = LAB / "10_server_ttl128.client.pcap"  # most of it plain, ICMP errors not
+MIXED = LAB / "10_server_ttl128.client.pcap"  # mostly decodable packets, and ICMP errors
 SEEDS = [(seed, (NEVER, 2, 5)[seed % 3], (NEVER, 3)[seed % 2]) for seed in range(16)]
-RULEBOOK, TSHARK = load(), tshark.find()
+RULEBOOK, TSHARK = load(), find_tshark()
 
 
 @pytest.fixture(scope="module", params=range(len(SEEDS)))
@@ -58,17 +57,17 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def source(path: Path) -> Source:
-    """`path`, to be read."""
-    return Source(path, path.name, kind_of(path))
+    """`path` as an input."""
+    return Source(path, path.name, file_type_of(path))
 
 
-def judged(path: Path, **options: bool) -> Judged:
-    """What comes of `path`."""
+def judged(path: Path, **options: bool) -> CaptureResult:
+    """The result of `path`."""
     return judge_source(source(path), RULEBOOK, TSHARK, **options)
 
 
 def by_whole_table(path: Path) -> list[ResetRow]:
-    """The rows of `path` by way of all its packets."""
+    """The rows of `path`, judged from all its packets."""
     table = read_packets(source(path), TSHARK, whole=True).table
     return [
         *(each.row for each in judged_resets(path.name, table, RULEBOOK)),
@@ -78,7 +77,7 @@ def by_whole_table(path: Path) -> list[ResetRow]:
 
 @contextmanager
 def one_answer() -> Iterator[None]:
-    """Within, tshark reads a capture as a whole once only: what is compared is what becomes of its answer."""
+    """In the block, tshark reads each whole capture only once: the tests compare what we make of its output."""
     answers: dict[Path, tuple[list[pl.DataFrame], list[Problem]]] = {}
 
     def read_once(path: Path, program: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
@@ -95,28 +94,28 @@ def one_answer() -> Iterator[None]:
 
 @contextmanager
 def few_at_a_time() -> Iterator[None]:
-    """Within, flows with resets are followed one or two at a time, and lie on disk until then."""
+    """In the block, flows with resets are spilled to disk, and followed one or two at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "_FLOWS_AT_ONCE", 2)
-        patch.setattr(spool, "_PACKETS_AT_ONCE", 20)
+        patch.setattr(spill, "_FLOWS_AT_ONCE", 2)
+        patch.setattr(spill, "_PACKETS_AT_ONCE", 20)
         yield
 
 
-def check(path: Path) -> Judged:
-    """What comes of `path`; everything about every reset, flow and ICMP error is the same in all ways."""
+def check(path: Path) -> CaptureResult:
+    """The result of `path`. Every reset, flow and ICMP error is the same in all ways of reading."""
     with one_answer():
-        sifted = judged(path)
-        assert sifted == judged(path, prefilter=False)
-        assert [each.row for each in (*sifted.resets, *sifted.errors)] == by_whole_table(path)
+        split = judged(path)
+        assert split == judged(path, prefilter=False)
+        assert [each.row for each in (*split.resets, *split.errors)] == by_whole_table(path)
         with few_at_a_time():
             for prefilter in (True, False):
                 found = judged(path, prefilter=prefilter)
-                assert found == sifted
-                assert unpacked(found.flows).equals(unpacked(sifted.flows))
-        if sifted.readable:
+                assert found == split
+                assert unpacked(found.flows).equals(unpacked(split.flows))
+        if split.readable:
             table = read_packets(source(path), TSHARK, whole=True).table
-            assert unpacked(sifted.flows).equals(flow_table(table, RULEBOOK.thresholds, all_flows=False))
-    return sifted
+            assert unpacked(split.flows).equals(flow_table(table, RULEBOOK.thresholds, all_flows=False))
+    return split
 
 
 @pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
@@ -129,15 +128,15 @@ def test_verdicts_are_the_same_on_random_captures(made: Path) -> None:
 
 
 def check_rows(path: Path, wireshark: Wireshark) -> int:
-    """Each plain packet's row is what tshark gives, and idle packets have none; returns how many are plain."""
+    """Each decodable packet's row is that of tshark, and non-IP packets have none. Returns how many are decodable."""
     try:
-        plain, unsure = plain_rows(path)
-    except UnsureError:
+        decodable, deferred = decodable_rows(path)
+    except DeferredError:
         return 0
-    expected = normalise(export(path, wireshark)).filter(~pl.col("frame").is_in(unsure))
-    if plain.height:
-        assert plain.equals(expected)
-    return plain.height
+    expected = normalise(export(path, wireshark)).filter(~pl.col("frame").is_in(deferred))
+    if decodable.height:
+        assert decodable.equals(expected)
+    return decodable.height
 
 
 @pytest.mark.versions
@@ -153,30 +152,30 @@ def test_rows_of_captures_are_those_of_tshark(path: Path, wireshark: Wireshark) 
     check_rows(path, wireshark)
 
 
-def test_most_packets_are_plain() -> None:
-    plain, unsure = plain_rows(MIXED)
-    assert plain.height > 4 * len(unsure) > 0
-    assert check_rows(MIXED, available()[0]) == plain.height
+def test_most_packets_are_decodable() -> None:
+    decodable, deferred = decodable_rows(MIXED)
+    assert decodable.height > 4 * len(deferred) > 0
+    assert check_rows(MIXED, available()[0]) == decodable.height
 
 
 @contextmanager
 def no_tshark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tshark]:
     """A tshark that must not be started."""
     with monkeypatch.context() as patch:
-        program = tshark.find()
+        program = find_tshark()
         patch.setattr(Tshark, "run", lambda *_: pytest.fail("tshark was started"))
         yield program
 
 
 @pytest.mark.parametrize("form", [bytes, gzip.compress, zstandard.compress, lz4.frame.compress])
-def test_plain_captures_need_no_tshark(
+def test_decodable_captures_need_no_tshark(
     form: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "capture.pcap"
     path.write_bytes(form(GENUINE.read_bytes()))
     expected = judged(GENUINE, prefilter=False)
     with no_tshark(monkeypatch) as program:
-        found = judge_source(Source(path, GENUINE.name, kind_of(path)), load(), program)
+        found = judge_source(Source(path, GENUINE.name, file_type_of(path)), load(), program)
     assert found == expected
     assert len(found.resets) == 3
 
@@ -210,7 +209,7 @@ def test_a_capture_without_resets_needs_no_tshark(tmp_path: Path, monkeypatch: p
     assert (found.packets, found.resets, found.errors, found.problems) == (6, (), (), ())
 
 
-UNSURE: dict[str, Packet] = {
+DEFERRED: dict[str, Packet] = {
     "vlan": ETHERNET / Dot1Q(vlan=5) / V4 / RST,
     "vxlan": ETHERNET / V4 / UDP(sport=1, dport=4789) / VXLAN(vni=1) / ETHERNET / V4 / RST,
     "unknown udp": ETHERNET / V4 / UDP(sport=50000, dport=50001) / Raw(b"x" * 40),
@@ -221,7 +220,7 @@ UNSURE: dict[str, Packet] = {
     "icmp error": ETHERNET / V4 / ICMP(type=3, code=3) / V4 / SYN,
     "openflow": ETHERNET / V4 / TCP(sport=1, dport=6653, flags="PA") / Raw(b"\x01\x0a\0\x40" + b"x" * 60),
     "openflow elsewhere": ETHERNET / V4 / TCP(sport=1, dport=9, flags="PA") / Raw(b"\x01\x0a\0\x40" + b"x" * 60),
-    "speaking reset": reset(b"because"),
+    "reset with text": reset(b"because"),
     "odd option": ETHERNET / V4 / TCP(sport=1, dport=443, options=[(30, b"\0\x01")]),
     "cut option": ETHERNET / V4 / TCP(sport=1, dport=443, dataofs=6) / Raw(b"\x08\x0a\0\0"),
     "two timestamps": ETHERNET / V4 / TCP(sport=1, dport=443, options=[("Timestamp", (1, 2))] * 2),
@@ -232,57 +231,71 @@ UNSURE: dict[str, Packet] = {
 }
 
 
-@pytest.mark.parametrize("name", UNSURE)
-def test_what_is_not_plain_is_left_to_tshark(name: str, tmp_path: Path) -> None:
-    plain = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(3)]
-    path = capture(tmp_path / "mixed.pcap", [*plain[:2], UNSURE[name], plain[2]])
-    table, unsure = plain_rows(path)
-    assert (table["frame"].to_list(), unsure) == ([1, 2, 4], [3])
+@pytest.mark.parametrize("name", DEFERRED)
+def test_other_packets_are_deferred_to_tshark(name: str, tmp_path: Path) -> None:
+    decodable = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(3)]
+    path = capture(tmp_path / "mixed.pcap", [*decodable[:2], DEFERRED[name], decodable[2]])
+    table, deferred = decodable_rows(path)
+    assert (table["frame"].to_list(), deferred) == ([1, 2, 4], [3])
 
 
-def test_verdicts_are_the_same_where_packets_are_not_plain(tmp_path: Path) -> None:
-    plain = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(len(UNSURE) + 2)]
-    check(capture(tmp_path / "all.pcap", [*plain, *UNSURE.values()]))
-    for name in ("vlan", "fragment", "icmp error", "speaking reset", "too long", "mapped address"):  # by themselves too
-        check(capture(tmp_path / f"{name}.pcap", [*plain, UNSURE[name]]))
+def test_verdicts_are_the_same_where_packets_are_deferred(tmp_path: Path) -> None:
+    decodable = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(len(DEFERRED) + 2)]
+    check(capture(tmp_path / "all.pcap", [*decodable, *DEFERRED.values()]))
+    for name in (
+        "vlan",
+        "fragment",
+        "icmp error",
+        "reset with text",
+        "too long",
+        "mapped address",
+    ):  # by themselves too
+        check(capture(tmp_path / f"{name}.pcap", [*decodable, DEFERRED[name]]))
 
 
 def test_numbers_are_those_of_the_whole_file(tmp_path: Path) -> None:
-    plain = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(30)]
-    packets = [*plain[:10], UNSURE["vlan"], *plain[10:20], UNSURE["vxlan"], UNSURE["icmp error"], *plain[20:]]
+    decodable = [ETHERNET / V4 / TCP(sport=2000 + port, dport=443, flags="S") for port in range(30)]
+    packets = [
+        *decodable[:10],
+        DEFERRED["vlan"],
+        *decodable[10:20],
+        DEFERRED["vxlan"],
+        DEFERRED["icmp error"],
+        *decodable[20:],
+    ]
     found = judged(capture(tmp_path / "mixed.pcap", packets))
     assert [each.row.frame for each in (*found.resets, *found.errors)] == [11, 22, 23]
 
 
 @pytest.mark.parametrize("cut", [1, 17, 40])
-def test_a_file_that_is_cut_short_is_tsharks(cut: int, tmp_path: Path) -> None:
+def test_a_file_that_is_cut_short_is_deferred(cut: int, tmp_path: Path) -> None:
     path = tmp_path / "cut.pcap"
     path.write_bytes(GENUINE.read_bytes()[:-cut])
     assert "cut short" in judged(path).problems[0].reason
     check(path)
 
 
-def test_pieces_and_spools_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_pieces_and_spilling_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     path = MIXED
     expected = judged(path)
     monkeypatch.setattr("postproc.capture.prefilter.pcap_reader.PIECE", 700)
-    monkeypatch.setattr(spool, "_IN_MEMORY", 3)
+    monkeypatch.setattr(spill, "_IN_MEMORY", 3)
     monkeypatch.setattr("postproc.capture.tshark.tsv_reader.PIECE", 1000)
     assert judged(path) == expected
     assert judged(path, prefilter=False) == expected
 
 
-def test_few_rows_stand_for_many(tmp_path: Path) -> None:
+def test_few_rows_represent_many(tmp_path: Path) -> None:
     many = [ETHERNET / V4 / UDP(sport=port, dport=53) / Raw(b"query") for port in range(1000, 1500)]
     path = capture(tmp_path / "many.pcap", [*many, ETHERNET / V4 / RST])
-    table = read_packets(source(path), tshark.find()).table
+    table = read_packets(source(path), find_tshark()).table
     assert table["frame"].to_list() == [1, 500, 501]
     assert table["weight"].to_list() == [499, 1, 1]
     check(path)
 
 
 def conversation(random: Random, port: int) -> list[Packet]:
-    """One with the host of V4's destination, as it should be or a little odd."""
+    """One with the host of V4's destination; some have a wrong or repeated handshake."""
     client, server = IP(src="192.0.2.1", ttl=60), IP(src="203.0.113.1", ttl=55)
     client.dst, server.dst = server.src, client.src
     start, asked = random.random() * 1000, random.choice((5, 2**32 - 1))
@@ -301,20 +314,20 @@ def conversation(random: Random, port: int) -> list[Packet]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_few_of_many_handshakes_tell_how_a_host_answers(seed: int, tmp_path: Path) -> None:
+def test_few_of_many_handshakes_give_the_round_trips(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     packets = [packet for port in range(2000, 2300) for packet in conversation(random, port)]
     reset_ = ETHERNET / IP(src="203.0.113.1", dst="192.0.2.1", ttl=50) / TCP(sport=443, dport=2000, flags="R", seq=10)
     reset_.time = 2000
     path = capture(tmp_path / "many.pcap", [*sorted(packets, key=lambda packet: packet.time), reset_])
     assert check(path).resets[0].row.rtt_us is not None
-    table = read_packets(source(path), tshark.find()).table
+    table = read_packets(source(path), find_tshark()).table
     assert table["weight"].sum() == len(packets) + 1
     assert table.height < 0.6 * len(packets)
 
 
-# Dissectors that hand what they find to others that read IP, Ethernet, PPP, Wi-Fi or GTP.
-CARRIERS = (
+# Dissectors that pass their payload to dissectors of IP, Ethernet, PPP, Wi-Fi or GTP.
+ENCAPSULATIONS = (
     *("gtp", "gtpprime", "vxlan", "vxlan_gpe", "geneve", "l2tp", "teredo", "tzsp", "capwap", "capwap.data", "sflow"),
     *("lisp-data", "mip", "zep", "lwapp", "lwapp-l3", "gprs-ns", "amt", "bat", "udpencap", "gre", "mpls", "openflow"),
     *("ayiya", "tapa", "wlccp", "ieee1722", "tipc", "enip", "dvb_ipdc", "gsmtap", "atmtcp", "xot", "dlsw", "uma"),
@@ -325,12 +338,15 @@ CARRIERS = (
 @pytest.mark.versions
 @pytest.mark.parametrize("wireshark", available(), ids=str)
 def test_the_ports_of_tunnels_are_known(wireshark: Wireshark) -> None:
-    from postproc.capture.prefilter import encapsulation as carriers
+    from postproc.capture.prefilter import encapsulation
 
-    known = {"tcp.port": carriers._TCP_CARRIERS, "udp.port": carriers._UDP_CARRIERS}
+    known = {"tcp.port": encapsulation._TCP_ENCAPSULATING, "udp.port": encapsulation._UDP_ENCAPSULATING}
     decodes = [line.split("\t") for line in wireshark.tshark("-G", "decodes").stdout.splitlines()]
-    found = {(table, int(port)) for table, port, name in decodes if table in known and name in CARRIERS}
+    found = {(table, int(port)) for table, port, name in decodes if table in known and name in ENCAPSULATIONS}
     assert len(found) > 30
-    plain_udp = {("udp.port", port) for port in (*carriers._UDP_PLAIN, 443)}
-    assert not found & plain_udp
-    assert {port for table, port in found if table == "tcp.port"} <= set(carriers._TCP_CARRIERS) | {5201, 44818}
+    udp_without_packet = {("udp.port", port) for port in (*encapsulation._UDP_NOT_ENCAPSULATING, 443)}
+    assert not found & udp_without_packet
+    assert {port for table, port in found if table == "tcp.port"} <= set(encapsulation._TCP_ENCAPSULATING) | {
+        5201,
+        44818,
+    }

@@ -101,7 +101,7 @@ def test_captures_of_different_places_are_not_joined(tmp_path: Path) -> None:
 def test_private_addresses_are_joined_only_where_they_are_ours(tmp_path: Path, private: str) -> None:
     folder = case(tmp_path / "case", 1, {private: "10.0.0.1"})
     assert refused(folder)["verdict"] == "unclear"
-    assert "for 1 reset without a baseline no other capture was asked" in run("summarize", folder, "-j", "1").stderr
+    assert "1 reset without a baseline got none from other captures" in run("summarize", folder, "-j", "1").stderr
     (folder / "case.toml").write_text('networks = ["10.0.0.0/8"]\n', encoding="utf-8")
     assert refused(folder)["verdict"] == "likely forged"
     assert "no other capture" not in run("summarize", folder, "-j", "1").stderr

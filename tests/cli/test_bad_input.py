@@ -15,7 +15,7 @@ import pytest
 from support.command_line import FORGED, GENUINE, LAB, capture, fake_tshark, reset, rows, run
 
 from heuristics.protocol.tshark_fields import FIELDS
-from postproc.capture.tshark import tsv_reader as fields_text
+from postproc.capture.tshark import tsv_reader
 
 CUT = FORGED.read_bytes()[:-20]
 
@@ -137,9 +137,9 @@ def test_an_export_made_otherwise_is_refused_with_the_right_command(tmp_path: Pa
     assert "rstorigin export CAPTURE -o FILE, or tshark -r CAPTURE -n" in result.stderr
 
 
-@pytest.mark.parametrize("piece", [fields_text.PIECE, 200])
+@pytest.mark.parametrize("piece", [tsv_reader.PIECE, 200])
 def test_two_exports_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    monkeypatch.setattr(fields_text, "PIECE", piece)
+    monkeypatch.setattr(tsv_reader, "PIECE", piece)
     path = tmp_path / "export.tsv"
     path.write_text(lines(*[PACKET | {"icmp.type": "3"}] * 40_000), encoding="utf-8")
     result = run("summarize", path)
@@ -149,7 +149,7 @@ def test_two_exports_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_line_without_end(tmp_path: Path) -> None:
     path = tmp_path / "export.tsv.gz"
-    path.write_bytes(gzip.compress(lines(PACKET).encode() + b"1" * 3 * fields_text.PIECE))
+    path.write_bytes(gzip.compress(lines(PACKET).encode() + b"1" * 3 * tsv_reader.PIECE))
     result = run("summarize", path)
     assert result.exit_code == 1
     assert f"{path}: has a line of more than 1,048,576 bytes" in result.stderr

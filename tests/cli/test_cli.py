@@ -19,14 +19,13 @@ from support.command_line import FORGED, GENUINE, LAB, REAL, rows, run, verdicts
 from generator.render import render_plugin
 from heuristics.rulebook.model import load
 from postproc.batch.plugin_engine import installed_plugin
-from postproc.capture.tshark import program as tshark
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.cli.app import app
 from postproc.runtime.errors import PluginError
 from postproc.verdicts.result_row import COLUMNS
 
 FORMATS = ("table", "markdown", "csv", "jsonl", "json")
-LUA_RUNS = os.geteuid() != 0 or tshark.find().version < (4, 4, 0)
+LUA_RUNS = os.geteuid() != 0 or find_tshark().version < (4, 4, 0)
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -12,10 +12,10 @@ from support.flows_by_hand import CLIENT, CLOSE, OPEN, SERVER, Talk, written
 
 from heuristics.rulebook.model import load
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import FileType
 from postproc.capture.packet_table import TCP, Packet
 from postproc.capture.reader import read_packets
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import find_tshark
 from postproc.flows.flow_table import FLOW_SCHEMA, flow_table
 from postproc.flows.tracker import Tracker
 from postproc.verdicts.scoring import flow_filter
@@ -47,7 +47,7 @@ ENDS: dict[str, tuple[Sequence[str], str, str | None]] = {
 
 
 def flows(path: Path, *, all_flows: bool = True) -> pl.DataFrame:
-    packets = read_packets(Source(path, path.name, Kind.CAPTURE), tshark.find(), whole=True)
+    packets = read_packets(Source(path, path.name, FileType.CAPTURE), find_tshark(), whole=True)
     return flow_table(packets.table, RULES.thresholds, all_flows=all_flows)
 
 
@@ -112,7 +112,7 @@ CAPTURED = sorted([*LAB.glob("0[1379]*.pcap"), *REAL.glob("*cap"), *CAPTURES.glo
 @pytest.mark.parametrize("capture", CAPTURED, ids=lambda path: path.name)
 def test_flows_are_those_that_the_engine_follows(capture: Path) -> None:
     """Names, frames and incarnations as postproc.flows has them, packet by packet."""
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
+    table = read_packets(Source(capture, capture.name, FileType.CAPTURE), find_tshark(), whole=True).table
     tracker, seen = Tracker(RULES.thresholds), {}
     for packet in map(Packet._make, table.filter(pl.col("kind") == TCP).iter_rows()):
         tracker.follow([packet])

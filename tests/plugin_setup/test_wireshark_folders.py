@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from support.command_line import fake_tshark, run
 
-from postproc.capture.tshark import program as tshark
 from postproc.plugin_setup.wireshark_folders import Folders, places, usual_folders
 
 
@@ -20,7 +19,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(tshark, "_usual_places", list)
+    monkeypatch.setattr("postproc.capture.tshark.program._usual_places", list)
     return tmp_path
 
 

@@ -22,7 +22,7 @@ from support.command_line import FORGED, GENUINE, LAB, REAL, capture, fake_tshar
 
 from heuristics.rulebook.model import load
 from heuristics.rulebook.schema import VOCABULARY
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import Tshark
 from postproc.report.capture_advice import _ADVICE, advise
 from postproc.report.pyshark_details import read_details
 from postproc.runtime.text import shell_word
@@ -352,7 +352,7 @@ def test_pyshark_runs_the_tshark_that_was_found(tmp_path: Path) -> None:
 
 
 def test_the_story_is_told_without_pyshark_s_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = tshark.Tshark(fake_tshark(tmp_path / "bin", "no packets"), (4, 0, 0))
+    broken = Tshark(fake_tshark(tmp_path / "bin", "no packets"), (4, 0, 0))
     assert read_details(FORGED, [1, 2], broken) == {}
     monkeypatch.setattr("postproc.report.pyshark_details.read_details", lambda *_: {})
     result = run("explain", FORGED, "--frame", "2")

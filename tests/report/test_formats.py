@@ -14,10 +14,10 @@ from support.judged_by_hand import GENUINE, judged_reset
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.report import formats as outputs
 from postproc.report.summary import Summary, summarise
-from postproc.runtime import text as escape
+from postproc.runtime.text import markdown_code
 from postproc.verdicts.result_row import COLUMNS
 
 RULEBOOK = load()
@@ -30,7 +30,7 @@ def summary(name: str = "a.pcap", address: str = "203.0.113.1", words: str = "wo
         judged_reset(score=-400, words=(words,), **GENUINE | {"capture": name, "src": address, "rtt_us": None}),
     )
     problems = (Problem(name, "", "", "is damaged", "copy it again"),)
-    return summarise([Judged(name, 1234, resets, problems)], RULEBOOK, 10)
+    return summarise([CaptureResult(name, 1234, resets, problems)], RULEBOOK, 10)
 
 
 def rows(content: Summary) -> list[dict[str, str]]:
@@ -73,7 +73,7 @@ def test_a_table_shows_evidence_in_words_and_ends_with_the_conclusion() -> None:
 
 
 def test_a_summary_without_resets_says_so() -> None:
-    empty = summarise([Judged("a.pcap", 10, (), ())], RULEBOOK, 10)
+    empty = summarise([CaptureResult("a.pcap", 10, (), ())], RULEBOOK, 10)
     assert outputs.table(empty, senders=10).splitlines()[-1] == "There is no TCP reset in 1 capture (10 packets)."
     assert "no TCP reset" in outputs.markdown(empty, senders=10)
     assert outputs.rows_jsonl([]) == ""
@@ -82,7 +82,7 @@ def test_a_summary_without_resets_says_so() -> None:
 
 def test_senders_left_out_are_counted() -> None:
     resets = tuple(judged_reset(src=f"192.0.2.{number}") for number in range(5))
-    many = summarise([Judged("a.pcap", 10, resets, ())], RULEBOOK, 2)
+    many = summarise([CaptureResult("a.pcap", 10, resets, ())], RULEBOOK, 2)
     assert "3 more senders" in outputs.table(many, senders=2)
     assert len(json.loads(outputs.whole_json(many))["by_sender"]) == 5
 
@@ -94,7 +94,9 @@ def test_no_text_in_csv_is_a_formula(text: str) -> None:
 
 
 def test_a_number_in_csv_stays_a_number() -> None:
-    assert rows(summarise([Judged("a", 1, (judged_reset(hop_delta=-3),), ())], RULEBOOK, 1))[0]["hop_delta"] == "-3"
+    assert (
+        rows(summarise([CaptureResult("a", 1, (judged_reset(hop_delta=-3),), ())], RULEBOOK, 1))[0]["hop_delta"] == "-3"
+    )
 
 
 def test_markdown_shows_hostile_names_as_plain_words() -> None:
@@ -123,7 +125,7 @@ def test_nothing_unprintable_gets_out(text: str) -> None:
 
 @given(st.text())
 def test_a_code_span_ends_where_it_should(text: str) -> None:
-    span = escape.markdown_code(text)
+    span = markdown_code(text)
     assert span.startswith("`")
     assert span.endswith("`")
     assert "`" not in span[1:-1]

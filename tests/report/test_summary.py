@@ -6,7 +6,7 @@ from support.judged_by_hand import GENUINE, UNCLEAR, judged_reset
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.report.summary import Summary, summarise
 from postproc.verdicts.result_row import JudgedReset
 
@@ -16,13 +16,13 @@ UNDECIDED = judged_reset(score=0, words=(), evidence=(), **UNCLEAR)
 
 
 def summary(*resets: JudgedReset, packets: int | None = 100, top: int = 10) -> Summary:
-    return summarise([Judged("a.pcap", packets, resets, ())], RULEBOOK, top)
+    return summarise([CaptureResult("a.pcap", packets, resets, ())], RULEBOOK, top)
 
 
 def test_totals_count_everything_once() -> None:
-    broken = Judged("b.pcap", None, (), (Problem("b.pcap", "", "", "is empty"),), readable=False)
-    one = Judged("a.pcap", 100, (judged_reset(), HONEST, HONEST), ())
-    other = Judged("c.pcap", 50, (judged_reset(capture="c.pcap"),), ())
+    broken = CaptureResult("b.pcap", None, (), (Problem("b.pcap", "", "", "is empty"),), readable=False)
+    one = CaptureResult("a.pcap", 100, (judged_reset(), HONEST, HONEST), ())
+    other = CaptureResult("c.pcap", 50, (judged_reset(capture="c.pcap"),), ())
     found = summarise([one, broken, other], RULEBOOK, 10, [Problem("d", "", "", "does not exist")])
     totals = found.totals
     assert (totals.captures, totals.packets, totals.flows, totals.resets) == (2, 150, 2, 4)

@@ -20,15 +20,15 @@ from support.case_folders import PROGRAM, environment, small_case
 from support.command_line import FORGED, LAB, run
 
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged, judge_source
-from postproc.capture import spill as spool
+from postproc.batch.job import CaptureResult, judge_source
+from postproc.capture import spill
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import kind_of
-from postproc.capture.tshark import program as tshark
+from postproc.capture.file_type import file_type_of
+from postproc.capture.tshark.program import find_tshark
 
 PORTS = LAB / "01_closed_port.client.pcap"  # a reset in every flow
 MESSAGES = 1000  # bytes: enough for what tshark says, and less than any table takes
-RULEBOOK, TSHARK = load(), tshark.find()
+RULEBOOK, TSHARK = load(), find_tshark()
 
 
 @contextmanager
@@ -91,11 +91,11 @@ def test_without_room_in_the_case_nothing_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in (case / ".rstorigin").rglob("*") if path.is_file()] == ["tshark.json"]
 
 
-def judged(path: Path, *, prefilter: bool) -> Judged:
-    return judge_source(Source(path, path.name, kind_of(path)), RULEBOOK, TSHARK, prefilter=prefilter)
+def judged(path: Path, *, prefilter: bool) -> CaptureResult:
+    return judge_source(Source(path, path.name, file_type_of(path)), RULEBOOK, TSHARK, prefilter=prefilter)
 
 
-def check_reported(found: Judged, path: Path, place: str) -> None:
+def check_reported(found: CaptureResult, path: Path, place: str) -> None:
     (problem,) = found.problems
     assert not found.readable
     assert problem.file == str(path)
@@ -114,7 +114,7 @@ def check_reported(found: Judged, path: Path, place: str) -> None:
 )
 def test_packets_that_there_is_no_room_for(settings: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.items():
-        monkeypatch.setattr(spool, name, value)
+        monkeypatch.setattr(spill, name, value)
     assert judged(PORTS, prefilter=False).readable
     with files_of_at_most(MESSAGES):
         found = judged(PORTS, prefilter=False)

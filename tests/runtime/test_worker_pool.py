@@ -19,7 +19,7 @@ from support.command_line import FORGED
 from support.waiting import until
 
 from postproc.runtime.signals import ending_in_order
-from postproc.runtime.worker_pool import WorkerDiedError, held_back, over_processes
+from postproc.runtime.worker_pool import WorkerDiedError, map_over_processes, signals_held
 
 # Says when it is about to load the command line: before that, it is the interpreter that starts, not we.
 TELLING = (
@@ -32,11 +32,11 @@ TELLING = (
 )
 INTERRUPTED_AS_IT_FORKS = """
 import os, signal, sys, time
-from postproc.runtime.worker_pool import over_processes
+from postproc.runtime.worker_pool import map_over_processes
 os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 try:
-    list(over_processes(time.sleep, [30] * 4, 2))
+    list(map_over_processes(time.sleep, [30] * 4, 2))
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -71,18 +71,18 @@ def at_a_terminal() -> Iterator[None]:
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_every_item_is_worked_on_once(processes: int) -> None:
-    assert dict(over_processes(doubled, range(10), processes)) == {number: 2 * number for number in range(10)}
+    assert dict(map_over_processes(doubled, range(10), processes)) == {number: 2 * number for number in range(10)}
 
 
 def test_an_item_that_kills_its_process_costs_no_other() -> None:
-    results = dict(over_processes(deadly, range(8), 2))
+    results = dict(map_over_processes(deadly, range(8), 2))
     assert isinstance(results.pop(3), WorkerDiedError)
     assert results == {number: 2 * number for number in range(8) if number != 3}
 
 
 def test_an_error_comes_through() -> None:
     with pytest.raises(ValueError, match="no "):
-        dict(over_processes(failing, range(4), 2))
+        dict(map_over_processes(failing, range(4), 2))
 
 
 @pytest.mark.parametrize("threads", [0, 3])
@@ -93,7 +93,7 @@ def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
     reached = []
 
     def interrupted() -> None:
-        with held_back(signal.SIGINT):
+        with signals_held(signal.SIGINT):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
             reached.append("end")
@@ -111,7 +111,7 @@ def test_what_is_ignored_holds_nothing_else_back() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a script
 
     def told_twice() -> None:
-        with ending_in_order(), held_back(signal.SIGINT, signal.SIGTERM):
+        with ending_in_order(), signals_held(signal.SIGINT, signal.SIGTERM):
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
 
@@ -139,7 +139,7 @@ def test_a_signal_is_not_lost_where_exceptions_are_dropped(
 
 
 def test_a_worker_that_is_told_to_end_sends_nothing_back() -> None:
-    assert all(isinstance(result, WorkerDiedError) for _, result in over_processes(told_to_end, range(3), 2))
+    assert all(isinstance(result, WorkerDiedError) for _, result in map_over_processes(told_to_end, range(3), 2))
 
 
 def test_workers_may_be_told_to_end_before_they_have_begun() -> None:

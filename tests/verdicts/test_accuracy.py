@@ -15,12 +15,12 @@ from bench.weights.labelled import Labelled, labelled_captures
 from bench.weights.scores import Scores, naive_scores, our_scores
 from heuristics.rulebook.model import load
 from heuristics.rulebook.scoring import ACCUSED, Origin
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import find_tshark
 
 
 @cache
 def laboratory() -> tuple[Labelled, ...]:
-    return tuple(labelled_captures(LAB, tshark.find()))
+    return tuple(labelled_captures(LAB, find_tshark()))
 
 
 @cache
@@ -31,7 +31,7 @@ def scores() -> tuple[Scores, Scores]:
 
 @cache
 def judged_by_hand() -> tuple[Expectation, ...]:
-    return tuple(expectations(REAL / "expected.csv", load(), tshark.find()))
+    return tuple(expectations(REAL / "expected.csv", load(), find_tshark()))
 
 
 def test_no_genuine_reset_is_called_forged() -> None:

@@ -18,12 +18,12 @@ from heuristics.observables.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass, icmp_meaning
 from heuristics.protocol.tshark_fields import ACK, SYN
 from heuristics.rulebook.model import load
-from postproc.batch.job import Judged
+from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import FileType
 from postproc.capture.packet_table import normalise
 from postproc.capture.reader import read_packets
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import find_tshark
 from postproc.report import formats as outputs
 from postproc.report.summary import summarise
 from postproc.verdicts.judge_icmp import judged_errors, observe_errors
@@ -80,7 +80,7 @@ def written(path: Path, packets: Iterable[frames.Datagram | float]) -> Path:
 
 
 def judged(capture: Path) -> list[JudgedReset]:
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
+    table = read_packets(Source(capture, capture.name, FileType.CAPTURE), find_tshark(), whole=True).table
     return list(judged_errors(capture.name, table, RULEBOOK))
 
 
@@ -267,7 +267,7 @@ def test_odd_quotes_are_read_alike(name: str, tmp_path: Path) -> None:
 
 def test_the_observables_are_exactly_the_vocabulary(tmp_path: Path) -> None:
     capture = written(tmp_path / "names.pcap", EXAMPLES["host_itself"])
-    table = read_packets(Source(capture, capture.name, Kind.CAPTURE), tshark.find(), whole=True).table
+    table = read_packets(Source(capture, capture.name, FileType.CAPTURE), find_tshark(), whole=True).table
     observation = next(observe_errors(table, RULEBOOK))[1]
     assert observation.keys() == {observable.name for observable in ICMP_OBSERVABLES}
 
@@ -298,7 +298,7 @@ def test_an_overlay_comes_first(tmp_path: Path) -> None:
 
 def test_a_summary_counts_resets_and_errors_apart_and_shows_where_the_rejector_sits(tmp_path: Path) -> None:
     errors = tuple(judged(written(tmp_path / "forged.pcap", EXAMPLES["in_the_hosts_name"])))
-    summary = summarise([Judged("forged.pcap", 6, (judged_reset(),), (), errors=errors)], RULEBOOK, 10)
+    summary = summarise([CaptureResult("forged.pcap", 6, (judged_reset(),), (), errors=errors)], RULEBOOK, 10)
     assert (summary.totals.resets, summary.totals.icmp_errors) == (1, 1)
     assert [row.kind for row in summary.rows] == ["icmp", "rst"]
     for text in (outputs.table(summary, senders=10), outputs.markdown(summary, senders=10)):

@@ -15,15 +15,15 @@ import pytest
 from scapy.packet import Packet
 from support.case_folders import counting_tshark, reads
 from support.command_line import LAB, run
-from support.decodable import plain_rows
+from support.decodable import decodable_rows
 from support.flows_by_hand import OPEN, SERVER, START, Talk, written
 
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import FileType
 from postproc.capture.reader import read_packets
-from postproc.capture.tshark import program as tshark
+from postproc.capture.tshark.program import TSHARK_VARIABLE, find_tshark
 from postproc.verdicts.reconcile import reconcile
-from postproc.verdicts.reconcile_result import Reconciled
+from postproc.verdicts.reconcile_result import ReconcileResult
 
 HOPS, DELAY_S, AHEAD_S = 4, 0.02, 5.0  # between client and server; the server's clock is ahead
 DATA = ("> PA 100", "< A", "< PA 1000", "> A")
@@ -52,14 +52,14 @@ def both(
 
 def table(path: Path) -> pl.DataFrame:
     """All packets of a capture that takes no tshark."""
-    plain, unsure = plain_rows(path)
-    assert unsure == []
-    return plain
+    decodable, deferred = decodable_rows(path)
+    assert deferred == []
+    return decodable
 
 
 def said(
     folder: Path, steps: Sequence[str], forged: int, change: Change = list, complete: Sequence[str] = ()
-) -> Reconciled:
+) -> ReconcileResult:
     """What the server's capture, changed by `change`, says of the client's. A minute before and after they talk too."""
     sides: tuple[list[Packet], list[Packet]] = ([], [])
     for talk in (both(OPENED, 0, START - 60, 40001), both(steps, forged), both(OPENED, 0, START + 60, 40002)):
@@ -71,8 +71,8 @@ def said(
     return reconcile(*tables, complete)
 
 
-def evidence(result: Reconciled) -> list[str]:
-    return [finding.evidence for finding in result.findings]
+def evidence(result: ReconcileResult) -> list[str]:
+    return [each.rule_id for each in result.evidence]
 
 
 def is_server(packet: Packet) -> bool:
@@ -92,7 +92,7 @@ def test_a_reset_that_never_left_was_forged(tmp_path: Path, reset: str) -> None:
 def test_a_reset_that_left_is_genuine(tmp_path: Path, reset: str) -> None:
     result = said(tmp_path, [*OPENED, reset], 0)
     assert evidence(result) == ["left_sender"]
-    assert result.findings[0].witness_frame == 14  # the client's last packet comes in after it
+    assert result.evidence[0].peer_frame == 14  # the client's last packet comes in after it
 
 
 def test_the_clocks_are_compared(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ LABELLED = ("03_reject_midstream_r1", "06b_benign_keepalive", "09_path_change", 
 @pytest.mark.parametrize("name", LABELLED)
 def test_on_labelled_pairs_nothing_is_wrong(name: str) -> None:
     tables = {
-        side: read_packets(Source(LAB / f"{name}.{side}.pcap", name, Kind.CAPTURE), tshark.find(), whole=True).table
+        side: read_packets(Source(LAB / f"{name}.{side}.pcap", name, FileType.CAPTURE), find_tshark(), whole=True).table
         for side in ("client", "server")
     }
     right = 0
@@ -210,7 +210,7 @@ def test_on_labelled_pairs_nothing_is_wrong(name: str) -> None:
         truth = json.loads((LAB / f"{name}.{side}.labels.json").read_text(encoding="utf-8"))
         said_of = {"middlebox": "never_left", "endpoint": "left_sender"}
         expected = {event["frame"]: said_of[event["origin"]] for event in truth["events"]}
-        found = {each.frame: each.evidence for each in reconcile(tables[side], tables[other]).findings}
+        found = {each.frame: each.rule_id for each in reconcile(tables[side], tables[other]).evidence}
         assert found == {frame: expected[frame] for frame in found}
         right += len(found)
     assert right > 0
@@ -251,7 +251,7 @@ def test_what_could_not_be_compared_is_said_and_compared_the_next_time(
     pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counting = counting_tshark(tmp_path / "bin")
-    monkeypatch.setenv(tshark.VARIABLE, str(counting))
+    monkeypatch.setenv(TSHARK_VARIABLE, str(counting))
     run("summarize", pair, "-j", "1", "--no-reconcile")  # kept, so that only the comparison has to read
     counting.write_text(counting.read_text().replace("exec", 'case "$*" in *-r*) exit 2 ;; esac\nexec'))
     os.utime(counting, ns=(0, 0))
@@ -268,7 +268,7 @@ def test_however_many_witnesses_a_capture_is_read_once_for_all(
     for path in list(pair.iterdir()):
         shutil.copy(path, pair / f"another-{path.name}")
     counting = counting_tshark(tmp_path / "bin")
-    monkeypatch.setenv(tshark.VARIABLE, str(counting))
+    monkeypatch.setenv(TSHARK_VARIABLE, str(counting))
     run("summarize", pair, "-j", "1", "--no-reconcile", "--no-cache")
     once = reads(counting)
     assert "never_left" in run("summarize", pair, "-j", "1", "--no-cache", "--format", "csv").stdout

@@ -16,8 +16,8 @@ from heuristics.protocol.tshark_fields import ACK, RST, SYN
 from heuristics.rulebook.model import load
 from postproc.batch.job import judge_source
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import Kind
-from postproc.capture.tshark.program import find
+from postproc.capture.file_type import FileType
+from postproc.capture.tshark.program import find_tshark
 from postproc.verdicts.result_row import ResetRow
 
 CLIENT = b"\xc6\x12\0\x01"
@@ -73,7 +73,7 @@ class Capture:
         """The resets, judged."""
         path = folder / "made.pcap"
         path.write_bytes(frames.pcap(self.records, frames.ETHERNET))
-        judged = judge_source(Source(path, path.name, Kind.CAPTURE), load(), find())
+        judged = judge_source(Source(path, path.name, FileType.CAPTURE), load(), find_tshark())
         assert not judged.problems
         return [reset.row for reset in judged.resets]
 

@@ -1,1 +1,4 @@
-"""Packets decoded without tshark, many at a time. What it is not sure of it leaves to tshark."""
+"""Decodes packets without tshark, many at a time, and leaves what it cannot decode for certain to tshark.
+
+It may use `capture.tshark`, the modules of `capture` below that, and `runtime`.
+"""

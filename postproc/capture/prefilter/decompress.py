@@ -1,4 +1,4 @@
-"""A file as a stream of bytes, unpacked where it is compressed the way tshark can read: gzip, Zstandard, LZ4."""
+"""A file as a stream of bytes, decompressed where tshark can decompress it, too: gzip, Zstandard, LZ4."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import Protocol
 import lz4.frame
 import zstandard
 
-# What reading may raise where a file is damaged or cut short.
-DAMAGES = (OSError, EOFError, zlib.error, zstandard.ZstdError, RuntimeError)
+from postproc.capture.file_type import GZIP, LZ4, ZSTANDARD
 
-_GZIP, _ZSTANDARD, _LZ4 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
+# What reading may raise where a file is damaged or cut short.
+READ_ERRORS = (OSError, EOFError, zlib.error, zstandard.ZstdError, RuntimeError)
 
 
 class Stream(Protocol):
-    """What bytes are read from."""
+    """A source of bytes."""
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most `size`; none at the end."""
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """The same into `buffer`, as many as it holds; says how many there were."""
+        """Write the next bytes to `buffer`, at most as many as it holds. Returns how many."""
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Stream]:
-    """The content of `path`. Opening and reading it raise one of DAMAGES."""
+def decompressed(path: Path) -> Iterator[Stream]:
+    """The content of `path`. Opening and reading it raise READ_ERRORS."""
     with path.open("rb") as file:
         magic = file.peek(4)[:4]
         with _opened(file, magic) as stream:
@@ -39,11 +39,11 @@ def unpacked(path: Path) -> Iterator[Stream]:
 
 
 def _opened(file: BufferedReader, magic: bytes) -> AbstractContextManager[Stream]:
-    if magic.startswith(_GZIP):
+    if magic.startswith(GZIP):
         return gzip.open(file)
-    if magic == _ZSTANDARD:
+    if magic == ZSTANDARD:
         return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    if magic == _LZ4:
-        unpacking: AbstractContextManager[Stream] = lz4.frame.open(file)
-        return unpacking
+    if magic == LZ4:
+        lz4_file: AbstractContextManager[Stream] = lz4.frame.open(file)
+        return lz4_file
     return file

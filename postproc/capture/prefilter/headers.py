@@ -1,9 +1,10 @@
-"""Which packets need no dissector: their headers stand where they always stand, and can be read in one way only.
+"""Which packets can be decoded without tshark: their headers have fixed positions and only one reading.
 
-A packet is *plain* when it is IPv4 without options or IPv6 without extension headers, whole and unfragmented by its own
-account, with a TCP header that was captured whole and says nothing unusual, or with UDP or an ICMP message of a kind
-that carries no other packet. *Idle* packets carry no IP at all (ARP, spanning tree). All others are *unsure*: VLAN
-tags, tunnels, fragments, ICMP errors, resets that say something, whatever may hold a second IP header.
+A packet is *decodable* when it is IPv4 without options or IPv6 without extension headers, complete and unfragmented by
+its own account, and holds a TCP header that was captured whole and has nothing unusual, or UDP or an ICMP message of a
+kind that encapsulates no packet. *Non-IP* packets have no IP header at all (ARP, spanning tree). All others are
+*deferred* to tshark: VLAN tags, tunnels, fragments, ICMP errors, resets with a payload, whatever may hold a second IP
+header.
 """
 
 from __future__ import annotations
@@ -11,16 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from heuristics.protocol.tshark_fields import PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP, RST
-from postproc.capture.prefilter.encapsulation import may_carry_tcp, plain_udp
-from postproc.capture.prefilter.link_layer import idle_or_ip
-from postproc.capture.prefilter.pcap_reader import Integers, Piece, read_at
-from postproc.capture.prefilter.tcp_options import linux, timestamps
-
-Flags = npt.NDArray[np.bool_]
-Headers = npt.NDArray[np.void]
+from postproc.capture.prefilter.arrays import Flags, Headers, Integers, read_at, take
+from postproc.capture.prefilter.encapsulation import tcp_may_carry_packet, udp_without_packet
+from postproc.capture.prefilter.link_layer import link_payloads
+from postproc.capture.prefilter.pcap_reader import Piece
+from postproc.capture.prefilter.tcp_options import linux_syn_options, timestamps
 
 IPV4 = np.dtype(
     [
@@ -34,7 +32,7 @@ IPV6 = np.dtype(
         *(("src", ">u8", 2), ("dst", ">u8", 2)),
     ]
 )
-# UDP and ICMP begin with the ports, or with type and code, too.
+# The ports of UDP, and the type and code of ICMP, stand where TCP has its ports.
 TCP_HEADER = np.dtype(
     [
         *(("sport", ">u2"), ("dport", ">u2"), ("seq", ">u4"), ("ack", ">u4")),
@@ -42,46 +40,44 @@ TCP_HEADER = np.dtype(
     ]
 )
 _PORTS, _TCP_MINIMUM = 8, 20
-_IPV4_PLAIN = 0x45  # version 4, a header of five 32-bit words
-_FRAGMENT = 0xBFFF  # all of the fragment field but "don't fragment"
-_LAST_PLAIN = np.uint64(
-    1
-)  # IPv6 addresses that begin with 64 zero bits are written in several ways, but for :: and ::1
-_ICMP_PLAIN = (0, 8, 13, 14)  # echo and timestamps
-_ICMPV6_PLAIN = (128, 129, 133, 134, 135, 136)  # echo, and neighbour discovery but for redirects
+_IPV4_WITHOUT_OPTIONS = 0x45  # version 4, a header of five 32-bit words
+_FRAGMENT = 0xBFFF  # all bits of the fragment field but "don't fragment"
+# IPv6 addresses that begin with 64 zero bits can be written in several ways, except :: and ::1.
+_LAST_UNAMBIGUOUS = np.uint64(1)
+_ICMP_INFORMATIONAL = (0, 8, 13, 14)  # echo and timestamps
+_ICMPV6_INFORMATIONAL = (128, 129, 133, 134, 135, 136)  # echo, and neighbour discovery without redirects
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """The plain packets of one IP version in a piece: arrays with a value for each.
+class DecodablePackets:
+    """The decodable packets of one IP version in a piece. Each array has one value per packet.
 
-    `index` is their place in the piece, `link` where their link header begins in it.
+    `index` is their position in the piece, `start` where their link header begins in its data. The timestamp value
+    `tsval` is -1 where there is none.
     """
 
     version: int
     index: Integers
-    link: Integers
+    start: Integers
     ip: Headers
     tcp: Headers
     is_tcp: Flags
     payload_len: Integers
     options_len: Integers
-    tsval: Integers  # -1 where there is none
+    tsval: Integers
     linux_options: Flags
 
-    def chosen(self, which: Flags | Integers) -> Plain:
-        """Those of them for which `which` is true, or whose indices it has."""
+    def select(self, which: Flags | Integers) -> DecodablePackets:
+        """The packets for which `which` is true, or whose indices it has."""
         if which.dtype == np.bool_ and which.all():
             return self
-        index = np.flatnonzero(which) if which.dtype == np.bool_ else which
-        # As plain bytes, as in `read_at`.
-        ip, tcp = (headers.view(f"V{headers.itemsize}")[index].view(headers.dtype) for headers in (self.ip, self.tcp))
-        return Plain(
+        index: Integers = np.flatnonzero(which) if which.dtype == np.bool_ else which.astype(np.int64, copy=False)
+        return DecodablePackets(
             version=self.version,
             index=self.index[index],
-            link=self.link[index],
-            ip=ip,
-            tcp=tcp,
+            start=self.start[index],
+            ip=take(self.ip, index),
+            tcp=take(self.tcp, index),
             is_tcp=self.is_tcp[index],
             payload_len=self.payload_len[index],
             options_len=self.options_len[index],
@@ -97,76 +93,88 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """A piece, sorted into plain packets by IP version, and `unsure`: which are left to tshark."""
+class ClassifiedPiece:
+    """The decodable packets of a piece, by IP version, and a flag for each packet that is deferred to tshark."""
 
-    plain: tuple[Plain, ...]
-    unsure: Flags
+    decodable: tuple[DecodablePackets, ...]
+    deferred: Flags
 
 
-def sort_packets(piece: Piece, link: int) -> Sorted:
-    """Tell plain packets from unsure ones. Raises UnsureError for a link type that is left to tshark whole."""
-    kinds = idle_or_ip(piece, link)
-    unsure = ~kinds.idle
-    plain = []
-    for version, which in ((4, kinds.ipv4), (6, kinds.ipv6)):
+def classify(piece: Piece, link_type: int) -> ClassifiedPiece:
+    """Separate decodable packets from deferred ones. Raises DeferredError for a link type that we do not read."""
+    payloads = link_payloads(piece, link_type)
+    deferred = ~payloads.non_ip
+    decodable = []
+    for version, which in ((4, payloads.ipv4), (6, payloads.ipv6)):
         if not which.any():
             continue
-        found = _plain(piece, kinds.header, np.flatnonzero(which), version)
-        unsure[found.index] = False
-        plain.append(found)
-    return Sorted(tuple(plain), unsure)
+        packets = _decodable(piece, payloads.header_len, np.flatnonzero(which), version)
+        deferred[packets.index] = False
+        decodable.append(packets)
+    return ClassifiedPiece(tuple(decodable), deferred)
 
 
-def _plain(piece: Piece, header: int, index: Integers, version: int) -> Plain:
-    """The plain packets among those at `index`, whose IP header comes `header` bytes after the link header's start."""
-    at, kept, length = piece.at[index], piece.kept[index] - header, piece.length[index] - header
-    ip = read_at(piece.data, at + header, IPV4 if version == 4 else IPV6)
+def _decodable(piece: Piece, header_len: int, index: Integers, version: int) -> DecodablePackets:
+    """The decodable packets among those at `index`, whose link header has `header_len` bytes."""
+    start = piece.start[index]
+    captured, on_wire = piece.captured_len[index] - header_len, piece.wire_len[index] - header_len
+    ip = read_at(piece.data, start + header_len, IPV4 if version == 4 else IPV6)
     size = ip.dtype.itemsize
     good = (_good_ipv4 if version == 4 else _good_ipv6)(ip)
     total = ip["total"].astype(np.int64) + (0 if version == 4 else size)
-    good &= (total <= length) & (kept >= size + _PORTS) & (total >= size + _PORTS)
-    tcp = read_at(piece.data, at + header + size, TCP_HEADER)
+    good &= (total <= on_wire) & (captured >= size + _PORTS) & (total >= size + _PORTS)
+    tcp = read_at(piece.data, start + header_len + size, TCP_HEADER)
     is_tcp = ip["protocol"] == PROTOCOL_TCP
     options_len = np.where(is_tcp, (tcp["flags"] >> 12).astype(np.int64) * 4 - _TCP_MINIMUM, 0)
     payload_len = np.where(is_tcp, total - size - _TCP_MINIMUM - options_len, 0)
-    good &= ~is_tcp | _good_tcp(tcp, options_len, payload_len, kept - size)
-    good &= is_tcp | _good_other(piece, at + header + size, ip["protocol"], tcp, version)
+    good &= ~is_tcp | _good_tcp(tcp, options_len, payload_len, captured - size)
+    good &= is_tcp | _good_other(piece, start + header_len + size, ip["protocol"], tcp, version)
     tsval = np.full(len(index), -1, np.int64)
     optional = np.flatnonzero(good & (options_len > 0))
-    options_at = at[optional] + header + size + _TCP_MINIMUM
+    options_at = start[optional] + header_len + size + _TCP_MINIMUM
     tsval[optional], usual = timestamps(piece.data, options_at, options_len[optional])
     good[optional] &= usual
     linux_options = np.zeros(len(index), np.bool_)
-    linux_options[optional] = linux(piece.data, options_at, options_len[optional])
-    speaking = np.flatnonzero(good & (payload_len > 0))
-    payload_at = at[speaking] + header + size + _TCP_MINIMUM + options_len[speaking]
-    good[speaking] &= ~may_carry_tcp(piece.data, payload_at, tcp[speaking])
-    return Plain(version, index, at, ip, tcp, is_tcp, payload_len, options_len, tsval, linux_options).chosen(good)
+    linux_options[optional] = linux_syn_options(piece.data, options_at, options_len[optional])
+    with_payload = np.flatnonzero(good & (payload_len > 0))
+    payload_at = start[with_payload] + header_len + size + _TCP_MINIMUM + options_len[with_payload]
+    good[with_payload] &= ~tcp_may_carry_packet(piece.data, payload_at, tcp[with_payload])
+    return DecodablePackets(
+        version=version,
+        index=index,
+        start=start,
+        ip=ip,
+        tcp=tcp,
+        is_tcp=is_tcp,
+        payload_len=payload_len,
+        options_len=options_len,
+        tsval=tsval,
+        linux_options=linux_options,
+    ).select(good)
 
 
 def _good_ipv4(ip: Headers) -> Flags:
-    good: Flags = (ip["version"] == _IPV4_PLAIN) & (ip["fragment"] & _FRAGMENT == 0)
+    good: Flags = (ip["version"] == _IPV4_WITHOUT_OPTIONS) & (ip["fragment"] & _FRAGMENT == 0)
     return good
 
 
 def _good_ipv6(ip: Headers) -> Flags:
     good: Flags = ip["first"] >> 28 == 6
     for name in ("src", "dst"):
-        good &= (ip[name][:, 0] != 0) | (ip[name][:, 1] <= _LAST_PLAIN)
+        good &= (ip[name][:, 0] != 0) | (ip[name][:, 1] <= _LAST_UNAMBIGUOUS)
     return good
 
 
-def _good_tcp(tcp: Headers, options_len: Integers, payload_len: Integers, kept: Integers) -> Flags:
-    """A whole header; and a reset with a payload says something that tshark is to read."""
-    silent = (tcp["flags"] & RST == 0) | (payload_len == 0)
-    good: Flags = (options_len >= 0) & (payload_len >= 0) & (kept >= _TCP_MINIMUM + options_len) & silent
+def _good_tcp(tcp: Headers, options_len: Integers, payload_len: Integers, captured: Integers) -> Flags:
+    """The header is whole. A reset with a payload is deferred: tshark reads its text."""
+    without_text = (tcp["flags"] & RST == 0) | (payload_len == 0)
+    good: Flags = (options_len >= 0) & (payload_len >= 0) & (captured >= _TCP_MINIMUM + options_len) & without_text
     return good
 
 
 def _good_other(piece: Piece, at: Integers, protocol: Headers, start: Headers, version: int) -> Flags:
-    icmp, plain = (PROTOCOL_ICMP, _ICMP_PLAIN) if version == 4 else (PROTOCOL_ICMPV6, _ICMPV6_PLAIN)
-    good: Flags = (protocol == icmp) & np.isin(start["sport"] >> 8, plain)
+    icmp, known = (PROTOCOL_ICMP, _ICMP_INFORMATIONAL) if version == 4 else (PROTOCOL_ICMPV6, _ICMPV6_INFORMATIONAL)
+    good: Flags = (protocol == icmp) & np.isin(start["sport"] >> 8, known)
     udp = np.flatnonzero(protocol == PROTOCOL_UDP)
-    good[udp] = plain_udp(piece.data, at[udp], start[udp])
+    good[udp] = udp_without_packet(piece.data, at[udp], start[udp])
     return good

@@ -1,13 +1,14 @@
-"""Which plain packets a verdict can depend on: what matter.py asks of rows, asked of arrays before rows are made.
+"""Which decodable packets are relevant: the rules of capture/relevance.py, on arrays, before rows are made.
 
-Only what is kept becomes a row, with addresses as text. A flow is told by a hash of its ends: a packet that has
-the same hash by chance is kept whole, which is harmless.
+Only relevant packets become rows, with addresses as text. A flow is recognised by a hash of its ends: a packet of
+another flow with the same hash is kept as an individual row, which is harmless.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,125 +16,144 @@ import numpy.typing as npt
 import polars as pl
 
 from heuristics.protocol.tshark_fields import ACK, FIN, SYN
-from postproc.capture.prefilter.handshakes import Openings, telling
-from postproc.capture.prefilter.headers import Flags, Plain
+from postproc.capture.prefilter.arrays import Flags, Integers
+from postproc.capture.prefilter.handshakes import Handshakes, select_handshakes
+from postproc.capture.prefilter.headers import DecodablePackets
 from postproc.capture.prefilter.link_layer import SOURCE_MAC, mac_numbers
-from postproc.capture.prefilter.packet_rows import packed, rows
-from postproc.capture.prefilter.pcap_reader import Integers, Piece
-from postproc.capture.relevance import Kept, Matter
+from postproc.capture.prefilter.packet_rows import address_keys, packet_rows
+from postproc.capture.prefilter.pcap_reader import Piece
+from postproc.capture.relevance import Relevance, Selection
 
-_Addresses = npt.NDArray[np.generic]  # 32-bit numbers or strings of 16 bytes, as `packed` gives them
+_AddressKeys = npt.NDArray[np.generic]  # of `address_keys`: 32-bit numbers or strings of 16 bytes
 _Hashes = npt.NDArray[np.uint64]
-_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # odd: multiplying loses nothing
-_WAYS = (("src", "sport", "dst", "dport"), ("dst", "dport", "src", "sport"))
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))  # odd: multiplying loses no information
+_DIRECTIONS = (("src", "sport", "dst", "dport"), ("dst", "dport", "src", "sport"))
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-class PlainMatter:
-    """What matters (`Matter`) of the plain packets of one IP version.
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """Packets with, for each, the index of its source among the relevant hosts (-1: none), and its frame number."""
 
-    `openings` are all their SYNs and SYN-ACKs; of flows in `unsure`, which tshark has read in part, none is left out.
+    packets: DecodablePackets
+    host: Integers
+    frames: Integers
+
+
+class ArrayRelevance:
+    """`Relevance` for the decodable packets of one IP version.
+
+    `handshakes` are all their SYNs and SYN-ACKs. Of `deferred_flows`, which tshark reads in part, all are kept.
     """
 
-    def __init__(self, matter: Matter, version: int, openings: Openings, unsure: pl.DataFrame) -> None:
+    def __init__(
+        self, relevance: Relevance, version: int, handshakes: Handshakes, deferred_flows: pl.DataFrame
+    ) -> None:
         self._version = version
-        self._flows, self._apart = (np.unique(self._hashed(flows)) for flows in (matter.flows, matter.apart))
+        self._flows, self._spilled = (np.unique(self._hashed(flows)) for flows in (relevance.flows, relevance.spilled))
         hosts, senders = (
-            names.to_frame("src").filter(self._own("src"))["src"] for names in (matter.hosts, matter.senders)
+            names.to_frame("src").filter(self._own("src"))["src"] for names in (relevance.hosts, relevance.senders)
         )
-        self._hosts = np.unique(self._packed(hosts))
-        self._senders = np.isin(self._hosts, self._packed(senders))
-        errors = matter.errors.filter(self._own("src"))
-        self._errors = np.sort(_moments(_place(self._hosts, self._packed(errors["src"])), errors["frame"].to_numpy()))
+        self._hosts = np.unique(self._keys(hosts))
+        self._senders = np.isin(self._hosts, self._keys(senders))
+        errors = relevance.errors.filter(self._own("src"))
+        host_of_error = _index_in(self._hosts, self._keys(errors["src"]))
+        self._errors = np.sort(_host_then_frame(host_of_error, errors["frame"].to_numpy()))
 
-        found = openings.all()
-        self._telling, self._odd = np.zeros(0, np.int64), self._hashed(unsure)
-        if found is not None:
-            found = found[self._may_tell(found)]
-        if found is not None and len(found):
-            told = telling(found)
-            self._telling = told.frames
-            self._odd = np.concatenate([self._odd, *(_ends_hashed(told.odd, *ways) for ways in _WAYS)])
-        self._odd.sort()
+        records = handshakes.all()
+        self._handshake_frames, self._repeated = np.zeros(0, np.int64), self._hashed(deferred_flows)
+        if records is not None:
+            records = records[self._concerns_hosts(records)]
+        if records is not None and len(records):
+            selected = select_handshakes(records)
+            self._handshake_frames = selected.frames
+            hashes = (_ends_hashed(selected.repeated, *direction) for direction in _DIRECTIONS)
+            self._repeated = np.concatenate([self._repeated, *hashes])
+        self._repeated.sort()
 
-    def select(self, piece: Piece, plain: Plain, link: int) -> Kept:
-        """What matters of some packets, as rows of the packets table."""
-        host = _place(self._hosts, packed(plain.ip["src"]))
-        frames = piece.first + plain.index
-        found = _hashes(packed(plain.ip["src"]), plain.tcp["sport"], packed(plain.ip["dst"]), plain.tcp["dport"])
-        apart = plain.is_tcp & (_place(self._apart, found) >= 0)
-        whole = self._whole(plain, found, host, frames) & (~apart | plain.resets)
-        alike = np.flatnonzero(~whole)
-        first, last, counts = _ends_of_groups(self._groups(piece, plain, link, alike, host, frames))
+    def select(self, piece: Piece, packets: DecodablePackets, link_type: int) -> Selection:
+        """The relevant packets, as rows of the packets table."""
+        source = address_keys(packets.ip["src"])
+        located = _Located(packets, _index_in(self._hosts, source), piece.first_frame + packets.index)
+        flow = _hashes(source, packets.tcp["sport"], address_keys(packets.ip["dst"]), packets.tcp["dport"])
+        spilled = packets.is_tcp & (_index_in(self._spilled, flow) >= 0)
+        individual = self._individual(located, flow) & (~spilled | packets.resets)
+        alike = np.flatnonzero(~individual)
+        macs = mac_numbers(piece, link_type, packets.start[alike], SOURCE_MAC)
+        first, last, counts = _ends_of_groups(self._groups(located, alike, macs))
         several = alike[last[last != first]]
-        standing = rows(piece, plain.chosen(np.concatenate([alike[first], several])), link)
+        representatives = packet_rows(piece, packets.select(np.concatenate([alike[first], several])), link_type)
         weights = np.concatenate([counts - (last != first), np.ones(len(several), np.int64)])
-        return Kept(
-            whole=rows(piece, plain.chosen(whole), link),
-            standing=standing.with_columns(weight=pl.Series(weights)),
-            apart=rows(piece, plain.chosen(apart), link),
+        return Selection(
+            individual=packet_rows(piece, packets.select(individual), link_type),
+            representatives=representatives.with_columns(weight=pl.Series(weights)),
+            spilled=packet_rows(piece, packets.select(spilled), link_type),
         )
 
     def _own(self, name: str) -> pl.Expr:
-        """Whether this column has an address of this version."""
+        """Whether this column has an address of this IP version."""
         text, v6 = pl.col(name), pl.col(name).str.contains(":", literal=True)
         return v6 if self._version == 6 else text.str.contains(".", literal=True) & ~v6
 
-    def _packed(self, texts: Iterable[str]) -> _Addresses:
+    def _keys(self, texts: Iterable[str]) -> _AddressKeys:
         raw = b"".join(socket.inet_pton(_FAMILIES[self._version], text) for text in texts)
-        return packed(np.frombuffer(raw, ">u4" if self._version == 4 else (">u8", 2)))
+        return address_keys(np.frombuffer(raw, ">u4" if self._version == 4 else (">u8", 2)))
 
     def _hashed(self, flows: pl.DataFrame) -> _Hashes:
-        """Of the ends of flows, in either direction or both."""
+        """Hashes of the ends of flows of this IP version."""
         own = flows.drop_nulls().filter(self._own("src") & self._own("dst"))
-        ends = {"src": self._packed(own["src"]), "dst": self._packed(own["dst"])}
-        return _ends_hashed(ends | {name: own[name].to_numpy() for name in ("sport", "dport")}, *_WAYS[0])
+        ends = {"src": self._keys(own["src"]), "dst": self._keys(own["dst"])}
+        return _ends_hashed(ends | {name: own[name].to_numpy() for name in ("sport", "dport")}, *_DIRECTIONS[0])
 
-    def _may_tell(self, openings: npt.NDArray[Any]) -> Flags:
-        """Whether they are of flows that are not kept anyway, and about hosts that are asked for."""
-        about: Flags = (_place(self._hosts, openings["src"]) >= 0) | (_place(self._hosts, openings["dst"]) >= 0)
-        return about & (_place(self._flows, _ends_hashed(openings, *_WAYS[0])) < 0)
+    def _concerns_hosts(self, records: npt.NDArray[Any]) -> Flags:
+        """Whether a SYN or SYN-ACK concerns a relevant host, and is of a flow that is not kept anyway."""
+        concerned: Flags = (_index_in(self._hosts, records["src"]) >= 0) | (_index_in(self._hosts, records["dst"]) >= 0)
+        return concerned & (_index_in(self._flows, _ends_hashed(records, *_DIRECTIONS[0])) < 0)
 
-    def _whole(self, plain: Plain, found: _Hashes, host: Integers, frames: Integers) -> Flags:
-        """Which packets are kept as they are; `found` are the hashes of their ends."""
-        ip, flags = plain.ip, plain.tcp["flags"]
-        whole = plain.is_tcp & (_place(self._flows, found) >= 0)
-        edges = np.flatnonzero(plain.is_tcp & ~whole & (flags & (SYN | FIN) != 0))
-        target = _place(self._hosts, packed(ip["dst"][edges]))
+    def _individual(self, located: _Located, flow: _Hashes) -> Flags:
+        """Which packets become individual rows; `flow` are the hashes of their ends."""
+        packets, host = located.packets, located.host
+        ip, flags = packets.ip, packets.tcp["flags"]
+        individual = packets.is_tcp & (_index_in(self._flows, flow) >= 0)
+        edges = np.flatnonzero(packets.is_tcp & ~individual & (flags & (SYN | FIN) != 0))
+        target = _index_in(self._hosts, address_keys(ip["dst"][edges]))
         answers = (flags[edges] & (SYN | ACK) == SYN | ACK) & (host[edges] >= 0)
-        asked_for = self._sent_resets(host[edges]) | self._sent_resets(target) | answers
-        odd = _place(self._odd, found[edges]) >= 0
-        whole[edges] = asked_for & (odd | (_place(self._telling, frames[edges]) >= 0))
-        whole |= plain.resets
-        return whole
+        relevant = self._sent_resets(host[edges]) | self._sent_resets(target) | answers
+        repeated = _index_in(self._repeated, flow[edges]) >= 0
+        selected = _index_in(self._handshake_frames, located.frames[edges]) >= 0
+        individual[edges] = relevant & (repeated | selected)
+        individual |= packets.resets
+        return individual
 
     def _sent_resets(self, host: Integers) -> Flags:
-        senders: Flags = np.append(self._senders, False)[host]  # the last one is for -1: no host
+        senders: Flags = np.append(self._senders, False)[host]  # the last value is for -1: no host
         return senders
 
-    def _groups(
-        self, piece: Piece, plain: Plain, link: int, which: Integers, host: Integers, frames: Integers
-    ) -> Integers:
-        """A number for each of the packets `which`, the same for those that are alike (see Matter)."""
-        of, known = host[which], host[which] >= 0
-        macs = np.unique(mac_numbers(piece, link, plain.link[which], SOURCE_MAC), return_inverse=True)[1]
-        since = np.searchsorted(self._errors, _moments(of, frames[which]), "right")
-        form = np.where(known, plain.is_tcp[which] * 256 + plain.ip["hop_limit"][which].astype(np.int64), 0)
-        coarse = np.unique(macs * (len(self._hosts) + 1) + of + 1, return_inverse=True)[1]
-        groups: Integers = (coarse * (len(self._errors) + 1) + np.where(known, since, 0)) * 512 + form
-        return groups
+    def _groups(self, located: _Located, which: Integers, macs: Integers) -> Integers:
+        """A group number for each of the packets `which`, whose source MACs are `macs`: one for those that are alike.
+
+        Packets are alike by the rules of `Relevance`.
+        """
+        packets, host = located.packets, located.host[which]
+        profiled = host >= 0
+        mac = np.unique(macs, return_inverse=True)[1]
+        since = np.searchsorted(self._errors, _host_then_frame(host, located.frames[which]), "right")
+        protocol_and_hops = packets.is_tcp[which] * 256 + packets.ip["hop_limit"][which].astype(np.int64)
+        mac_and_host = np.unique(mac * (len(self._hosts) + 1) + host + 1, return_inverse=True)[1]
+        groups: Integers = (mac_and_host * (len(self._errors) + 1) + np.where(profiled, since, 0)) * 512
+        return groups + np.where(profiled, protocol_and_hops, 0)
 
 
-def _place(table: npt.NDArray[np.generic], values: npt.NDArray[np.generic]) -> Integers:
-    """Where each value stands in a sorted table, -1 where it does not."""
+def _index_in(table: npt.NDArray[np.generic], values: npt.NDArray[np.generic]) -> Integers:
+    """The index of each value in a sorted table; -1 where it is not there."""
     if not len(table):
         return np.full(len(values), -1, np.int64)
     at = np.minimum(np.searchsorted(table, values), len(table) - 1)
     return np.where(table[at] == values, at, -1)
 
 
-def _moments(host: Integers, frames: Integers) -> Integers:
-    """Numbers that are in order by host, then by frame."""
+def _host_then_frame(host: Integers, frames: Integers) -> Integers:
+    """Numbers that sort by host, then by frame."""
     return (host << 40) + frames
 
 
@@ -141,13 +161,13 @@ def _ends_hashed(packets: Any, src: str, sport: str, dst: str, dport: str) -> _H
     return _hashes(packets[src], packets[sport], packets[dst], packets[dport])
 
 
-def _hashes(src: _Addresses, sport: Integers, dst: _Addresses, dport: Integers) -> _Hashes:
+def _hashes(src: _AddressKeys, sport: Integers, dst: _AddressKeys, dport: Integers) -> _Hashes:
     one, two = (_end(*end) for end in ((src, sport), (dst, dport)))
     found: _Hashes = (one ^ (one >> np.uint64(31))) * _MIX[1] + two
     return found
 
 
-def _end(address: _Addresses, port: Integers) -> _Hashes:
+def _end(address: _AddressKeys, port: Integers) -> _Hashes:
     if address.dtype.kind == "S":
         halves = np.ascontiguousarray(address).view(">u8").reshape(-1, 2).astype(np.uint64)
         number = halves[:, 0] * _MIX[1] ^ halves[:, 1]
@@ -158,7 +178,7 @@ def _end(address: _Addresses, port: Integers) -> _Hashes:
 
 
 def _ends_of_groups(groups: Integers) -> tuple[Integers, Integers, Integers]:
-    """Of each group, where its first and last member are, and how many there are."""
+    """For each group, the indices of its first and last members, and how many it has."""
     if not len(groups):
         return groups, groups, groups
     order = np.argsort(groups, kind="stable")

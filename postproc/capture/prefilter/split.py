@@ -1,7 +1,7 @@
-"""A capture, read without tshark where that is safe: plain packets by ourselves, all others by tshark, and no more.
+"""Splits a capture: we decode packets where that is safe, and tshark reads only the others.
 
-tshark gets a copy with the packets that plain.py is unsure of, and their rows get their numbers back. What it puts
-together from several packets (fragments, tunnels over TCP) it still can: all parts are unsure, and in the copy.
+tshark gets a copy with the packets that headers.py defers, and its rows get their frame numbers back. tshark can still
+reassemble packets from several (fragments, tunnels over TCP): all parts are deferred, so all are in the copy.
 """
 
 from __future__ import annotations
@@ -16,112 +16,126 @@ import numpy as np
 import polars as pl
 
 from heuristics.errors import Problem
-from postproc.capture.capture_point_stats import Seen
+from postproc.capture.capture_point_stats import CapturePointStats
+from postproc.capture.file_type import PCAP_MICROSECONDS
 from postproc.capture.packet_table import empty_table, normalise
-from postproc.capture.prefilter.handshakes import Openings
-from postproc.capture.prefilter.headers import Flags, sort_packets
-from postproc.capture.prefilter.link_layer import LINKS
-from postproc.capture.prefilter.packet_rows import Shown, rows
-from postproc.capture.prefilter.pcap_reader import LONGEST, CaptureFile, Integers, Piece, UnsureError, open_capture
-from postproc.capture.prefilter.relevance import PlainMatter
-from postproc.capture.relevance import Kept, Matter
+from postproc.capture.prefilter.arrays import Flags, Integers
+from postproc.capture.prefilter.handshakes import Handshakes
+from postproc.capture.prefilter.headers import classify
+from postproc.capture.prefilter.link_layer import LINK_TYPES
+from postproc.capture.prefilter.packet_rows import HopLimitCounts, packet_rows
+from postproc.capture.prefilter.pcap_reader import LONGEST, CaptureFile, DeferredError, Piece, open_capture
+from postproc.capture.prefilter.relevance import ArrayRelevance
+from postproc.capture.relevance import Relevance, Selection
 from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 
-_MOST_UNSURE = 0.5  # of the packets; beyond that tshark may as well read the whole file
+_MOST_DEFERRED = 0.5  # of all packets; beyond that tshark reads the whole file
 
 
-@dataclass(frozen=True, slots=True)
-class Sifted:
-    """A capture of which each packet is known to be plain, idle or unsure.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitCapture:
+    """A capture of which every packet is classified as decodable, non-IP or deferred.
 
-    `packets` is how many there are, `resets` has those among the plain ones, `seen` is what plain ones show of the
-    scene, `openings` are their SYNs by IP version, `unsure` the numbers of the packets in the file `left` (None: no
-    packets), which is for tshark.
+    `packets` is how many there are. `resets` are the decodable resets, `point_stats` is what the decodable packets show
+    of the capture point, `handshakes` are their SYNs and SYN-ACKs by IP version. `deferred_frames` are the frame
+    numbers of the packets in `deferred_file`, which is for tshark (None: no packets).
     """
 
     capture: CaptureFile
     packets: int
     resets: pl.DataFrame
-    seen: Seen
-    openings: dict[int, Openings]
-    unsure: Integers
-    left: Path | None
+    point_stats: CapturePointStats
+    handshakes: dict[int, Handshakes]
+    deferred_frames: Integers
+    deferred_file: Path | None
 
-    def plain(self, matter: Matter, unsure: pl.DataFrame) -> Iterator[Kept]:
-        """What matters of the plain packets, in frames of bounded size. Raises UnsureError.
+    def select_decodable(self, relevance: Relevance, deferred_flows: pl.DataFrame) -> Iterator[Selection]:
+        """The relevant decodable packets, in tables of bounded size. Raises DeferredError.
 
-        `unsure` has the flows (src, sport, dst, dport; both ways) that a packet opens or ends that is not plain.
+        `deferred_flows` are flows (src, sport, dst, dport; both directions) with a SYN or FIN that is deferred.
         """
-        of_plain = {
-            version: PlainMatter(matter, version, openings, unsure) for version, openings in self.openings.items()
+        by_version = {
+            version: ArrayRelevance(relevance, version, handshakes, deferred_flows)
+            for version, handshakes in self.handshakes.items()
         }
         for piece in self.capture.pieces():
-            for found in sort_packets(piece, self.capture.link).plain:
-                yield of_plain[found.version].select(piece, found, self.capture.link)
+            for packets in classify(piece, self.capture.link_type).decodable:
+                yield by_version[packets.version].select(piece, packets, self.capture.link_type)
 
-    def others(self, tshark: Tshark) -> Iterator[pl.DataFrame]:
-        """That of the others, while tshark is at work. Raises CaptureError, and UnsureError where tshark complains."""
-        if self.left is None:
+    def deferred_tables(self, tshark: Tshark) -> Iterator[pl.DataFrame]:
+        """The packets tables of the deferred packets, while tshark runs.
+
+        Raises CaptureError, and DeferredError where tshark finds a problem.
+        """
+        if self.deferred_file is None:
             return
         problems: list[Problem] = []
-        for raw in read_capture(self.left, tshark, problems):
+        for raw in read_capture(self.deferred_file, tshark, problems):
             table = normalise(raw)
-            yield table.with_columns(frame=pl.Series(self.unsure[table["frame"].to_numpy() - 1], dtype=pl.Int64))
+            frames = self.deferred_frames[table["frame"].to_numpy() - 1]
+            yield table.with_columns(frame=pl.Series(frames, dtype=pl.Int64))
         if problems:
-            raise UnsureError
+            raise DeferredError
 
 
 @contextmanager
-def sift(path: Path) -> Iterator[Sifted | None]:
-    """The capture at `path`, sorted; None where tshark had better read all of it. Raises NoRoomError."""
+def split_capture(path: Path) -> Iterator[SplitCapture | None]:
+    """The capture at `path`, split; None where tshark has to read all of it. Raises NoRoomError."""
     capture = open_capture(path)
-    if capture is None or capture.link not in LINKS:
+    if capture is None or capture.link_type not in LINK_TYPES:
         yield None
         return
     with temporary_folder() as folder:
         try:
-            with writing_temporary():  # what reading raises is an UnsureError
-                sifted = _sift(capture, Path(folder) / "unsure.pcap")
-        except UnsureError:
-            sifted = None
-        yield sifted
+            with writing_temporary():  # reading raises DeferredError only
+                split = _split(capture, Path(folder) / "deferred.pcap")
+        except DeferredError:
+            split = None
+        yield split
 
 
-def _sift(capture: CaptureFile, copy: Path) -> Sifted:
-    packets, resets, numbers, seen, shown = 0, [], [], Seen(), Shown()
-    openings = {4: Openings(), 6: Openings()}
+def _split(capture: CaptureFile, copy: Path) -> SplitCapture:
+    packets, resets, frames = 0, [], []
+    stats, hop_limits = CapturePointStats(), HopLimitCounts()
+    handshakes = {4: Handshakes(), 6: Handshakes()}
     with copy.open("wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, LONGEST, capture.link))
+        file.write(struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, LONGEST, capture.link_type))
         for piece in capture.pieces():
-            found = sort_packets(piece, capture.link)
-            packets += len(piece.at)
-            for plain in found.plain:
-                resets.append(rows(piece, plain.chosen(plain.resets), capture.link))
-                seen.note_times(_ends(piece.time_us[plain.index]))
-                shown.note(plain)
-                openings[plain.version].note(piece, plain)
-            numbers.append(piece.first + np.flatnonzero(found.unsure))
-            file.write(_records(piece, found.unsure))
-    shown.tell(seen)
-    unsure = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
-    if len(unsure) > _MOST_UNSURE * packets:
-        raise UnsureError
-    left = copy if len(unsure) else None
-    return Sifted(capture, packets, pl.concat([empty_table(), *resets]), seen, openings, unsure, left)
+            classified = classify(piece, capture.link_type)
+            packets += len(piece.start)
+            for decodable in classified.decodable:
+                resets.append(packet_rows(piece, decodable.select(decodable.resets), capture.link_type))
+                stats.add_times(_first_and_last(piece.time_us[decodable.index]))
+                hop_limits.add(decodable)
+                handshakes[decodable.version].add(piece, decodable)
+            frames.append(piece.first_frame + np.flatnonzero(classified.deferred))
+            file.write(_records(piece, classified.deferred))
+    hop_limits.add_to(stats)
+    deferred_frames = np.concatenate(frames) if frames else np.zeros(0, np.int64)
+    if len(deferred_frames) > _MOST_DEFERRED * packets:
+        raise DeferredError
+    return SplitCapture(
+        capture=capture,
+        packets=packets,
+        resets=pl.concat([empty_table(), *resets]),
+        point_stats=stats,
+        handshakes=handshakes,
+        deferred_frames=deferred_frames,
+        deferred_file=copy if len(deferred_frames) else None,
+    )
 
 
-def _ends(times: Integers) -> list[int]:
-    """The least and the greatest."""
-    return [int(times.min()), int(times.max())] if len(times) else []
+def _first_and_last(times_us: Integers) -> list[int]:
+    return [int(times_us.min()), int(times_us.max())] if len(times_us) else []
 
 
 def _records(piece: Piece, chosen: Flags) -> bytes:
     """The chosen packets as records of a pcap file."""
     head, parts = struct.Struct("<IIII"), []
     for index in np.flatnonzero(chosen).tolist():
-        at, kept, time_us = (int(values[index]) for values in (piece.at, piece.kept, piece.time_us))
-        parts.append(head.pack(time_us // 1_000_000, time_us % 1_000_000, kept, int(piece.length[index])))
-        parts.append(piece.data[at : at + kept].tobytes())
+        start, captured, time_us = (int(values[index]) for values in (piece.start, piece.captured_len, piece.time_us))
+        parts.append(head.pack(time_us // 1_000_000, time_us % 1_000_000, captured, int(piece.wire_len[index])))
+        parts.append(piece.data[start : start + captured].tobytes())
     return b"".join(parts)

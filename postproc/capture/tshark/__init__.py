@@ -1,1 +1,1 @@
-"""Running tshark, the fields that are asked of it, and the parsers of what it prints."""
+"""Runs tshark, names the fields that it prints, and parses its output. May use `capture.file_type` and `runtime`."""

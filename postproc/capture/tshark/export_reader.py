@@ -1,4 +1,4 @@
-"""A fields export -> frames of text columns: TSV as tshark prints it, also compressed or in UTF-16, and our Parquet."""
+"""A fields export -> frames of text columns. Reads TSV as tshark prints it (compressed or UTF-16, too), and Parquet."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
-from postproc.batch.parquet_rows import DAMAGED
-from postproc.capture.file_type import Kind
+from postproc.capture.file_type import GZIP, FileType
 from postproc.capture.tshark.fields_export import print_command
 from postproc.capture.tshark.tsv_reader import FieldsText, Readable, check_values, columns
 from postproc.runtime.errors import CaptureError
 
+# Errors of reading a damaged Parquet file; Polars may panic on one.
+DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
 _ROWS = 200_000  # of a Parquet file at a time
-_GZIP = b"\x1f\x8b"
 
 
-def read_export(path: Path, kind: Kind, problems: list[Problem]) -> Iterator[pl.DataFrame]:
-    """The columns FIELDS of the export at `path`, which is of `kind`, in frames of bounded size.
+def read_export(path: Path, file_type: FileType, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    """The columns FIELDS of the export at `path`, in frames of bounded size.
 
-    An export whose last line has no end is read up to there, which goes to `problems`. Raises CaptureError.
+    An export whose last line has no end is read up to that line; `problems` then gets an entry. Raises CaptureError.
     """
     remedy = f"make it anew: rstorigin export CAPTURE -o FILE, or {print_command(Path('CAPTURE'))} > FILE"
-    if kind is Kind.PARQUET:
+    if file_type is FileType.PARQUET:
         yield from _parquet(path, remedy)
         return
-    with _opened(path, kind) as file:
+    with _opened(path, file_type) as file:
         text = FieldsText(file, str(path), remedy)
         yield from text.frames()
     if text.cut_short:
@@ -40,19 +41,19 @@ def read_export(path: Path, kind: Kind, problems: list[Problem]) -> Iterator[pl.
 
 
 @contextmanager
-def _opened(path: Path, kind: Kind) -> Iterator[Readable]:
+def _opened(path: Path, file_type: FileType) -> Iterator[Readable]:
     try:
         file = path.open("rb")
     except OSError as error:
         raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
     with file:
-        compressed = file.read(len(_GZIP)) == _GZIP
+        compressed = file.read(len(GZIP)) == GZIP
         file.seek(0)
-        if kind is Kind.UTF16:  # `>` in Windows PowerShell 5
+        if file_type is FileType.UTF16:  # `>` in Windows PowerShell 5
             yield codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
         elif compressed:
-            with gzip.open(file) as unpacked:
-                yield unpacked
+            with gzip.open(file) as decompressed:
+                yield decompressed
         else:
             yield file
 

@@ -1,8 +1,8 @@
-"""The text that `tshark -T fields` prints -> polars frames of text columns, in pieces of bounded size.
+"""The text that `tshark -T fields` prints -> Polars frames of text columns, in pieces of bounded size.
 
-tshark escapes tabs and line ends inside a value (4.0, 4.4 and 4.6 do, whatever a hostile `tcp.reset_cause` holds), so
-that a tab is always the next column and a line end the next packet. Quotes mean nothing. Other control characters and
-invalid UTF-8 may stand in the text and are kept or replaced, never interpreted.
+tshark (4.0, 4.4 and 4.6) escapes tabs and line ends inside a value, whatever a hostile `tcp.reset_cause` holds. So a
+tab always begins the next column, and a line end the next packet. Quotes have no meaning. Other control characters
+and invalid UTF-8 in the text are kept or replaced, never interpreted.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LONGEST_LINE = 1024 * 1024  # bytes; a packet has some 300, and a reset's text 
 _SHOWN = 60  # characters of a wrong value that a message repeats
 _BOM = b"\xef\xbb\xbf"
 
-# What a value of a column looks like. Anything else means that the export was made with other options, or by hand.
+# The form of a column's values. Any other value means that the export was made with other options, or by hand.
 _BYTE = r"25[0-5]|2[0-4][0-9]|1?[0-9]{1,2}"
 _16_BITS = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
-_32_BITS = r"[0-9]{1,10}"  # or a little more
+_32_BITS = r"[0-9]{1,10}"  # and a little more
 _HEXADECIMAL = r"0x[0-9A-Fa-f]{1,8}"
-_ONCE = {"frame.number": r"^[1-9][0-9]{0,9}$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
-_SEVERAL = {
+_ONE_VALUE = {"frame.number": r"^[1-9][0-9]{0,9}$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
+_SEVERAL_VALUES = {
     **dict.fromkeys(("ip.ttl", "ip.proto", "ipv6.hlim", "ipv6.nxt", "tcp.hdr_len"), _BYTE),
     **dict.fromkeys(("icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code"), _BYTE),
     **dict.fromkeys(("tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.window_size_value"), _16_BITS),
@@ -41,12 +41,12 @@ _SEVERAL = {
     **dict.fromkeys(("eth.src", "eth.dst"), r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"),
     "ip.flags.df": r"[01]|True|False",
 }
-_SHAPES = _ONCE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL.items()}
+_SHAPES = _ONE_VALUE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL_VALUES.items()}
 _SEPARATORS = {b",": "commas", b";": "semicolons", b"|": "bars", b" ": "spaces"}
 
 
 class Readable(Protocol):
-    """What bytes are read from: a file, a pipe, a decompressor."""
+    """A source of bytes: a file, a pipe, a decompressor."""
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, at most `size`; none at the end."""
@@ -54,11 +54,11 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class FieldsText:
-    """The output of one `tshark -T fields -E header=y`, being read.
+    """The output of one `tshark -T fields -E header=y` while it is read.
 
-    `file` is what messages call it, `remedy` what they tell to do. `names` are those of the columns where no header
-    line says them; their values are then not checked. `cut_short` turns true at the end of a text whose last line has
-    no end; that line is left out.
+    Error messages call it `file` and end with `remedy`. `names` are the columns of a text without header line, whose
+    values are not checked. `cut_short` becomes true at the end of a text whose last line has no end; that line is left
+    out.
     """
 
     stream: Readable
@@ -68,9 +68,9 @@ class FieldsText:
     cut_short: bool = False
 
     def frames(self, fields: Sequence[str] = FIELDS) -> Iterator[pl.DataFrame]:
-        """The columns `fields`, as text, null where tshark printed nothing. Raises CaptureError.
+        """The columns `fields` as text, null where tshark printed nothing. Raises CaptureError.
 
-        Other columns are ignored, and the order does not matter.
+        Ignores other columns. The columns may be in any order.
         """
         names, rest = (self.names, b"") if self.names else self._header(fields)
         while True:
@@ -99,7 +99,7 @@ class FieldsText:
         return CaptureError(self.file, f"has a line of more than {_LONGEST_LINE:,} bytes", self.remedy)
 
     def _header(self, fields: Sequence[str]) -> tuple[list[str], bytes]:
-        """The columns' names, and what was read after them."""
+        """The names of the columns, and the bytes that were read after the header line."""
         start = piece = self._read()
         while piece and b"\n" not in start and len(start) <= _LONGEST_LINE:
             piece = self._read()
@@ -110,7 +110,7 @@ class FieldsText:
         return self._names(header, fields), rest
 
     def _names(self, header: bytes, fields: Sequence[str]) -> list[str]:
-        """The columns' names, each once: a second one of a name gets its position too."""
+        """The names of the columns, each once: where a name repeats, its position is added."""
         header = header.removeprefix(_BOM).rstrip(b"\r")
         if b"\t" not in header:
             for separator, name in _SEPARATORS.items():
@@ -148,12 +148,12 @@ class FieldsText:
 
 
 def columns(fields: Sequence[str], names: Container[str]) -> list[pl.Expr]:
-    """The columns `fields` of a table that has those called `names`; what it lacks is null."""
+    """The columns `fields` of a table with the columns `names`; a missing column is null."""
     return [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in fields]
 
 
 def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:
-    """Raises CaptureError, with `file` and `remedy`, where `frame` holds what the documented command does not print."""
+    """Raises CaptureError, with `file` and `remedy`, for a value that the documented command never prints."""
     fits = {
         name: pl.col(name).str.contains(shape).fill_null(value=name != "frame.number")
         for name, shape in _SHAPES.items()
@@ -169,5 +169,5 @@ def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:
 
 
 def repeated(file: str) -> CaptureError:
-    """What is said of frame numbers that are not each another packet's."""
+    """The error for frame numbers that occur more than once."""
     return CaptureError(file, "frame numbers repeat: two exports in one file?", "summarize them as two files")
