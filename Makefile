@@ -45,12 +45,13 @@ test: ## run the tests, on the Wireshark that is installed
 	@scripts/venv.sh dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
-lint: ## check style and types, Python and Lua
+lint: ## check style, types and who imports whom, Python and Lua
 	@scripts/system-packages.sh python lua lint
 	@scripts/venv.sh dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	luac5.2 -p $(PLUGIN)
 	luac5.4 -p $(PLUGIN)
 	luacheck plugins

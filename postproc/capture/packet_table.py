@@ -149,10 +149,10 @@ def normalise(raw: pl.DataFrame) -> pl.DataFrame:
         if name not in _UDP_FIELDS
     )
     nested = several | (pl.col("ip.ttl").is_not_null() & pl.col("ipv6.hlim").is_not_null())
-    plain = _typed(raw.filter(~nested))
+    single = _typed(raw.filter(~nested))
     layered = _typed(_carrying_header(raw.filter(nested)))
     errors = read_errors(raw.filter(_is_icmp_error(_first("icmp.type"), _first("icmpv6.type"))))
-    return pl.concat([plain, layered]).sort("frame").join(errors, on="frame", how="left", maintain_order="left")
+    return pl.concat([single, layered]).sort("frame").join(errors, on="frame", how="left", maintain_order="left")
 
 
 def _first(name: str) -> pl.Expr:

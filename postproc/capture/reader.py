@@ -132,7 +132,7 @@ def _read_by_tshark(
         # tshark also "reads" pictures, JSON and other files, which it takes for a single packet.
         raise not_a_capture(source.path)
     if stats.packets > 0 and stats.with_time == 0:
-        reason = "no packet has a time, so nothing is said about answers that came too soon"
+        reason = "no packet has a time, so no reset can be judged by its time"
         problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
     table = by_frame([empty_table(), *tables]) if whole else _relevant(tables, stats, spilled)
     return Packets(table, stats.packets, tuple(problems), stats.point_stats.capture_point())

@@ -1,4 +1,4 @@
-"""A second run over a case reads only what changed, and nothing that happens to a cache can spoil a result."""
+"""A second run over a case reads only what changed. No damage to a cache can change a result."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def results(case: Path) -> list[Path]:
     return sorted((case / ".rstorigin" / "results").rglob("[0-9a-f]*.parquet"))
 
 
-def test_a_second_run_reads_nothing_and_says_the_same(case: Path, tshark: Path) -> None:
+def test_a_second_run_reads_nothing_and_has_the_same_results(case: Path, tshark: Path) -> None:
     first = summary(case)
     before = reads(tshark)
     assert before > 0
@@ -60,7 +60,7 @@ def test_the_version_of_tshark_is_asked_once(case: Path, tshark: Path) -> None:
 
 
 def overwritten(path: Path) -> None:
-    """Spoil a file behind its stamp, so that only reading it would tell."""
+    """Damage a file but keep its stamp, so that only reading the file shows the damage."""
     status = path.stat()
     path.write_bytes(b"\0" * status.st_size)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -84,13 +84,13 @@ def test_only_what_changed_is_read_again(case: Path, tshark: Path) -> None:
     before = reads(tshark)
     (case / "genuine.pcap").write_bytes(tagged(FORGED))
     assert [row["capture"] for row in json.loads(summary(case))["resets"]] == ["forged.pcap"] * 3 + ["genuine.pcap"] * 3
-    assert reads(tshark) == before  # its content is known under another name
+    assert reads(tshark) == before  # the cache has its content under another name
     (case / "forged.pcap").write_bytes(FORGED.read_bytes() + b"\0" * 8)
     assert run("summarize", case).exit_code == 1  # cut short after its last packet
     assert reads(tshark) > before
 
 
-def test_a_file_that_was_touched_or_renamed_is_still_known(case: Path, tshark: Path) -> None:
+def test_the_result_of_a_touched_or_renamed_file_is_found(case: Path, tshark: Path) -> None:
     summary(case)
     before = reads(tshark)
     os.utime(case / "forged.pcap", ns=(1, 1))
@@ -98,7 +98,7 @@ def test_a_file_that_was_touched_or_renamed_is_still_known(case: Path, tshark: P
     assert '"capture": "renamed.pcap"' in summary(case)
     assert reads(tshark) == before
     summary(case)
-    assert len(results(case)) == 3  # the old name is forgotten
+    assert len(results(case)) == 3  # the result of the old name is deleted
 
 
 def test_another_rulebook_has_results_of_its_own(case: Path, tmp_path: Path, tshark: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_result_of_other_columns_is_not_believed(case: Path) -> None:
     assert summary(case) == first
 
 
-def test_where_nothing_can_be_kept_it_is_said_and_all_is_judged(case: Path) -> None:
+def test_where_the_cache_cannot_be_written_a_warning_comes_and_all_is_judged(case: Path) -> None:
     (case / ".rstorigin").write_text("in the way", encoding="utf-8")
     result = run("summarize", case, "--format", "csv")
     assert result.exit_code == 0
@@ -191,8 +191,8 @@ def test_files_outside_are_never_written_to(case: Path, tmp_path: Path) -> None:
 
 
 def test_bits_that_flip_in_a_cache_cost_no_more_than_time(case: Path) -> None:
-    for path, plain in (("forged.pcap", FORGED), ("genuine.pcap", GENUINE)):  # to judge these takes no tshark
-        shutil.copy(plain, case / path)
+    for path, decodable in (("forged.pcap", FORGED), ("genuine.pcap", GENUINE)):  # judging these needs no tshark
+        shutil.copy(decodable, case / path)
     shutil.rmtree(case / "deeper")
     first, random = summary(case), Random(4)
     for _ in range(25):
@@ -216,7 +216,7 @@ def test_what_could_not_be_read_is_tried_again(case: Path) -> None:
     assert len(run("summarize", case, "--format", "csv").stdout.splitlines()) == 10
 
 
-def test_a_capture_that_changes_while_it_is_read_is_not_kept(case: Path) -> None:
+def test_a_capture_that_changes_while_it_is_read_is_not_cached(case: Path) -> None:
     source = find_sources([case]).files[0]
     done = Job(load(), find_tshark())(source)
     os.utime(source.path, ns=(5, 5))
@@ -230,15 +230,15 @@ def test_a_capture_that_changes_while_it_is_read_is_not_kept(case: Path) -> None
 def test_two_runs_at_once_do_not_disturb_each_other(case: Path) -> None:
     command = [*PROGRAM, "summarize", str(case), "--format", "json", "-j", "2"]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) for _ in range(2)]
-    said = [each.communicate(timeout=120)[0] for each in runs]
+    outputs = [each.communicate(timeout=120)[0] for each in runs]
     assert [each.returncode for each in runs] == [0, 0]
-    assert said[0] == said[1] == summary(case)
+    assert outputs[0] == outputs[1] == summary(case)
     assert len(results(case)) == 3
     leftovers = [path for path in (case / ".rstorigin").rglob("*") if path.is_file() and path.suffix == ".tmp"]
     assert leftovers == []
 
 
-def test_only_the_latest_settings_are_kept(case: Path) -> None:
+def test_only_results_of_the_latest_settings_stay(case: Path) -> None:
     for number in range(7):
         Cache.open(case, f"{number:032x}")
     kept = sorted(path.name for path in (case / ".rstorigin" / "results").iterdir())

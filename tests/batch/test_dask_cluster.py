@@ -1,4 +1,4 @@
-"""The task on a Dask cluster: a real scheduler and two workers, on loopback; a worker that dies costs only time."""
+"""The job on a Dask cluster: a real scheduler and two workers on loopback. A worker that dies costs only time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBERS = count()
 
 @dataclass
 class Cluster:
-    """A scheduler's address, and its two workers by name. They note in `reads` whom tshark worked for."""
+    """A scheduler with two workers. `reads` is the file in which they note the process of each tshark."""
 
     address: str
     reads: Path
@@ -36,7 +36,7 @@ class Cluster:
         return [worker.pid for worker in self.workers.values()]
 
     def complete(self) -> None:
-        """Two workers are there, in the place of any that was killed too."""
+        """Start workers until there are two, in place of killed ones, too."""
         self.workers = {name: worker for name, worker in self.workers.items() if worker.poll() is None}
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
         while len(self.workers) < 2:
@@ -46,14 +46,14 @@ class Cluster:
         self.settle()
 
     def kill(self, name: str) -> None:
-        """End a worker, and wait until the scheduler knows."""
+        """Kill a worker, and wait until the scheduler knows."""
         worker = self.workers.pop(name)
         worker.kill()
         worker.wait()
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the scheduler knows the workers that there are, and no other."""
+        """Wait until the scheduler knows exactly the workers that run."""
         with Client(self.address, timeout=PATIENCE_S) as client:
             until(lambda: names_of(client) == self.workers.keys(), "the workers that there are, and no other,")
 
@@ -64,7 +64,7 @@ def names_of(client: Client) -> set[str]:
 
 
 def start(folder: Path, *arguments: str, tshark: str = "tshark") -> subprocess.Popen[bytes]:
-    """`dask ARGUMENTS`, quietly."""
+    """`dask ARGUMENTS` without output."""
     command = [sys.executable, "-m", "dask", *arguments, "--scheduler-file", str(folder / "scheduler.json")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=folder, env=environment(RSTORIGIN_TSHARK=tshark), **quiet)
@@ -72,7 +72,7 @@ def start(folder: Path, *arguments: str, tshark: str = "tshark") -> subprocess.P
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Its workers use a tshark that notes whom it worked for, and takes its time."""
+    """A cluster whose workers use a slow tshark that notes the process that started it."""
     folder = tmp_path_factory.mktemp("cluster")
     script = folder / "tshark"
     text = f'#!/bin/sh\ncase "$*" in *-r*) echo $PPID >> "{folder}/reads"; sleep 0.5 ;; esac\nexec tshark "$@"\n'
@@ -92,7 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster(running: Cluster) -> Cluster:
-    """The cluster, which has done nothing yet that a test would see."""
+    """The cluster, with no trace of other tests."""
     running.complete()
     running.reads.unlink(missing_ok=True)
     return running
@@ -110,19 +110,19 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def case(captures: Path, tmp_path: Path) -> Path:
-    """A case of a test's own, with nothing kept yet."""
+    """A case of the test's own, with an empty cache."""
     return shutil.copytree(captures, tmp_path / "case")
 
 
 @pytest.fixture(scope="module")
 def told(captures: Path) -> str:
-    """What one process says of them."""
+    """The rows of the captures, judged by one process."""
     return rows(captures, "--no-cache", "-j", "1")
 
 
 @pytest.fixture
 def alone(told: str, captures: Path, case: Path) -> str:
-    """What one process says of the case."""
+    """The rows of the case, judged by one process."""
     return told.replace(str(captures), str(case))
 
 
@@ -134,17 +134,17 @@ def rows(case: Path | str, *more: str) -> str:
 
 
 def worked(cluster: Cluster) -> list[int]:
-    """Whom tshark worked for, a process for each capture."""
+    """The processes that started tshark, one per capture."""
     return [int(line) for line in cluster.reads.read_text(encoding="utf-8").split()] if cluster.reads.exists() else []
 
 
-def test_two_workers_say_what_one_process_says(cluster: Cluster, case: Path, alone: str) -> None:
+def test_two_workers_have_the_results_of_one_process(cluster: Cluster, case: Path, alone: str) -> None:
     assert rows(case, "--cluster", cluster.address) == alone
     assert set(worked(cluster)) == set(cluster.pids)
     assert len(list((case / ".rstorigin" / "results").rglob("[0-9a-f]*.parquet"))) == 8
     cluster.kill(next(iter(cluster.workers)))
     cluster.reads.unlink()
-    assert rows(case, "--cluster", cluster.address) == alone  # all is kept but the capture that could not be read
+    assert rows(case, "--cluster", cluster.address) == alone  # all is cached except the unreadable capture
     assert len(worked(cluster)) <= 1
 
 
@@ -200,15 +200,15 @@ def test_local_starts_one_here(case: Path, alone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--cluster", "nonsense://x"], "no Dask scheduler at nonsense://x"),
         (["nosuch://bucket/x"], "nosuch://bucket/x"),
         (["memory://nothing"], "memory://nothing: holds no captures"),
     ],
 )
-def test_what_cannot_be_reached_is_told(case: Path, arguments: list[str], said: str) -> None:
+def test_an_unusable_cluster_is_reported(case: Path, arguments: list[str], message: str) -> None:
     paths = [] if "://" in arguments[0] else [case]
     result = run("summarize", *paths, *arguments)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr

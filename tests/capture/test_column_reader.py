@@ -1,4 +1,4 @@
-"""What we read by columns is what `tshark -T fields` prints, on every capture and Wireshark there is."""
+"""The columns that we read equal what `tshark -T fields` prints, on every capture and Wireshark that we have."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_columns(path: Path, wireshark: Wireshark) -> pl.DataFrame:
 
 
 def check(path: Path, wireshark: Wireshark) -> None:
-    """Both ways give one packets table. Hexadecimal numbers have fewer digits in columns."""
+    """Both ways give the same packets table. In columns, hexadecimal numbers have fewer digits."""
     nothing = [pl.lit(None, pl.String).alias(name) for name in TEXT_FIELDS]
     fields = export(path, wireshark).with_columns(nothing)
     shown = by_columns(path, wireshark).with_columns(nothing)

@@ -1,4 +1,4 @@
-"""What a user names becomes the files to read: in order, once each, by names that make sense."""
+"""The paths that a user names become input files: in order, once each, with unambiguous names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postproc.capture.file_type import FileType
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
-    """A case folder with captures at two depths, and things that are none."""
+    """A case folder with captures at two depths, and other files."""
     folder = tmp_path / "case"
     for name in ("b.pcap", "a.pcap", "site/c.pcap", ".hidden.pcap", ".rstorigin/cache.pcap", "site/.old/d.pcap"):
         path = folder / name
@@ -80,7 +80,7 @@ def test_a_linked_folder_is_entered(case: Path, tmp_path: Path) -> None:
     assert names(case) == ["a.pcap", "b.pcap", "more/d.pcap", "site/c.pcap"]
 
 
-def test_two_folders_with_the_same_names_are_told_apart(case: Path, tmp_path: Path) -> None:
+def test_files_of_the_same_name_in_two_folders_get_different_names(case: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     shutil.copyfile(GENUINE, other / "a.pcap")
@@ -93,9 +93,9 @@ def test_pipes_in_a_folder_are_passed_over(case: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"), [(None, "does not exist"), ("folder", "holds no captures"), ("pipe", "is not a file")]
+    ("made", "message"), [(None, "does not exist"), ("folder", "holds no captures"), ("pipe", "is not a file")]
 )
-def test_what_cannot_be_an_input_is_told(tmp_path: Path, made: str | None, said: str) -> None:
+def test_what_cannot_be_an_input_is_reported(tmp_path: Path, made: str | None, message: str) -> None:
     path = tmp_path / "thing"
     if made == "folder":
         path.mkdir()
@@ -103,11 +103,11 @@ def test_what_cannot_be_an_input_is_told(tmp_path: Path, made: str | None, said:
         os.mkfifo(path)
     found = find_sources([path])
     assert found.files == ()
-    assert [said in problem.reason and str(path) == problem.file for problem in found.problems] == [True]
+    assert [message in problem.reason and str(path) == problem.file for problem in found.problems] == [True]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_told(case: Path) -> None:
+def test_an_unreadable_file_is_reported(case: Path) -> None:
     (case / "a.pcap").chmod(0)
     found = find_sources([case])
     assert "Permission denied" in found.problems[0].reason

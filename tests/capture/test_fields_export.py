@@ -1,4 +1,4 @@
-"""What a capture says comes out the same by every way: tshark, exports in any form, any settings, any payload."""
+"""A capture gives the same fields in every way: by tshark, by exports in any form, with any settings and payload."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_printed_command_is_safe_in_a_shell() -> None:
 
 
 def reordered(text: str) -> bytes:
-    """Columns the other way round, with one of the plugin's and one of the user's among them."""
+    """The columns in reverse order, with one of the plugin's and one of the user's among them."""
     table = pl.read_csv(io.StringIO(text), separator="\t", quote_char=None, infer_schema=False)
     table = table.with_columns(pl.lit("forged").alias("rstorigin.verdict"), pl.lit('"').alias("http.host"))
     return table.select(reversed(table.columns)).write_csv(separator="\t", quote_style="never").encode()
@@ -178,13 +178,13 @@ def test_the_users_preferences_change_nothing(tmp_path: Path, monkeypatch: pytes
         (b"\x89PNG\0\0", FileType.UNKNOWN),
     ],
 )
-def test_the_content_says_what_a_file_is(tmp_path: Path, content: bytes, kind: FileType) -> None:
+def test_the_content_decides_the_file_type(tmp_path: Path, content: bytes, kind: FileType) -> None:
     path = tmp_path / "anything.txt"
     path.write_bytes(content)
     assert file_type_of(path) is kind
 
 
-def test_a_file_that_unpacks_to_itself_is_of_unknown_kind(tmp_path: Path) -> None:
+def test_a_file_that_decompresses_to_itself_is_of_unknown_type(tmp_path: Path) -> None:
     nested = b"\xd4\xc3\xb2\xa1\x02\0"
     for _ in range(1200):
         nested = gzip.compress(nested)

@@ -1,4 +1,4 @@
-"""Exports with wrong values in them: judged or refused with a reason, never a crash."""
+"""Exports with wrong values are judged, or refused with a reason. They never crash the program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exported() -> list[list[str]]:
 
 
 def judge(cells: list[list[str]], rules: Rulebook) -> int:
-    """What postproc makes of an export: how many resets and errors."""
+    """How many resets and ICMP errors an export gives."""
     text = "".join("\t".join(line) + "\n" for line in cells)
     stream = io.BytesIO(text.encode("utf-8", "surrogatepass"))
     table = normalise(pl.concat(FieldsText(stream, "export.tsv", "make it anew").frames()))
@@ -47,7 +47,7 @@ def test_the_export_is_judged_as_it_is() -> None:
 
 
 def cells() -> st.SearchStrategy[list[tuple[int, int, str]]]:
-    """Where to write what."""
+    """Positions, and the values to write there."""
     value = st.sampled_from(ODD) | st.integers().map(str) | st.integers(0, 255).map(str) | st.text(max_size=8)
     row, column = st.integers(1, len(exported()) - 1), st.integers(0, len(FIELDS) - 1)
     return st.lists(st.tuples(row, column, value), min_size=1, max_size=4)
@@ -65,7 +65,7 @@ def test_no_wrong_cell_crashes(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_no_odd_value_crashes_in_any_column(name: str) -> None:
-    """Every row at once, so that resets and errors are among them; one value after the other."""
+    """One value after the other, in all rows at once, so that resets and ICMP errors are among them."""
     column = FIELDS.index(name)
     for value in ODD:
         changed = [[*line[:column], value, *line[column + 1 :]] for line in exported()[1:]]

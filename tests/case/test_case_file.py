@@ -1,4 +1,4 @@
-"""case.toml: what it may say, and what is said about one with mistakes."""
+"""case.toml: its keys, and the messages for one with mistakes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_without_one_nothing_is_said(tmp_path: Path) -> None:
+def test_a_case_without_case_toml_gives_no_message(tmp_path: Path) -> None:
     assert load_case(tmp_path) == CaseFile()
 
 
@@ -47,7 +47,7 @@ def test_everything_it_may_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("nmae = 'x'", ["unknown key 'nmae'", "did you mean 'name'?"]),
         ("name = 3", ["name: 3 is wrong", "must be text"]),
@@ -67,14 +67,14 @@ def test_everything_it_may_say(tmp_path: Path) -> None:
         ("a = " + "[" * 3000, ["not TOML"]),
     ],
 )
-def test_a_mistake_is_told_with_file_key_and_fix(tmp_path: Path, text: str, said: list[str]) -> None:
+def test_a_mistake_is_reported_with_file_key_and_fix(tmp_path: Path, text: str, message: list[str]) -> None:
     with pytest.raises(CaseError) as error:
         load_case(written(tmp_path, text))
     assert str(error.value).startswith(str(tmp_path / "case.toml"))
-    assert all(part in str(error.value) for part in said), str(error.value)
+    assert all(part in str(error.value) for part in message), str(error.value)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     case = small_case(tmp_path / "case")
     result = run("summarize", written(case, "name = 1\nnotes = 2\nother = 3\n"))
     assert result.exit_code == 2
@@ -90,7 +90,7 @@ def test_its_rulebook_is_laid_over_the_default_and_ones_own_over_that(tmp_path: 
     assert ",forged," in run("summarize", case, "--rulebook", mine, "--format", "csv").stdout
 
 
-def test_a_rulebook_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_rulebook_is_reported(tmp_path: Path) -> None:
     case = written(small_case(tmp_path / "case"), 'rulebook = "rules.toml"\n')
     result = run("summarize", case)
     assert result.exit_code == 2
@@ -104,7 +104,7 @@ def test_a_case_file_is_for_one_case(tmp_path: Path) -> None:
     assert "summarize it by itself" in result.stderr
 
 
-def test_a_point_that_no_capture_fits_is_said(tmp_path: Path) -> None:
+def test_a_point_without_captures_is_reported(tmp_path: Path) -> None:
     case = small_case(tmp_path / "case")
     point = '[[point]]\nname = "{}"\ncaptures = ["{}"]\n'
     text = point.format("there", "forged.*") + point.format("nowhere", "forged.pcpa")

@@ -1,4 +1,4 @@
-"""A reset whose capture shows nothing else of its sender is judged by what other captures of the case show of it."""
+"""A reset whose capture has no other packet of its sender is judged by other captures of the case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED = ("> S", "< RA")
 
 
 def at_client(packets: list[Packet], sent_from: int, names: dict[str, str] | None = None) -> list[Packet]:
-    """The packets as they arrive at the client, those of the server from so many hops away, under other `names`."""
+    """The packets as they arrive at the client; the server is `sent_from` hops away. `names` replaces addresses."""
     for packet in packets:
         ip = packet.payload
         ip.ttl = 64 if ip.src == CLIENT else 64 - sent_from
@@ -27,7 +27,7 @@ def at_client(packets: list[Packet], sent_from: int, names: dict[str, str] | Non
 
 
 def case(folder: Path, sent_from: int, names: dict[str, str] | None = None, later_s: float = 3600) -> Path:
-    """One capture with a whole conversation, and a later one with nothing but a refused SYN."""
+    """One capture with a whole conversation, and a later one with only a refused SYN."""
     folder.mkdir()
     written(folder / "whole.pcap", at_client(Talk().packets(WHOLE), DISTANCE, names))
     refused = Talk(40001, 81).packets(REFUSED, START + later_s)
@@ -42,7 +42,7 @@ def refused(folder: Path, *more: str) -> dict[str, str]:
     return rows[0]
 
 
-def test_from_elsewhere_it_is_likely_forged(tmp_path: Path) -> None:
+def test_from_another_distance_it_is_likely_forged(tmp_path: Path) -> None:
     row = refused(case(tmp_path / "case", 1))
     assert "case_gap" in row["evidence"]
     assert (row["verdict"], row["origin"], row["reason"]) == ("likely forged", "middlebox", "")
@@ -64,12 +64,12 @@ def test_from_there_it_is_likely_genuine(tmp_path: Path) -> None:
     assert (row["verdict"], row["origin"]) == ("likely genuine", "endpoint")
 
 
-def test_one_hop_off_says_nothing(tmp_path: Path) -> None:
+def test_one_hop_of_difference_is_no_evidence(tmp_path: Path) -> None:
     row = refused(case(tmp_path / "case", DISTANCE - 1))
     assert (row["verdict"], "case_" in row["evidence"]) == ("unclear", False)
 
 
-def test_alone_the_capture_tells_nothing(tmp_path: Path) -> None:
+def test_one_capture_alone_has_no_baseline(tmp_path: Path) -> None:
     folder = case(tmp_path / "case", 1)
     (folder / "whole.pcap").unlink()
     assert refused(folder)["verdict"] == "unclear"

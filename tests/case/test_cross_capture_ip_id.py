@@ -1,4 +1,4 @@
-"""A device that resets for several senders by one IP ID counter is found out over the captures of a case."""
+"""An IP-ID run across the captures of a case shows a device that resets for several senders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOUR_S = 3600
 
 
 def refused(name: str, ip_id: int, start: float, client: str = CLIENT) -> list[Packet]:
-    """A SYN to `name` that is refused from one hop away, as seen at the client's own interface."""
+    """A SYN to `name` that is refused from one hop away, captured at the client's own interface."""
     packets = Talk().packets(("> S", "< RA"), start)
     for packet in packets:
         ip = packet.payload
@@ -39,7 +39,7 @@ def case(
 
 
 def judged(folder: Path, *more: str) -> list[tuple[str, bool]]:
-    """Of every reset, its verdict, and whether the counter of the case is among its evidence."""
+    """For every reset, its verdict, and whether the run across captures is among its evidence."""
     rows = csv.DictReader(io.StringIO(run("summarize", folder, "--format", "csv", "-j", "1", *more).stdout))
     return [(row["verdict"], "case_counter" in row["evidence"].split(";")) for row in rows]
 
@@ -98,7 +98,7 @@ def test_only_what_stands_alone_in_its_capture_is_weighed_anew(tmp_path: Path) -
 
 @pytest.mark.parametrize(("start", "expected"), [(START, ACCUSED), (0.0, UNCLEAR)])
 def test_names_of_files_do_not_decide(start: float, expected: list[tuple[str, bool]], tmp_path: Path) -> None:
-    """Resets of one time count as their IP IDs do; without time stamps, nothing tells their order."""
+    """Resets with equal times are ordered by their IP IDs. Without times, their order is unknown."""
     (tmp_path / "case").mkdir()
     for name, file, ip_id in zip(NAMES, "bca", (1001, 1002, 1003), strict=True):
         packets = refused(name, ip_id, start)

@@ -27,13 +27,13 @@ from postproc.capture.file_type import file_type_of
 from postproc.capture.tshark.program import find_tshark
 
 PORTS = LAB / "01_closed_port.client.pcap"  # a reset in every flow
-MESSAGES = 1000  # bytes: enough for what tshark says, and less than any table takes
+MESSAGES = 1000  # bytes: enough for the messages of tshark, less than any table takes
 RULEBOOK, TSHARK = load(), find_tshark()
 
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """Within, no file can grow beyond `size` bytes."""
+    """In the block, no file can grow beyond `size` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -45,7 +45,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def summarized(case: Path, temporary: Path, size: int, *options: str) -> subprocess.CompletedProcess[str]:
     """`rstorigin summarize CASE` in a process of its own, which can write no file beyond `size` bytes."""
     temporary.mkdir(exist_ok=True)
-    with files_of_at_most(size):  # it inherits that
+    with files_of_at_most(size):  # the process inherits the limit
         return subprocess.run(
             [*PROGRAM, "summarize", str(case), "--format", "csv", *options],
             capture_output=True,
@@ -56,7 +56,7 @@ def summarized(case: Path, temporary: Path, size: int, *options: str) -> subproc
 
 
 def large(path: Path) -> Path:
-    """FORGED with packets in a VLAN before each of which comes a plain one: the copy for tshark has 200 KB."""
+    """FORGED with as many decodable packets as packets in a VLAN: the copy for tshark has 200 KB."""
     plain = b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + b"\x08\x06" + bytes(46)
     odd = b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + b"\x81\0\0\x05" + b"\x08\x06" + bytes(1000)
     records = [struct.pack("<IIII", 1_700_000_000, 0, len(frame), len(frame)) + frame for frame in (plain, odd)]
@@ -77,12 +77,12 @@ def test_what_there_is_no_room_for_costs_no_other_capture(tmp_path: Path, proces
     assert done.stderr == f"{largest}: {reason} (make room there, or set TMPDIR to another folder)\n"
     assert (done.returncode, captures_in(done.stdout)) == (1, ["forged.pcap", "genuine.pcap"])
     assert not list(temporary.iterdir())
-    again = summarized(case, temporary, resource.RLIM_INFINITY, "-j", processes)  # it was not taken for done
+    again = summarized(case, temporary, resource.RLIM_INFINITY, "-j", processes)  # the failed capture is judged again
     assert (again.returncode, again.stderr) == (0, "")
     assert captures_in(again.stdout) == ["forged.pcap", "genuine.pcap", "large.pcap"]
 
 
-def test_without_room_in_the_case_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_room_in_the_case_no_result_is_cached(tmp_path: Path) -> None:
     case = small_case(tmp_path / "case")
     done = summarized(case, tmp_path / "tmp", MESSAGES)
     assert (done.returncode, captures_in(done.stdout)) == (0, ["forged.pcap", "genuine.pcap"])
@@ -107,8 +107,8 @@ def check_reported(found: CaptureResult, path: Path, place: str) -> None:
     "settings",
     [
         {"_IN_MEMORY": 20},  # packets that are read
-        {"_FLOWS_AT_ONCE": 2, "_PACKETS_AT_ONCE": 5},  # those of flows kept apart, while they come
-        {"_FLOWS_AT_ONCE": 2},  # the last of these, once all is read
+        {"_FLOWS_AT_ONCE": 2, "_PACKETS_AT_ONCE": 5},  # the packets of spilled flows, while they come
+        {"_FLOWS_AT_ONCE": 2},  # the last of these packets, after reading
     ],
     ids=str,
 )

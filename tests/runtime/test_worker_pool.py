@@ -1,4 +1,4 @@
-"""Work over several processes: nothing is lost with a process that dies, and nothing is left behind by an interrupt."""
+"""Work in several processes: a process that dies costs no result, and an interrupt leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.waiting import until
 from postproc.runtime.signals import ending_in_order
 from postproc.runtime.worker_pool import WorkerDiedError, map_over_processes, signals_held
 
-# Says when it is about to load the command line: before that, it is the interpreter that starts, not we.
+# Prints when the command line is about to load: before that, only the interpreter starts.
 TELLING = (
     sys.executable,
     "-c",
@@ -52,7 +52,7 @@ def deadly(number: int) -> int:
     return 2 * number
 
 
-def told_to_end(number: int) -> None:
+def ended_by_sigterm(number: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(10)
 
@@ -63,7 +63,7 @@ def failing(number: int) -> int:
 
 @pytest.fixture(autouse=True)
 def at_a_terminal() -> Iterator[None]:
-    """A shell that starts the tests in the background has them ignore interrupts, and all that they start."""
+    """A shell that runs the tests in the background makes them, and all that they start, ignore interrupts."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -88,7 +88,7 @@ def test_an_error_comes_through() -> None:
 @pytest.mark.parametrize("threads", [0, 3])
 def test_an_interrupt_waits_for_the_end_of_the_block(threads: int) -> None:
     ended = threading.Event()
-    for _ in range(threads):  # to any of them the signal may come
+    for _ in range(threads):  # the signal may come to any of them
         threading.Thread(target=ended.wait, daemon=True).start()
     reached = []
 
@@ -138,20 +138,20 @@ def test_a_signal_is_not_lost_where_exceptions_are_dropped(
     assert capsys.readouterr().err == ""
 
 
-def test_a_worker_that_is_told_to_end_sends_nothing_back() -> None:
-    assert all(isinstance(result, WorkerDiedError) for _, result in map_over_processes(told_to_end, range(3), 2))
+def test_a_worker_that_gets_sigterm_returns_no_result() -> None:
+    assert all(isinstance(result, WorkerDiedError) for _, result in map_over_processes(ended_by_sigterm, range(3), 2))
 
 
-def test_workers_may_be_told_to_end_before_they_have_begun() -> None:
+def test_workers_may_get_sigterm_before_they_start() -> None:
     command = [sys.executable, "-c", INTERRUPTED_AS_IT_FORKS]
     for _ in range(5):
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=25, env=environment())
-        assert (said.stdout, said.stderr) == ("interrupted\n", "")
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=25, env=environment())
+        assert (done.stdout, done.stderr) == ("interrupted\n", "")
 
 
 @pytest.fixture
 def slow_case(tmp_path: Path) -> Iterator[Path]:
-    """A case of many captures, and a tshark that takes its time over them."""
+    """A case of many captures, and a slow tshark."""
     case = small_case(tmp_path / "case")
     for number in range(12):
         (case / f"{number}.pcap").write_bytes(tagged(FORGED))
@@ -179,7 +179,7 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
     assert run.stdout is not None
     assert run.stdout.readline() == "loading\n"
     time.sleep(after_s)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to everyone of them
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to each process
     out, err = run.communicate(timeout=30)
     assert "Traceback" not in err
     assert "Error" not in err
@@ -200,7 +200,7 @@ def test_in_the_background_of_a_script_interrupts_are_ignored(slow_case: Path, t
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 @pytest.mark.parametrize("after_s", [1.0, 2.5, 4.0])
-def test_what_is_told_to_end_leaves_nothing_behind(
+def test_a_run_that_gets_sigterm_leaves_nothing_behind(
     slow_case: Path, tmp_path: Path, processes: str, after_s: float
 ) -> None:
     temporary = tmp_path / "tmp"
@@ -210,7 +210,7 @@ def test_what_is_told_to_end_leaves_nothing_behind(
         [*PROGRAM, "summarize", str(slow_case), "-j", processes], stderr=subprocess.PIPE, text=True, env=ours
     )
     time.sleep(after_s)
-    run.terminate()  # it alone: its workers are its own business
+    run.terminate()  # to it alone: it has to end its workers
     assert "Traceback" not in run.communicate(timeout=30)[1]
     assert run.returncode == 128 + signal.SIGTERM
     assert not list(temporary.iterdir())

@@ -1,1 +1,1 @@
-"""What tests share: captures made by hand or by chance, programs to run, and both engines side by side."""
+"""Helpers of the tests: hand-made and random captures, programs to run, and both engines side by side."""

@@ -17,7 +17,7 @@ PROGRAM = (sys.executable, "-c", "from postproc.__main__ import main; main()")
 
 
 def tagged(capture: Path) -> bytes:
-    """`capture`, a pcap file, with one more packet, in a VLAN: tshark has to be asked about that one."""
+    """`capture`, a pcap file, with one more packet in a VLAN, which only tshark can decode."""
     content = capture.read_bytes()
     order = "<" if content[0] in (0xD4, 0x4D) else ">"
     frame = b"\x02\0\0\0\0\x02" + b"\x02\0\0\0\0\x01" + b"\x81\0\0\x05" + b"\x08\x06" + bytes(46)
@@ -34,7 +34,7 @@ def small_case(folder: Path) -> Path:
 
 
 def environment(**more: str) -> Mapping[str, str]:
-    """In which our packages are found."""
+    """An environment in which our packages are found."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), **more}
 
 
@@ -45,7 +45,7 @@ def program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def counting_tshark(folder: Path) -> Path:
-    """A tshark that does its work and notes every capture it reads in the file `reads` beside it."""
+    """A tshark that notes every capture that it reads in the file `reads` beside it."""
     folder.mkdir(exist_ok=True)
     real = shutil.which("tshark")
     script = folder / "tshark"

@@ -1,4 +1,4 @@
-"""Running rstorigin in tests, and the small captures that tests make for it."""
+"""Runs rstorigin in tests, and makes small captures for it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def capture(path: Path, packets: Sequence[Packet]) -> Path:
 
 
 def fake_tshark(folder: Path, says: str) -> Path:
-    """A program that answers everything with `says`."""
+    """A program that prints `says`, whatever its arguments."""
     folder.mkdir(exist_ok=True)
     program = folder / "tshark"
     program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Two hosts in conversation, packet by packet, with the counters that their kernels would keep: for random_captures.py.
+"""Two hosts in conversation, packet by packet, with the counters of their kernels: for random_captures.py.
 
 Everything is chosen through one `random.Random`. Few hosts, few ports and small numbers on purpose, so that things
 meet: copied values, reused ports, wraps.
@@ -29,7 +29,7 @@ HOP_LIMITS = (64, 63, 62, 61, 59, 58, 50, 128, 127, 117, 255, 254, 244, 243, 33,
 SEQUENCES = (0, 1, 1000, 0x7FFFFFF0, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
 IDENTIFIERS = (0, 1, 2, 7, 0x8000, 0xFFF0, 0xFFFF)
 WINDOWS = (0, 1, 512, 1024, 8196, 8201, 9300, 9814, 65535)
-# Around the thresholds of the rulebook (10 and 100 ms) and the usual round trips; time may stand still or run back.
+# Near the thresholds of the rulebook (10 and 100 ms) and usual round trips; time may stand still or go back.
 GAPS_NS = (0, 0, 1000, 300_000, MS, 9_999_000, 10 * MS, 10_001_000, 20 * MS, 40 * MS, 99_999_000, 100 * MS)
 GAPS_NS = (*GAPS_NS, 100_001_000, 500 * MS, 3_000 * MS, 60_000 * MS, -1000, -20 * MS, -150 * MS, -1)
 TEXTS = (
@@ -63,7 +63,7 @@ TCP_OPTIONS = (
 
 @dataclass
 class End:
-    """One end of a conversation and the counters its kernel would keep."""
+    """One end of a conversation, with the counters of its kernel."""
 
     address: bytes
     port: int
@@ -77,7 +77,7 @@ class End:
 
 @dataclass
 class Packet:
-    """A packet on its way into the capture, kept for copies and errors about it."""
+    """A packet of the capture, kept for duplicates and for ICMP errors about it."""
 
     packet: Datagram
     tags: tuple[int, ...] = ()
@@ -133,7 +133,7 @@ class Conversation:
 
     @property
     def random(self) -> Random:
-        """What everything is chosen with."""
+        """The generator of all random choices."""
         return self.capture.random
 
     def some_way(self) -> tuple[End, End]:
@@ -180,7 +180,7 @@ class Conversation:
             self.capture.add(Packet(wrap(random, piece, self.encapsulation), self.tags))
 
     def segment(self, sender: End, receiver: End, flags: int, payload: bytes = b"", **shape: int) -> None:
-        """Send a TCP segment; `shape` overrules what the sender's kernel would write."""
+        """Send a TCP segment; `shape` overrides the fields that the sender's kernel would write."""
         random = self.random
         seq, ack = shape.get("seq", sender.seq), shape.get("ack", receiver.seq if flags & ACK else 0)
         window = shape.get("window", sender.window)

@@ -1,4 +1,4 @@
-"""TCP flows written down step by step, for tests: `> S`, `< SA`, `> A`, `> PA 100`, `< R ack=7`, `wait 3600`."""
+"""TCP flows for tests, written step by step: `> S`, `< SA`, `> A`, `> PA 100`, `< R ack=7`, `wait 3600`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START = 1_700_000_000.0
 
 
 class Talk:
-    """A client and a server with the sequence numbers that their kernels would keep; 10 ms from packet to packet."""
+    """A client and a server with the sequence numbers of their kernels; 10 ms from packet to packet."""
 
     def __init__(self, port: int = 40000, server_port: int = 80, *, isn: int = 1000, ipv6: bool = False) -> None:
         self.ports = (port, server_port)

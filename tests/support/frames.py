@@ -114,7 +114,7 @@ def udp(sport: int, dport: int, payload: bytes) -> bytes:
 
 
 def icmp(type_: int, code: int, payload: bytes) -> bytes:
-    """An ICMP or ICMPv6 message: of an error, `payload` is the packet it is about."""
+    """An ICMP or ICMPv6 message. The `payload` of an error is the quoted packet."""
     return struct.pack("!BBHI", type_, code, 0, 0) + payload
 
 
@@ -162,7 +162,7 @@ def ethernet(ethertype: int, payload: bytes, tags: Iterable[int] = (), source: b
 
 
 def link_frame(link: int, packet: Datagram, tags: Iterable[int] = (), source: bytes = MAC) -> bytes:
-    """`packet` as it stands in a capture of link type `link`; only Ethernet has `tags` and comes from `source`."""
+    """`packet` in a frame of link type `link`; only Ethernet has `tags` and a `source`."""
     if link == ETHERNET:
         return ethernet(ETHERTYPE[packet.version], bytes(packet), tags, source)
     if link == LINUX_COOKED:
@@ -193,7 +193,7 @@ def pcap(records: Iterable[Record], link: int, *, nanoseconds: bool = False, big
 
 
 def pcapng(packets: Iterable[tuple[int | None, bytes]]) -> bytes:
-    """A pcapng of Ethernet frames, each after its time in nanoseconds; None: in a block that tells no time."""
+    """A pcapng of Ethernet frames, each with its time in nanoseconds; None: a block without a time."""
     blocks = [_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)), _block(1, struct.pack("<HHI", 1, 0, 0))]
     for time_ns, frame in packets:
         if time_ns is None:

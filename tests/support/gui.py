@@ -35,7 +35,7 @@ def missing() -> list[str]:
 
 @contextmanager
 def _running(command: Sequence[str], log: Path, **more: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is ended with the block; what it says goes to `log`."""
+    """A program that ends with the block. Its output goes to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, **more)  # type: ignore[call-overload]
     try:
@@ -97,7 +97,7 @@ class Window:
         _ask(self.display, "mousemove", str(x), str(y), "click", str(button))
 
     def title(self) -> str:
-        """What the title bar says."""
+        """The text of the title bar."""
         return _ask(self.display, "getwindowname", self.id)
 
     def dialog(self, title: str) -> str:
@@ -116,7 +116,7 @@ class Window:
         time.sleep(_MENU_S)
 
     def picture(self, target: Path, part: str = "", settle_s: float = 1.5) -> None:
-        """What the screen shows, as a PNG with few colours; `part` as WIDTHxHEIGHT+X+Y, else all of it."""
+        """A picture of the screen, as a PNG with few colours; `part` as WIDTHxHEIGHT+X+Y, else all of it."""
         time.sleep(settle_s)
         crop = ["-crop", part, "+repage"] if part else []
         subprocess.run(
@@ -179,7 +179,7 @@ def opened(
             found = str(until(lambda: _find(display, f"^{capture.name}$"), "Wireshark's window"))
             _ask(display, "windowmove", found, "0", "0")
             _ask(display, "windowsize", "--sync", found, str(WIDTH - 2), str(HEIGHT - 25))
-            _ask(display, "windowactivate", "--sync", found)  # else the first keys may go nowhere
+            _ask(display, "windowactivate", "--sync", found)  # else the first keys may get lost
             time.sleep(1)
             yield Window(display, home, found)
 

@@ -1,4 +1,4 @@
-"""Judged resets made by hand, for tests of what is said about them."""
+"""Judged resets made by hand, for tests of reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WORDS = ("sent from 1 hops away; the sender is 5 hops away", "acknowledges byte
 
 
 def judged_reset(score: int = 500, words: tuple[str, ...] = _WORDS, **values: Any) -> JudgedReset:
-    """A forged reset, but for what `values` say of its row."""
+    """A forged reset; `values` replace fields of its row."""
     content = {name: getattr(_ROW, name) for name in _ROW.__slots__}
     return JudgedReset(ResetRow(**content | values), score, words)
 

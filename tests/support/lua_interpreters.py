@@ -1,4 +1,4 @@
-"""What Lua makes of expressions: run in the Luas of this machine, as Wireshark's plugin runs them."""
+"""Evaluates expressions in the Lua interpreters of this machine, as the plugin evaluates them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def lua_value(value: Value) -> str:
 
 
 def run_lua(lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path) -> list[str]:
-    """What each Lua expression gives for its observation, as text, out of one Lua process."""
+    """The value of each Lua expression for its observation, as text, from one Lua process."""
     lines = [
         "local function text(v) if v == nil then return 'unknown' end",
         "  if v == true then return 'yes' elseif v == false then return 'no' end",
@@ -53,7 +53,7 @@ def run_lua(lua: str, expressions: Sequence[tuple[str, Observation]], folder: Pa
 
 
 def agree(cases: Sequence[tuple[str, Observation]], folder: Path) -> None:
-    """Asserts that every case, a condition and an observation, gives the same in Python and in each Lua."""
+    """Assert that every case (a condition and an observation) has the same value in Python and in each Lua."""
     trees = [parse(source, VOCABULARY) for source, _ in cases]
     python = [to_python(tree)(observation) for tree, (_, observation) in zip(trees, cases, strict=True)]
     assert all(isinstance(result, bool) for result in python)

@@ -75,7 +75,7 @@ def data(talk: Conversation) -> None:
 
 
 def acknowledge(talk: Conversation) -> None:
-    """A bare acknowledgement: of everything, of something old, of what was never sent, or a keep-alive."""
+    """A bare acknowledgement: of all bytes, of old bytes, of bytes never sent, or a keep-alive."""
     sender, receiver = talk.some_way()
     shape = talk.random.choice(({}, {"ack": receiver.seq - 5}, {"ack": receiver.seq + 9}, {"seq": sender.seq - 1}))
     talk.segment(sender, receiver, ACK, **shape)
@@ -83,7 +83,7 @@ def acknowledge(talk: Conversation) -> None:
 
 
 def lose(talk: Conversation) -> None:
-    """Bytes that the capture did not see, or sees later than the next: a hole, and what fills it."""
+    """Bytes that the capture misses, or has later than the next ones: a hole, and what fills it."""
     sender, receiver = talk.some_way()
     first = sender.seq
     sender.seq = (sender.seq + 10) & 0xFFFFFFFF
@@ -127,7 +127,7 @@ def reset(talk: Conversation) -> None:
 
 
 def again(talk: Conversation) -> None:
-    """An earlier packet once more, as a mirror port or the next router shows it, or much later."""
+    """A duplicate of an earlier packet, as from a mirror port or the next router, or much later."""
     random, records = talk.random, talk.capture.records
     if not records:
         return
@@ -139,7 +139,7 @@ def again(talk: Conversation) -> None:
 
 
 def reopen(talk: Conversation) -> None:
-    """The same ports again, from either end; perhaps only the SYN-ACK is seen."""
+    """The same ports again, from either end; perhaps only the SYN-ACK is captured."""
     client, server = talk.some_way()
     client.seq = talk.random.choice((client.seq + 1, *SEQUENCES)) & 0xFFFFFFFF
     if talk.random.randrange(2):
@@ -151,7 +151,7 @@ def reopen(talk: Conversation) -> None:
 
 
 def move(talk: Conversation) -> None:
-    """One end changes its route, its counter or its window."""
+    """One end changes its route, its IP ID counter or its window."""
     end = talk.some_way()[0]
     end.hop_limit = talk.random.choice((end.hop_limit, (end.hop_limit + 1) % 256, *HOP_LIMITS))
     end.identification = talk.random.choice(IDENTIFIERS)

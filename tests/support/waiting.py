@@ -1,4 +1,4 @@
-"""Waiting in tests for what another process does."""
+"""Waits in tests for another process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Found = TypeVar("_Found")
 
 
 def until(found: Callable[[], _Found], what: str) -> _Found:
-    """The first answer of `found` that is not empty; AssertionError where none comes."""
+    """The first value of `found` that is not empty. Raises AssertionError where none comes."""
     ends = time.monotonic() + PATIENCE_S
     while time.monotonic() < ends:
         answer = found()

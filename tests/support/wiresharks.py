@@ -31,7 +31,7 @@ PERSONAL_LUA_PLUGINS = Path(".local/lib/wireshark/plugins")
 
 @dataclass(frozen=True)
 class Wireshark:
-    """One installed Wireshark. `command` is what goes before a program's name; `root` its own Linux tree, if any."""
+    """One installed Wireshark. `command` goes before a program's name; `root` is its own Linux tree, if any."""
 
     name: str
     version: tuple[int, ...]
@@ -39,7 +39,7 @@ class Wireshark:
     root: Path | None
 
     def __str__(self) -> str:
-        """Name it in test ids: "trixie-4.4.18"."""
+        """The name in test ids: "trixie-4.4.18"."""
         return f"{self.name}-{'.'.join(map(str, self.version))}"
 
     def tshark(
@@ -103,12 +103,12 @@ class Wireshark:
 
     @contextmanager
     def _home(self) -> Iterator[Path]:
-        """A new folder that the program sees and may write to, gone afterwards."""
+        """A new folder that the program may write to. It is deleted after the block."""
         with tempfile.TemporaryDirectory(prefix="rstorigin-", dir=self.root / "tmp" if self.root else None) as folder:
             yield Path(folder)
 
     def _inside(self, path: Path) -> Path:
-        """How the program sees `path`."""
+        """`path` as the program names it."""
         return Path("/") / path.relative_to(self.root) if self.root else path
 
 
@@ -128,8 +128,8 @@ def give_away(home: Path) -> None:
 
 
 def _command(root: Path | None) -> tuple[str, ...]:
-    """What runs a program in `root` (None: this system) as an ordinary user, ending in `env` for more variables."""
-    # Nothing of the caller's settings (profiles, locale, time zone) gets in.
+    """The command that runs a program in `root` (None: this system) as an ordinary user; it ends in `env`."""
+    # The caller's settings (profiles, locale, time zone) must not count.
     path = "/usr/bin:/bin" if root else os.environ.get("PATH", os.defpath)
     env = ("env", "-i", f"PATH={path}", "LC_ALL=C.UTF-8", "TZ=UTC")
     if os.geteuid() == 0:

@@ -154,7 +154,7 @@ class _Pcap:
         if not len(starts):
             return None, 0
         view = np.frombuffer(data, np.uint8)
-        seconds, parts, kept, length = _numbers(view, starts, self.order, 4)
+        seconds, parts, captured, on_wire = _numbers(view, starts, self.order, 4)
         if (parts >= self.unit).any():
             raise DeferredError
         time_us = seconds * 1_000_000 + parts // (self.unit // 1_000_000)
@@ -162,8 +162,8 @@ class _Pcap:
             first_frame=first,
             data=view,
             start=starts + _PCAP_RECORD,
-            captured_len=kept,
-            wire_len=length,
+            captured_len=captured,
+            wire_len=on_wire,
             time_us=time_us,
         )
         return _checked(piece), used
@@ -199,8 +199,8 @@ class _Pcapng:
         if not len(starts):
             return None, used
         view = np.frombuffer(data, np.uint8)
-        block, interface, high, low, kept, length = _numbers(view, starts + 4, self.order, 6)
-        if (interface >= len(self.units)).any() or (high >= 2**30).any() or (kept + 32 > block).any():
+        block, interface, high, low, captured, on_wire = _numbers(view, starts + 4, self.order, 6)
+        if (interface >= len(self.units)).any() or (high >= 2**30).any() or (captured + 32 > block).any():
             raise DeferredError
         units = np.array(self.units, np.int64)[interface]
         time = (high << 32) + low
@@ -209,8 +209,8 @@ class _Pcapng:
             first_frame=first,
             data=view,
             start=starts + _PACKET_IN_BLOCK,
-            captured_len=kept,
-            wire_len=length,
+            captured_len=captured,
+            wire_len=on_wire,
             time_us=time_us,
         )
         return _checked(piece), used

@@ -35,7 +35,7 @@ PREFERENCES: tuple[str, ...] = (
     "ip.tso_support:TRUE",  # packets captured before the network card cut them have a total length of 0
     "ipv6.tso_support:FALSE",  # in IPv6 a length of 0 may also mean a jumbogram
 )
-# Without this preference 4.0 prints no frame.time_epoch. Later versions do not know it.
+# Without this preference 4.0 prints no frame.time_epoch. Later versions refuse it.
 _EPOCH_TIME = "frame.generate_epoch_time:TRUE"
 _EPOCH_TIME_GONE = (4, 2, 0)
 
@@ -222,7 +222,7 @@ def _start(command: list[str], stderr: IO[bytes], environment: Mapping[str, str]
     try:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,  # else tshark, in a shell loop over files, would read the list of files
+            stdin=subprocess.DEVNULL,  # else tshark would read the terminal, or the list of a shell loop over files
             stdout=subprocess.PIPE,
             stderr=stderr,
             env={**os.environ, "LC_ALL": "C", **environment},  # we recognise messages by their English text
