@@ -71,7 +71,7 @@ class Plugin:
     folder: Path
 
     def judge(self, source: Source) -> CaptureResult:
-        """The same as postproc.task.judge_source, but by the plugin; packets are not counted.
+        """The same as `judge_source` (job.py), but by the plugin; packets are not counted.
 
         Evidence in words is the titles of the rules. Raises PluginError when the plugin did not run to its end.
         """
@@ -195,7 +195,7 @@ def installed_plugin(tshark: Tshark, rulebook: Rulebook) -> Iterator[Plugin]:
 
 
 def _rows(raw: pl.DataFrame) -> Iterator[tuple[Packet, Mapping[str, str | None]]]:
-    """One for each reset and ICMP error: the packet (postproc.packets), and the plugin's fields."""
+    """One for each reset and ICMP error: the packet (packet_table.py), and the plugin's fields."""
     fields = raw.select(pl.col("frame.number").cast(pl.Int64).alias("frame"), *_PLUGIN_FIELDS)
     joined = normalise(raw.select(FIELDS)).join(fields, on="frame").sort("frame")
     for row in joined.iter_rows(named=True):

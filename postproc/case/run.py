@@ -77,8 +77,8 @@ def find_inputs(paths: Sequence[str]) -> Sources:
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `reconcile`, captures of a case are evidence for one another. `cluster` is the address of a Dask scheduler.
-    The others are JobOptions.
+    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler. The
+    others are JobOptions.
     """
 
     jobs: int = 0
@@ -86,7 +86,7 @@ class RunOptions:
     prefilter: bool = True
     all_flows: bool = False
     with_flows: bool = False
-    reconcile: bool = True
+    compare_peers: bool = True
     cluster: str | None = None
 
 
@@ -113,7 +113,7 @@ class CaseRun:
             with self.monitor.progress("judging resets", len(sources)) as report:
                 results = store.judge(sources, self._job(tshark), runner, report)
         comparisons: list[Comparison] = []
-        if self.options.reconcile and len(sources) > 1:
+        if self.options.compare_peers and len(sources) > 1:
             results = self._rescored_across_captures(sources, results)
             comparisons = self._compare_peers(sources, results, store, tshark)
             results = rescored_by_peers(results, comparisons, self.rulebook)

@@ -57,7 +57,7 @@ def summarize(
     ] = Flows.WITH_RESETS,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
-    reconcile: Annotated[
+    compare_peers: Annotated[
         bool,
         typer.Option(
             "--reconcile/--no-reconcile", help="Ask captures of the same traffic at the other end what left there."
@@ -106,7 +106,7 @@ def summarize(
             prefilter=prefilter,
             all_flows=flows is Flows.ALL,
             with_flows=out is not None,
-            reconcile=reconcile,
+            compare_peers=compare_peers,
             cluster=cluster,
         )
         results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
