@@ -5,7 +5,7 @@ usage: python -m bench.accuracy FOLDER... [--expected expected.csv]
 A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
 decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
 bench/weights/labelled.py. `--expected` checks the captures in a folder against a table of verdicts to accept
-(tests/captures/real/expected.csv) as well.
+(tests/captures/situations/expected.csv) as well.
 
 The naive rule: a reset is forged when its hop limit differs from the one its sender uses most in the capture, resets
 left out; no baseline, no accusation.

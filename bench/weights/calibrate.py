@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from bench import public_captures
 from bench.weights.fit import CONFIDENCE, FALSE_ACCUSATION_COST, fit, most_weight, sample_weights
 from bench.weights.labelled import Label, labelled_captures, read_packets_of
 from bench.weights.real_resets import Observation, genuine_observations, readable
@@ -34,7 +35,6 @@ from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.runtime.atomic_file import whole_file
 from postproc.verdicts.judge_resets import observe_resets
 
-PUBLIC = Path("tests/captures/real/expected.csv")
 # Observables in which one system's stack differs from another's
 FORM = {"df", "flow_label", "has_ack", "ip_id", "options_len", "tos", "window"}
 OPENING = {"opening_df", "opening_label", "opening_linux", "opening_window", "peer_syn_tos"}
@@ -53,8 +53,8 @@ none of them is used to report accuracy). Weights are centi-nats.
 {public}.
 
 *At most*: 100 ln(1/p), where p is the upper end of the {confidence} confidence interval of the rate at which the rule
-misfires. A rule that accuses misfires on genuine resets of public captures; where no more than the few in the
-repository can tell, and the sign is no habit of one system's stack, those of the laboratory count too. A rule that
+misfires. A rule that accuses misfires on genuine resets of public captures. Where only the few public captures judged
+by hand can tell, and the sign is no habit of one system's stack, those of the laboratory count too. A rule that
 clears misfires on the laboratory's forged resets.
 
 *Fitted*: by logistic regression within these bounds, each mechanism counting alike, a false accusation as much as
@@ -209,7 +209,7 @@ def table_of(found: Sequence[Calibrated], folders: Sequence[Path], tabled: bool)
         for each in found
     ]
     header = ("rule", "on forged", "on genuine", "on public genuine", "at most", "fitted", "weight", "source")
-    public = "the public captures in tests/captures/real"
+    public = "public captures, not part of this repository, that were judged by hand"
     if tabled:
         public += (
             " and, where it has what a rule reads, a table of about a thousand resets of 390 other public captures"
@@ -232,7 +232,7 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="laboratory captures to fit to")
     parser.add_argument("--real-resets", type=Path, help="a table of features of public resets")
-    parser.add_argument("--public", type=Path, default=PUBLIC, help="a table of public resets judged by hand")
+    parser.add_argument("--public", type=Path, help="a table of public resets judged by hand (default: ../shared)")
     parser.add_argument("--rulebook", type=Path, help="your own rulebook, laid over the default one")
     parser.add_argument("-o", "--out", type=Path, help="where to write the proposed weights (TOML)")
     parser.add_argument("--table", type=Path, help="where to write the table (Markdown); default: print it")
@@ -250,7 +250,12 @@ def main() -> None:
         parser.error(
             f"no forged reset among the {len(resets)} labelled ones: name folders that python -m tests.lab wrote"
         )
-    found = calibrate(resets, public_genuine(arguments.public, rulebook, program), table, rulebook)
+    public = arguments.public or public_captures.folder() / "expected.csv"
+    skipped = "" if arguments.public else public_captures.missing()
+    if skipped:
+        print(f"skipped: {skipped}", file=sys.stderr)
+    observed = [] if skipped else public_genuine(public, rulebook, program)
+    found = calibrate(resets, observed, table, rulebook)
     text = table_of(found, arguments.folders, bool(table))
     if arguments.table:
         _write(arguments.table, text)

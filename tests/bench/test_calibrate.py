@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command_line import LAB, REAL
+from support.command_line import LAB, SITUATIONS
 
 from bench.weights import calibrate
 from bench.weights.fit import FALSE_ACCUSATION_COST, MOST, fit, most_weight, sample_weights
@@ -180,7 +180,17 @@ def test_calibrating_writes_a_rulebook_that_loads_and_a_table_with_every_rule(
 ) -> None:
     proposal, table = tmp_path / "proposal.toml", tmp_path / "weights.md"
     misfires = real_resets(tmp_path, *[{"ip_id": 9000, "flags": "0x4"}] * 60, *[{}] * 60)  # half with a foreign IP ID
-    arguments = [few, "--real-resets", misfires, "--public", REAL / "expected.csv", "-o", proposal, "--table", table]
+    arguments = [
+        few,
+        "--real-resets",
+        misfires,
+        "--public",
+        SITUATIONS / "expected.csv",
+        "-o",
+        proposal,
+        "--table",
+        table,
+    ]
     monkeypatch.setattr("sys.argv", ["calibrate", *map(str, arguments)])
     calibrate.main()
     before, after = load(), load(overlays=[proposal])

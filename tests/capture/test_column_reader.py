@@ -12,6 +12,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from support.command_line import capture, reset
 from support.parity import captures, export
+from support.public_captures import SKIPPED
 from support.random_captures import random_capture
 from support.wiresharks import Wireshark, available
 
@@ -44,7 +45,7 @@ def check(path: Path, wireshark: Wireshark) -> None:
 
 @pytest.mark.versions
 @pytest.mark.parametrize("wireshark", available(), ids=str)
-@pytest.mark.parametrize("path", captures(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*captures(), *SKIPPED], ids=lambda path: path.name)
 def test_columns_are_fields(path: Path, wireshark: Wireshark) -> None:
     check(path, wireshark)
 

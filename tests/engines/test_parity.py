@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from support import frames
+from support import frames, public_captures
 from support.flows_by_hand import OPEN, Talk, written
 from support.parity import (
     CAPTURES,
@@ -39,7 +39,7 @@ from heuristics.protocol.tshark_fields import ACK, PROTOCOL_ICMP, RST, SYN
 from heuristics.rulebook.model import Rulebook, load
 
 PLUGIN_ONLY = {"baseline_frame", "state"}  # tested in test_plugin_details.py
-EXPECTED = CAPTURES / "real" / "expected.csv"
+TABLES = (CAPTURES / "situations" / "expected.csv", public_captures.TABLE)
 
 OVERLAY = """
 [rulebook]
@@ -102,7 +102,9 @@ SETTINGS = (
 )
 
 
-each_capture = pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
+each_capture = pytest.mark.parametrize(
+    "capture", [*captures(), *public_captures.SKIPPED], ids=lambda capture: capture.name
+)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +144,7 @@ def several(count: int) -> list[Path]:
 
 def test_there_are_captures_with_resets() -> None:
     assert len(captures()) >= 40
-    run = usual_run(CAPTURES / "real" / "Teredo.pcap")
+    run = usual_run(CAPTURES / "situations" / "nat-expires-sessions.pcap")
     assert sum("verdict" in row for row in run.rows.values()) >= 5
     assert sum("flow_verdict" in row for row in run.rows.values()) > sum("verdict" in row for row in run.rows.values())
 
@@ -188,16 +190,22 @@ def fired(rows: Iterable[dict[str, str]]) -> set[str]:
 
 
 def judged_by_hand() -> list[Any]:
-    with EXPECTED.open(encoding="utf-8", newline="") as file:
-        return [
-            pytest.param(
-                CAPTURES / "real" / row["capture"],
-                [int(frame) for frame in row["frames"].split()],
-                set(row["accept"].split("|")),
-                id=f"{row['capture']}-{row['frames'].partition(' ')[0]}",
-            )
-            for row in csv.DictReader(file)
-        ]
+    found = []
+    for table in TABLES:
+        if not table.is_file():
+            found.append(pytest.param(table, [], set(), marks=public_captures.needs_public_captures, id="public"))
+            continue
+        with table.open(encoding="utf-8", newline="") as file:
+            found += [
+                pytest.param(
+                    table.with_name(row["capture"]),
+                    [int(frame) for frame in row["frames"].split()],
+                    set(row["accept"].split("|")),
+                    id=f"{row['capture']}-{row['frames'].partition(' ')[0]}",
+                )
+                for row in csv.DictReader(file)
+            ]
+    return found
 
 
 @pytest.mark.parametrize(("capture", "frames", "accepted"), judged_by_hand())

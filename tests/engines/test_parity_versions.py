@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 from support.parity import Rows, captures, differences, export, listed, postproc_rows, run_plugin
+from support.public_captures import SKIPPED
 from support.random_captures import NEVER, random_capture
 from support.wiresharks import Wireshark, available
 
@@ -45,7 +46,7 @@ def test_there_are_several_versions() -> None:
     assert len({wireshark.version[:2] for wireshark in available()}) >= 2
 
 
-@pytest.mark.parametrize("capture", captures(), ids=lambda capture: capture.name)
+@pytest.mark.parametrize("capture", [*captures(), *SKIPPED], ids=lambda capture: capture.name)
 def test_versions_agree_on_real_captures(capture: Path) -> None:
     check(capture)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.command_line import CAPTURES, LAB, REAL
+from support import public_captures
+from support.command_line import CAPTURES, LAB, SITUATIONS
 from support.flows_by_hand import CLIENT, CLOSE, OPEN, SERVER, Talk, written
 
 from heuristics.rulebook.model import load
@@ -106,10 +107,11 @@ def test_by_default_only_flows_with_a_reset(tmp_path: Path) -> None:
     assert flows(path)["sport"].to_list() == [40001, 40002]
 
 
-CAPTURED = sorted([*LAB.glob("0[1379]*.pcap"), *REAL.glob("*cap"), *CAPTURES.glob("lab-seeds/seed-25/port-reuse*.gz")])
+REUSED = CAPTURES.glob("lab-seeds/seed-25/port-reuse*.gz")
+CAPTURED = sorted([*LAB.glob("0[1379]*.pcap"), *SITUATIONS.glob("*cap"), *REUSED, *public_captures.CAPTURES])
 
 
-@pytest.mark.parametrize("capture", CAPTURED, ids=lambda path: path.name)
+@pytest.mark.parametrize("capture", [*CAPTURED, *public_captures.SKIPPED], ids=lambda path: path.name)
 def test_flows_are_those_that_the_engine_follows(capture: Path) -> None:
     """Names, frames and incarnations as postproc.flows has them, packet by packet."""
     table = read_packets(Source(capture, capture.name, FileType.CAPTURE), find_tshark(), whole=True).table

@@ -26,9 +26,9 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 STORIES = (
     CAPTURES / "lab" / "08_far_firewall.client.pcap",
     CAPTURES / "lab" / "04_icmp.client.pcap",
-    CAPTURES / "real" / "rst-inject-rae.pcap",
-    CAPTURES / "real" / "psql-aws-ssl-require.pcap",
-    CAPTURES / "real" / "ldap-simpleauth.pcap",
+    CAPTURES / "situations" / "injector-answers-syn.pcap",
+    CAPTURES / "situations" / "ordinary-teardown.pcap",
+    CAPTURES / "situations" / "netscaler-idle-timeout.pcap",
 )
 WIRESHARKS = [
     pytest.param(wireshark, marks=[pytest.mark.versions] if number else [], id=str(wireshark))
@@ -105,7 +105,10 @@ MACRO_SAYS: dict[str, tuple[str, Callable[[Row], bool]]] = {
     "rst_story": ("${rst_story}", BUTTON_SAYS["Forged flows"]),
     "rst_suspicion": ("${rst_suspicion:50}", lambda row: int(row["rstorigin.suspicion"] or 0) >= 50),
     "rst_rule": ("${rst_rule:hop_match}", lambda row: "hop_match" in row["rstorigin.evidence"].split(",")),
-    "rst_from": ("${rst_from:1.2.0.3}", lambda row: row["rstorigin.kind"] == "rst" and row["ip.src"] == "1.2.0.3"),
+    "rst_from": (
+        "${rst_from:203.0.113.21}",
+        lambda row: row["rstorigin.kind"] == "rst" and row["ip.src"] == "203.0.113.21",
+    ),
     "rst_from6": (
         "${rst_from6:2001:db8:5::2}",
         lambda row: row["rstorigin.kind"] == "rst" and row["ipv6.src"] == "2001:db8:5::2",

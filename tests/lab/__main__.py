@@ -11,6 +11,7 @@ from . import sandbox
 from .lab import Lab, SkippedError
 from .rewrap import compress, rewrap_some
 from .scenarios import load
+from .situations import TABLE, by_hand, with_kernels, write_table
 from .topology import Topology, plan
 from .weberblog import make_example
 
@@ -31,6 +32,7 @@ def main() -> int:
     )
     parser.add_argument("--gzip", action="store_true", help="compress the captures")
     parser.add_argument("--example", action="store_true", help="the captures of examples/who-sends-tcp-rsts instead")
+    parser.add_argument("--situations", action="store_true", help="the captures of tests/captures/situations instead")
     parser.add_argument("--list", action="store_true", help="name the scenarios and what they do")
     arguments = parser.parse_args()
     if arguments.list:
@@ -48,6 +50,10 @@ def main() -> int:
     failed = 0
     if arguments.example:
         make_example(arguments.out)
+        return 0
+    if arguments.situations:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_table(arguments.out / TABLE, [*by_hand.make(arguments.out), *with_kernels.make(arguments.out)])
         return 0
     for seed in arguments.seed:
         out = arguments.out / f"seed-{seed}" if len(arguments.seed) > 1 else arguments.out

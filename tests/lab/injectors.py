@@ -146,12 +146,27 @@ def neighbour(sight: Sight, rng: random.Random) -> list[Packet]:
     return [back, forth] if both else [back]
 
 
-class Injector:
-    """Watches a port on a node and forges once per flow when the client's data hold what it objects to."""
+def holds_trigger(packet: Packet) -> bool:
+    """Whether a packet's data hold what devices object to."""
+    return TRIGGER in packet.payload
 
-    def __init__(self, lab: Lab, ports: Sequence[int], manner: Manner, node: Node | None = None) -> None:
-        """Begin to watch on `node` (the lab's device), until the scenario ends."""
+
+class Injector:
+    """Watches a port on a node and forges when a packet offends it: by default, when the data hold the trigger."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        ports: Sequence[int],
+        manner: Manner,
+        node: Node | None = None,
+        *,
+        offends: Callable[[Packet], bool] = holds_trigger,
+        once: bool = True,
+    ) -> None:
+        """Begin to watch on `node` (the lab's device), until the scenario ends. `once`: forge once per flow."""
         self._lab, self._ports, self._manner, self._node = lab, set(ports), manner, node or lab.device
+        self._offends, self._once = offends, once
         self._limit = lab.plan.hop_limits.get(self._node.name, 64)
         self._last: dict[tuple[str, int, str, int], Packet] = {}
         self._done: set[tuple[str, int, str, int]] = set()
@@ -183,7 +198,7 @@ class Injector:
         flow = (packet.source, packet.source_port, packet.target, packet.target_port)
         back = (*flow[2:], *flow[:2])
         self._last[flow] = packet
-        if TRIGGER in packet.payload and flow not in self._done:
+        if self._offends(packet) and not (self._once and flow in self._done):
             self._done.add(flow)
             sight = Sight(packet, self._last.get(back), self._limit)
             for towards, forged in self._aimed(self._manner(sight, self._lab.rng)):

@@ -18,7 +18,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
-from support.command_line import FORGED, GENUINE, LAB, REAL, capture, fake_tshark, reset, run
+from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, capture, fake_tshark, reset, run
 
 from heuristics.rulebook.model import load
 from heuristics.rulebook.schema import VOCABULARY
@@ -29,16 +29,16 @@ from postproc.runtime.text import shell_word
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "first-five-minutes"
-BURST = REAL / "issue_no_icmp.pcap"
+BURST = SITUATIONS / "device-resets-after-abort.pcap"
 REJECT = LAB / "02_reject_syn_r1.client.pcap"
 FORMATS = ("text", "markdown", "json")
 STORIES = [
     (FORGED, 2),
-    (BURST, 34),
+    (BURST, 39),
     (REJECT, 14),
     (REJECT, 32),
-    (REAL / "Teredo.pcap", 78),
-    (REAL / "nstrace2.cap", None),
+    (SITUATIONS / "nat-expires-sessions.pcap", 34),
+    (SITUATIONS / "netscaler-policy.cap", None),
 ]
 
 
@@ -144,11 +144,11 @@ def test_evidence_adds_up_to_the_score() -> None:
 
 
 def test_reset_and_baseline_stand_side_by_side() -> None:
-    content = story(BURST, "--frame", "34")
-    assert [column["frame"] for column in content["comparison"]["columns"]] == [34, 25]
+    content = story(BURST, "--frame", "39")
+    assert [column["frame"] for column in content["comparison"]["columns"]] == [39, 31]
     hop_limit = fields(content)["hop limit"]
-    assert (hop_limit["values"], hop_limit["differs"], hop_limit["note"]) == (["244", "116"], True, "differs")
-    assert fields(content)["source MAC"]["values"] == ["00:c1:64:c8:67:00"] * 2
+    assert (hop_limit["values"], hop_limit["differs"], hop_limit["note"]) == (["251", "122"], True, "differs")
+    assert fields(content)["source MAC"]["values"] == ["02:00:00:00:06:01"] * 2
     assert not fields(content)["source MAC"]["differs"]
     assert fields(content)["IP ID"]["note"] == "differs"  # ip_id_foreign_abort rests on it
     assert "honest" in fields(content)["window"]["note"]
@@ -156,8 +156,8 @@ def test_reset_and_baseline_stand_side_by_side() -> None:
 
 def test_what_is_copied_from_the_other_direction_is_shown() -> None:
     content = story(FORGED, "--frame", "2")
-    assert [column["frame"] for column in content["comparison"]["columns"]] == [2, 3, 1]
-    assert fields(content)["IP ID"]["values"] == ["5461", "32588", "5461"]
+    assert [column["frame"] for column in content["comparison"]["columns"]] == [2, 4, 1]
+    assert fields(content)["IP ID"]["values"] == ["39086", "0", "39086"]
     assert fields(content)["IP ID"]["note"].endswith("as in frame 1")
 
 
@@ -232,10 +232,10 @@ def test_nothing_to_compare_with(tmp_path: Path) -> None:
 
 
 def test_a_frame_that_is_no_reset(tmp_path: Path) -> None:
-    result = program("explain", FORGED, "--frame", "8")
+    result = program("explain", FORGED, "--frame", "10")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == f"{FORGED}: frame 8 is no TCP reset (the nearest: 2, 7, 9)\n"
-    assert "there is no frame 1000 among 9 packets" in run("explain", FORGED, "--frame", "1000").stderr
+    assert result.stderr == f"{FORGED}: frame 10 is no TCP reset (the nearest: 2, 11, 12)\n"
+    assert "there is no frame 1000 among 12 packets" in run("explain", FORGED, "--frame", "1000").stderr
 
 
 def test_an_icmp_error_is_named_as_such(tmp_path: Path) -> None:
@@ -265,17 +265,17 @@ def test_no_reset_is_no_failure(tmp_path: Path, format_: str) -> None:
 def test_a_capture_cut_short_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "cut.pcap"
     path.write_bytes(BURST.read_bytes()[:-10])
-    result = program("explain", path, "--frame", "33", "--format", "json")
+    result = program("explain", path, "--frame", "38", "--format", "json")
     assert result.returncode == 1
     assert re.fullmatch(rf"{re.escape(str(path))}: the capture is cut short .*\n", result.stderr)
-    assert fields(json.loads(result.stdout))["source MAC"]["values"][0] == "00:c1:64:c8:67:00"
+    assert fields(json.loads(result.stdout))["source MAC"]["values"][0] == "02:00:00:00:06:01"
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([FORGED, "--frame", "2", "--worst"], "exclude each other"),
-        ([REAL], "is a folder"),
+        ([SITUATIONS], "is a folder"),
         (["nowhere.pcap"], "nowhere.pcap: does not exist"),
         ([ROOT / "README.md"], "is a text file, not a capture"),
         ([FORGED, "-o", FORGED], "is an input and would be overwritten"),
@@ -387,9 +387,9 @@ def test_every_advice_can_be_given() -> None:
 
 def test_the_readme_shows_real_output() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.search(r"```text\n(Frame 14 of .*?)```", text, re.DOTALL)
+    shown = re.search(r"```text\n(Frame 24 of .*?)```", text, re.DOTALL)
     assert shown
-    result = run("explain", EXAMPLES / "02_reject_syn_r1.client.pcap", "--frame", "14")
+    result = run("explain", EXAMPLES / "firewall-refuses.pcap", "--frame", "24")
     lines = [line.replace(f"{EXAMPLES}/", "") for line in result.stdout.splitlines()]
     assert [line for line in shown[1].splitlines() if line not in lines] == []
 

@@ -16,10 +16,10 @@ from typer.testing import CliRunner, Result
 from postproc.cli.app import app
 
 CAPTURES = Path(__file__).parents[1] / "captures"
-REAL = CAPTURES / "real"
+SITUATIONS = CAPTURES / "situations"
 LAB = CAPTURES / "lab"
-FORGED = REAL / "rst-inject-rae.pcap"  # 3 resets, frame 2 forged
-GENUINE = REAL / "psql-aws-ssl-require.pcap"  # 3 resets, all genuine
+FORGED = SITUATIONS / "injector-answers-syn.pcap"  # 3 resets, frame 2 forged
+GENUINE = SITUATIONS / "ordinary-teardown.pcap"  # 3 resets, all genuine
 
 
 def run(*arguments: str | Path) -> Result:

@@ -35,6 +35,7 @@ from postproc.verdicts.judge_resets import observe_resets
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
 from postproc.verdicts.scoring import judged_reset, named
+from support import public_captures
 from support.wiresharks import Wireshark, available
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -98,9 +99,13 @@ class Difference:
 
 
 def captures() -> list[Path]:
-    """Every capture in tests/captures but most of the laboratory's random paths, which show more of the same."""
+    """Every capture in tests/captures but most of the laboratory's random paths, which show more of the same.
+
+    And the public captures, where they are.
+    """
     plain = (path for path in CAPTURES.glob("*/*") if path.suffix in (".pcap", ".pcapng", ".cap"))
-    return sorted([*plain, *CAPTURES.glob("lab-seeds/seed-40/[cflmrs]*.client.pcap.gz")])
+    seeds = CAPTURES.glob("lab-seeds/seed-40/[cflmrs]*.client.pcap.gz")
+    return sorted([*plain, *seeds, *public_captures.CAPTURES])
 
 
 def system_wireshark() -> Wireshark:

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from support.command_line import LAB, REAL, rows
+from support import public_captures
+from support.command_line import LAB, SITUATIONS, rows
+from support.public_captures import needs_public_captures
 
 from bench.accuracy import Expectation, expectations, labelled_cases, labelled_icmp
 from bench.weights.labelled import Labelled, labelled_captures
@@ -30,8 +32,8 @@ def scores() -> tuple[Scores, Scores]:
 
 
 @cache
-def judged_by_hand() -> tuple[Expectation, ...]:
-    return tuple(expectations(REAL / "expected.csv", load(), find_tshark()))
+def judged_by_hand(table: Path) -> tuple[Expectation, ...]:
+    return tuple(expectations(table, load(), find_tshark()))
 
 
 def test_no_genuine_reset_is_called_forged() -> None:
@@ -73,14 +75,19 @@ def test_the_rule_of_thumb_does_accuse_the_innocent() -> None:
     assert ours.precision > naive.precision
 
 
-def test_the_table_of_expectations_was_read() -> None:
-    assert len(judged_by_hand()) == 32
+def test_every_reset_of_a_known_situation_gets_an_accepted_verdict() -> None:
+    found = judged_by_hand(SITUATIONS / "expected.csv")
+    resets = {(row["capture"], int(row["frame"])) for row in rows(SITUATIONS, "--no-reconcile", "--no-cache")}
+    assert {(each.capture, each.frame) for each in found} == resets
+    assert {each.capture for each in found} == {path.name for path in SITUATIONS.glob("*cap")}
+    assert [each for each in found if not each.met] == []
 
 
-@pytest.mark.parametrize("number", range(32))
-def test_a_reset_judged_by_hand_gets_an_accepted_verdict(number: int) -> None:
-    expectation = judged_by_hand()[number]
-    assert expectation.met, expectation
+@needs_public_captures
+def test_every_reset_of_public_captures_judged_by_hand_gets_an_accepted_verdict() -> None:
+    found = judged_by_hand(public_captures.TABLE)
+    assert len(found) == 32
+    assert [each for each in found if not each.met] == []
 
 
 def test_the_origin_of_icmp_errors_is_right() -> None:
