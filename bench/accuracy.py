@@ -119,7 +119,7 @@ def _tally(cases: Sequence[Case]) -> tuple[int, int, int]:
 def _print_scores(cases: Sequence[Case]) -> None:
     rows = []
     for name, scores in (("rstorigin", our_scores(cases)), ("naive rule", naive_scores(cases))):
-        recalls = (scores.forged_recall, scores.forged_recall_shown, scores.forged_recall_all, scores.genuine_recall)
+        recalls = (scores.forged_recall, scores.forged_recall_present, scores.forged_recall_all, scores.genuine_recall)
         shares = (f"{share:.3f}" for share in (*recalls, scores.precision))
         rows.append((name, *shares, len(scores.false_accusations)))
     header = ("", "forged found: decidable", "and sender shown", "all", "genuine cleared", "accusations right", "false")
@@ -134,8 +134,8 @@ def _print_classes(cases: Sequence[Case]) -> None:
     """Forged resets by what a single capture can say of them."""
     forged = [case for case in cases if case.label.forged]
     classes = [
-        ("decidable, sender shown otherwise", [case for case in forged if case.shown]),
-        ("decidable, sender not shown", [c for c in forged if not c.label.undecidable and c.label.unseen]),
+        ("decidable, sender shown otherwise", [case for case in forged if case.sender_present]),
+        ("decidable, sender not shown", [c for c in forged if not c.label.undecidable and c.label.sender_absent]),
         *(
             (f"undecidable: {why}", [c for c in forged if c.label.undecidable == why])
             for why in (NEXT_TO_SENDER, MIMIC)
@@ -151,7 +151,9 @@ def _print_reasons(cases: Sequence[Case]) -> None:
     rows = [(reason, truth, count) for (reason, truth), count in sorted(kinds.items())]
     print(tabulate(rows, ("unclear because", "truth", "n")), end="\n\n")
     for case in cases:
-        if case.unclear and (not case.reason or (case.reason.startswith("no baseline") and not case.label.unseen)):
+        if case.unclear and (
+            not case.reason or (case.reason.startswith("no baseline") and not case.label.sender_absent)
+        ):
             print(f"UNTRUE REASON: {case.label.capture} frame {case.label.frame}: {case.reason or 'none'}")
 
 

@@ -1,4 +1,4 @@
-"""What two captures of the same traffic decide, on pairs whose truth is known: wrong findings, and resets decided.
+"""What two captures of the same traffic decide, on pairs whose truth is known: resets decided, and wrong decisions.
 
 usage: python -m bench.reconcile FOLDER...
 
@@ -24,8 +24,8 @@ from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One labelled reset that arrived, and what the other capture says of it (empty: nothing)."""
+class Decision:
+    """One labelled reset that arrived, and the evidence that the other capture gives (empty: none)."""
 
     capture: str
     frame: int
@@ -35,32 +35,32 @@ class Found:
 
     @property
     def wrong(self) -> bool:
-        """Whether the finding contradicts the truth."""
+        """Whether the evidence contradicts the truth."""
         return self.evidence == (LEFT_SENDER if self.forged else NEVER_LEFT)
 
 
-def findings(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Found]:
+def decisions(folder: Path, program: Tshark, *, complete: bool) -> Iterator[Decision]:
     """Every labelled reset of the pairs in `folder`. `complete`: the captures are known to be whole."""
     for labels in sorted(folder.glob("*.labels.json")):
         truth = json.loads(labels.read_text(encoding="utf-8"))
         capture = labels.with_name(truth["capture"])
         other = "server" if truth["vantage"] == "client" else "client"
-        witness = labels.with_name(truth["capture"].replace(f".{truth['vantage']}.", f".{other}."))
+        peer = labels.with_name(truth["capture"].replace(f".{truth['vantage']}.", f".{other}."))
         events = [event for event in truth["events"] if event["kind"] == "rst"]
-        if not events or not witness.exists():
+        if not events or not peer.exists():
             continue
-        said = reconcile(
+        result = reconcile(
             read_packets_of(capture, program),
-            read_packets_of(witness, program),
+            read_packets_of(peer, program),
             truth[other].values() if complete else (),
         )
-        by_frame = {each.frame: each.rule_id for each in said.evidence}
+        by_frame = {each.frame: each.rule_id for each in result.evidence}
         for event in events:
             if event.get("direction") == "out":
-                continue  # left the place of this capture itself
+                continue  # the captured host sent it
             evidence = by_frame.get(event["frame"], "")
             forged = event["origin"] == Origin.MIDDLEBOX
-            yield Found(capture.name, event["frame"], event["mechanism"], forged, evidence)
+            yield Decision(capture.name, event["frame"], event["mechanism"], forged, evidence)
 
 
 def main() -> None:
@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("--complete", action="store_true", help="the captures are known to hold every packet")
     arguments = parser.parse_args()
     program = find_tshark()
-    found = [each for folder in arguments.folders for each in findings(folder, program, complete=arguments.complete)]
+    found = [each for folder in arguments.folders for each in decisions(folder, program, complete=arguments.complete)]
     kinds = Counter((each.mechanism, each.forged, each.evidence) for each in found)
     rows = [
-        (mechanism, "forged" if forged else "genuine", *(kinds[mechanism, forged, said] for said in _SAID))
+        (mechanism, "forged" if forged else "genuine", *(kinds[mechanism, forged, evidence] for evidence in _EVIDENCE))
         for mechanism, forged in sorted({(each.mechanism, each.forged) for each in found})
     ]
     print(tabulate(rows, ("mechanism", "truth", NEVER_LEFT, LEFT_SENDER, "nothing said")), end="\n\n")
@@ -87,7 +87,7 @@ def main() -> None:
         print(f"WRONG: {each.capture} frame {each.frame}, {each.mechanism}: {each.evidence}")
 
 
-_SAID = (NEVER_LEFT, LEFT_SENDER, "")
+_EVIDENCE = (NEVER_LEFT, LEFT_SENDER, "")
 
 if __name__ == "__main__":
     main()

@@ -27,7 +27,7 @@ from generator.render import PLUGIN_NAME
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / PLUGIN_NAME
-ADDRESSES_AND_PORTS = slice(26, 38)  # of the frames that bench.traffic makes
+ADDRESSES_AND_PORTS = slice(26, 38)  # of the frames that bench.speed.traffic makes
 FURTHER = 3  # times as long is the capture that tells what one more flow costs
 MIXES = (("few resets", 1), ("a reset in every flow", 100))  # percent of the flows that end in a reset
 EMPTY = 'local empty = Proto("empty", "Empty")\nfunction empty.dissector() end\nregister_postdissector(empty)\n'
@@ -88,7 +88,7 @@ def state_of(folder: Path, number: int, percent: int) -> State:
     )
     found = re.search(r"^state (\d+) bytes$", result.stderr, re.MULTILINE)
     if found is None:
-        raise SystemExit(f"the plugin did not tell its state: {result.stderr}")
+        raise SystemExit(f"the plugin did not report its state: {result.stderr}")
     return State(int(found[1]), flows(number, percent))
 
 

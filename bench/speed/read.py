@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bench.speed.made import make_capture
+from bench.speed.large_capture import make_capture
 from postproc.capture.tshark.fields_export import command
 from postproc.capture.tshark.program import find_tshark
 

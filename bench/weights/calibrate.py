@@ -42,7 +42,7 @@ NUMBERS = {
     *("ack_ahead", "ack_step", "acked_bytes", "id_step", "own_id_step", "own_window", "seq_step"),
     *("ts_missing", "ts_step"),
 }
-HABITS = FORM | OPENING | NUMBERS
+FINGERPRINT = FORM | OPENING | NUMBERS
 
 PREFACE = """# What each rule weighs, and why
 
@@ -54,7 +54,7 @@ none of them is used to report accuracy). Weights are centi-nats.
 
 *At most*: 100 ln(1/p), where p is the upper end of the {confidence} confidence interval of the rate at which the rule
 misfires. A rule that accuses misfires on genuine resets of public captures. Where only the few public captures judged
-by hand can tell, and the sign is no habit of one system's stack, those of the laboratory count too. A rule that
+by hand can tell, and the sign is no fingerprint of one system's stack, those of the laboratory count too. A rule that
 clears misfires on the laboratory's forged resets.
 
 *Fitted*: by logistic regression within these bounds, each mechanism counting alike, a false accusation as much as
@@ -174,16 +174,16 @@ def _lab_count(rule: Rule, resets: Sequence[Fired], *, forged: bool) -> Count:
 def _lab_can_tell(rule: Rule, table: Sequence[Observation]) -> bool:
     """Whether the laboratory's genuine resets count for a rule's bound.
 
-    Its hosts all run one system's stack, so they do not for habits of a stack; they need not where the table of public
-    resets can check the rule.
+    Its hosts all run one system's stack, so they do not count for what tells stacks apart. They need not count where
+    the table of public resets can check the rule.
     """
-    habit = not HABITS.isdisjoint(named(rule.condition))
-    return not habit and not any(readable(rule, observation) for observation in table)
+    fingerprint = not FINGERPRINT.isdisjoint(named(rule.condition))
+    return not fingerprint and not any(readable(rule, observation) for observation in table)
 
 
 def _public_count(rule: Rule, public: Sequence[Observation], table: Sequence[Observation]) -> Count:
-    told = [*public, *(observation for observation in table if readable(rule, observation))]
-    return Count(sum(rule.holds(observation) for observation in told), len(told))
+    readable_ones = [*public, *(observation for observation in table if readable(rule, observation))]
+    return Count(sum(rule.holds(observation) for observation in readable_ones), len(readable_ones))
 
 
 def overlay(found: Sequence[Calibrated]) -> str:
@@ -216,8 +216,8 @@ def table_of(found: Sequence[Calibrated], folders: Sequence[Path], tabled: bool)
         )
     words = {"seeds": ", ".join(folder.name for folder in folders), "public": public,
              "confidence": f"{CONFIDENCE:.0%}", "cost": f"{FALSE_ACCUSATION_COST:.0f}"}  # fmt: skip
-    told = [textwrap.fill(paragraph, 119) for paragraph in PREFACE.format(**words).split("\n\n")]
-    return "\n\n".join([*told, tabulate(rows, header, tablefmt="github", disable_numparse=True)]) + "\n"
+    preface = [textwrap.fill(paragraph, 119) for paragraph in PREFACE.format(**words).split("\n\n")]
+    return "\n\n".join([*preface, tabulate(rows, header, tablefmt="github", disable_numparse=True)]) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from scipy.stats import beta
 CONFIDENCE = 0.95
 FALSE_ACCUSATION_COST = 10.0  # misses
 STRENGTH = 0.05  # of the pull towards a rule's own likelihood ratio, per squared nat; a mechanism's whole loss counts 1
-UNSEEN = 0.005  # what never fired may fire in one of 200 cases
+LEAST_RATE = 0.005  # a rule that never fired may fire in one of 200 cases
 MOST = 450  # centi-nats: what alone is called forged; no single sign carries more
 
 Matrix = NDArray[np.float64]
@@ -33,9 +33,9 @@ def sample_weights(groups: Sequence[Hashable], forged: Sequence[bool]) -> Matrix
 def likelihood_ratios(fired: Matrix, forged: NDArray[np.bool_], sample: Matrix) -> Matrix:
     """What each rule would weigh (nats) if it were the only one: ln of how much more often it fires on forged resets.
 
-    Both rates are means over mechanisms, with `UNSEEN` added to each.
+    Both rates are means over mechanisms, with `LEAST_RATE` added to each.
     """
-    rates = [sample[of] @ fired[of] / sample[of].sum() + UNSEEN for of in (forged, ~forged)]
+    rates = [sample[of] @ fired[of] / sample[of].sum() + LEAST_RATE for of in (forged, ~forged)]
     return np.asarray(np.log(rates[0] / rates[1]))
 
 

@@ -1,11 +1,11 @@
 """Labelled captures: NAME.pcap (or .pcap.gz) with NAME.labels.json beside it (tests/lab/README.md), read once each.
 
-What one capture cannot decide, whoever judges it, is told from the labels alone (`Label.undecidable`):
+What one capture cannot decide, whoever judges it, follows from the labels alone (`Label.undecidable`):
 
 - *mimic*: a device in the path that copies everything from the sender (mechanism "hop_copying_in_path") and drops what
   would betray it;
 - *next to the sender*: a SYN refused (RST+ACK with sequence number 0) by a device that sits one hop before the claimed
-  sender, seen from the capture point: a route that changed by a hop looks the same.
+  sender, counted from the capture point: a route that changed by a hop looks the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import Tshark
 
 MIMIC, NEXT_TO_SENDER = "mimic", "next to the sender"
-_NOBODY_SEEN = "unknown"
+_UNKNOWN_NODE = "unknown"
 _MIMICS = "hop_copying_in_path"
 _ROUTER = re.compile(r"r(\d+)")
 _FRAME = re.compile(r"frame (\d+):")  # what a problem of the laboratory's is about
@@ -40,8 +40,8 @@ class Label:
     """What is known of one reset or ICMP error. `truth` is where it came from (an Origin).
 
     `hops` is how many routers are between the capture point and the claimed sender, `node_hops` how many between it and
-    who really sent it (None: not a router of the path). `unseen`: no authentic packet of the claimed sender is in the
-    capture.
+    who really sent it (None: not a router of the path). `sender_absent`: the capture holds no authentic packet of the
+    claimed sender.
     """
 
     capture: str
@@ -53,7 +53,7 @@ class Label:
     refuses_syn: bool
     hops: int
     node_hops: int | None
-    unseen: bool
+    sender_absent: bool
 
     @property
     def forged(self) -> bool:
@@ -96,13 +96,13 @@ def labelled_captures(folder: Path, program: Tshark) -> Iterator[Labelled]:
 
 def read_labelled(path: Path, program: Tshark) -> Labelled:
     """The capture that a labels file speaks of."""
-    told = json.loads(path.read_text(encoding="utf-8"))
-    capture = path.with_name(told["capture"])
+    labels = json.loads(path.read_text(encoding="utf-8"))
+    capture = path.with_name(labels["capture"])
     packets = read_packets_of(capture, program)
-    shown = set(packets.filter(authentic())["src"].unique())
-    doubted = {int(frame) for problem in told["inconsistent"] for frame in _FRAME.findall(problem)}
-    measured = (event for event in told["events"] if event["node"] != _NOBODY_SEEN and event["frame"] not in doubted)
-    return Labelled(capture.name, packets, tuple(_label(told, event, shown) for event in measured))
+    sources = set(packets.filter(authentic())["src"].unique())
+    doubted = {int(frame) for problem in labels["inconsistent"] for frame in _FRAME.findall(problem)}
+    measured = (event for event in labels["events"] if event["node"] != _UNKNOWN_NODE and event["frame"] not in doubted)
+    return Labelled(capture.name, packets, tuple(_label(labels, event, sources) for event in measured))
 
 
 def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:
@@ -110,31 +110,31 @@ def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:
     return read_packets(Source(capture, capture.name, FileType.CAPTURE), program, whole=True).table
 
 
-def _label(told: Mapping[str, Any], event: Mapping[str, Any], shown: set[str]) -> Label:
+def _label(labels: Mapping[str, Any], event: Mapping[str, Any], sources: set[str]) -> Label:
     return Label(
-        capture=told["capture"],
+        capture=labels["capture"],
         frame=event["frame"],
         kind=event["kind"],
-        vantage=told["vantage"],
+        vantage=labels["vantage"],
         mechanism=event["mechanism"],
         truth=event["origin"],
         refuses_syn=event.get("seq") == 0 and "A" in event.get("flags", ""),
-        hops=_sender_hops(told, event["src"]),
-        node_hops=_node_hops(told, event["node"]),
-        unseen=event["src"] not in shown,
+        hops=_sender_hops(labels, event["src"]),
+        node_hops=_node_hops(labels, event["node"]),
+        sender_absent=event["src"] not in sources,
     )
 
 
-def _sender_hops(told: Mapping[str, Any], address: str) -> int:
-    if address in told[told["vantage"]].values():
+def _sender_hops(labels: Mapping[str, Any], address: str) -> int:
+    if address in labels[labels["vantage"]].values():
         return 0
-    return int(told.get("other_hosts", {}).get(address, told["hops"]))
+    return int(labels.get("other_hosts", {}).get(address, labels["hops"]))
 
 
-def _node_hops(told: Mapping[str, Any], node: str) -> int | None:
+def _node_hops(labels: Mapping[str, Any], node: str) -> int | None:
     """Routers are numbered from the client on, from 1."""
     number = _ROUTER.fullmatch(node)
     if number is None:
         return None
     from_client = int(number[1]) - 1
-    return from_client if told["vantage"] == "client" else int(told["hops"]) - 1 - from_client
+    return from_client if labels["vantage"] == "client" else int(labels["hops"]) - 1 - from_client

@@ -22,20 +22,20 @@ Observation = dict[str, Value]
 
 
 def genuine_observations(table: Path, thresholds: Thresholds) -> list[Observation]:
-    """What the table tells of every reset in it that is taken as genuine; what it does not tell of one is None."""
+    """One observation for every reset of the table that is taken as genuine; what the table does not say is None."""
     with table.open(encoding="utf-8", newline="") as file:
         return [_observation(row, thresholds) for row in csv.DictReader(file) if row["truth"] == "genuine"]
 
 
 def readable(rule: Rule, observation: Mapping[str, Value]) -> bool:
-    """Whether the table has all that the rule reads, and tells this reset's."""
-    told = (observation[node.name] is not None for node in walk(rule.condition) if isinstance(node, Name))
-    return set(named(rule.condition)) <= observation.keys() and all(told)
+    """Whether the table has every observable that the rule reads, with a value for this reset."""
+    present = (observation[node.name] is not None for node in walk(rule.condition) if isinstance(node, Name))
+    return set(named(rule.condition)) <= observation.keys() and all(present)
 
 
 def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
     hop_limit, packets = int(row["hop_limit"]), int(row["baseline_packets"])
-    shown = _integers(row["baseline_hop_limits"])
+    hop_limits = _integers(row["baseline_hop_limits"])
     has_ack = int(row["flags"], 16) & ACK != 0
     ahead = _integer(row["seq_minus_expected"])
     return {
@@ -49,25 +49,29 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "df": _boolean(row["df"]),
         "opening_df": _boolean(row["baseline_df"]),
         "flow_packets": packets,
-        "flow_values": len(shown),
+        "flow_values": len(hop_limits),
         "host_packets": packets,
-        "hop_gap": nearest(hop_limit, shown),
-        "distance_gap": nearest(distance(hop_limit), map(distance, shown)),
-        **dict.fromkeys(("handshake_gap", "data_gap"), abs(hop_limit - shown[0]) if len(shown) == 1 else None),
-        "resets_before": 0 if row["resets_from_sender"] == "1" else None,  # which of several it is, is not told
-        "hop_baseline": shown[0] if len(shown) == 1 else None,
-        "baseline_distance": distance(shown[0]) if len(shown) == 1 else None,
+        "hop_gap": nearest(hop_limit, hop_limits),
+        "distance_gap": nearest(distance(hop_limit), map(distance, hop_limits)),
+        **dict.fromkeys(
+            ("handshake_gap", "data_gap"), abs(hop_limit - hop_limits[0]) if len(hop_limits) == 1 else None
+        ),
+        "resets_before": 0
+        if row["resets_from_sender"] == "1"
+        else None,  # the table does not say which of several it is
+        "hop_baseline": hop_limits[0] if len(hop_limits) == 1 else None,
+        "baseline_distance": distance(hop_limits[0]) if len(hop_limits) == 1 else None,
         "established": packets >= 2,
-        "stage": "later" if packets >= 2 else None,  # further than the SYN; more is not told
+        "stage": "later" if packets >= 2 else None,  # after the SYN; the table does not say more
         "syn_only": packets <= 1 and not has_ack,
         "seq_ahead": ahead,
         "seq_foreign": ahead is not None and abs(ahead) > thresholds.seq_reach,
         "ack_ahead": _integer(row["ack_minus_expected"]) if has_ack else None,
         "netscaler_code": netscaler_meaning(int(row["window"])),
         "mac_new": _boolean(row["foreign_mac"]),
-        "mac_shared": True,  # not told; without a new MAC, nothing asks for it
-        "mac_addressed": False,  # not told: the rules that ask for it fire more often so
-        "host_share": 100 if len(shown) == 1 else None,
+        "mac_shared": True,  # not in the table; without a new MAC, no rule reads it
+        "mac_addressed": False,  # not in the table: rules that read it fire more often so
+        "host_share": 100 if len(hop_limits) == 1 else None,
         "hop_tolerance": thresholds.hop_tolerance,
         "baseline_packets": thresholds.baseline_packets,
         **_ip_ids(row),
@@ -92,5 +96,5 @@ def _integers(text: str) -> list[int]:
 
 
 def _boolean(text: str) -> bool | None:
-    """None where nothing is said, or both."""
+    """None where the table says nothing, or both."""
     return {"0": False, "1": True}.get(text)

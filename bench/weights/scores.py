@@ -44,9 +44,9 @@ class Case:
         return not self.accused and not self.cleared
 
     @property
-    def shown(self) -> bool:
+    def sender_present(self) -> bool:
         """Whether it is forged, one capture can decide it, and the capture shows its claimed sender otherwise."""
-        return self.label.forged and not self.label.undecidable and not self.label.unseen
+        return self.label.forged and not self.label.undecidable and not self.label.sender_absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ class IcmpCase:
 class Scores:
     """Shares between 0 and 1. Recalls are macro averages over (vantage, mechanism), precision is over all resets.
 
-    `forged_recall` is over what one capture can decide (`Label.undecidable`), `forged_recall_shown` over those of them
-    whose claimed sender the capture shows otherwise, `forged_recall_all` over everything forged. `genuine_recall` is
-    over the endpoints' own resets.
+    `forged_recall` is over what one capture can decide (`Label.undecidable`), `forged_recall_present` over those of
+    them whose claimed sender has other packets in the capture, `forged_recall_all` over everything forged.
+    `genuine_recall` is over the endpoints' own resets.
     """
 
     forged_recall: float
-    forged_recall_shown: float
+    forged_recall_present: float
     forged_recall_all: float
     genuine_recall: float
     precision: float
@@ -95,7 +95,7 @@ def _scores(cases: Sequence[Case], accuses: Callable[[Case], bool], clears: Call
     forged = [case for case in cases if case.label.forged]
     return Scores(
         forged_recall=_macro([case for case in forged if not case.label.undecidable], accuses),
-        forged_recall_shown=_macro([case for case in forged if case.shown], accuses),
+        forged_recall_present=_macro([case for case in forged if case.sender_present], accuses),
         forged_recall_all=_macro(forged, accuses),
         genuine_recall=_macro([case for case in cases if case.truth == Origin.ENDPOINT], clears),
         precision=fmean(case.label.forged for case in accused) if accused else 1.0,

@@ -30,7 +30,7 @@ FORGED = Label(
     refuses_syn=True,
     hops=5,
     node_hops=4,
-    unseen=False,
+    sender_absent=False,
 )
 
 
@@ -76,12 +76,12 @@ def test_an_in_path_mimic_is_undecidable_and_one_beside_the_path_is_not() -> Non
 
 def test_what_one_capture_cannot_decide_is_left_out_of_recall_but_not_of_accusations() -> None:
     far = replace(FORGED, node_hops=0)
-    unseen = replace(far, mechanism="iptables_reject_syn", unseen=True)
+    sender_absent = replace(far, mechanism="iptables_reject_syn", sender_absent=True)
     honest = replace(FORGED, mechanism="closed_port", truth="endpoint")
-    verdicts = {FORGED: "unclear", far: "forged", unseen: "unclear", honest: "likely forged"}
+    verdicts = {FORGED: "unclear", far: "forged", sender_absent: "unclear", honest: "likely forged"}
     scores = our_scores([Case(label, verdict, "", False) for label, verdict in verdicts.items()])
     assert scores.forged_recall == 0.5  # of two mechanisms, the one whose sender nothing else shows was missed
-    assert scores.forged_recall_shown == 1.0
+    assert scores.forged_recall_present == 1.0
     assert scores.forged_recall_all == 0.25
     assert scores.genuine_recall == 0.0
     assert scores.precision == 0.5

@@ -92,7 +92,7 @@ def read_pcap(path: Path) -> list[Frame]:
     frames, at = [], 24
     while at < len(data):
         seconds, microseconds, length, _ = struct.unpack_from("<IIII", data, at)
-        moment = seconds * NANOSECONDS + microseconds * 1000
-        frames.append(Frame(moment, data[at + 16 : at + 16 + length], outgoing=False))
+        time_ns = seconds * NANOSECONDS + microseconds * 1000
+        frames.append(Frame(time_ns, data[at + 16 : at + 16 + length], outgoing=False))
         at += 16 + length
     return frames

@@ -1,7 +1,7 @@
 """Forgers on a router: they watch the packets that pass and send resets of their own, each in another known manner.
 
-A manner is a function from what the forger saw to the resets it sends. It knows only what a real one would: the packets
-that passed the device.
+A manner is a function from what the forger observed to the packets that it sends. It knows only what a real forger
+would: the packets that passed the device.
 """
 
 from __future__ import annotations
@@ -22,95 +22,95 @@ MSS = 1460  # what the GFW takes for one, whatever the flow says (Clayton et al.
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the forger saw: the offending packet, and the last packet that passed the other way (None: none did)."""
+class Observation:
+    """What the forger observed: the offending packet, and the last packet the other way (None: there was none)."""
 
     offender: Packet
     other_way: Packet | None
     device_limit: int
 
 
-Manner = Callable[[Sight, random.Random], list[Packet]]
+Manner = Callable[[Observation, random.Random], list[Packet]]
 
 
-def answer_to(sight: Sight, **changes: object) -> Packet:
+def answer_to(observed: Observation, **changes: object) -> Packet:
     """A reset to the offender's sender, in the name of the one it was for, at the sequence number it expects."""
-    packet = sight.offender
+    packet = observed.offender
     plain = Packet(
-        packet.version, packet.target, packet.source, sight.device_limit, TCP,
+        packet.version, packet.target, packet.source, observed.device_limit, TCP,
         0 if packet.version == 4 else None, True, 0, 0, packet.target_port, packet.source_port,
         packet.acknowledgment, packet.sequence + len(packet.payload), RST | ACK,
     )  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def onward(sight: Sight, **changes: object) -> Packet:
+def onward(observed: Observation, **changes: object) -> Packet:
     """A reset to the one the offender was for, in its sender's name, in place of the offender."""
-    packet = sight.offender
-    plain = replace(packet, flags=RST | ACK, payload=b"", options=b"", hop_limit=sight.device_limit)
+    packet = observed.offender
+    plain = replace(packet, flags=RST | ACK, payload=b"", options=b"", hop_limit=observed.device_limit)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def _seen_limit(packet: Packet | None, otherwise: int) -> int:
-    """The hop limit with which a seen packet left the router."""
+def _onward_limit(packet: Packet | None, otherwise: int) -> int:
+    """The hop limit with which an observed packet left the router."""
     return (packet.hop_limit if packet else otherwise) - 1
 
 
-def hop_copying(sight: Sight, rng: random.Random) -> list[Packet]:
+def hop_copying(observed: Observation, rng: random.Random) -> list[Packet]:
     """Both ends reset, with the hop limit, IP ID and label that the sender's own packets would have had."""
-    seen = sight.other_way
+    last = observed.other_way
     bare = {"flags": RST, "acknowledgment": 0}
     shape: dict[str, object] = rng.choice((bare, {"flags": RST | ACK}))
     back = answer_to(
-        sight, **shape, hop_limit=_seen_limit(seen, 64), flow_label=seen.flow_label if seen else 0,
-        df=seen.df if seen else True, window=rng.choice((0, seen.window if seen else 0)),
-        ip_id=(seen.ip_id + 1) & 0xFFFF if seen and seen.ip_id is not None else None,
+        observed, **shape, hop_limit=_onward_limit(last, 64), flow_label=last.flow_label if last else 0,
+        df=last.df if last else True, window=rng.choice((0, last.window if last else 0)),
+        ip_id=(last.ip_id + 1) & 0xFFFF if last and last.ip_id is not None else None,
     )  # fmt: skip
-    forth = onward(sight, **shape, hop_limit=_seen_limit(sight.offender, 64), window=rng.choice((0, 501)))
+    forth = onward(observed, **shape, hop_limit=_onward_limit(observed.offender, 64), window=rng.choice((0, 501)))
     return [back, forth] if rng.random() < 0.7 else [back]
 
 
-def plain(sight: Sight, rng: random.Random) -> list[Packet]:
-    """Both ends reset with the device's own hop limit, as a firewall told to reset both does."""
-    ip_id = rng.choice((0, rng.randrange(1, 65536))) if sight.offender.version == 4 else None
+def plain(observed: Observation, rng: random.Random) -> list[Packet]:
+    """Both ends reset with the device's own hop limit, as a firewall does that resets both ends."""
+    ip_id = rng.choice((0, rng.randrange(1, 65536))) if observed.offender.version == 4 else None
     shape = {"ip_id": ip_id, "df": rng.random() < 0.5, "flags": rng.choice((RST, RST | ACK)), "flow_label": 0}
-    return [answer_to(sight, **shape), onward(sight, window=0, tos=0, **shape)]
+    return [answer_to(observed, **shape), onward(observed, window=0, tos=0, **shape)]
 
 
-def gfw_like(sight: Sight, rng: random.Random) -> list[Packet]:
+def gfw_like(observed: Observation, rng: random.Random) -> list[Packet]:
     """One bare reset and three with ACK at +0, +1460, +4380, each with its own hop limit; mostly to both ends."""
 
     def burst(to_one_end: Callable[..., Packet], start: int) -> list[Packet]:
         def forged(**changes: object) -> Packet:
-            ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+            ip_id = rng.randrange(1, 65536) if observed.offender.version == 4 else None
             random_fields = {"hop_limit": rng.randint(38, 220), "ip_id": ip_id, "df": rng.random() < 0.5}
-            return to_one_end(sight, window=rng.randrange(100, 65000), **random_fields, **changes)
+            return to_one_end(observed, window=rng.randrange(100, 65000), **random_fields, **changes)
 
         return [forged(flags=RST, acknowledgment=0), *(forged(sequence=start + n * MSS) for n in (0, 1, 3))]
 
-    packet = sight.offender
+    packet = observed.offender
     back = burst(answer_to, packet.acknowledgment)
     return back if rng.random() < 0.3 else back + burst(onward, packet.sequence)
 
 
-def snort_like(sight: Sight, rng: random.Random) -> list[Packet]:
+def snort_like(observed: Observation, rng: random.Random) -> list[Packet]:
     """Both ends reset with the flow's own hop limit (of a bridge, sometimes of a router), random IP ID, DF clear."""
     lower = rng.choice((1, 1, 0))
-    ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
-    back = (sight.other_way.hop_limit if sight.other_way else 64) - lower
+    ip_id = rng.randrange(1, 65536) if observed.offender.version == 4 else None
+    back = (observed.other_way.hop_limit if observed.other_way else 64) - lower
     return [
-        answer_to(sight, hop_limit=back, ip_id=ip_id, df=False),
-        onward(sight, hop_limit=sight.offender.hop_limit - lower, ip_id=ip_id, df=False, window=0),
+        answer_to(observed, hop_limit=back, ip_id=ip_id, df=False),
+        onward(observed, hop_limit=observed.offender.hop_limit - lower, ip_id=ip_id, df=False, window=0),
     ]
 
 
-def mirroring(sight: Sight, rng: random.Random) -> list[Packet]:
+def mirroring(observed: Observation, rng: random.Random) -> list[Packet]:
     """A reset made by turning the offending packet round: IP ID, window, reserved bits, sometimes hop limit stay."""
-    packet = sight.offender
+    packet = observed.offender
     copied = {"ip_id": packet.ip_id, "window": packet.window, "reserved": packet.reserved, "tos": packet.tos,
               "flow_label": packet.flow_label, "df": packet.df}  # fmt: skip
-    limit = rng.choice((sight.device_limit, packet.hop_limit))
-    return [answer_to(sight, hop_limit=limit, flags=rng.choice((RST, RST | ACK)), **copied)]
+    limit = rng.choice((observed.device_limit, packet.hop_limit))
+    return [answer_to(observed, hop_limit=limit, flags=rng.choice((RST, RST | ACK)), **copied)]
 
 
 class Counting:
@@ -120,29 +120,32 @@ class Counting:
         """Start the counter somewhere."""
         self._next, self._copies = rng.randrange(1, 60_000), rng.random() < 0.5
 
-    def __call__(self, sight: Sight, rng: random.Random) -> list[Packet]:
+    def __call__(self, observed: Observation, rng: random.Random) -> list[Packet]:
         """One reset to the client, sometimes one to the server too."""
-        own = {"hop_limit": _seen_limit(sight.other_way, 64)} if self._copies else {}
-        back = answer_to(sight, ip_id=self._count(sight), flags=rng.choice((RST, RST | ACK)), **own)
+        own = {"hop_limit": _onward_limit(observed.other_way, 64)} if self._copies else {}
+        back = answer_to(observed, ip_id=self._count(observed), flags=rng.choice((RST, RST | ACK)), **own)
         if rng.random() < 0.5:
             return [back]
-        return [back, onward(sight, ip_id=self._count(sight), hop_limit=_seen_limit(sight.offender, 64), window=0)]
+        return [
+            back,
+            onward(observed, ip_id=self._count(observed), hop_limit=_onward_limit(observed.offender, 64), window=0),
+        ]
 
-    def _count(self, sight: Sight) -> int | None:
-        if sight.offender.version == 6:
+    def _count(self, observed: Observation) -> int | None:
+        if observed.offender.version == 6:
             return None
         self._next += 1
         return self._next
 
 
-def neighbour(sight: Sight, rng: random.Random) -> list[Packet]:
+def neighbour(observed: Observation, rng: random.Random) -> list[Packet]:
     """Resets from a host on an end's own link: the hop limit as packets have it there, or the host's own."""
     copies, both = rng.random() < 0.6, rng.random() < 0.6
-    seen = sight.other_way
-    ip_id = rng.randrange(1, 65536) if sight.offender.version == 4 else None
+    last = observed.other_way
+    ip_id = rng.randrange(1, 65536) if observed.offender.version == 4 else None
     form = {"ip_id": ip_id, "flags": rng.choice((RST, RST | ACK))}
-    back = answer_to(sight, **form, **({"hop_limit": seen.hop_limit} if copies and seen else {}))
-    forth = onward(sight, **form, window=0, **({"hop_limit": sight.offender.hop_limit} if copies else {}))
+    back = answer_to(observed, **form, **({"hop_limit": last.hop_limit} if copies and last else {}))
+    forth = onward(observed, **form, window=0, **({"hop_limit": observed.offender.hop_limit} if copies else {}))
     return [back, forth] if both else [back]
 
 
@@ -190,9 +193,9 @@ class Injector:
                 with contextlib.suppress(OSError):
                     packet = read_frame(tapped.recv(65536))
                     if packet and packet.protocol == TCP:
-                        self._see(packet)
+                        self._handle(packet)
 
-    def _see(self, packet: Packet) -> None:
+    def _handle(self, packet: Packet) -> None:
         if self._ports.isdisjoint((packet.source_port, packet.target_port)):
             return
         flow = (packet.source, packet.source_port, packet.target, packet.target_port)
@@ -200,8 +203,8 @@ class Injector:
         self._last[flow] = packet
         if self._offends(packet) and not (self._once and flow in self._done):
             self._done.add(flow)
-            sight = Sight(packet, self._last.get(back), self._limit)
-            for towards, forged in self._aimed(self._manner(sight, self._lab.rng)):
+            observed = Observation(packet, self._last.get(back), self._limit)
+            for towards, forged in self._aimed(self._manner(observed, self._lab.rng)):
                 emit(self._lab.topology, self._node, towards, [build(forged)])
 
     def _aimed(self, forged: Sequence[Packet]) -> Iterator[tuple[str, Packet]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .capture import Frame, Taps, write_pcap
 from .conversation import Server, ask, close_abruptly
-from .labels import Note, Scene, events, write_labels
+from .labels import Note, Setup, events, write_labels
 from .packets import Packet, build
 from .sandbox import Node
 from .topology import Topology
@@ -45,7 +45,7 @@ class Lab:
         self.device = topology.router(device)
         self.device_number = device
         self._plain = plain
-        self.scene = Scene(self._owners(), self.device.name)
+        self.setup = Setup(self._owners(), self.device.name)
         self.other_hosts: dict[str, int] = {}  # address to routers between it and the client
         self.branches: dict[str, str] = {}  # address beside the path to the last router's port towards it
         self.remarks: list[str] = []
@@ -95,7 +95,7 @@ class Lab:
         """Write both captures with their labels."""
         for side, towards in (("client", "server"), ("server", "client")):
             name = f"{self.name}.{side}.pcap"
-            found, problems = events(side, self.captured, self.scene)
+            found, problems = events(side, self.captured, self.setup)
             write_pcap(self.out / name, self.captured[side])
             head = {
                 "capture": name,
@@ -106,7 +106,7 @@ class Lab:
                 "server": {str(v): self.plan.address("server", v) for v in VERSIONS},
                 "hops": self.plan.routers,
                 "other_hosts": self.other_hosts,
-                "device": self.scene.device,
+                "device": self.setup.device,
                 "seed": self.plan.seed,
                 "delay_profile": self.plan.profile,
                 "one_way_ms": round(self.plan.one_way * 1000, 3),
@@ -159,7 +159,7 @@ class Lab:
 
     def note(self, port: int, by: str, mechanism: str) -> None:
         """Say what resets of this port are when `by` (client, server, device) sends them."""
-        self.scene.notes.append(Note(port, mechanism, by))
+        self.setup.notes.append(Note(port, mechanism, by))
 
     def meet(self, node: Node, towards: str, addresses: Sequence[str], hops: int, branch: str) -> None:
         """Have the labels know another host and watch its interface.
@@ -167,14 +167,14 @@ class Lab:
         `hops` routers are between it and the client, and `branch` is the last router's port towards it.
         """
         self.branches.update(dict.fromkeys(addresses, branch))
-        self.scene.hosts.add(node.name)
-        self.scene.owners.update(dict.fromkeys(addresses, node.name))
+        self.setup.hosts.add(node.name)
+        self.setup.owners.update(dict.fromkeys(addresses, node.name))
         self.other_hosts.update(dict.fromkeys(addresses, hops))
         self._taps.add(node.name, node, towards)
 
     def blame(self, node: Node, interface: str) -> None:
         """Have a node off the path play the device, and watch its interface."""
-        self.scene.device = node.name
+        self.setup.device = node.name
         self._taps.add(f"device.{node.name}", node, interface)
 
     def address(self, end: str, version: int) -> str:

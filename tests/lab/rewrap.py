@@ -112,16 +112,16 @@ def rewrap_some(out: Path, seed: int, count: int) -> None:
     with_events = [path for path in labels if json.loads(path.read_text())["events"]]
     for name, wrapping in WRAPPINGS.items():
         for path in rng.sample(with_events, min(count, len(with_events))):
-            told = json.loads(path.read_text())
-            mac = bytes.fromhex(told["vantage_mac"].replace(":", ""))
-            plain = [replace(frame, outgoing=frame.data[6:12] == mac) for frame in read_pcap(out / told["capture"])]
+            content = json.loads(path.read_text())
+            mac = bytes.fromhex(content["vantage_mac"].replace(":", ""))
+            plain = [replace(frame, outgoing=frame.data[6:12] == mac) for frame in read_pcap(out / content["capture"])]
             entries = wrapping(plain, rng)
-            told["capture"] = f"{name}-{told['capture']}"
-            told["frames"] = len(entries)
-            told["notes"].append(f"made from the capture without {name}")
-            told["events"] = move_events(told["events"], entries)
-            write_pcap(out / told["capture"], [frame for _, _, frame in entries])
-            write_labels(out / f"{name}-{path.name}", told)
+            content["capture"] = f"{name}-{content['capture']}"
+            content["frames"] = len(entries)
+            content["notes"].append(f"made from the capture without {name}")
+            content["events"] = move_events(content["events"], entries)
+            write_pcap(out / content["capture"], [frame for _, _, frame in entries])
+            write_labels(out / f"{name}-{path.name}", content)
 
 
 def compress(out: Path) -> None:
@@ -130,5 +130,5 @@ def compress(out: Path) -> None:
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
         path.unlink()
         labels = path.with_suffix(".labels.json")
-        told = json.loads(labels.read_text())
-        write_labels(labels, {**told, "capture": f"{path.name}.gz"})
+        content = json.loads(labels.read_text())
+        write_labels(labels, {**content, "capture": f"{path.name}.gz"})

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lab.capture import Frame
-from lab.labels import Note, Scene, events
+from lab.labels import Note, Setup, events
 from lab.packets import ACK, RST, SYN, TCP, Packet, build, read_frame
 from lab.rewrap import mirrored, move_events, one_hop_later, tagged
 
@@ -31,20 +31,20 @@ def arrived(packet: Packet, hops: int = 5) -> Packet:
     return replace(packet, hop_limit=packet.hop_limit - hops)
 
 
-def scene(**changes: object) -> Scene:
+def path_setup(**changes: object) -> Setup:
     """A client, a server, and router r1 between them, which plays the device."""
     owners = {CLIENT: "client", SERVER: "server", ROUTER: "r1", VIRTUAL: "r1"}
     notes = [Note(PORT, "abort", "server"), Note(PORT, "reject", "device")]
-    return Scene(owners, "r1", notes, **changes)  # type: ignore[arg-type]
+    return Setup(owners, "r1", notes, **changes)  # type: ignore[arg-type]
 
 
 def label(
-    client: Sequence[Frame], server: Sequence[Frame], device: Sequence[Frame] = (), told: Scene | None = None
+    client: Sequence[Frame], server: Sequence[Frame], device: Sequence[Frame] = (), with_setup: Setup | None = None
 ) -> tuple[list[dict[str, object]], list[str]]:
     """The client's labels, after a handshake that shows what the wire takes."""
     shake = frame(arrived(SYN_ACK), WIRE)
     taps = {"client": [shake, *client], "server": [frame(SYN_ACK, 0, True), *server], "device.client": device}
-    return events("client", taps, told or scene())
+    return events("client", taps, with_setup or path_setup())
 
 
 def test_a_reset_that_left_the_server_one_wire_delay_earlier_is_the_servers() -> None:
@@ -93,20 +93,20 @@ def test_a_router_that_owns_the_address_is_a_front_end() -> None:
 def test_behind_address_translation_the_server_still_speaks() -> None:
     left, came = RESET, arrived(replace(RESET, source=VIRTUAL))
     found, _ = label([frame(came, 105 * MILLISECOND)], [frame(left, 100 * MILLISECOND, True)],
-                     told=scene(aliases={VIRTUAL: SERVER}))  # fmt: skip
+                     with_setup=path_setup(aliases={VIRTUAL: SERVER}))  # fmt: skip
     assert [(e["origin"], e["node"]) for e in found] == [("endpoint", "server")]
 
 
 def test_behind_a_syn_proxy_sequence_numbers_do_not_count() -> None:
     came = arrived(replace(RESET, sequence=9_999_999))
     found, _ = label([frame(came, 105 * MILLISECOND)], [frame(RESET, 100 * MILLISECOND, True)],
-                     told=scene(renumbered={PORT}))  # fmt: skip
+                     with_setup=path_setup(renumbered={PORT}))  # fmt: skip
     assert [(e["origin"], e["mechanism"]) for e in found] == [("endpoint", "abort")]
 
 
 def test_a_host_that_forwards_for_another_speaks_for_itself_only() -> None:
     owners = {CLIENT: "client", "203.0.113.130": "h1", "203.0.113.131": "h2"}
-    told = Scene(owners, "r1", [Note(PORT, "closed_port", "server")], hosts={"client", "server", "h1", "h2"})
+    with_setup = Setup(owners, "r1", [Note(PORT, "closed_port", "server")], hosts={"client", "server", "h1", "h2"})
     near, far = (replace(RESET, source=address) for address in owners if address != CLIENT)
     taps = {
         "client": [frame(arrived(near), 105 * MILLISECOND), frame(arrived(far, 6), 107 * MILLISECOND)],
@@ -114,7 +114,7 @@ def test_a_host_that_forwards_for_another_speaks_for_itself_only() -> None:
         "h1": [frame(near, 100 * MILLISECOND, True), frame(arrived(far, 1), 102 * MILLISECOND, True)],
         "h2": [frame(far, 101 * MILLISECOND, True)],
     }
-    found, problems = events("client", taps, told)
+    found, problems = events("client", taps, with_setup)
     assert [(e["origin"], e["node"], e["mechanism"]) for e in found] == [
         ("endpoint", "h1", "closed_port"),
         ("endpoint", "h2", "closed_port"),

@@ -74,9 +74,9 @@ def labels(folder: Path, name: str) -> dict[str, object]:
     ],
 )
 def test_each_scenario_shows_what_it_is_for(captures: Path, name: str, origin: str) -> None:
-    told = labels(captures, name)
-    assert origin in {event["origin"] for event in told["events"] if event["direction"] == "in"}
-    assert told["inconsistent"] == []
+    content = labels(captures, name)
+    assert origin in {event["origin"] for event in content["events"] if event["direction"] == "in"}
+    assert content["inconsistent"] == []
 
 
 def test_both_sides_are_captured_and_the_rewrapped_ones_labelled(captures: Path) -> None:
@@ -97,15 +97,15 @@ def test_a_device_speaks_for_many_hosts_and_hosts_for_themselves(captures: Path)
 
 
 def test_an_attacker_on_the_link_has_a_mac_of_its_own(captures: Path) -> None:
-    told = labels(captures, "link-attacker-server.server")
-    frames = read_pcap(captures / told["capture"])
-    forged = {frames[event["frame"] - 1].data[6:12] for event in told["events"] if event["origin"] == "middlebox"}
-    assert {event["node"] for event in told["events"] if event["origin"] == "middlebox"} == {"attacker"}
+    content = labels(captures, "link-attacker-server.server")
+    frames = read_pcap(captures / content["capture"])
+    forged = {frames[event["frame"] - 1].data[6:12] for event in content["events"] if event["origin"] == "middlebox"}
+    assert {event["node"] for event in content["events"] if event["origin"] == "middlebox"} == {"attacker"}
     assert forged == {bytes.fromhex(ATTACKER_MAC.replace(":", ""))}
 
 
 def test_after_a_failover_honest_resets_come_by_another_router(captures: Path) -> None:
-    told = labels(captures, "failover-client.client")
-    frames = read_pcap(captures / told["capture"])
-    sources = {frames[event["frame"] - 1].data[6:12] for event in told["events"] if event["direction"] == "in"}
+    content = labels(captures, "failover-client.client")
+    frames = read_pcap(captures / content["capture"])
+    sources = {frames[event["frame"] - 1].data[6:12] for event in content["events"] if event["direction"] == "in"}
     assert sources == {bytes.fromhex(SECOND_ROUTER_MAC.replace(":", ""))}

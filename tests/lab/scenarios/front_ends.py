@@ -20,7 +20,7 @@ def syn_proxy(lab: Lab) -> None:
     lab.device.sysctl(netfilter__nf_conntrack_tcp_loose=0)
     ports = {how: lab.port(server=f"synproxy_{how.lower()}") for how in ("ABORT", "UNREAD", "CLOSE")}
     ports["closed"] = lab.port(server="synproxy_closed_port")
-    lab.scene.renumbered.update(ports.values())
+    lab.setup.renumbered.update(ports.values())
     numbers = ", ".join(map(str, ports.values()))
     lab.device.nft(f"""table inet lab {{
  chain before {{ type filter hook prerouting priority -300
@@ -58,7 +58,7 @@ def _own_address(lab: Lab) -> dict[int, str]:
     virtual = {version: lab.plan.virtual(version) for version in VERSIONS}
     lab.device.ip([f"addr add {virtual[4]}/32 dev lo", f"addr add {virtual[6]}/128 dev lo nodad"])
     lab.later(partial(lab.device.ip, [f"addr del {virtual[4]}/32 dev lo", f"addr del {virtual[6]}/128 dev lo"]))
-    lab.scene.owners.update(dict.fromkeys(virtual.values(), lab.device.name))
+    lab.setup.owners.update(dict.fromkeys(virtual.values(), lab.device.name))
     if lab.device_number == lab.plan.routers:  # the last router is on the server's network, neighbours ask for it
         lab.device.sysctl(ipv6__conf__all__proxy_ndp=1)
     return virtual
@@ -155,7 +155,7 @@ def dnat(lab: Lab) -> None:
     forwarded = lab.port(server="behind_dnat_linger0")
     lab.serve(forwarded)
     for version, family in ((4, "ip"), (6, "ip6")):
-        lab.scene.aliases[address[version]] = lab.address("server", version)
+        lab.setup.aliases[address[version]] = lab.address("server", version)
         lab.device.nft(f"""table {family} lab {{ chain before {{ type nat hook prerouting priority -100
   {family} daddr {address[version]} tcp dport {forwarded} dnat to {lab.address("server", version)}
  }}

@@ -28,7 +28,7 @@ def _knock_at(lab: Lab, hosts: Sequence[Host], ports: Sequence[int], tries: int 
     )
 
 
-def _be_seen(lab: Lab, hosts: Sequence[Host]) -> None:
+def _show_some_hosts(lab: Lab, hosts: Sequence[Host]) -> None:
     """Some hosts answer pings, some talk on another port, some show nothing else: one of three each."""
     port = lab.port()
     for host in hosts:
@@ -52,18 +52,18 @@ def refused_for_many(lab: Lab) -> None:
     lab.serve(ports[0], hosts[0].node)
     before = lab.rng.random() < 0.5
     if before:
-        _be_seen(lab, hosts)
+        _show_some_hosts(lab, hosts)
     lab.firewall(lab.device, "forward", [f"tcp dport {{ {', '.join(map(str, ports))} }} reject with tcp reset"])
     _knock_at(lab, hosts, ports)
     if not before:
-        _be_seen(lab, hosts)
+        _show_some_hosts(lab, hosts)
 
 
 @scenario("many-closed-in-a-row")
 def many_closed_in_a_row(lab: Lab) -> None:
     """Many hosts, each at another distance, refuse for themselves."""
     hosts = Annex(lab).row(HOSTS)
-    _be_seen(lab, hosts)
+    _show_some_hosts(lab, hosts)
     _knock_at(lab, hosts, [lab.port(server="closed_port_of_many_distances") for _ in range(3)])
 
 
@@ -71,7 +71,7 @@ def many_closed_in_a_row(lab: Lab) -> None:
 def many_closed_one_network(lab: Lab) -> None:
     """Many hosts of one network, all equally far, refuse for themselves; some show nothing else."""
     hosts = Annex(lab).side_by_side(HOSTS)
-    _be_seen(lab, hosts)
+    _show_some_hosts(lab, hosts)
     _knock_at(lab, hosts, [lab.port(server="closed_port_of_one_network") for _ in range(3)])
 
 

@@ -75,5 +75,5 @@ def _start(lab: Lab, actions: dict[str, int], refused: int, inline: bool) -> Non
         if process.poll() is not None:
             break
         lab.pause(0.05)
-    told = log.read_text() if log.exists() else subprocess.list2cmdline(words)
-    raise SkippedError(f"suricata does not run here: {told[-300:]}")
+    reason = log.read_text() if log.exists() else subprocess.list2cmdline(words)
+    raise SkippedError(f"suricata does not run here: {reason[-300:]}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..annex import Annex
 from ..capture import Frame, write_pcap
 from ..conversation import ask, close_abruptly
-from ..injectors import Injector, Sight, answer_to
+from ..injectors import Injector, Observation, answer_to
 from ..lab import TRIGGER, VERSIONS, Lab
 from ..labels import events
 from ..packets import ACK, FIN, ICMPV6, PSH, RST, SYN, TCP, Packet, read_frame
@@ -89,14 +89,14 @@ class SituationLab(Lab):
         situation = self.situation
         name = f"{situation.name}.pcap"
         taps = self.captured | {situation.side: [frame for frame in self.captured[situation.side] if _kept(frame)]}
-        found, problems = events(situation.side, taps, self.scene)
+        found, problems = events(situation.side, taps, self.setup)
         if problems:
             raise RuntimeError(f"{situation.name}: {'; '.join(problems)}")
         frames: dict[tuple[str, str], list[int]] = defaultdict(list)
         for event in found:
             frames[str(event["origin"]), str(event["mechanism"])].append(int(str(event["frame"])))
         if missing := {mechanism for _, mechanism in frames} ^ situation.judgements.keys():
-            raise RuntimeError(f"{situation.name}: not both seen and judged: {', '.join(sorted(missing))}")
+            raise RuntimeError(f"{situation.name}: not both captured and judged: {', '.join(sorted(missing))}")
         write_pcap(self.out / name, taps[situation.side])
         self.rows = [
             Row(name, tuple(numbers), origin, situation.judgements[mechanism])
@@ -163,9 +163,9 @@ def firewall_refuses(lab: SituationLab) -> None:
 def injector_answers_syn(lab: SituationLab) -> None:
     """A forger answers the SYN; the client takes no notice, as the reset acknowledges too little; the server aborts."""
 
-    def manner(sight: Sight, _: object) -> list[Packet]:
-        syn = sight.offender
-        return [answer_to(sight, ip_id=syn.ip_id, window=syn.window, reserved=0b111, acknowledgment=syn.sequence)]
+    def manner(observed: Observation, _: object) -> list[Packet]:
+        syn = observed.offender
+        return [answer_to(observed, ip_id=syn.ip_id, window=syn.window, reserved=0b111, acknowledgment=syn.sequence)]
 
     port = lab.port(HTTPS, device="injector", server="abort")
     lab.serve(port)
@@ -197,8 +197,8 @@ def device_resets_after_abort(lab: SituationLab) -> None:
         aborted = aborted or bool(packet.flags & RST)
         return aborted and bool(packet.payload)
 
-    def manner(sight: Sight, _: object) -> list[Packet]:
-        return [answer_to(sight, ip_id=next(ids))]
+    def manner(observed: Observation, _: object) -> list[Packet]:
+        return [answer_to(observed, ip_id=next(ids))]
 
     port = lab.port(PROXY, device="in_path_device", client="abort")
     server = lab.serve(port)
@@ -247,7 +247,7 @@ def service_with_own_hop_limit(lab: SituationLab) -> None:
             lab.pause(4 * lab.plan.one_way)
 
 
-def _inject(lab: SituationLab, manner: Callable[[Sight, object], list[Packet]]) -> None:
+def _inject(lab: SituationLab, manner: Callable[[Observation, object], list[Packet]]) -> None:
     """A forger's answer comes before the server's; the client closes, and its kernel resets what comes then."""
     port = lab.port(HTTP, client="client_answer")
     lab.serve(port)
@@ -265,7 +265,7 @@ def quantum_insert(lab: SituationLab) -> None:
     """A forger sends an answer with hop limit 62, IP ID 1 and DF clear before the server's own (hop limit 58)."""
     page = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nBANG!"
     form = {"flags": PSH | ACK, "ip_id": 1, "df": False, "window": 8192, "payload": page}
-    _inject(lab, lambda sight, _: [answer_to(sight, **form)])
+    _inject(lab, lambda observed, _: [answer_to(observed, **form)])
 
 
 @situation(
@@ -277,10 +277,10 @@ def injected_page_and_fin(lab: SituationLab) -> None:
     """A forger sends a page and FIN with the request's own IP ID and window, hop limit 22; then the server answers."""
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body>not found</body></html>"
 
-    def manner(sight: Sight, _: object) -> list[Packet]:
-        request = sight.offender
+    def manner(observed: Observation, _: object) -> list[Packet]:
+        request = observed.offender
         form = {"flags": PSH | ACK | FIN, "ip_id": request.ip_id, "window": request.window, "hop_limit": 24}
-        return [answer_to(sight, payload=page, **form)]
+        return [answer_to(observed, payload=page, **form)]
 
     _inject(lab, manner)
 
@@ -371,7 +371,7 @@ def nat_forgets_connections(lab: SituationLab) -> None:
 """)
     loose, timeout = "netfilter__nf_conntrack_tcp_loose", "netfilter__nf_conntrack_tcp_timeout_established"
     lab.device.sysctl(**{loose: 0, timeout: NAT_TIMEOUT})
-    lab.scene.aliases[lab.topology.ports[lab.device.name, "server"].addresses[4]] = lab.address("client", 4)
+    lab.setup.aliases[lab.topology.ports[lab.device.name, "server"].addresses[4]] = lab.address("client", 4)
     idle, aborting = lab.port(HTTPS, device="nat_router"), lab.port(HTTP, client="abort")
     lab.serve(idle)
     lab.serve(aborting)

@@ -27,7 +27,7 @@ _STEP_US = 15_000
 def make_capture(path: Path, packets: int, resets: int | None, seed: int = 1, snap: int = 262_144) -> int:
     """Write a capture of about `packets` packets; `resets` conversations end in one (None: all). Returns how many are.
 
-    `snap` bytes of each packet are kept.
+    `snap` bytes of each packet are captured.
     """
     random = np.random.default_rng(seed)
     flows = max(packets // len(_STEPS), 1)
@@ -67,7 +67,7 @@ class _Group:
         record = np.zeros(len(self.flows), _record(min(_HEADERS + size, self.snap)))
         time_us = self.start_us + step * _STEP_US + np.arange(len(self.flows))
         record["seconds"], record["us"] = time_us // 1_000_000, time_us % 1_000_000
-        record["kept"], record["length"] = min(_HEADERS + size, self.snap), _HEADERS + size
+        record["captured"], record["length"] = min(_HEADERS + size, self.snap), _HEADERS + size
         record["to"], record["from"], record["type"] = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2", 0x0800
         record["version"], record["total"], record["protocol"] = 0x45, 52 + size, 6
         record["id"], record["fragment"] = self.ids[of_client] % 65536, 0x4000
@@ -85,15 +85,15 @@ class _Group:
         return chosen
 
 
-def _record(kept: int) -> np.dtype[Any]:
+def _record(captured: int) -> np.dtype[Any]:
     return np.dtype(
         [
-            *(("seconds", "<u4"), ("us", "<u4"), ("kept", "<u4"), ("length", "<u4")),
+            *(("seconds", "<u4"), ("us", "<u4"), ("captured", "<u4"), ("length", "<u4")),
             *(("to", "S6"), ("from", "S6"), ("type", ">u2")),
             *(("version", "u1"), ("tos", "u1"), ("total", ">u2"), ("id", ">u2"), ("fragment", ">u2")),
             *(("ttl", "u1"), ("protocol", "u1"), ("checksum", ">u2"), ("src", ">u4"), ("dst", ">u4")),
             *(("sport", ">u2"), ("dport", ">u2"), ("seq", ">u4"), ("ack", ">u4"), ("flags", ">u2")),
             *(("window", ">u2"), ("sum", ">u2"), ("urgent", ">u2")),
-            *(("options", ">u4"), ("tsval", ">u4"), ("tsecr", ">u4"), ("payload", "u1", (kept - _HEADERS,))),
+            *(("options", ">u4"), ("tsval", ">u4"), ("tsecr", ">u4"), ("payload", "u1", (captured - _HEADERS,))),
         ]
     )
