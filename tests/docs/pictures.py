@@ -34,7 +34,7 @@ def packet_list(folder: Path) -> None:
     """Columns, colours and filter buttons."""
     with opened(FORGED, PLUGIN, render_profile()) as window:
         _select(window, 8)
-        window.picture(folder / "packet-list.png", f"{WIDTH}x300+0+0")
+        window.picture(folder / "packet-list.png", f"{WIDTH}x342+0+0")
 
 
 def details(folder: Path) -> None:
