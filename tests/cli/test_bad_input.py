@@ -75,9 +75,9 @@ def test_a_truncated_capture_is_judged_up_to_the_cut(tmp_path: Path) -> None:
     path.write_bytes(CUT)
     result = run("summarize", path, "--format", "json")
     assert result.exit_code == 1
-    assert f"{path}: the capture is cut short in the middle of a packet; packets read before that: 8" in result.stderr
+    assert f"{path}: the capture is cut short in the middle of a packet; packets read before that: 11" in result.stderr
     content = json.loads(result.stdout)
-    assert [row["frame"] for row in content["resets"]] == [2, 7]
+    assert [row["frame"] for row in content["resets"]] == [2, 11]
     assert content["totals"]["packets"] == 11
     assert "cut short" in content["problems"][0]["reason"]
 
@@ -87,8 +87,8 @@ def test_a_truncated_capture_is_exported_up_to_the_cut(tmp_path: Path) -> None:
     path.write_bytes(CUT)
     result = run("export", path)
     assert result.exit_code == 1
-    assert len(result.stdout.splitlines()) == 1 + 8
-    assert "packets read before that: 8" in result.stderr
+    assert len(result.stdout.splitlines()) == 1 + 11
+    assert "packets read before that: 11" in result.stderr
 
 
 def test_one_broken_capture_among_many(tmp_path: Path) -> None:
