@@ -11,7 +11,7 @@ from . import sandbox
 from .lab import Lab, SkippedError
 from .rewrap import compress, rewrap_some
 from .scenarios import load
-from .situations import TABLE, by_hand, with_kernels, write_table
+from .situations import TABLE, by_hand, situation_lab, write_table
 from .topology import Topology, plan
 from .weberblog import make_example
 
@@ -53,7 +53,7 @@ def main() -> int:
         return 0
     if arguments.situations:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        write_table(arguments.out / TABLE, [*by_hand.make(arguments.out), *with_kernels.make(arguments.out)])
+        write_table(arguments.out / TABLE, [*by_hand.make(arguments.out), *situation_lab.make(arguments.out)])
         return 0
     for seed in arguments.seed:
         out = arguments.out / f"seed-{seed}" if len(arguments.seed) > 1 else arguments.out
