@@ -68,8 +68,6 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "mac_shared": True,  # not told; without a new MAC, nothing asks for it
         "mac_addressed": False,  # not told: the rules that ask for it fire more often so
         "host_share": 100 if len(shown) == 1 else None,
-        "hop_tolerance": thresholds.hop_tolerance,
-        "baseline_packets": thresholds.baseline_packets,
         **_ip_ids(row),
     }
 

@@ -276,24 +276,29 @@ _OF_CASE = _table(
     ("case_run_networks", "", "different networks among them"),
 )
 
-# Asked once all captures are judged, when of everything else only the latter is at hand.
+# Measured when all captures are judged. Of all other observables, only WITH_CASES is at hand then.
 OF_CASES = frozenset(observable.name for observable in _OF_CASE)
 WITH_CASES = frozenset({"distance"})
 
-# Not of the capture, but of the rulebook's [thresholds], so that conditions may compare with them.
-_TOLERANCE = _table(
+# Measured by rstorigin alone: always missing in Wireshark.
+NOT_IN_WIRESHARK = OF_CASES | {observable.name for observable in _ACROSS}
+
+# The numbers of the rulebook's [thresholds]. Both engines measure with them, and conditions may name them.
+THRESHOLDS = _table(
     Type.INT,
-    (
-        "hop_tolerance",
-        "hops",
-        "`[thresholds]`: a difference up to this is a change of route rather than another sender",
-    ),
-    ("baseline_packets", "packets", "`[thresholds]`: packets of a host from which its hop limit is a baseline"),
+    ("burst_gap_us", "us", "resets of one sender that follow one another within this time are one burst"),
+    ("copy_gap_us", "us", "a second capture of the same packet comes within this time"),
+    ("speech_wait_us", "us", "packets may overtake one another by this much even where the round trip is short"),
+    ("run_step", "", "IP IDs of one counter, as far as two resets of one run may lie apart"),
+    ("talk_gap_us", "us", "packets of one side that follow one another within this time are one run"),
+    ("seq_reach", "bytes", "sequence numbers further apart than this belong to different conversations"),
+    ("hop_tolerance", "hops", "a difference up to this is a change of route rather than another sender"),
+    ("baseline_packets", "packets", "packets of a host from which its hop limit is a baseline"),
 )
 
 OBSERVABLES: tuple[Observable, ...] = (
     *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *_OPENING, *_BURST, *_LIKENESS, *_LINK, *_COMPANY),
-    *(*_ACROSS, *_OF_CASE, *_TOLERANCE),
+    *(*_ACROSS, *_OF_CASE),
 )
 
 # What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
@@ -305,8 +310,6 @@ JUDGED: tuple[Observable, ...] = _table(
 # Those that a capture always gives, so that a condition need not ask whether they are there. Parity tests see to it.
 ALWAYS: frozenset[str] = frozenset(
     (
-        "hop_tolerance",
-        "baseline_packets",
         "ip_version",
         "hop_limit",
         "distance",

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TypeVar
 
 from heuristics.observables.vocabulary import Value
-from heuristics.rulebook.model import Cause, Device, IcmpEntry, Reason, Rulebook, VerdictLimits, Where
+from heuristics.rulebook.model import Rulebook, Statement, VerdictLimits
 
-UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
+UNCLEAR = "evidence too weak either way"  # the reason where no [[reason]] holds
 ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 
 
@@ -84,24 +83,24 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     verdict = verdict_at(score, rulebook.verdict)
     origin = origin_of(verdict, front_end=any(rule.origin == Origin.FRONT_END for rule in fired))
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
-    reason = _first(rulebook.reasons, observation)
-    cause, device = _first(rulebook.causes, concluded), _first(rulebook.devices, concluded)
+    unclear = verdict is Verdict.UNCLEAR
+    cause, device = rulebook.first_cause(concluded), rulebook.first_device(concluded)
     return Judgement(
         score=score,
         suspicion=suspicion(score, suspicion_limits()),
         verdict=verdict,
         origin=origin,
         evidence=tuple(rule.id for rule in fired),
-        reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
-        cause=_said(cause, observation, ""),
-        device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
+        reason=_sentence(rulebook.first_reason(observation), observation, UNCLEAR) if unclear else "",
+        cause=_sentence(cause, observation),
+        device=f"{_sentence(device, observation)} ({device.confidence} %)" if device else "",
         where=where(rulebook, concluded),
     )
 
 
 def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:
     """Where a reset came from, in words, by an observation with its verdict and origin; empty where nothing says so."""
-    return _said(_first(rulebook.wheres, concluded), concluded, "")
+    return _sentence(rulebook.first_where(concluded), concluded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def icmp_score(suspicion: int) -> int:
 
 def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudgement:
     """What the first [[icmp]] entry says that holds (heuristics/observables/icmp_vocabulary.py)."""
-    entry = _first(rulebook.icmp, observation)
+    entry = rulebook.first_icmp(observation)
     if entry is None:
         return IcmpJudgement(ICMP_UNJUDGED_SUSPICION, Verdict.UNCLEAR, Origin.UNKNOWN, "", ICMP_UNJUDGED, "")
     return IcmpJudgement(
@@ -168,12 +167,5 @@ def origin_of(verdict: Verdict, *, front_end: bool) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-_Statement = TypeVar("_Statement", Reason, Cause, Where, Device, IcmpEntry)
-
-
-def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
-    return next((statement for statement in statements if statement.holds(observation)), None)
-
-
-def _said(statement: Reason | Cause | Where | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
+def _sentence(statement: Statement | None, observation: Mapping[str, Value], otherwise: str = "") -> str:
     return statement.say.render(observation) if statement else otherwise

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
-from heuristics.language.expressions import to_lua
+from heuristics.language.expressions import Name, Names, definitions_in, to_lua
 from heuristics.language.template import Placeholder, parse_template
+from heuristics.observables.vocabulary import THRESHOLDS, Type
 from heuristics.rulebook.model import Rulebook, Thresholds, load
 
 BASE = (
@@ -31,10 +32,19 @@ genuine = -300
     + "\n".join(["[thresholds]", *(f"{key.name} = 5" for key in fields(Thresholds))])
     + """
 
+[define.most_hops]
+meaning = "for tests"
+is = "2"
+
+[define.gap_wide]
+meaning = "for tests"
+is = "hop_gap >= most_hops"
+
 [[rule]]
 id = "far"
+was = ["far_ipv4", "far_ipv6"]
 title = "Far"
-when = "hop_gap >= 2"
+when = "gap_wide"
 weight = 200
 say = "Gap of {hop_gap}"
 reference = "RFC 9293"
@@ -97,6 +107,41 @@ def test_the_packaged_rulebook_loads() -> None:
     assert len(rulebook.hash) == 64
 
 
+def default_files() -> list[Path]:
+    return sorted((Path(__file__).parents[2] / "heuristics" / "rulebook" / "default").glob("*.toml"))
+
+
+def test_each_packaged_file_says_in_two_lines_what_belongs_there() -> None:
+    for file in default_files():
+        first, second, third = file.read_text(encoding="utf-8").splitlines()[:3]
+        assert (first[:2], second[:2]) == ("# ", "# "), file
+        assert not third.startswith("# "), file
+
+
+def test_no_packaged_condition_is_too_long_to_be_read() -> None:
+    rulebook = load()
+    kinds = (rulebook.all_rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices, rulebook.icmp)
+    sources = [statement.when for kind in kinds for statement in kind]
+    sources += [define.source for define in (*rulebook.defines, *rulebook.icmp_defines)]
+    for source in sources:
+        for text in [source] if isinstance(source, str) else source:
+            assert len(" ".join(text.split())) <= 160, text
+
+
+def test_every_packaged_definition_is_in_use() -> None:
+    rulebook = load()
+    for defines, kinds in (
+        (rulebook.defines, (rulebook.rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices)),
+        (rulebook.icmp_defines, (rulebook.icmp,)),
+    ):
+        used = {used.name for kind in kinds for statement in kind for used in definitions_in(statement.condition)}
+        assert used == {define.name for define in defines}
+
+
+def test_the_vocabulary_describes_every_threshold() -> None:
+    assert {threshold.name for threshold in THRESHOLDS} == {key.name for key in fields(Thresholds)}
+
+
 def test_everything_in_the_file_is_in_the_rulebook(base: Path) -> None:
     rulebook = load(base)
     assert (rulebook.header.name, rulebook.header.version) == ("base", 3)
@@ -106,7 +151,11 @@ def test_everything_in_the_file_is_in_the_rulebook(base: Path) -> None:
     assert (far.id, far.weight, far.origin, far.enabled) == ("far", 200, None, True)
     assert far.holds({"hop_gap": 2})
     assert not far.holds({})
-    assert to_lua(far.condition) == "o.hop_gap ~= nil and o.hop_gap >= 2"
+    assert to_lua(far.condition) == "o.gap_wide ~= nil and o.gap_wide"
+    assert [(define.name, define.source) for define in rulebook.defines] == [
+        ("most_hops", "2"),
+        ("gap_wide", "hop_gap >= most_hops"),
+    ]
     assert front.origin == "front-end"
     assert [reason.id for reason in rulebook.reasons] == ["always"]
 
@@ -167,6 +216,89 @@ def test_new_reasons_come_before_the_one_that_always_holds(base: Path) -> None:
     ]
 
 
+def test_an_overlay_changes_a_definition_and_all_that_names_it(base: Path) -> None:
+    rulebook = overlaid(base, '[define.most_hops]\nis = "5"')
+    assert not rulebook.rule("far").holds({"hop_gap": 4})
+    assert rulebook.rule("far").holds({"hop_gap": 5})
+    assert rulebook.defines[0].meaning == "for tests"
+    assert rulebook.hash != load(base).hash
+
+
+def test_an_overlay_may_name_the_definitions_below_it_and_its_own_in_any_order(base: Path) -> None:
+    new = NEW_RULE.replace("hop_gap == 0", "nearly").replace("No gap", "Limit {reach}, {nearly}, {run_step}")
+    own = (
+        '[define.nearly]\nmeaning = "m"\nis = "hop_gap < reach"\n[define.reach]\nmeaning = "m"\nis = "most_hops * 10"\n'
+    )
+    near = overlaid(base, own + new).rule("near")
+    assert near.holds({"hop_gap": 19})
+    assert not near.holds({"hop_gap": 20})
+    assert near.say.render({"hop_gap": 19}) == "Limit 20, yes, 5"
+    assert near.say.render({}) == "Limit 20, unknown, 5"
+    assert (
+        near.say.to_lua() == '"Limit " .. text(o.reach) .. ", " .. text(o.nearly) .. ", " .. text(THRESHOLDS.run_step)'
+    )
+
+
+def test_thresholds_are_names_in_conditions(base: Path) -> None:
+    seen = '[[rule]]\nid = "far"\nwhen = "hop_gap > run_step"\n[thresholds]\nrun_step = 7'
+    far = overlaid(base, seen).rule("far")
+    assert far.holds({"hop_gap": 8})
+    assert not far.holds({"hop_gap": 7})
+    assert to_lua(far.condition) == "o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.run_step"
+
+
+def test_an_old_id_is_the_rule_that_it_became(base: Path) -> None:
+    rulebook = overlaid(base, '[[rule]]\nid = "far_ipv6"\nweight = 9')
+    assert rulebook.rule("far_ipv4") is rulebook.rule("far")
+    assert rulebook.rule("far").weight == 9
+    assert [rule.id for rule in rulebook.all_rules] == ["far", "front"]
+    assert rulebook.hash == overlaid(base, '[[rule]]\nid = "far"\nweight = 9').hash
+
+
+def test_new_advice_comes_first(base: Path) -> None:
+    first, second = (f'[[advice]]\nid = "{id_}"\nwhen = "hop_gap == 1"\nsay = "{id_}"\n' for id_ in "ab")
+    assert [advice.id for advice in overlaid(base, first, second).advices] == ["b", "a"]
+
+
+def test_a_folder_is_read_as_its_files_one_after_another(base: Path) -> None:
+    folder = base.parent / "rules"
+    folder.mkdir()
+    head, *rules = BASE.split("[[rule]]")
+    for number, content in enumerate([head, *(f"[[rule]]{rule}" for rule in rules)]):
+        written(folder, f"{number}.toml", content)
+    written(folder, "notes.txt", "not a rulebook")
+    assert load(folder) == load(base)
+    assert load(folder).hash == load(base).hash
+    assert load(base, [folder]).hash == load(base).hash
+
+
+def test_files_of_one_folder_may_not_say_the_same_thing_twice(base: Path) -> None:
+    folder = base.parent / "rules"
+    folder.mkdir()
+    written(folder, "1.toml", NEW_RULE + '[define.wide]\nmeaning = "m"\nis = "hop_gap"')
+    written(folder, "2.toml", '[define.wide]\nmeaning = "m"\nis = "hop_gpa"\n' + NEW_RULE)
+    with pytest.raises(RulebookError) as raised:
+        load(base, [folder])
+    said = str(raised.value).replace(f"{base.parent}/", "").splitlines()
+    assert said == [
+        "rules/2.toml: define 'wide': stands in rules/1.toml too (give each its own id)",
+        "rules/2.toml: rule 'near': stands in rules/1.toml too (give each its own id)",
+        "rules/2.toml: define 'wide': is, column 1: " + NEAREST,
+    ]
+
+
+def test_what_an_unreadable_file_may_define_is_not_called_unknown(base: Path) -> None:
+    mine = RULE + "when = \"gap_small and hop_gap > 'x'\""
+    assert messages(base, "[define.gap_small", mine) == messages(base, "[define.gap_small")
+    assert len(messages(base, "[define.gap_small", RULE + "when = \"hop_gap > 'x'\"")) == 2
+
+
+def test_a_wrong_definition_is_the_only_problem_however_many_name_it(base: Path) -> None:
+    assert messages(base, '[define.most_hops]\nis = "hop_gpa"') == [
+        "mine0.toml: define 'most_hops': is, column 1: " + NEAREST
+    ]
+
+
 def test_a_disabled_rule_is_listed_but_not_used(base: Path) -> None:
     off = '[[rule]]\nid = "far"\nenabled = false'
     rulebook = overlaid(base, off)
@@ -191,6 +323,8 @@ NEAREST = "unknown observable 'hop_gpa' (did you mean 'hop_gap'?)"
 ONCE = "id: given more than once in this file (give each its own id)"
 SNAKE = "is not allowed (small letters, digits and underscores, a letter first)"
 HYPHENS = "is not allowed (small letters and digits, with single hyphens between)"
+OTHER_NAME = "(choose another name)"
+TYPE_CHANGED = "a condition is needed here, and this is a number (definitions keep their types)"
 ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < likely_forged < forged)"
 
 
@@ -200,7 +334,15 @@ ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < l
         (RULE + 'when = "fin_before and hop_gpa > 1"', "rule 'far': when, column 16: " + NEAREST),
         (RULE + 'when = "hop_gap"', "rule 'far': when, column 1: a condition is needed here, and this is a number"),
         (RULE + 'when = ""', "rule 'far': when, column 1: the expression is empty"),
-        (RULE + "when = 1", "rule 'far': when: must be text, not 1"),
+        (RULE + "when = 1", "rule 'far': when: must be text or a list of texts, not 1"),
+        (RULE + "when = [1]", "rule 'far': when: must be text or a list of texts, not [1]"),
+        (RULE + "when = []", "rule 'far': when: must have from 1 to 50 texts"),
+        (RULE + 'when = """\nfin_before\n  and hop_gpa > 1"""', "rule 'far': when, line 2, column 7: " + NEAREST),
+        (RULE + 'when = ["fin_before", "hop_gpa > 1"]', "rule 'far': when, text 2, column 1: " + NEAREST),
+        (RULE + 'when = ["""\nhop_gap\n> hop_gpa"""]', "rule 'far': when, text 1, line 2, column 3: " + NEAREST),
+        (RULE + "was = 1", "rule 'far': was: must be a list of texts, not 1"),
+        (RULE + 'was = ["front"]', "rule 'far': was: 'front' names rule 'front'"),
+        (RULE + 'was = ["old", "old"]', "rule 'far': was: 'old' names rule 'far'"),
         (RULE + "wieght = 1", "rule 'far': unknown key 'wieght' (did you mean 'weight'?)"),
         (RULE + "weight = 2001", "rule 'far': weight: must be at most 2000, not 2001"),
         (RULE + "weight = -2001", "rule 'far': weight: must be at least -2000, not -2001"),
@@ -231,6 +373,27 @@ ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < l
         ('[[reason]]\nid = "always"\nwhen = "x"', "reason 'always': when, column 1: unknown observable 'x'"),
         ('[[reason]]\nid = "always"\nweight = 1', "reason 'always': unknown key 'weight'"),
         ('[[reason]]\nid = "always"\n' * 2, "reason 'always': " + ONCE),
+        ('[define.wide]\nis = "hop_gap > x"', "define 'wide': is, column 11: unknown observable 'x'"),
+        ('[define.wide]\nis = ["p", "1"]', "define 'wide': is, text 1, column 1: unknown observable 'p'"),
+        ('[define.wide]\nis = "wide > 1"\n', "define 'wide': is, column 1: this needs itself: wide, wide"),
+        ('[define.wide]\nis = "hop_gap"', "define 'wide': a new define needs meaning too"),
+        ("[define.wide]\nis = 1", "define 'wide': is: must be text or a list of texts, not 1"),
+        ('[define.wide]\nmeaning = ""', "define 'wide': meaning: must not be empty"),
+        ('[define.wide]\nsi = "hop_gap"', "define 'wide': unknown key 'si'"),
+        ('[define.Wide]\nis = "hop_gap"', "define 'Wide': 'Wide' " + SNAKE),
+        ("define = 1", "define: not a table (start it with a line [define.NAME])"),
+        ("[define]\nwide = 1", "define 'wide': not a table (start it with a line [define.NAME])"),
+        ('[define.hop_gap]\nis = "1"', f"define 'hop_gap': 'hop_gap' is an observable already {OTHER_NAME}"),
+        ('[define.origin]\nis = "1"', f"define 'origin': 'origin' is an observable already {OTHER_NAME}"),
+        ('[define.run_step]\nis = "1"', f"define 'run_step': 'run_step' is a threshold already {OTHER_NAME}"),
+        ('[define.known]\nis = "1"', f"define 'known': 'known' is a word of the language {OTHER_NAME}"),
+        ('[define.gap_wide]\nis = "hop_gap"', "define 'gap_wide': is: " + TYPE_CHANGED),
+        (
+            '[icmp_define.ip_version]\nis = "1"',
+            f"icmp_define 'ip_version': 'ip_version' is an observable already {OTHER_NAME}",
+        ),
+        ('[icmp_define.near]\nis = "mac_new"', "icmp_define 'near': is, column 1: unknown observable 'mac_new'"),
+        ('[[advice]]\nid = "more"', "advice 'more': a new advice needs when, say too"),
         ('[rule]\nid = "far"', "rule: not a table (start it with a line [[rule]])"),
         ("verdict = 1", "verdict: not a table (start it with a line [verdict])"),
         ("rule = [1]", "rule number 1: not a table (start it with a line [[rule]])"),
@@ -262,7 +425,8 @@ def test_each_mistake_is_named_with_its_file_and_place(base: Path, overlay: str 
         ('name = "base"', "[rulebook] name: is missing"),
         ("forged = 300", "[verdict] forged: is missing"),
         ("copy_gap_us = 5", "[thresholds] copy_gap_us: is missing"),
-        ('when = "hop_gap >= 2"', "rule 'far': a new rule needs when too"),
+        ('when = "gap_wide"', "rule 'far': a new rule needs when too"),
+        ('is = "2"', "define 'most_hops': a new define needs is too"),
     ],
 )
 def test_a_complete_rulebook_must_be_complete(tmp_path: Path, line: str, message: str) -> None:
@@ -271,12 +435,13 @@ def test_a_complete_rulebook_must_be_complete(tmp_path: Path, line: str, message
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(base: Path) -> None:
-    missing, folder = base.parent / "missing.toml", base.parent
+    missing, folder = base.parent / "missing.toml", base.parent / "empty"
+    folder.mkdir()
     with pytest.raises(RulebookError) as raised:
         load(base, [missing, folder])
     assert [problem.reason for problem in raised.value.problems] == [
         "cannot be read: No such file or directory",
-        "cannot be read: Is a directory",
+        "this folder holds no rulebook (files whose names end in .toml)",
     ]
 
 
@@ -293,12 +458,18 @@ def test_no_control_character_of_a_file_reaches_the_terminal() -> None:
 
 # Templates.
 
-NAMES = ("hop_limit", "stage", "df")
+NAMES = Names({"hop_limit": Type.INT, "stage": Type.STR, "df": Type.BOOL}, thresholds={"run_step": 8})
 
 
 def test_a_template_is_text_and_placeholders() -> None:
     template = parse_template("Hop limit {hop_limit} ({{{stage}}})", NAMES)
-    assert template.parts == ("Hop limit ", Placeholder("hop_limit"), " ({", Placeholder("stage"), "})")
+    assert template.parts == (
+        "Hop limit ",
+        Placeholder(Name("hop_limit", Type.INT)),
+        " ({",
+        Placeholder(Name("stage", Type.STR)),
+        "})",
+    )
     assert template.to_lua() == '"Hop limit " .. text(o.hop_limit) .. " ({" .. text(o.stage) .. "})"'
 
 
