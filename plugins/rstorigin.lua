@@ -97,7 +97,7 @@ local add = {
     "On every packet of a flow with resets: the verdict of the most suspicious of them"),
 }
 
--- One boolean for each rule, present where the rule fired.
+-- One boolean for each rule, and for each id that it had before, present where the rule fired.
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
@@ -111,8 +111,12 @@ local add_evidence = {
     "Hop limit one away from the sender's"),
   ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
     "One hop away from the sender, and not the abort of its socket"),
+  ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
+    "Now hop_gap_one_bare"),
   ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
     "One hop away from the sender, without its timestamps"),
+  ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
+    "Now hop_gap_one_unstamped"),
   ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
   ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
@@ -143,6 +147,8 @@ local add_evidence = {
     "Kernel of a raw-socket scanner"),
   ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
     "The sender reset this flow itself as well"),
+  ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
+    "Now own_resets_too"),
   ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
     "Beside the sender's own reset, as its kernel answers (IPv4)"),
   ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
@@ -183,6 +189,8 @@ local add_evidence = {
     "The sender goes on after its own reset"),
   ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
     "As the sender's own firewall rejects"),
+  ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
+    "Now own_firewall"),
   ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
     "As the sender's own firewall rejects, by another way (IPv6)"),
   ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
@@ -291,18 +299,6 @@ local add_evidence = {
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
     "F5 BIG-IP reset cause in the payload"),
-  ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
-    "Not from where its host sits in other captures"),
-  ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
-    "Not quite from where its host sits in other captures, or from beyond"),
-  ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
-    "From where its host sits in other captures"),
-  ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
-    "One IP ID counter for three unrelated senders or more, over several captures"),
-  ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
-    "Never left the claimed sender's own interface"),
-  ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
-    "Seen leaving the claimed sender's own interface"),
 }
 
 -- The same for each entry that judges ICMP errors.
@@ -3104,6 +3100,7 @@ local RULES = {
   { -- One hop away from the sender, and not the abort of its socket
     id = "hop_gap_one_bare",
     weight = 150,
+    was = { "hop_gap_one_bare_ipv6" },
     holds = function(o)
       return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
         and o.live_linux_connection and not o.has_ack
@@ -3115,6 +3112,7 @@ local RULES = {
   { -- One hop away from the sender, without its timestamps
     id = "hop_gap_one_unstamped",
     weight = 150,
+    was = { "hop_gap_one_unstamped_ipv6" },
     holds = function(o)
       return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
         and o.live_linux_connection and o.has_ack and o.ts_missing and not o.seq_foreign
@@ -3294,6 +3292,7 @@ local RULES = {
   { -- The sender reset this flow itself as well
     id = "own_resets_too",
     weight = -200,
+    was = { "own_resets_too_ipv6" },
     holds = function(o)
       return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.df_or_ipv6
     end,
@@ -3540,6 +3539,7 @@ local RULES = {
   { -- As the sender's own firewall rejects
     id = "own_firewall",
     weight = -250,
+    was = { "own_firewall_ipv6" },
     holds = function(o)
       return o.hop_gap ~= nil and o.continued_after_bare_reset and o.hop_gap == 0 and o.netfilter_header
     end,
@@ -5272,6 +5272,9 @@ do
     for _, rule in ipairs(fired) do
       if rule.weight * sign > 0 then
         add_fired(branch, add_evidence[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+        for _, old_id in ipairs(rule.was or {}) do -- for display filters that name it
+          branch:add(add_evidence[old_id], true):set_hidden()
+        end
       end
     end
   end
@@ -5667,7 +5670,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(102 rules, hash f0b9a27ba3a0)"
+    .. "(96 rules, hash f0b9a27ba3a0)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

@@ -81,7 +81,7 @@ def _evaluate(subject: Reference) -> Evaluate:
 
 
 def value_text(value: Value) -> str:
-    """A value as explanations show it: numbers in decimal, text as is, conditions yes or no, missing "unknown"."""
+    """The text of a value: numbers in decimal, text as it is, conditions as yes or no, missing as "unknown"."""
     if value is None:
         return MISSING
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The observables: every fact about a reset that a rule may weigh, by name.
+"""The observables: every fact about a reset that a rule may read, by name.
 
 This one table feeds the rule compiler (names and types), both engines (a test holds each to exactly these names) and
 the documentation (docs/observables.md is written from it). "Sender" is the claimed source of the reset, "peer" the
@@ -29,7 +29,7 @@ class Observable:
     meaning: str
 
 
-# An observable that was not there to be measured is None (nil in Lua): a rule that reads it does not fire.
+# An observable that could not be measured is None (nil in Lua): a rule that reads it does not fire.
 Value = int | bool | str | None
 
 
@@ -233,8 +233,8 @@ _LINK = _table(
     ),
 )
 
-# The other resets of the capture, whatever sender they name. Of an address, the network is its first 16 (IPv4) or 32
-# (IPv6) bits; private ones are none.
+# The other resets of the capture, whatever sender they name. The network of an address is its first 16 (IPv4) or 32
+# (IPv6) bits; a private address has none.
 _COMPANY = _table(
     Type.INT,
     (
@@ -301,13 +301,13 @@ OBSERVABLES: tuple[Observable, ...] = (
     *(*_ACROSS, *_OF_CASE),
 )
 
-# What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
+# Known when the score is known: for causes, places, devices and advice, not for rules.
 JUDGED: tuple[Observable, ...] = _table(
     Type.STR,
     ("verdict", "", "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'"),
     ("origin", "", "'endpoint', 'front-end', 'middlebox' or 'unknown'"),
 )
-# Those that a capture always gives, so that a condition need not ask whether they are there. Parity tests see to it.
+# Observables that are never missing, so that a condition need not check them. Parity tests compare both engines.
 ALWAYS: frozenset[str] = frozenset(
     (
         "ip_version",

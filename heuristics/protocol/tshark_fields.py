@@ -1,4 +1,4 @@
-"""The columns of an export, and nothing else. The plugin reads the same values, most of them from the packet's bytes.
+"""The columns of an export. The plugin reads the same values, most of them from the bytes of the packet.
 
 Only header fields that stand in the packet are used. What Wireshark derives under preferences (stream numbers,
 relative sequence numbers, analysis flags) is left alone, so that a user's settings cannot change a verdict.

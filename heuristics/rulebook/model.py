@@ -112,9 +112,9 @@ class Where(Statement):
 
 @dataclass(frozen=True)
 class Device(Statement):
-    """A known device or mechanism and the form its resets have; the first that holds is given.
+    """A known device or mechanism, and the form of its resets; the first that holds is given.
 
-    `confidence` (percent) says how sure the form makes the name. Asked after the verdict, they never change it.
+    `confidence` (percent) says how sure the name is. Devices follow the verdict and never change it.
     """
 
     confidence: int
@@ -130,8 +130,8 @@ class Advice(Statement):
 class IcmpEntry(Statement):
     """A judgement of ICMP and ICMPv6 errors; that of the first entry that holds is given.
 
-    `verdict` and `origin` are values of heuristics.verdict.Verdict and Origin, `suspicion` is 0-100, `device` names a
-    known device whose form the error has.
+    `verdict` and `origin` are values of scoring's Verdict and Origin, `suspicion` is 0-100, `device` names a known
+    device whose form the error has.
     """
 
     verdict: str
@@ -168,7 +168,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the rulebook is called."""
+    """The name of the rulebook."""
 
     name: str
     version: int

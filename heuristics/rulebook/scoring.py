@@ -1,4 +1,4 @@
-"""The verdict: what the evidence about one reset adds up to."""
+"""The verdict on one reset: the weights of its evidence are added to a score, and the score gives the verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50 
 
 
 class Verdict(StrEnum):
-    """Whether the reset is the work of the endpoint that it names as its sender."""
+    """Whether the endpoint that the reset names as its sender sent it."""
 
     FORGED = "forged"
     LIKELY_FORGED = "likely forged"
@@ -35,13 +35,13 @@ class Origin(StrEnum):
     ENDPOINT = "endpoint"
     FRONT_END = "front-end"
     MIDDLEBOX = "middlebox"
-    ROUTER = "router"  # of ICMP errors: a router that speaks in its own name, as it should
+    ROUTER = "router"  # of ICMP errors: a router that sends them in its own name, as it should
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one reset was found to be.
+    """The result of judging one reset.
 
     `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
     why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
@@ -77,7 +77,7 @@ def suspicion(score: int, limits: Sequence[int]) -> int:
 
 
 def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
-    """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
+    """Judge the reset that `observation` (observable name -> value) describes by `rulebook`."""
     fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
     verdict = verdict_at(score, rulebook.verdict)
@@ -99,13 +99,13 @@ def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
 
 
 def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:
-    """Where a reset came from, in words, by an observation with its verdict and origin; empty where nothing says so."""
+    """Where a reset came from, in words; empty where no [[where]] holds. `concluded` has verdict and origin too."""
     return _sentence(rulebook.first_where(concluded), concluded)
 
 
 @dataclass(frozen=True, slots=True)
 class IcmpJudgement:
-    """What one ICMP error was found to be. `evidence` is the id of the entry that holds, `words` what it says."""
+    """The result of judging one ICMP error. `evidence` is the id of the entry that holds, `words` its sentence."""
 
     suspicion: int
     verdict: Verdict
@@ -131,7 +131,7 @@ def icmp_score(suspicion: int) -> int:
 
 
 def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudgement:
-    """What the first [[icmp]] entry says that holds (heuristics/observables/icmp_vocabulary.py)."""
+    """Judge the ICMP error that `observation` describes: the first [[icmp]] entry that holds is the judgement."""
     entry = rulebook.first_icmp(observation)
     if entry is None:
         return IcmpJudgement(ICMP_UNJUDGED_SUSPICION, Verdict.UNCLEAR, Origin.UNKNOWN, "", ICMP_UNJUDGED, "")
