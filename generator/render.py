@@ -24,7 +24,7 @@ from heuristics.language.expressions import (
 )
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
-from heuristics.observables.vocabulary import NOT_IN_WIRESHARK
+from heuristics.observables.vocabulary import OF_CASES
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
@@ -42,6 +42,9 @@ from heuristics.rulebook.scoring import (
 
 PLUGIN_NAME = "rstorigin.lua"
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
+
+# Observables that rstorigin alone measures: always missing in Wireshark.
+_NOT_IN_WIRESHARK = OF_CASES | {"left_sender"}
 
 # How many numbers of a table stand on one line of the plugin.
 _NUMBERS_PER_LINE = 16
@@ -92,7 +95,7 @@ def _statements(rulebook: Rulebook) -> dict[str, list[Statement]]:
         "icmp": rulebook.icmp,
     }
     return {
-        kind: [statement for statement in statements if can_hold(statement.condition, NOT_IN_WIRESHARK)]
+        kind: [statement for statement in statements if can_hold(statement.condition, _NOT_IN_WIRESHARK)]
         for kind, statements in kinds.items()
     }
 

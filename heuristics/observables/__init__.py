@@ -1,1 +1,1 @@
-"""The facts about resets and ICMP errors that conditions can name: names, types, units, meaning."""
+"""The facts about resets and ICMP errors that conditions can ask for: names, types, units, meaning."""

@@ -1,8 +1,8 @@
-"""The observables of ICMP and ICMPv6 errors: every fact that an [[icmp]] entry of the rulebook may read, by name.
+"""The observables of ICMP and ICMPv6 errors: every fact that an [[icmp]] entry of the rulebook may ask for, by name.
 
-An error rejects a packet, the *probe*, and quotes its beginning. "Source" is the source address of the error, "target"
-the address that the probe was sent to, "prober" the one that sent it. Resets and ICMP errors never count among the
-authentic packets of an address.
+An error rejects a packet, the *probe*, and quotes its beginning. "Source" is the address that the error names as its
+own, "target" the address that the probe was sent to, "prober" the one it came from. As everywhere, resets and ICMP
+errors are no part of what an address has shown by its authentic packets.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _PROBER = _table(
     ),
 )
 
-# Observables that are never missing; see heuristics/observables/vocabulary.py, ALWAYS.
+# Those that a capture always gives; see heuristics.vocabulary.ALWAYS.
 ICMP_ALWAYS: frozenset[str] = frozenset({"ip_version", "hop_limit", "distance", "icmp_name", "icmp_class", "stage"})
 ICMP_OBSERVABLES: tuple[Observable, ...] = _ERROR + _QUOTE + _TARGET + _SOURCE + _PROBER
 ICMP_BY_NAME: dict[str, Observable] = {observable.name: observable for observable in ICMP_OBSERVABLES}

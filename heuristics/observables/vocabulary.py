@@ -1,4 +1,4 @@
-"""The observables: every fact about a reset that a rule may read, by name.
+"""The observables: every fact about a reset that a rule may weigh, by name.
 
 This one table feeds the rule compiler (names and types), both engines (a test holds each to exactly these names) and
 the documentation (docs/observables.md is written from it). "Sender" is the claimed source of the reset, "peer" the
@@ -29,7 +29,7 @@ class Observable:
     meaning: str
 
 
-# An observable that could not be measured is None (nil in Lua): a rule that reads it does not fire.
+# An observable that was not there to be measured is None (nil in Lua): a rule that reads it does not fire.
 Value = int | bool | str | None
 
 
@@ -233,8 +233,8 @@ _LINK = _table(
     ),
 )
 
-# The other resets of the capture, whatever sender they name. The network of an address is its first 16 (IPv4) or 32
-# (IPv6) bits; a private address has none.
+# The other resets of the capture, whatever sender they name. Of an address, the network is its first 16 (IPv4) or 32
+# (IPv6) bits; private ones are none.
 _COMPANY = _table(
     Type.INT,
     (
@@ -276,38 +276,22 @@ _OF_CASE = _table(
     ("case_run_networks", "", "different networks among them"),
 )
 
-# Measured when all captures are judged. Of all other observables, only WITH_CASES is at hand then.
+# Asked once all captures are judged, when of everything else only the latter is at hand.
 OF_CASES = frozenset(observable.name for observable in _OF_CASE)
 WITH_CASES = frozenset({"distance"})
-
-# Measured by rstorigin alone: always missing in Wireshark.
-NOT_IN_WIRESHARK = OF_CASES | {observable.name for observable in _ACROSS}
-
-# The numbers of the rulebook's [thresholds]. Both engines measure with them, and conditions may name them.
-THRESHOLDS = _table(
-    Type.INT,
-    ("burst_gap_us", "us", "resets of one sender that follow one another within this time are one burst"),
-    ("copy_gap_us", "us", "a second capture of the same packet comes within this time"),
-    ("speech_wait_us", "us", "packets may overtake one another by this much even where the round trip is short"),
-    ("run_step", "", "IP IDs of one counter, as far as two resets of one run may lie apart"),
-    ("talk_gap_us", "us", "packets of one side that follow one another within this time are one run"),
-    ("seq_reach", "bytes", "sequence numbers further apart than this belong to different conversations"),
-    ("hop_tolerance", "hops", "a difference up to this is a change of route rather than another sender"),
-    ("baseline_packets", "packets", "packets of a host from which its hop limit is a baseline"),
-)
 
 OBSERVABLES: tuple[Observable, ...] = (
     *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *_OPENING, *_BURST, *_LIKENESS, *_LINK, *_COMPANY),
     *(*_ACROSS, *_OF_CASE),
 )
 
-# Known when the score is known: for causes, places, devices and advice, not for rules.
+# What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
 JUDGED: tuple[Observable, ...] = _table(
     Type.STR,
     ("verdict", "", "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'"),
     ("origin", "", "'endpoint', 'front-end', 'middlebox' or 'unknown'"),
 )
-# Observables that are never missing, so that a condition need not check them. Parity tests compare both engines.
+# Those that a capture always gives, so that a condition need not ask whether they are there. Parity tests see to it.
 ALWAYS: frozenset[str] = frozenset(
     (
         "ip_version",

@@ -154,7 +154,7 @@ class VerdictLimits:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What both engines measure with, in the units of the vocabulary's THRESHOLDS."""
+    """What both engines measure with, in the units that heuristics/rulebook/thresholds.py names."""
 
     burst_gap_us: int
     speech_wait_us: int

@@ -82,7 +82,7 @@ class VerdictTable(Table):
 
 
 class ThresholdsTable(Table):
-    """`[thresholds]`: what both engines measure with, in the units of the vocabulary's THRESHOLDS."""
+    """`[thresholds]`: what both engines measure with, in the units that heuristics/rulebook/thresholds.py names."""
 
     burst_gap_us: Threshold | None = None
     speech_wait_us: Threshold | None = None

@@ -9,11 +9,12 @@ from heuristics.errors import UnusableDefinitionError as _Unusable
 from heuristics.language.expressions import Names, Node
 from heuristics.language.template import Template, parse_template
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS
-from heuristics.observables.vocabulary import ALWAYS, THRESHOLDS, Type
+from heuristics.observables.vocabulary import ALWAYS, Type
 from heuristics.rulebook.names import CONCLUDED, ICMP, RESERVED, VOCABULARY, Definitions, Source, parse_condition
 from heuristics.rulebook.overlay import Layers
 from heuristics.rulebook.reader import problem_of
 from heuristics.rulebook.schema import ENTRIES
+from heuristics.rulebook.thresholds import THRESHOLDS
 
 _THRESHOLD_NAMES = [threshold.name for threshold in THRESHOLDS]
 _SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}

@@ -14,8 +14,9 @@ from tabulate import tabulate
 from heuristics.errors import UnknownRuleError, visible
 from heuristics.language.expressions import Node, definitions_in, named
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
-from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, THRESHOLDS, Observable
+from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import Define, IcmpEntry, Rule, Rulebook
+from heuristics.rulebook.thresholds import THRESHOLDS
 from postproc.cli.options import Format, RulebookOption, load_rules
 from postproc.runtime.text import csv_table
 
@@ -96,7 +97,7 @@ def observables(
             for one in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
         ),
         *(
-            _name_row(one.name, one.type, one.unit, False, f"`[thresholds]`: {one.meaning}")
+            _name_row(one.name, "int", one.unit, False, f"`[thresholds]`: {one.meaning}")
             for one in (() if icmp else THRESHOLDS)
         ),
         *(

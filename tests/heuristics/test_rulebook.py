@@ -11,8 +11,9 @@ import pytest
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
 from heuristics.language.expressions import Name, Names, definitions_in, to_lua
 from heuristics.language.template import Placeholder, parse_template
-from heuristics.observables.vocabulary import THRESHOLDS, Type
+from heuristics.observables.vocabulary import Type
 from heuristics.rulebook.model import Rulebook, Thresholds, load
+from heuristics.rulebook.thresholds import THRESHOLDS
 
 BASE = (
     """\
@@ -138,7 +139,7 @@ def test_every_packaged_definition_is_in_use() -> None:
         assert used == {define.name for define in defines}
 
 
-def test_the_vocabulary_describes_every_threshold() -> None:
+def test_every_threshold_has_a_meaning() -> None:
     assert {threshold.name for threshold in THRESHOLDS} == {key.name for key in fields(Thresholds)}
 
 
