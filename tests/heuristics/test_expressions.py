@@ -424,7 +424,9 @@ def test_python_and_lua_agree_on_definitions(
     held = to_python(tree)(observation)
     said = parse_template("{x} {limit}", names)
     for lua in LUAS:
-        results = run_lua(lua, [(to_lua(tree), observation), (said.to_lua(), observation)], folder, tree)
+        results = run_lua(
+            lua, [(to_lua(tree), observation), (said.to_lua(), observation)], folder, [tree, *said.subjects]
+        )
         assert results == [str(held).lower(), said.render(observation)]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import random
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from support.lua_interpreters import LUAS, needs_lua, run_lua
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
 from heuristics.language.expressions import Name, Names, definitions_in, to_lua
 from heuristics.language.template import Placeholder, parse_template
-from heuristics.observables.vocabulary import Type
+from heuristics.observables.vocabulary import ALWAYS, OBSERVABLES, Type, Value
 from heuristics.rulebook.model import Rulebook, Thresholds, load
 from heuristics.rulebook.thresholds import THRESHOLDS
 
@@ -137,6 +139,29 @@ def test_every_packaged_definition_is_in_use() -> None:
     ):
         used = {used.name for kind in kinds for statement in kind for used in definitions_in(statement.condition)}
         assert used == {define.name for define in defines}
+
+
+@needs_lua
+@pytest.mark.parametrize("always_there", [True, False])
+def test_the_packaged_rulebook_means_the_same_in_both_languages(tmp_path: Path, always_there: bool) -> None:
+    """Over made-up observations: small numbers, which conditions compare with, and much that is missing."""
+    rulebook, chance = load(), random.Random(0)
+    values = {Type.INT: [0, 1, 2, 3, 4, 90, 2001, 65535], Type.BOOL: [True, False], Type.STR: ["flow", "post-syn"]}
+    conditions = [rule.condition for rule in rulebook.rules]
+    lua = " .. ".join(f"(({to_lua(condition)}) and '1' or '0')" for condition in conditions)
+    observations: list[dict[str, Value]] = [
+        {
+            observable.name: chance.choice(values[observable.type])
+            for observable in OBSERVABLES
+            if always_there or observable.name in ALWAYS or chance.random() < 0.7
+        }
+        for _ in range(40)
+    ]
+    held = [rulebook.which_rules(observation) for observation in observations]
+    assert len({index for which in held for index in which}) > 30
+    for interpreter in LUAS:
+        said = run_lua(interpreter, [(lua, observation) for observation in observations], tmp_path, conditions)
+        assert [[index for index, sign in enumerate(line) if sign == "1"] for line in said] == held
 
 
 def test_every_threshold_has_a_meaning() -> None:

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from heuristics.language.expressions import Names, Node, definitions_in, parse, to_lua, to_lua_definition, to_python
+from heuristics.language.expressions import (
+    Names,
+    Node,
+    Threshold,
+    definitions_in,
+    parse,
+    to_lua,
+    to_lua_definition,
+    to_python,
+    walk,
+)
 from heuristics.language.lua_text import lua_string
 from heuristics.observables.vocabulary import Type, Value
 
@@ -37,21 +47,33 @@ def lua_value(value: Value) -> str:
 
 
 def run_lua(
-    lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path, needing: Node | None = None
+    lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path, needing: Sequence[Node] = ()
 ) -> list[str]:
     """The value of each Lua expression for its observation, as text, from one Lua process.
 
-    The definitions that the tree `needing` names are computed before, as the plugin does.
+    The definitions that the trees `needing` name are computed before, as the plugin does.
     """
-    definitions = [to_lua_definition(definition) for definition in definitions_in(needing)] if needing else []
+    definitions = {found.name: to_lua_definition(found) for tree in needing for found in definitions_in(tree)}
+    read = {part for tree in needing for part in walk(tree) if isinstance(part, Threshold)}
+    read |= {
+        part
+        for tree in needing
+        for found in definitions_in(tree)
+        for part in walk(found.tree)
+        if isinstance(part, Threshold)
+    }
+    thresholds = ", ".join(f"{threshold.name} = {threshold.value}" for threshold in read)
     lines = [
         "local function text(v) if v == nil then return 'unknown' end",
         "  if v == true then return 'yes' elseif v == false then return 'no' end",
         "  return type(v) == 'number' and string.format('%d', v) or v end",
         "local o",
-        "local THRESHOLDS = { limit = 3 }",
+        f"local THRESHOLDS = {{ {thresholds} }}",
         "local function define(o)",
-        *(f"  {f'if {guards} then' if guards else 'do'} {field} = {value} end" for field, guards, value in definitions),
+        *(
+            f"  {f'if {guards} then' if guards else 'do'} {field} = {value} end"
+            for field, guards, value in definitions.values()
+        ),
         "end",
     ]
     for expression, observation in expressions:
