@@ -5006,7 +5006,7 @@ local function origin_of(score, front_end)
   return "unknown"
 end
 
--- Said of an unclear verdict when no reason holds.
+-- The reason for an unclear verdict where no other holds.
 local NO_REASON = {
   say = function()
     return "evidence too weak either way"
@@ -5051,8 +5051,8 @@ local function judge(o)
   }
 end
 
--- Verdict of the most suspicious reset of a flow. While frames are seen for the first time it grows with each reset
--- judged; afterwards all of them are judged once more, by all that was seen.
+-- Verdict of the most suspicious reset of a flow. In the first pass over the frames it grows with each reset judged;
+-- afterwards all resets are judged once more, by the whole file.
 local function flow_verdict(flow)
   if not reading and flow.judged_at ~= last_frame then
     flow.judged_at, flow.worst = last_frame, nil

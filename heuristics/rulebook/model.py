@@ -281,27 +281,29 @@ class Rulebook:
 
 
 def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
-    """The rulebook in `path` (None: the one that comes with the package) with `overlays` laid on it, in order.
+    """The rulebook in `path` (None: the one that comes with the package) with `overlays` on top, in order.
 
     Each is a file, or a folder whose files (`*.toml`) are read in the order of their names. An overlay changes the keys
     it gives: of [rulebook], [verdict] and [thresholds], and of any other entry by its id or name. A new entry must be
     complete; new rules come last, all other new entries first (the last one usually holds always).
     Raises RulebookError with every problem of every file.
     """
-    return _laid([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
+    return (
+        _merged([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
+    )
 
 
 @cache
 def _default() -> Rulebook:
     """The rulebook that comes with the package. It does not change while the program runs, and reading it is slow."""
-    return _laid([_base(None)])
+    return _merged([_base(None)])
 
 
 def _base(path: Path | None) -> tuple[str, Path | Traversable]:
     return (str(path), path) if path is not None else (DEFAULT_NAME, files("heuristics.rulebook") / "default")
 
 
-def _laid(sources: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
+def _merged(sources: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
     layers = Layers()
     problems: list[Problem] = []
     order: list[str] = []  # of the files
@@ -310,7 +312,7 @@ def _laid(sources: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
         contents, found = read_layer(name, source)
         partial = partial or any(content is None for _, content in contents) or not contents
         order += [name, *(file for file, _ in contents)]
-        problems += found + layers.lay((file, content) for file, content in contents if content is not None)
+        problems += found + layers.add((file, content) for file, content in contents if content is not None)
     texts = Texts(layers, partial=partial)
     problems += texts.problems
     if problems := problems or layers.problems():

@@ -1,6 +1,6 @@
-"""Rulebook files laid on one another: what each changes, and what the whole lacks.
+"""Layers of rulebook files -> one whole: what each file changes, and what the whole lacks.
 
-A layer is a file or a folder of files. It is remembered which file gave which key, to name it when that key is wrong.
+A layer is a file or a folder of files. Messages name the file that gave the key at fault.
 """
 
 from __future__ import annotations
@@ -44,33 +44,33 @@ class Layers:
         self._files: dict[tuple[str, str, str], str] = {}  # by table, id and key; key "": the first to name the entry
         self._base = ""
 
-    def lay(self, files: Iterable[tuple[str, RulebookFile]]) -> list[Problem]:
-        """Lay the files of one layer, with their names, on what is there. Returns what only one of them may say."""
+    def add(self, files: Iterable[tuple[str, RulebookFile]]) -> list[Problem]:
+        """Put the files of one layer, with their names, on top. Returns entries that two of them have."""
         inherited = {table: list(entries) for table, entries in self.entries.items()}
         given: dict[tuple[str, str], str] = {}
         problems = []
         for file, content in files:
             self._base = self._base or file
             for table in self.tables:
-                self._lay_table(file, table, getattr(content, table).given())
+                self._merge_table(file, table, getattr(content, table).given())
             for table, id_, entry in _entries_of(content):
                 other = given.setdefault((table, id_), file)
                 if other != file:
                     problems.append(problem_of(file, table, id_, "", f"stands in {other} too", "give each its own id"))
-                self._lay_entry(file, table, id_, entry)
+                self._merge_entry(file, table, id_, entry)
         for table, ids in inherited.items():
             if table != "rule":  # of the others the first that holds is given, so the new ones of a layer come first
-                laid = self.entries[table]
-                new = {id_: entry for id_, entry in laid.items() if id_ not in ids}
-                self.entries[table] = {**new, **{id_: laid[id_] for id_ in ids}}
+                merged = self.entries[table]
+                new = {id_: entry for id_, entry in merged.items() if id_ not in ids}
+                self.entries[table] = {**new, **{id_: merged[id_] for id_ in ids}}
         return problems + self._name_old_ids()
 
-    def _lay_table(self, file: str, table: str, given: Entry) -> None:
+    def _merge_table(self, file: str, table: str, given: Entry) -> None:
         self.tables[table].update(given)
         for key in ("", *given) if given else ():
             self._files[table, "", key] = file
 
-    def _lay_entry(self, file: str, table: str, given_id: str, given: Entry) -> None:
+    def _merge_entry(self, file: str, table: str, given_id: str, given: Entry) -> None:
         id_ = self._current.get(given_id, given_id) if table == "rule" else given_id
         entry = self.entries[table].setdefault(id_, {})
         if "is" in entry and "is" in given:

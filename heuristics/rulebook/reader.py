@@ -95,28 +95,24 @@ def parse_file(file: str, raw: bytes) -> tuple[RulebookFile | None, list[Problem
 
 
 def _what_is_right(data: dict[str, Any], wrong: Iterable[tuple[int | str, ...]]) -> RulebookFile:
-    """The content without the keys at the places `wrong`, and without entries that have no id."""
-    for place in wrong:
-        container: Any = data
-        for part in place[:-1]:
-            container = container[part]
-        last = "id" if place[-1] == "[key]" else place[-1]
-        if last == "id" or isinstance(last, int):  # an entry goes as a whole
-            _clear(data, place)
-        elif isinstance(container, dict):
-            container.pop(last, None)
-    for table in ENTRIES:
-        if table in data:
-            data[table] = [entry for entry in data[table] if isinstance(entry, dict) and entry]
+    """The content without the keys at the places `wrong`, and without the entries whose ids are wrong."""
+    for table, *path in wrong:
+        whole = not path or path[-1] in ("id", "[key]") or isinstance(path[-1], int)
+        _remove(data, [table, *(path[:1] if whole else path)])
+    for name in ENTRIES:
+        if name in data:
+            data[name] = [entry for entry in data[name] if entry is not None]
     return RulebookFile.model_validate(data)
 
 
-def _clear(data: dict[str, Any], place: Sequence[int | str]) -> None:
-    table, entry = place[0], place[1]
-    if table in NAMED_TABLES:
-        data[str(table)].pop(entry, None)
-    else:
-        data[str(table)][entry] = None
+def _remove(data: Any, place: Sequence[int | str]) -> None:
+    """Remove what stands at `place`, unless something around it is removed already. Entries keep their numbers."""
+    for part in place[:-1]:
+        data = data.get(part) if isinstance(data, dict) else data[int(part)] if isinstance(data, list) else None
+    if isinstance(data, dict):
+        data.pop(place[-1], None)
+    elif isinstance(data, list):
+        data[int(place[-1])] = None
 
 
 def _not_toml(file: str, message: str) -> Problem:

@@ -1,7 +1,7 @@
 """The tables of a rulebook file: which keys they have, and which values these take.
 
 Every key but an id may be left out here, since a file may lie over another. Conditions, definitions and sentences are
-texts here: what they say is checked when all files lie on one another (heuristics/rulebook/names.py).
+texts here: heuristics/rulebook/texts.py checks them when all files are merged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from heuristics.language.expressions import MAX_THRESHOLD
 MAX_TEXT = 2000  # characters of any text in a rulebook
 MAX_CONDITIONS = 50  # in a list of which one has to hold
 MAX_WEIGHT = 2000  # centi-nats: odds of e^20, far beyond what one observation can prove
-MAX_LIMIT = 100_000  # centi-nats, a score no sum of weights comes near
+MAX_LIMIT = 100_000  # centi-nats, far beyond any sum of weights
 
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"

@@ -1,4 +1,4 @@
-"""The conditions, definitions and sentences of a rulebook: parsed once all its files lie on one another."""
+"""The conditions, definitions and sentences of a rulebook: parsed once all its files are merged."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.lua_interpreters import LUAS, needs_lua, run_lua
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
@@ -474,6 +476,44 @@ def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(base: Path) -> N
 def test_all_problems_of_all_files_are_told_at_once(base: Path) -> None:
     said = messages(base, RULE + 'weight = "x"\nsay = "{"', "[verdict]\nprior = 1.5", "oops")
     assert [line.split(":")[0] for line in said] == ["mine0.toml", "mine0.toml", "mine1.toml", "mine2.toml"]
+
+
+PIECES = (
+    *(
+        "[[rule]]",
+        "[[reason]]",
+        "[[icmp]]",
+        "[[advice]]",
+        "[define.wide]",
+        "[define.Wide]",
+        "[icmp_define.wide]",
+        "[define]",
+    ),
+    *("[verdict]", "[thresholds]", "[rule]", "[else]", "rule = 1", "define = []", "[[rule.was]]", "[define.wide.is]"),
+    *(
+        'id = "far"',
+        'id = "new"',
+        "id = 1",
+        'id = "Far"',
+        'when = "wide"',
+        "when = [1]",
+        'when = ["p", "wide"]',
+        "x = 1",
+    ),
+    *('is = "hop_gap"', 'is = "wide > 1"', "is = 1", 'meaning = "m"', 'was = ["far"]', "was = [1]", 'say = "{wide}"'),
+    *("weight = 1", 'weight = "x"', "prior = 1", "prior = true", "seq_reach = 0"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+def test_a_file_loads_or_has_problems_that_name_it(base: Path, pieces: list[str]) -> None:
+    problems: tuple[Problem, ...] = ()
+    try:
+        overlaid(base, "\n".join(pieces))
+    except RulebookError as error:
+        problems = error.problems
+    assert {problem.file for problem in problems} <= {str(base.parent / "mine0.toml")}
 
 
 def test_no_control_character_of_a_file_reaches_the_terminal() -> None:
