@@ -97,7 +97,8 @@ local add = {
     "On every packet of a flow with resets: the verdict of the most suspicious of them"),
 }
 
--- One boolean for each rule, and for each id that it had before, present where the rule fired.
+-- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
+-- Wireshark have one too, so that display filters may name every rule.
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
@@ -299,6 +300,18 @@ local add_evidence = {
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
     "F5 BIG-IP reset cause in the payload"),
+  ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
+    "Not from where its host sits in other captures"),
+  ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
+    "Not quite from where its host sits in other captures, or from beyond"),
+  ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
+    "From where its host sits in other captures"),
+  ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
+    "One IP ID counter for three unrelated senders or more, over several captures"),
+  ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
+    "Never left the claimed sender's own interface"),
+  ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
+    "Seen leaving the claimed sender's own interface"),
 }
 
 -- The same for each entry that judges ICMP errors.
