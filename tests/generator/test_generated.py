@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command_line import FORGED
+from support.command_line import FORGED, LAB
 from support.wiresharks import available
 
 from generator.profile_files import generated_profile
@@ -96,6 +96,29 @@ reference = "r"
     plugin = tmp_path / PLUGIN_NAME
     plugin.write_text(render_plugin(load(overlays=[overlay])), encoding="utf-8")
     subprocess.run([compiler, "-p", str(plugin)], check=True)
+
+
+def test_a_display_filter_may_name_a_rule_by_its_old_id() -> None:
+    capture = LAB / "03_reject_midstream_r1.server.pcap"
+    frames = [
+        available()[0]
+        .tshark(
+            "-2",
+            "-r",
+            capture,
+            "-Y",
+            f"rstorigin.evidence.{id_}",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            plugins=[PLUGIN],
+        )
+        .stdout.split()
+        for id_ in ("hop_gap_one_bare", "hop_gap_one_bare_ipv6")
+    ]
+    assert frames[0]
+    assert frames[0] == frames[1]
 
 
 def test_a_second_copy_of_the_plugin_withdraws() -> None:
