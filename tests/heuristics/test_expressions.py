@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.lua_interpreters import BOOLS, INTS, LUAS, STRS, VOCABULARY, Observation, agree, needs_lua, run_lua
+from support.expression_texts import cases_of, conditions, numbers, observations, observations_of, parses
+from support.lua_interpreters import LUAS, VOCABULARY, Observation, agree, needs_lua, run_lua
 
 from heuristics.errors import (
     ExpressionError,
@@ -18,7 +17,6 @@ from heuristics.errors import (
     MalformedExpressionError,
     RefusedSyntaxError,
     UnknownObservableError,
-    UnusableDefinitionError,
 )
 from heuristics.language.expressions import (
     MAX_EXACT,
@@ -30,16 +28,13 @@ from heuristics.language.expressions import (
     parse_any,
     required_names,
     to_lua,
-    to_lua_definition,
     to_python,
     to_python_all,
     to_python_first,
-    to_python_value,
 )
 from heuristics.language.expressions.tree import And, Compare, Integer, Membership, Name
 from heuristics.language.template import parse_template
 from heuristics.observables.vocabulary import Type, Value
-from heuristics.rulebook.names import Definitions, Source
 
 # What is accepted.
 
@@ -113,80 +108,6 @@ def test_a_condition_that_needs_what_is_never_there_cannot_hold() -> None:
     assert can_hold(parse("not known(a) and p", VOCABULARY), absent)
     assert can_hold(parse_any(["a > 1", "p"], VOCABULARY), absent)
     assert not can_hold(parse_any(["a > 1", "p and a > 2"], VOCABULARY), absent)
-    names = with_definitions({"far": "a > 1"})
-    assert not can_hold(parse("p and far", names), absent)
-    assert can_hold(parse("p and not known(far)", names), absent)
-
-
-# Definitions.
-
-
-def with_definitions(sources: Mapping[str, Source]) -> Names:
-    """The test vocabulary with these definitions and one threshold."""
-    thresholds = {"limit": 3}
-    return replace(
-        VOCABULARY,
-        thresholds=thresholds,
-        definitions=Definitions(sources, lambda found: replace(VOCABULARY, thresholds=thresholds, definitions=found)),
-    )
-
-
-def test_a_definition_has_a_value_of_its_own_type() -> None:
-    names = with_definitions({"gap": "a - b", "wide": "gap > limit", "kind": "s", "most": "-40"})
-    assert [names.definitions[name].tree.type for name in names.definitions] == [
-        Type.INT,
-        Type.BOOL,
-        Type.STR,
-        Type.INT,
-    ]
-    condition = parse("wide and kind == 'x' and gap != most", names)
-    assert named(condition) == ("a", "b", "s")
-    holds = to_python(condition)
-    assert holds({"a": 9, "b": 2, "s": "x"})
-    assert not holds({"a": 9, "b": 49, "s": "x"})
-    assert to_python_value(names.definitions["gap"])({"a": 9, "b": 2}) == 7
-    assert to_python_value(names.definitions["gap"])({"a": 9}) is None
-    assert to_lua(parse("wide and gap != most and a < limit", names)) == (
-        "o.wide ~= nil and o.gap ~= nil and o.a ~= nil and o.wide and o.gap ~= -40 and o.a < THRESHOLDS.limit"
-    )
-    assert to_lua_definition(names.definitions["wide"]) == ("o.wide", "o.gap ~= nil", "o.gap > THRESHOLDS.limit")
-
-
-def test_a_definition_that_names_something_missing_is_missing_and_a_list_never_is() -> None:
-    names = with_definitions({"near": "a < 2", "either": ["a < 2", "p"]})
-    assert to_python(parse("known(near)", names))({"a": 5})
-    assert not to_python(parse("known(near)", names))({"p": True})
-    assert not to_python(parse("not near", names))({"p": True})
-    assert to_python(parse("not either", names))({"s": "x"})
-    assert to_python(parse("either", names))({"p": True})
-
-
-def test_a_number_counts_as_large_as_its_definition_can_be() -> None:
-    names = with_definitions({"tenths": "7", "square": "c * tenths", "large": "a * 4096"})
-    parse("a * tenths < b * 10", names)
-    with pytest.raises(ExpressionMagnitudeError):
-        parse("large * 4 > 1", names)
-    with pytest.raises(ExpressionMagnitudeError):
-        parse("a * limit > 1", names)
-
-
-@pytest.mark.parametrize(
-    ("sources", "name", "reason"),
-    [
-        ({"x": "x > 1"}, "x", "this needs itself: x, x"),
-        ({"x": "y > 1", "y": "z + 1", "z": "a + known_x", "known_x": "b - y"}, "known_x", "itself: y, z, known_x, y"),
-        ({"x": "p and a"}, "x", "a condition is needed here"),
-        ({"x": ["p", "a"]}, "x", "a condition is needed here"),
-        ({f"x{n}": f"x{n + 1} + 1" for n in range(30)} | {"x30": "a"}, "x20", "more than 20 definitions"),
-    ],
-)
-def test_a_definition_at_fault_is_named_once(sources: dict[str, Source], name: str, reason: str) -> None:
-    definitions = with_definitions(sources).definitions
-    assert isinstance(definitions, Definitions)
-    errors = definitions.all_errors()
-    told = {wrong: error for wrong, error in errors.items() if not isinstance(error, UnusableDefinitionError)}
-    assert list(told) == [name]
-    assert reason in told[name].reason
 
 
 # What is refused, and the column and reason given (no column where it is Python's parser that names it).
@@ -280,7 +201,7 @@ def test_numbers_up_to_the_last_exact_one_are_allowed() -> None:
 
 @given(st.text(max_size=60))
 @settings(max_examples=300)
-def test_any_text_parses_or_is_refused_with_a_column(source: str) -> None:
+def test_any_textparses_or_is_refused_with_a_column(source: str) -> None:
     column = 1
     try:
         parse(source, VOCABULARY)
@@ -290,76 +211,6 @@ def test_any_text_parses_or_is_refused_with_a_column(source: str) -> None:
 
 
 # Both targets agree.
-
-edges = st.sampled_from([0, 1, -1, 2, 255, 65536, MAX_OBSERVABLE, -MAX_OBSERVABLE])
-numbers = edges | st.integers(-MAX_OBSERVABLE, MAX_OBSERVABLE) | st.integers(-4, 4)
-words = st.sampled_from(["", "x", "later", 'a"b', "a'b", "]]", "a\\", "--", "\\n"])
-
-
-def _integers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    pairs = st.tuples(inner, inner)
-    return st.one_of(
-        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
-        st.tuples(inner, st.sampled_from("+-"), inner).map(lambda t: f"{t[0]} {t[1]} {t[2]}"),
-        inner.map(lambda e: f"-{e}"),
-        inner.map(lambda e: f"abs({e})"),
-        pairs.map(lambda t: f"min({t[0]}, {t[1]})"),
-        pairs.map(lambda t: f"max({t[0]}, {t[1]}, 3)"),
-    )
-
-
-integer_terms = st.recursive(st.sampled_from(INTS) | st.integers(0, 300).map(str), _integers, max_leaves=4)
-string_terms = st.sampled_from(STRS) | words.map(repr)
-signs = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
-sets = st.sampled_from(["in", "not in"])
-
-
-def _listed(values: Sequence[object]) -> str:
-    return "{" + ", ".join(map(repr, values)) + "}"
-
-
-atoms = st.one_of(
-    st.sampled_from(BOOLS),
-    st.sampled_from([*INTS, *STRS, *BOOLS]).map(lambda name: f"known({name})"),
-    st.tuples(integer_terms, signs, integer_terms).map(" ".join),
-    st.tuples(integer_terms, signs, integer_terms, signs, integer_terms).map(" ".join),
-    st.tuples(string_terms, st.sampled_from(["==", "!="]), string_terms).map(" ".join),
-    st.tuples(integer_terms, sets, st.lists(numbers, min_size=1, max_size=3).map(_listed)).map(" ".join),
-    st.tuples(string_terms, sets, st.lists(words, min_size=1, max_size=3).map(_listed)).map(" ".join),
-)
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map(" and ".join),
-        st.lists(inner, min_size=2, max_size=3).map(" or ".join),
-        inner.map(lambda e: f"not {e}"),
-        inner.map(lambda e: f"({e})"),
-        inner.map(lambda e: f"not ({e})"),
-    ),
-    max_leaves=5,
-)
-
-
-def _parses(source: str) -> bool:
-    try:
-        parse(source, VOCABULARY)
-    except ExpressionMagnitudeError:
-        return False
-    return True
-
-
-def _observations(numbers_: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Value]]:
-    some: dict[str, st.SearchStrategy[Value]] = {
-        **dict.fromkeys(INTS, numbers_),
-        **dict.fromkeys(STRS, words),
-        **dict.fromkeys(BOOLS, st.booleans()),
-    }
-    holed = {name: st.one_of(values, values, values, st.none()) for name, values in some.items()}
-    return st.fixed_dictionaries(some) | st.fixed_dictionaries(holed)
-
-
-observations = _observations(numbers) | _observations(st.integers(-3, 3))
-cases_of = st.lists(st.tuples(conditions.filter(_parses), observations), min_size=1, max_size=30)
 
 
 @needs_lua
@@ -371,7 +222,7 @@ def test_python_and_lua_agree_on_every_condition(
     agree(cases, tmp_path_factory.mktemp("lua"))
 
 
-@given(st.lists(conditions.filter(_parses), min_size=1, max_size=10), observations)
+@given(st.lists(conditions.filter(parses), min_size=1, max_size=10), observations)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observation: dict[str, Value]) -> None:
     trees = [parse(source, VOCABULARY) for source in sources]
@@ -379,67 +230,12 @@ def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observ
     assert together == [index for index, tree in enumerate(trees) if to_python(tree)(observation)]
 
 
-@given(st.lists(conditions.filter(_parses), min_size=1, max_size=10), observations)
+@given(st.lists(conditions.filter(parses), min_size=1, max_size=10), observations)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_first_that_holds_is_the_first_of_those_that_hold(sources: list[str], observation: Observation) -> None:
     trees = [parse(source, VOCABULARY) for source in sources]
     which = to_python_all(trees)(observation)
     assert to_python_first(trees)(observation) == (which[0] if which else None)
-
-
-# A definition by a condition, a number, a text, or a list of conditions.
-definition_sources: st.SearchStrategy[Source] = st.one_of(
-    conditions.filter(_parses),
-    integer_terms,
-    st.sampled_from(STRS),
-    st.lists(conditions.filter(_parses), min_size=1, max_size=3).map(tuple),
-)
-# With `x` for a definition of any type, and `limit` for a threshold.
-OVER_DEFINITION = {
-    Type.BOOL: ["x", "not x", "x and p", "x or not x or a > limit", "known(x)", "not known(x) or q"],
-    Type.INT: ["x > limit", "x * 0 == 0 and p", "abs(x) >= min(x, 3)", "known(x)", "not known(x) and x == 1"],
-    Type.STR: ["x == 'x'", "x != s", "x in {'x', 'later'}", "known(x)"],
-}
-
-
-@needs_lua
-@given(data=st.data(), source=definition_sources, observation=observations)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_python_and_lua_agree_on_definitions(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, source: Source, observation: Observation
-) -> None:
-    folder = tmp_path_factory.mktemp("lua")
-    first = with_definitions({"y": source})
-    try:
-        first.definitions["y"]
-    except UnusableDefinitionError:  # too large a number
-        return
-    names = with_definitions({"y": source, "x": "y", "unused": "a + 1"})
-    kind = names.definitions["x"].tree.type
-    texts = data.draw(st.lists(st.sampled_from(OVER_DEFINITION[kind]), min_size=1, max_size=3))
-    try:
-        tree = parse_any(texts, names) if len(texts) > 1 else parse(texts[0], names)
-    except ExpressionMagnitudeError:
-        return
-    held = to_python(tree)(observation)
-    said = parse_template("{x} {limit}", names)
-    for lua in LUAS:
-        results = run_lua(
-            lua, [(to_lua(tree), observation), (said.to_lua(), observation)], folder, [tree, *said.subjects]
-        )
-        assert results == [str(held).lower(), said.render(observation)]
-
-
-@given(source=conditions.filter(_parses), observation=observations)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_naming_a_definition_is_writing_its_condition(source: str, observation: Observation) -> None:
-    names = with_definitions({"x": source})
-    for by_name, written_out in (
-        ("x", source),
-        ("not x and p", f"not ({source}) and p"),
-        ("x or q", f"({source}) or q"),
-    ):
-        assert to_python(parse(by_name, names))(observation) == to_python(parse(written_out, VOCABULARY))(observation)
 
 
 @needs_lua
@@ -469,7 +265,7 @@ def test_the_largest_conditions_still_compile_in_both(tmp_path: Path) -> None:
         min_size=1,
         max_size=5,
     ),
-    observation=_observations(numbers),
+    observation=observations_of(numbers),
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_python_and_lua_render_the_same_explanation(

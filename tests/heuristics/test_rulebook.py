@@ -3,171 +3,19 @@
 from __future__ import annotations
 
 import pickle
-import random
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.lua_interpreters import LUAS, needs_lua, run_lua
+from support.rulebook_files import BASE, NEAREST, RULE, messages, overlaid, written
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
-from heuristics.language.expressions import Name, Names, definitions_in, to_lua
-from heuristics.language.template import Placeholder, parse_template
-from heuristics.observables.vocabulary import ALWAYS, OBSERVABLES, Type, Value
-from heuristics.rulebook.model import Rulebook, Thresholds, load
-from heuristics.rulebook.thresholds import THRESHOLDS
-
-BASE = (
-    """\
-[rulebook]
-name = "base"
-version = 3
-description = "For tests"
-
-[verdict]
-prior = 10
-forged = 300
-likely_forged = 100
-likely_genuine = -100
-genuine = -300
-
-"""
-    + "\n".join(["[thresholds]", *(f"{key.name} = 5" for key in fields(Thresholds))])
-    + """
-
-[define.most_hops]
-meaning = "for tests"
-is = "2"
-
-[define.gap_wide]
-meaning = "for tests"
-is = "hop_gap >= most_hops"
-
-[[rule]]
-id = "far"
-was = ["far_ipv4", "far_ipv6"]
-title = "Far"
-when = "gap_wide"
-weight = 200
-say = "Gap of {hop_gap}"
-reference = "RFC 9293"
-
-[[rule]]
-id = "front"
-title = "Front"
-when = "payload_kind == 'bigip'"
-weight = -100
-say = "A BIG-IP said so"
-reference = "F5"
-origin = "front-end"
-
-[[reason]]
-id = "always"
-when = "hop_limit >= 0"
-say = "no idea about hop limit {hop_limit}"
-"""
-)
-NEW_RULE = """
-[[rule]]
-id = "near"
-title = "Near"
-when = "hop_gap == 0"
-weight = -50
-say = "No gap"
-reference = "none"
-"""
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return written(tmp_path, "base.toml", BASE)
-
-
-def written(folder: Path, name: str, content: str | bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    return path
-
-
-def overlaid(base: Path, *contents: str | bytes) -> Rulebook:
-    overlays = [written(base.parent, f"mine{n}.toml", content) for n, content in enumerate(contents)]
-    return load(base, overlays)
-
-
-def messages(base: Path, *contents: str | bytes) -> list[str]:
-    """What loading with these overlays says is wrong, without the folder."""
-    with pytest.raises(RulebookError) as raised:
-        overlaid(base, *contents)
-    return str(raised.value).replace(f"{base.parent}/", "").splitlines()
-
+from heuristics.language.expressions import Names, to_lua
+from heuristics.language.template import parse_template
+from heuristics.rulebook.model import load
 
 # What a good rulebook becomes.
-
-
-def test_the_packaged_rulebook_loads() -> None:
-    rulebook = load()
-    assert rulebook.rules
-    assert len(rulebook.hash) == 64
-
-
-def default_files() -> list[Path]:
-    return sorted((Path(__file__).parents[2] / "heuristics" / "rulebook" / "default").glob("*.toml"))
-
-
-def test_each_packaged_file_says_in_two_lines_what_belongs_there() -> None:
-    for file in default_files():
-        first, second, third = file.read_text(encoding="utf-8").splitlines()[:3]
-        assert (first[:2], second[:2]) == ("# ", "# "), file
-        assert not third.startswith("# "), file
-
-
-def test_no_packaged_condition_is_too_long_to_be_read() -> None:
-    rulebook = load()
-    kinds = (rulebook.all_rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices, rulebook.icmp)
-    sources = [statement.when for kind in kinds for statement in kind]
-    sources += [define.source for define in (*rulebook.defines, *rulebook.icmp_defines)]
-    for source in sources:
-        for text in [source] if isinstance(source, str) else source:
-            assert len(" ".join(text.split())) <= 160, text
-
-
-def test_every_packaged_definition_is_in_use() -> None:
-    rulebook = load()
-    for defines, kinds in (
-        (rulebook.defines, (rulebook.rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices)),
-        (rulebook.icmp_defines, (rulebook.icmp,)),
-    ):
-        used = {used.name for kind in kinds for statement in kind for used in definitions_in(statement.condition)}
-        assert used == {define.name for define in defines}
-
-
-@needs_lua
-@pytest.mark.parametrize("always_there", [True, False])
-def test_the_packaged_rulebook_means_the_same_in_both_languages(tmp_path: Path, always_there: bool) -> None:
-    """Over made-up observations: small numbers, which conditions compare with, and much that is missing."""
-    rulebook, chance = load(), random.Random(0)
-    values = {Type.INT: [0, 1, 2, 3, 4, 90, 2001, 65535], Type.BOOL: [True, False], Type.STR: ["flow", "post-syn"]}
-    conditions = [rule.condition for rule in rulebook.rules]
-    lua = " .. ".join(f"(({to_lua(condition)}) and '1' or '0')" for condition in conditions)
-    observations: list[dict[str, Value]] = [
-        {
-            observable.name: chance.choice(values[observable.type])
-            for observable in OBSERVABLES
-            if always_there or observable.name in ALWAYS or chance.random() < 0.7
-        }
-        for _ in range(40)
-    ]
-    held = [rulebook.which_rules(observation) for observation in observations]
-    assert len({index for which in held for index in which}) > 30
-    for interpreter in LUAS:
-        said = run_lua(interpreter, [(lua, observation) for observation in observations], tmp_path, conditions)
-        assert [[index for index, sign in enumerate(line) if sign == "1"] for line in said] == held
-
-
-def test_every_threshold_has_a_meaning() -> None:
-    assert {threshold.name for threshold in THRESHOLDS} == {key.name for key in fields(Thresholds)}
 
 
 def test_everything_in_the_file_is_in_the_rulebook(base: Path) -> None:
@@ -208,146 +56,13 @@ def test_problems_survive_the_way_from_another_process() -> None:
     error = RulebookError([Problem("f", "r", "when, column 2", "wrong")])
     assert pickle.loads(pickle.dumps(error)).problems == error.problems
     with pytest.raises(TemplateError) as raised:
-        parse_template("{", {})
+        parse_template("{", Names({}))
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
-
-
-# Overlays.
-
-
-def test_an_overlay_changes_only_the_keys_it_gives(base: Path) -> None:
-    rulebook = overlaid(base, '[[rule]]\nid = "far"\nweight = 7\n[verdict]\nprior = -5\n[thresholds]\nseq_reach = 9')
-    assert rulebook.rule("far").weight == 7
-    assert rulebook.rule("far").title == "Far"
-    assert rulebook.verdict.prior == -5
-    assert rulebook.verdict.forged == 300
-    assert rulebook.thresholds.seq_reach == 9
-    assert rulebook.header == load(base).header
-
-
-def test_later_overlays_win(base: Path) -> None:
-    weights = ['[[rule]]\nid = "far"\nweight = 7', '[[rule]]\nid = "far"\nweight = 8']
-    assert overlaid(base, *weights).rule("far").weight == 8
-
-
-def test_new_rules_come_last(base: Path) -> None:
-    assert [rule.id for rule in overlaid(base, NEW_RULE).rules] == ["far", "front", "near"]
-
-
-def test_new_reasons_come_before_the_one_that_always_holds(base: Path) -> None:
-    changed = '[[reason]]\nid = "always"\nsay = "changed"\n'
-    new = '[[reason]]\nid = "mine"\nwhen = "fin_before"\nsay = "after a FIN"\n'
-    rulebook = overlaid(base, changed + new)
-    assert [(reason.id, reason.say.source) for reason in rulebook.reasons] == [
-        ("mine", "after a FIN"),
-        ("always", "changed"),
-    ]
-
-
-def test_an_overlay_changes_a_definition_and_all_that_names_it(base: Path) -> None:
-    rulebook = overlaid(base, '[define.most_hops]\nis = "5"')
-    assert not rulebook.rule("far").holds({"hop_gap": 4})
-    assert rulebook.rule("far").holds({"hop_gap": 5})
-    assert rulebook.defines[0].meaning == "for tests"
-    assert rulebook.hash != load(base).hash
-
-
-def test_an_overlay_may_name_the_definitions_below_it_and_its_own_in_any_order(base: Path) -> None:
-    new = NEW_RULE.replace("hop_gap == 0", "nearly").replace("No gap", "Limit {reach}, {nearly}, {run_step}")
-    own = (
-        '[define.nearly]\nmeaning = "m"\nis = "hop_gap < reach"\n[define.reach]\nmeaning = "m"\nis = "most_hops * 10"\n'
-    )
-    near = overlaid(base, own + new).rule("near")
-    assert near.holds({"hop_gap": 19})
-    assert not near.holds({"hop_gap": 20})
-    assert near.say.render({"hop_gap": 19}) == "Limit 20, yes, 5"
-    assert near.say.render({}) == "Limit 20, unknown, 5"
-    assert (
-        near.say.to_lua() == '"Limit " .. text(o.reach) .. ", " .. text(o.nearly) .. ", " .. text(THRESHOLDS.run_step)'
-    )
-
-
-def test_thresholds_are_names_in_conditions(base: Path) -> None:
-    seen = '[[rule]]\nid = "far"\nwhen = "hop_gap > run_step"\n[thresholds]\nrun_step = 7'
-    far = overlaid(base, seen).rule("far")
-    assert far.holds({"hop_gap": 8})
-    assert not far.holds({"hop_gap": 7})
-    assert to_lua(far.condition) == "o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.run_step"
-
-
-def test_an_old_id_is_the_rule_that_it_became(base: Path) -> None:
-    rulebook = overlaid(base, '[[rule]]\nid = "far_ipv6"\nweight = 9')
-    assert rulebook.rule("far_ipv4") is rulebook.rule("far")
-    assert rulebook.rule("far").weight == 9
-    assert [rule.id for rule in rulebook.all_rules] == ["far", "front"]
-    assert rulebook.hash == overlaid(base, '[[rule]]\nid = "far"\nweight = 9').hash
-
-
-def test_new_advice_comes_first(base: Path) -> None:
-    first, second = (f'[[advice]]\nid = "{id_}"\nwhen = "hop_gap == 1"\nsay = "{id_}"\n' for id_ in "ab")
-    assert [advice.id for advice in overlaid(base, first, second).advices] == ["b", "a"]
-
-
-def test_a_folder_is_read_as_its_files_one_after_another(base: Path) -> None:
-    folder = base.parent / "rules"
-    folder.mkdir()
-    head, *rules = BASE.split("[[rule]]")
-    for number, content in enumerate([head, *(f"[[rule]]{rule}" for rule in rules)]):
-        written(folder, f"{number}.toml", content)
-    written(folder, "notes.txt", "not a rulebook")
-    assert load(folder) == load(base)
-    assert load(folder).hash == load(base).hash
-    assert load(base, [folder]).hash == load(base).hash
-
-
-def test_files_of_one_folder_may_not_say_the_same_thing_twice(base: Path) -> None:
-    folder = base.parent / "rules"
-    folder.mkdir()
-    written(folder, "1.toml", NEW_RULE + '[define.wide]\nmeaning = "m"\nis = "hop_gap"')
-    written(folder, "2.toml", '[define.wide]\nmeaning = "m"\nis = "hop_gpa"\n' + NEW_RULE)
-    with pytest.raises(RulebookError) as raised:
-        load(base, [folder])
-    said = str(raised.value).replace(f"{base.parent}/", "").splitlines()
-    assert said == [
-        "rules/2.toml: define 'wide': stands in rules/1.toml too (give each its own id)",
-        "rules/2.toml: rule 'near': stands in rules/1.toml too (give each its own id)",
-        "rules/2.toml: define 'wide': is, column 1: " + NEAREST,
-    ]
-
-
-def test_what_an_unreadable_file_may_define_is_not_called_unknown(base: Path) -> None:
-    mine = RULE + "when = \"gap_small and hop_gap > 'x'\""
-    assert messages(base, "[define.gap_small", mine) == messages(base, "[define.gap_small")
-    assert len(messages(base, "[define.gap_small", RULE + "when = \"hop_gap > 'x'\"")) == 2
-
-
-def test_a_wrong_definition_is_the_only_problem_however_many_name_it(base: Path) -> None:
-    assert messages(base, '[define.most_hops]\nis = "hop_gpa"') == [
-        "mine0.toml: define 'most_hops': is, column 1: " + NEAREST
-    ]
-
-
-def test_a_disabled_rule_is_listed_but_not_used(base: Path) -> None:
-    off = '[[rule]]\nid = "far"\nenabled = false'
-    rulebook = overlaid(base, off)
-    assert [rule.id for rule in rulebook.rules] == ["front"]
-    assert [rule.id for rule in rulebook.all_rules] == ["far", "front"]
-    assert len(overlaid(base, off, '[[rule]]\nid = "far"\nenabled = true').rules) == 2
-
-
-def test_the_hash_follows_what_has_an_effect(base: Path) -> None:
-    plain = load(base).hash
-    assert overlaid(base, "# only a comment\n").hash == plain
-    assert overlaid(base, '[[rule]]\nid = "far"\nweight = 200').hash == plain
-    assert overlaid(base, '[[rule]]\nid = "far"\nweight = 201').hash != plain
-    assert overlaid(base, NEW_RULE + "enabled = false").hash == plain
 
 
 # What is wrong, and how it is said.
 
-RULE = '[[rule]]\nid = "far"\n'
 BRACES = "a placeholder (only {name} is allowed; write {{ or }} for a brace)"
-NEAREST = "unknown observable 'hop_gpa' (did you mean 'hop_gap'?)"
 ONCE = "id: given more than once in this file (give each its own id)"
 SNAKE = "is not allowed (small letters, digits and underscores, a letter first)"
 HYPHENS = "is not allowed (small letters and digits, with single hyphens between)"
@@ -520,31 +235,3 @@ def test_no_control_character_of_a_file_reaches_the_terminal() -> None:
     problem = Problem("a\x1b[2Jb.toml", "x\ny", "", "bad \udc80 \u202e")
     assert str(problem) == r"a\x1b[2Jb.toml: rule 'x\ny': bad \udc80 \u202e"
     assert visible("plain é text") == "plain é text"
-
-
-# Templates.
-
-NAMES = Names({"hop_limit": Type.INT, "stage": Type.STR, "df": Type.BOOL}, thresholds={"run_step": 8})
-
-
-def test_a_template_is_text_and_placeholders() -> None:
-    template = parse_template("Hop limit {hop_limit} ({{{stage}}})", NAMES)
-    assert template.parts == (
-        "Hop limit ",
-        Placeholder(Name("hop_limit", Type.INT)),
-        " ({",
-        Placeholder(Name("stage", Type.STR)),
-        "})",
-    )
-    assert template.to_lua() == '"Hop limit " .. text(o.hop_limit) .. " ({" .. text(o.stage) .. "})"'
-
-
-def test_each_kind_of_value_has_its_text() -> None:
-    template = parse_template("{hop_limit} {stage} {df}", NAMES)
-    assert template.render({"hop_limit": -3, "stage": "later", "df": True}) == "-3 later yes"
-    assert template.render({"stage": None, "df": False}) == "unknown unknown no"
-
-
-def test_a_template_cannot_be_deeper_than_lua_can_nest() -> None:
-    with pytest.raises(TemplateError, match="more than 60"):
-        parse_template("{df} " * 40, NAMES)
