@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from functools import cache
+from itertools import chain
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from heuristics import engine_limits as memory
-from heuristics.language.expressions import MAX_OBSERVABLE, Node, to_lua
+from heuristics.language.expressions import (
+    MAX_OBSERVABLE,
+    Defined,
+    Definition,
+    Name,
+    Node,
+    can_hold,
+    definitions_in,
+    to_lua,
+    to_lua_definition,
+)
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
+from heuristics.observables.vocabulary import OF_CASES
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.protocol.netscaler_codes import NETSCALER_CODES
 from heuristics.protocol.reset_payload import PayloadKind
-from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.model import Rulebook, Statement
 from heuristics.rulebook.scoring import (
     ICMP_UNJUDGED,
     ICMP_UNJUDGED_SUSPICION,
@@ -30,8 +43,14 @@ from heuristics.rulebook.scoring import (
 PLUGIN_NAME = "rstorigin.lua"
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
 
+# Observables that rstorigin alone measures: always missing in Wireshark.
+_NOT_IN_WIRESHARK = OF_CASES | {"left_sender"}
+
 # How many numbers of a table stand on one line of the plugin.
 _NUMBERS_PER_LINE = 16
+
+# Characters of an expression on one line of the plugin.
+_LINE = 107
 
 # Characters of text in one string literal of the plugin.
 _LONGEST_STRING = 84
@@ -40,8 +59,12 @@ _LONGEST_STRING = 84
 def render_plugin(rulebook: Rulebook) -> str:
     """The plugin as one Lua file, for Wireshark 4.0 (Lua 5.2) and later (Lua 5.4)."""
     template = _environment().get_template("plugin.lua.j2")
+    statements = _statements(rulebook)
     return template.render(
         rulebook=rulebook,
+        statements=statements,
+        definitions=_definitions(chain.from_iterable(value for key, value in statements.items() if key != "icmp")),
+        icmp_definitions=_definitions(statements["icmp"]),
         plugin_name=PLUGIN_NAME,
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
@@ -61,6 +84,29 @@ def render_plugin(rulebook: Rulebook) -> str:
     )
 
 
+def _statements(rulebook: Rulebook) -> dict[str, list[Statement]]:
+    """The statements of each kind, without those that never hold in Wireshark."""
+    kinds: dict[str, Sequence[Statement]] = {
+        "rules": rulebook.rules,
+        "reasons": rulebook.reasons,
+        "causes": rulebook.causes,
+        "wheres": rulebook.wheres,
+        "devices": rulebook.devices,
+        "icmp": rulebook.icmp,
+    }
+    return {
+        kind: [statement for statement in statements if can_hold(statement.condition, _NOT_IN_WIRESHARK)]
+        for kind, statements in kinds.items()
+    }
+
+
+def _definitions(statements: Iterable[Statement]) -> list[Definition]:
+    """The definitions that these statements need, each after those that it needs itself; no literals."""
+    trees = (tree for statement in statements for tree in (statement.condition, *statement.say.subjects))
+    needed = {found.name: found for tree in trees for found in definitions_in(tree)}
+    return [found for found in needed.values() if not found.literal]
+
+
 def _rows(numbers: tuple[int, ...]) -> list[str]:
     starts = range(0, len(numbers), _NUMBERS_PER_LINE)
     return [", ".join(map(str, numbers[start : start + _NUMBERS_PER_LINE])) for start in starts]
@@ -76,7 +122,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(lua_string=lua_string, lua_condition=_lua_condition, lua_sentence=_lua_sentence)
+    environment.filters.update(
+        lua_string=lua_string,
+        lua_condition=_lua_condition,
+        lua_definition=_lua_definition,
+        lua_sentence=_lua_sentence,
+        reads_observation=_reads_observation,
+    )
     return environment
 
 
@@ -84,7 +136,7 @@ def _environment() -> Environment:
 _BREAK = re.compile(r'"(?:[^"\\]|\\.)*"|( )(?:and|or|\.\.) ')
 
 
-def _wrapped(expression: str, width: int = 107, indent: str = " " * 8) -> str:
+def _wrapped(expression: str, width: int = _LINE, indent: str = " " * 8) -> str:
     """`expression` over as many lines as it takes to stay below `width`, broken before its operators."""
     lines, start, last = [], 0, 0
     for match in _BREAK.finditer(expression):
@@ -102,6 +154,20 @@ def _wrapped(expression: str, width: int = 107, indent: str = " " * 8) -> str:
 
 def _lua_condition(tree: Node) -> str:
     return _wrapped(to_lua(tree))
+
+
+def _lua_definition(definition: Definition) -> tuple[str, str, str]:
+    """The field, the condition under which it has a value (empty: always), and the value."""
+    field, guards, value = to_lua_definition(definition)
+    width = _LINE - len(field) - len(" = ")
+    return field, _wrapped(guards, indent=" " * 4), _wrapped(value, width, indent=" " * (6 if guards else 4))
+
+
+def _reads_observation(template: Template) -> bool:
+    return any(
+        isinstance(subject, Name) or (isinstance(subject, Defined) and not subject.definition.literal)
+        for subject in template.subjects
+    )
 
 
 def _lua_sentence(template: Template) -> str:

@@ -1,1 +1,4 @@
-"""What rstorigin looks for: the vocabulary of observables, the rulebook and the verdict. No captures, no Wireshark."""
+"""What rstorigin looks for: observables, the rulebook and the verdict. It knows neither captures nor Wireshark.
+
+It imports nothing of the other packages.
+"""

@@ -1,4 +1,4 @@
-"""How much both engines remember of what passed, and how far what they remember speaks: the same numbers in both."""
+"""Limits of both engines: how many packets they remember, and what measurements are close enough to count."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ REMEMBERED_SEGMENTS = 8
 # Resets of a sender, for finding copies.
 REMEMBERED_RESETS = 16
 
-# Runs of IP IDs; each is one more that a random IP ID may fall into.
+# Runs of IP IDs. A random IP ID falls into one by chance, and more often the more there are.
 REMEMBERED_RUNS = 16
 
-# An IP ID that is the sender's own next, or so close after it, may equal the peer's, or a stranger's, by chance.
+# IP IDs. One that follows the sender's last within this many may equal that of another host by chance.
 OWN_RUN = 16
 
-# What has been under way for less than this share of a round trip, in percent, and for so much less than all of it, has
-# not arrived: round trips vary, and so do the clocks of capture points.
+# A packet has not arrived yet after less than this share of a round trip (percent), if this many microseconds are left:
+# round trips vary, and so do the clocks of capture points.
 ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
-# A baseline speaks for the place of its host from this share of the packets on, in percent. Few packets do, since many
-# hosts are asked.
+# The baseline of a host is stable where this share of its packets (percent) shows one distance. A few packets are
+# enough where many hosts are compared.
 STABLE_SHARE = 90

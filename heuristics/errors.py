@@ -1,4 +1,4 @@
-"""What can go wrong, one class per kind of mistake, and how it is told to the user."""
+"""What can go wrong: one class for each kind of mistake, and its message for the user."""
 
 from __future__ import annotations
 
@@ -14,20 +14,30 @@ class RstoriginError(Exception):
 
 
 class PlacedError(RstoriginError):
-    """A text of a rulebook that cannot be used. `column` counts characters from 1."""
+    """A text of a rulebook that cannot be used.
+
+    `column` counts characters from 1, line breaks too. Where a key has a list of texts, `number` counts them from 1.
+    """
 
     def __init__(self, column: int, reason: str, hint: str = "") -> None:
         super().__init__(column, reason, hint)
         self.column = column
         self.reason = reason
         self.hint = hint
+        self.number = 0
+
+    def place(self, text: str) -> str:
+        """Where in `text` it is, as a person counts: "column 4", or "line 2, column 4" where there are several."""
+        before = text[: self.column - 1]
+        column = f"column {len(before) - (before.rfind(chr(10)) + 1) + 1}"
+        return f"line {before.count(chr(10)) + 1}, {column}" if "\n" in text else column
 
     def __str__(self) -> str:
         return f"column {self.column}: {_with_hint(self.reason, self.hint)}"
 
 
 class ExpressionError(PlacedError):
-    """A `when` expression that cannot be used."""
+    """An expression that cannot be used."""
 
 
 class MalformedExpressionError(ExpressionError):
@@ -39,7 +49,15 @@ class RefusedSyntaxError(ExpressionError):
 
 
 class UnknownObservableError(ExpressionError):
-    """A name that is not in the vocabulary."""
+    """A name that is neither an observable nor a threshold nor a definition."""
+
+
+class CircularDefinitionError(ExpressionError):
+    """A definition that needs itself."""
+
+
+class UnusableDefinitionError(ExpressionError):
+    """A definition that has an error of its own, which is reported where it stands."""
 
 
 class ExpressionTypeError(ExpressionError):
@@ -54,11 +72,15 @@ class TemplateError(PlacedError):
     """An explanation template that cannot be used."""
 
 
+class UnknownPlaceholderError(TemplateError):
+    """A name in braces that is neither an observable nor a threshold nor a definition."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a rulebook: in which file, which rule, where in it, what, and what to do.
 
-    `rule`, `place` and `hint` are empty where there is nothing to say.
+    `rule`, `place` and `hint` may be empty.
     """
 
     file: str

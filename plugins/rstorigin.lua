@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 811d758e74314e1117b3109bf89cf7dd9893ffcff3961fcfa12bbda0b06bf214
+-- rulebook hash: f0b9a27ba3a03e0b2468e172dad21e5350f7d3b86801291c5791ef699d2ef5e0
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
@@ -97,7 +97,8 @@ local add = {
     "On every packet of a flow with resets: the verdict of the most suspicious of them"),
 }
 
--- One boolean for each rule, present where the rule fired.
+-- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
+-- Wireshark have one too, so that display filters may name every rule.
 local add_evidence = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
@@ -110,13 +111,13 @@ local add_evidence = {
   ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
     "Hop limit one away from the sender's"),
   ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
-    "One hop away from the sender, and not the abort of its socket (IPv4)"),
+    "One hop away from the sender, and not the abort of its socket"),
   ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
-    "One hop away from the sender, and not the abort of its socket (IPv6)"),
+    "Now hop_gap_one_bare"),
   ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
-    "One hop away from the sender, without its timestamps (IPv4)"),
+    "One hop away from the sender, without its timestamps"),
   ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
-    "One hop away from the sender, without its timestamps (IPv6)"),
+    "Now hop_gap_one_unstamped"),
   ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
     "Distance foreign to the sender's host"),
   ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
@@ -148,7 +149,7 @@ local add_evidence = {
   ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
     "The sender reset this flow itself as well"),
   ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
-    "The sender reset this flow itself as well (IPv6)"),
+    "Now own_resets_too"),
   ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
     "Beside the sender's own reset, as its kernel answers (IPv4)"),
   ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
@@ -188,9 +189,9 @@ local add_evidence = {
   ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
     "The sender goes on after its own reset"),
   ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
-    "As the sender's own firewall rejects (IPv4)"),
+    "As the sender's own firewall rejects"),
   ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
-    "As the sender's own firewall rejects (IPv6)"),
+    "Now own_firewall"),
   ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
     "As the sender's own firewall rejects, by another way (IPv6)"),
   ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
@@ -2919,23 +2920,131 @@ do
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_company(o, reset, src)
-    o.hop_tolerance, o.baseline_packets = THRESHOLDS.hop_tolerance, THRESHOLDS.baseline_packets
     return o
   end
 end
 
 -- Rules -----------------------------------------------------------------------------------------------------
 
--- An observable in a sentence.
-local function text(observable)
-  if observable == nil then
+-- The value of an observable or a definition in a sentence.
+local function text(value_shown)
+  if value_shown == nil then
     return "unknown"
-  elseif type(observable) == "boolean" then
-    return observable and "yes" or "no"
-  elseif type(observable) == "number" then
-    return string.format("%d", observable)
+  elseif type(value_shown) == "boolean" then
+    return value_shown and "yes" or "no"
+  elseif type(value_shown) == "number" then
+    return string.format("%d", value_shown)
   end
-  return observable
+  return value_shown
+end
+
+-- Definitions: named conditions and values. What reads a missing observable stays nil.
+local function define(o)
+  if o.hop_gap ~= nil and o.distance_gap ~= nil and o.hop_baseline ~= nil then
+    o.foreign_hop_limit = o.hop_gap > THRESHOLDS.hop_tolerance and o.distance_gap >= 1
+      and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign
+  end
+  o.baseline_sufficient = (o.flow_packets >= 2 or o.host_packets >= THRESHOLDS.baseline_packets)
+    and (o.data_gap ~= nil or o.stage ~= "post-syn")
+  if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
+    o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
+      and not o.opening_linux
+  end
+  o.host_has_one_path = o.host_values == 1 and o.host_packets - o.flow_packets >= 16
+    and o.host_packets >= 3 * o.flow_packets
+  o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
+    and (o.flow_label == o.opening_label or o.host_has_one_path)
+  if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
+    o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance and o.same_path
+  end
+  o.live_connection = o.established and not o.fin_before and o.resets_before == 0
+    and o.peer_resets_before == 0
+  if o.idle_us ~= nil then
+    o.live_linux_connection = o.live_connection and o.opening_linux and o.idle_us <= 10000000
+  end
+  if o.host_share ~= nil then
+    o.host_baseline_only = o.flow_packets == 0 and o.host_packets >= THRESHOLDS.baseline_packets
+      and o.host_share >= 90
+  end
+  if o.hop_baseline ~= nil and o.baseline_distance ~= nil then
+    o.baseline_tells_distance = o.hop_baseline >= 3 and o.baseline_distance <= 40
+  end
+  if o.distance_gap ~= nil and o.baseline_distance ~= nil then
+    o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3 and o.baseline_distance - o.distance >= 3
+  end
+  o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
+  if o.ip_id ~= nil and o.df ~= nil then
+    o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+  end
+  if o.flow_label ~= nil and o.opening_label ~= nil then
+    o.linux_bare_ipv6 = not o.has_ack and o.opening_linux and o.window == 0 and o.flow_label ~= 0
+      and o.flow_label ~= o.opening_label
+  end
+  if o.acked_us ~= nil and o.rtt_us ~= nil then
+    o.sooner_than_round_trip = 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+      and o.rtt_us - o.acked_us >= 1000
+  end
+  if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
+    o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
+      and o.peer_run_us * 2 < o.rtt_us
+      and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier
+  end
+  o.continued_after_bare_reset = o.spoke_after and not o.has_ack and not o.ack_unflagged and o.window == 0
+  o.netfilter_header = o.ip_id ~= nil and o.df ~= nil and o.ip_id == 0 and o.df or o.flow_label ~= nil
+    and o.flow_label == 0
+  o.first_abort = o.has_ack and o.established and o.resets_before == 0
+  if o.seq_ahead ~= nil then
+    o.abort_behind = o.first_abort and -65536 <= o.seq_ahead and o.seq_ahead <= -1
+  end
+  o.abort_without_timestamp = o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
+  if o.seq_ahead ~= nil then
+    o.seq_near = math.abs(o.seq_ahead) <= 65536
+  end
+  if o.opening_window ~= nil then
+    o.linux_handshake = o.opening_linux and o.opening_window ~= 0
+  end
+  if o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil then
+    o.window_left = o.own_window >= 48 and (o.ack_step < o.own_window or 0 <= o.acked_bytes
+      and o.acked_bytes <= 30000)
+  end
+  if o.opening_window ~= nil then
+    o.linux_recent = o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
+  end
+  if o.flow_label ~= nil and o.opening_label ~= nil and o.seq_near ~= nil and o.linux_handshake ~= nil then
+    o.abort_without_label = o.has_ack and o.flow_label == 0 and o.opening_label ~= 0 and o.seq_near
+      and o.established and o.linux_handshake
+  end
+  if o.id_step ~= nil then
+    o.id_step_far = 2000 < o.id_step and o.id_step < 65536 - 2000
+  end
+  if o.own_id_step ~= nil and o.id_step_far ~= nil and o.seq_step ~= nil then
+    o.abort_with_foreign_id = o.has_ack and o.established and 1 <= o.own_id_step and o.own_id_step <= 2000
+      and o.id_step_far and math.abs(o.seq_step) <= 65536
+  end
+  if o.mac_new ~= nil and o.mac_addressed ~= nil then
+    o.foreign_mac = o.mac_new and not o.mac_addressed and o.host_packets >= 3
+  end
+  if o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil then
+    o.sender_on_link = not o.mac_shared and o.baseline_distance == 0 and o.host_share >= 90
+  end
+  if o.run_senders ~= nil and o.run_networks ~= nil then
+    o.shared_ip_id_run = o.run_senders >= 3 and o.run_networks >= 2
+  end
+  o.foreign_senders_here = o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
+  o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
+    and o.place_senders >= 4 * o.place_rival
+  o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+  o.usual_idle_timeout = o.idle_us ~= nil and 235000000 <= o.idle_us and o.idle_us <= 245000000
+    or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
+    or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
+    or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
+end
+
+-- The same of ICMP errors.
+local function define_icmp(o)
+  if o.target_packets ~= nil and o.target_nearest ~= nil then
+    o.target_place_known = o.target_packets >= 3 and o.target_nearest <= 30
+  end
 end
 
 -- Weights in centi-nats: + for "in between", - for "endpoint". A rule that reads a missing observable does not hold.
@@ -2944,11 +3053,9 @@ local RULES = {
     id = "hop_gap",
     weight = 340,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and not (2 <= o.distance - o.baseline_distance
-        and o.distance - o.baseline_distance <= 4) and (o.flow_packets >= 2
-        or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil or o.stage ~= "post-syn")
-        and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign and o.baseline_distance <= 40
+      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
+        and o.baseline_sufficient and o.baseline_distance <= 40 and not (2 <= o.distance - o.baseline_distance
+        and o.distance - o.baseline_distance <= 4)
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
@@ -2959,11 +3066,8 @@ local RULES = {
     id = "data_from_sixty",
     weight = -140,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and o.baseline_distance - o.distance == 4
-        and (o.flow_packets >= 2 or o.host_packets >= o.baseline_packets) and (o.data_gap ~= nil
-        or o.stage ~= "post-syn") and 3 <= o.hop_baseline and o.hop_baseline <= 60
-        and o.baseline_distance <= 40 and not o.syn_only and not o.seq_foreign and not o.opening_linux
+      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.starts_from_sixty ~= nil
+        and o.foreign_hop_limit and o.baseline_sufficient and o.baseline_distance <= 40 and o.starts_from_sixty
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is 4 away from the sender's " .. text(o.hop_baseline)
@@ -2974,11 +3078,9 @@ local RULES = {
     id = "hop_gap_further",
     weight = 130,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.hop_gap > o.hop_tolerance and 2 <= o.distance_gap and o.distance_gap <= 3
-        and o.distance > o.baseline_distance and (o.flow_packets >= 2 or o.host_packets >= o.baseline_packets)
-        and (o.data_gap ~= nil or o.stage ~= "post-syn") and o.hop_baseline >= 3 and not o.syn_only
-        and not o.seq_foreign
+      return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
+        and o.foreign_hop_limit and o.baseline_sufficient and 2 <= o.distance_gap and o.distance_gap <= 3
+        and o.distance > o.baseline_distance
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap) .. " hops beyond the sender ("
@@ -2989,10 +3091,8 @@ local RULES = {
     id = "hop_gap_thin",
     weight = 200,
     holds = function(o)
-      return o.hop_gap ~= nil and o.distance_gap ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
-        and o.hop_gap > o.hop_tolerance and o.distance_gap >= 1 and o.flow_packets < 2
-        and o.host_packets < o.baseline_packets and o.hop_baseline >= 3 and not o.syn_only
-        and not o.seq_foreign and o.baseline_distance <= 40
+      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
+        and o.flow_packets < 2 and o.host_packets < THRESHOLDS.baseline_packets and o.baseline_distance <= 40
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from " .. text(o.hop_baseline)
@@ -3003,65 +3103,32 @@ local RULES = {
     id = "hop_gap_one",
     weight = 30,
     holds = function(o)
-      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= o.hop_tolerance and not o.syn_only
+      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance and not o.syn_only
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
         .. "; a route that changed looks the same"
     end,
   },
-  { -- One hop away from the sender, and not the abort of its socket (IPv4)
+  { -- One hop away from the sender, and not the abort of its socket
     id = "hop_gap_one_bare",
     weight = 150,
+    was = { "hop_gap_one_bare_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.baseline_distance ~= nil
-        and o.hop_gap == 1 and o.host_gap >= 1 and o.ip_version == 4 and o.opening_linux and o.established
-        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000 and o.distance < o.baseline_distance
+      return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
+        and o.live_linux_connection and not o.has_ack
     end,
     say = function()
       return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
     end,
   },
-  { -- One hop away from the sender, and not the abort of its socket (IPv6)
-    id = "hop_gap_one_bare_ipv6",
-    weight = 150,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.baseline_distance ~= nil and o.hop_gap == 1 and o.host_gap >= 1
-        and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
-        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
-        and not o.has_ack and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.idle_us <= 10000000 and o.distance < o.baseline_distance
-    end,
-    say = function()
-      return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
-    end,
-  },
-  { -- One hop away from the sender, without its timestamps (IPv4)
+  { -- One hop away from the sender, without its timestamps
     id = "hop_gap_one_unstamped",
     weight = 150,
+    was = { "hop_gap_one_unstamped_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.idle_us ~= nil and o.baseline_distance ~= nil
-        and o.hop_gap == 1 and o.host_gap >= 1 and o.ip_version == 4 and o.opening_linux and o.established
-        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.idle_us <= 10000000 and o.distance < o.baseline_distance
-    end,
-    say = function()
-      return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
-        .. "midst of a live connection"
-    end,
-  },
-  { -- One hop away from the sender, without its timestamps (IPv6)
-    id = "hop_gap_one_unstamped_ipv6",
-    weight = 150,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
-        and o.idle_us ~= nil and o.baseline_distance ~= nil and o.hop_gap == 1 and o.host_gap >= 1
-        and o.opening_linux and (o.flow_label == o.opening_label or o.host_values == 1
-        and o.host_packets - o.flow_packets >= 16 and o.host_packets >= 3 * o.flow_packets) and o.established
-        and o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.idle_us <= 10000000 and o.distance < o.baseline_distance
+      return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
+        and o.live_linux_connection and o.has_ack and o.ts_missing and not o.seq_foreign
     end,
     say = function()
       return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
@@ -3072,10 +3139,9 @@ local RULES = {
     id = "hop_gap_host",
     weight = 275,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
-        and o.flow_packets == 0 and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets
-        and o.host_share >= 90 and o.hop_baseline >= 3 and o.baseline_distance <= 40
-        and o.distance < o.baseline_distance
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+        and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
+        and o.baseline_tells_distance and o.distance < o.baseline_distance
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -3086,10 +3152,9 @@ local RULES = {
     id = "hop_gap_host_further",
     weight = 150,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
-        and o.flow_packets == 0 and o.host_gap > o.hop_tolerance and o.host_packets >= o.baseline_packets
-        and o.host_share >= 90 and o.hop_baseline >= 3 and o.distance > o.baseline_distance
-        and o.distance - o.baseline_distance ~= 4
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
+        and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
+        and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -3101,11 +3166,9 @@ local RULES = {
     id = "near_initial",
     weight = 150,
     holds = function(o)
-      return o.distance_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil and o.hop_baseline ~= nil
-        and o.distance <= 2 and o.distance_gap >= 3 and o.host_gap >= 1
-        and o.baseline_distance - o.distance >= 3 and o.hop_baseline >= 3 and o.baseline_distance <= 40
-        and o.own_resets == 0 and not o.syn_only and (o.baseline_distance - o.distance ~= 4
-        or o.hop_baseline > 60 or o.opening_linux)
+      return o.beside_capture_point ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+        and o.starts_from_sixty ~= nil and o.beside_capture_point and o.host_gap >= 1
+        and o.baseline_tells_distance and o.own_resets == 0 and not o.syn_only and not o.starts_from_sixty
     end,
     say = function(o)
       return "only " .. text(o.distance)
@@ -3117,10 +3180,8 @@ local RULES = {
     id = "near_initial_host",
     weight = 150,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.hop_baseline ~= nil and o.baseline_distance ~= nil
-        and o.flow_packets == 0 and o.distance <= 2 and o.host_gap >= 3
-        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.hop_baseline >= 3
-        and o.baseline_distance <= 40
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+        and o.host_baseline_only and o.distance <= 2 and o.host_gap >= 3 and o.baseline_tells_distance
     end,
     say = function(o)
       return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
@@ -3130,7 +3191,7 @@ local RULES = {
     id = "hop_known_of_host",
     weight = -240,
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > o.hop_tolerance and o.host_gap == 0
+      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.host_gap == 0
     end,
     say = function(o)
       return "other packets of this host come from " .. text(o.distance)
@@ -3154,7 +3215,7 @@ local RULES = {
     weight = -150,
     holds = function(o)
       return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 8
+        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
         and o.acked_us * 10 <= o.rtt_us * 20
     end,
     say = function(o)
@@ -3198,8 +3259,8 @@ local RULES = {
     id = "hop_match_host",
     weight = -200,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.distance >= 3
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+        and o.distance >= 3
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -3210,8 +3271,8 @@ local RULES = {
     id = "hop_match_host_local",
     weight = -100,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and o.distance == 0
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+        and o.distance == 0
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
@@ -3222,8 +3283,8 @@ local RULES = {
     id = "hop_match_host_near",
     weight = -80,
     holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.flow_packets == 0 and o.host_gap == 0
-        and o.host_packets >= o.baseline_packets and o.host_share >= 90 and 1 <= o.distance and o.distance <= 2
+      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+        and 1 <= o.distance and o.distance <= 2
     end,
     say = function(o)
       return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -3244,19 +3305,9 @@ local RULES = {
   { -- The sender reset this flow itself as well
     id = "own_resets_too",
     weight = -200,
+    was = { "own_resets_too_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.df ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.df
-    end,
-    say = function(o)
-      return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
-        .. "; its kernel may use another than its service"
-    end,
-  },
-  { -- The sender reset this flow itself as well (IPv6)
-    id = "own_resets_too_ipv6",
-    weight = -200,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.ip_version == 6
+      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.df_or_ipv6
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -3267,8 +3318,8 @@ local RULES = {
     id = "after_own_abort",
     weight = -150,
     holds = function(o)
-      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack and o.resets_before >= 1
-        and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.resets_before >= 1
+        and o.own_resets >= 1 and o.hop_gap >= 1
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -3279,9 +3330,8 @@ local RULES = {
     id = "after_own_abort_ipv6",
     weight = -240,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
-        and o.resets_before >= 1 and o.own_resets >= 1 and o.hop_gap >= 1 and o.opening_linux
-        and o.window == 0 and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.resets_before >= 1
+        and o.own_resets >= 1 and o.hop_gap >= 1
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -3292,9 +3342,8 @@ local RULES = {
     id = "another_way_ipv6",
     weight = -240,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
-        and 1 <= o.hop_gap and o.hop_gap <= 4 and o.own_resets == 0 and o.opening_linux and o.window == 0
-        and o.flow_label ~= 0 and o.flow_label ~= o.opening_label
+      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets == 0
+        and 1 <= o.hop_gap and o.hop_gap <= 4
     end,
     say = function(o)
       return "window 0 and flow label " .. text(o.flow_label)
@@ -3319,9 +3368,9 @@ local RULES = {
     id = "causality",
     weight = 450,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
-        and o.rtt_confirmed and (o.host_gap >= 2 or o.rtt_source == "flow" and o.host_gap >= 1)
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.sooner_than_round_trip and o.rtt_confirmed and (o.host_gap >= 2 or o.rtt_source == "flow"
+        and o.host_gap >= 1)
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3332,9 +3381,9 @@ local RULES = {
     id = "causality_in_place",
     weight = 400,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
-        and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0 and o.opening_linux
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+        and o.opening_linux
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3345,9 +3394,9 @@ local RULES = {
     id = "causality_in_place_other",
     weight = 280,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
-        and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0 and not o.opening_linux
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+        and not o.opening_linux
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3358,9 +3407,8 @@ local RULES = {
     id = "causality_host",
     weight = 180,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000
-        and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
@@ -3371,8 +3419,8 @@ local RULES = {
     id = "causality_once",
     weight = 220,
     holds = function(o)
-      return o.acked_us ~= nil and o.rtt_us ~= nil and o.rtt_confirmed ~= nil and 0 <= o.acked_us * 10
-        and o.acked_us * 10 < o.rtt_us * 7 and o.rtt_us - o.acked_us >= 1000 and not o.rtt_confirmed
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.sooner_than_round_trip
+        and not o.rtt_confirmed
     end,
     say = function(o)
       return "acknowledges bytes that passed " .. text(o.acked_us)
@@ -3383,10 +3431,9 @@ local RULES = {
     id = "sooner_by_another_way",
     weight = -270,
     holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
-        and o.rtt_confirmed ~= nil and o.hop_gap >= 1 and o.host_gap == 0 and 0 <= o.acked_us * 10
-        and o.acked_us * 10 < o.rtt_us * 7 and o.acked_us * 10 >= o.rtt_us * 4
-        and o.rtt_us - o.acked_us >= 1000 and o.rtt_confirmed
+      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
+        and o.hop_gap ~= nil and o.host_gap ~= nil and o.sooner_than_round_trip and o.rtt_confirmed
+        and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
     end,
     say = function(o)
       return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
@@ -3399,7 +3446,7 @@ local RULES = {
     weight = -80,
     holds = function(o)
       return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
-        and o.host_gap == 0 and o.rtt_us >= 2000 and o.acked_us * 10 >= o.rtt_us * 9
+        and o.host_gap == 0 and o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
         and o.acked_us * 10 <= o.rtt_us * 15
     end,
     say = function(o)
@@ -3413,7 +3460,7 @@ local RULES = {
     holds = function(o)
       return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
         and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
-        and o.acked_us * 100 >= o.rtt_us * 95 and o.acked_us * 100 <= o.rtt_us * 115
+        and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
     end,
     say = function(o)
       return "refused " .. text(o.acked_us)
@@ -3461,10 +3508,7 @@ local RULES = {
     id = "unprovoked",
     weight = 340,
     holds = function(o)
-      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
-        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier and o.opening_linux
+      return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3476,10 +3520,7 @@ local RULES = {
     id = "unprovoked_other",
     weight = 80,
     holds = function(o)
-      return o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil and not o.has_ack
-        and o.established and not o.fin_before and o.resets_before == 0 and o.peer_resets_before == 0
-        and o.rtt_us >= 4000 and o.peer_run_us * 2 < o.rtt_us
-        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier and not o.opening_linux
+      return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and not o.opening_linux
     end,
     say = function(o)
       return "comes " .. text(o.peer_run_us)
@@ -3508,24 +3549,12 @@ local RULES = {
       return "the sender went on with the conversation past its own reset, with no new SYN"
     end,
   },
-  { -- As the sender's own firewall rejects (IPv4)
+  { -- As the sender's own firewall rejects
     id = "own_firewall",
     weight = -250,
+    was = { "own_firewall_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and o.spoke_after and not o.has_ack
-        and not o.ack_unflagged and o.hop_gap == 0 and o.window == 0 and o.ip_id == 0 and o.df
-    end,
-    say = function()
-      return "a firewall on the sender itself makes such a reset, and its socket, which knows "
-        .. "nothing of it, goes on"
-    end,
-  },
-  { -- As the sender's own firewall rejects (IPv6)
-    id = "own_firewall_ipv6",
-    weight = -250,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.spoke_after and not o.has_ack and not o.ack_unflagged
-        and o.hop_gap == 0 and o.window == 0 and o.flow_label == 0
+      return o.hop_gap ~= nil and o.continued_after_bare_reset and o.hop_gap == 0 and o.netfilter_header
     end,
     say = function()
       return "a firewall on the sender itself makes such a reset, and its socket, which knows "
@@ -3536,10 +3565,8 @@ local RULES = {
     id = "own_firewall_another_way",
     weight = -400,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.spoke_after
-        and not o.has_ack and not o.ack_unflagged and o.hop_gap == 1 and o.window == 0 and o.flow_label == 0
-        and o.opening_label ~= 0 and (o.host_values >= 2 or o.host_packets - o.flow_packets < 16
-        or o.host_packets < 3 * o.flow_packets)
+      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.continued_after_bare_reset
+        and o.hop_gap == 1 and o.flow_label == 0 and o.opening_label ~= 0 and not o.host_has_one_path
     end,
     say = function()
       return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
@@ -3660,7 +3687,7 @@ local RULES = {
     id = "bad_ack",
     weight = 60,
     holds = function(o)
-      return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= 1048576
+      return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= THRESHOLDS.seq_reach
     end,
     say = function()
       return "acknowledges data that the other side never sent"
@@ -3680,8 +3707,7 @@ local RULES = {
     id = "bare_on_open",
     weight = 130,
     holds = function(o)
-      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and o.opening_linux
+      return not o.has_ack and o.live_connection and o.opening_linux
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket carries one"
@@ -3691,8 +3717,7 @@ local RULES = {
     id = "bare_on_open_other",
     weight = 60,
     holds = function(o)
-      return not o.has_ack and o.established and not o.fin_before and o.resets_before == 0
-        and o.peer_resets_before == 0 and not o.opening_linux
+      return not o.has_ack and o.live_connection and not o.opening_linux
     end,
     say = function()
       return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
@@ -3702,8 +3727,8 @@ local RULES = {
     id = "behind",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.has_ack and o.established and o.resets_before == 0
-        and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap == 0 and o.opening_linux
+      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.abort_behind and o.handshake_gap == 0
+        and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
@@ -3714,9 +3739,8 @@ local RULES = {
     id = "behind_gap",
     weight = 350,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
-        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and o.handshake_gap >= 1
-        and o.data_gap >= 1 and o.opening_linux
+      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
+        and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
@@ -3727,9 +3751,8 @@ local RULES = {
     id = "behind_other",
     weight = 80,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.has_ack and o.established
-        and o.resets_before == 0 and -65536 <= o.seq_ahead and o.seq_ahead <= -1 and (o.handshake_gap == 0
-        or o.data_gap >= 1) and not o.opening_linux
+      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
+        and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
     end,
     say = function(o)
       return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
@@ -3750,8 +3773,7 @@ local RULES = {
     id = "ts_missing",
     weight = 130,
     holds = function(o)
-      return o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
-        and o.opening_linux
+      return o.abort_without_timestamp and not o.seq_foreign and o.opening_linux
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
@@ -3762,8 +3784,7 @@ local RULES = {
     id = "ts_missing_other",
     weight = 30,
     holds = function(o)
-      return o.has_ack and o.ts_missing and not o.seq_foreign and not o.fin_before and o.resets_before == 0
-        and not o.opening_linux
+      return o.abort_without_timestamp and not o.seq_foreign and not o.opening_linux
     end,
     say = function()
       return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
@@ -3773,9 +3794,8 @@ local RULES = {
     id = "ts_missing_linux",
     weight = 340,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.opening_window ~= nil and o.hop_gap ~= nil and o.has_ack and o.ts_missing
-        and math.abs(o.seq_ahead) <= 65536 and not o.fin_before and o.resets_before == 0 and o.opening_linux
-        and o.opening_window ~= 0 and o.hop_gap == 0
+      return o.seq_near ~= nil and o.linux_handshake ~= nil and o.hop_gap ~= nil and o.abort_without_timestamp
+        and o.seq_near and o.linux_handshake and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
@@ -3785,9 +3805,8 @@ local RULES = {
     id = "abort_again_linux",
     weight = 450,
     holds = function(o)
-      return o.seq_ahead ~= nil and o.opening_window ~= nil and o.has_ack and o.ts_missing
-        and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before >= 1 and o.opening_linux
-        and o.opening_window ~= 0
+      return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_missing and o.seq_near
+        and o.established and o.resets_before >= 1 and o.linux_handshake
     end,
     say = function()
       return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
@@ -3798,11 +3817,8 @@ local RULES = {
     id = "abort_window_linux",
     weight = 340,
     holds = function(o)
-      return o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil and o.seq_ahead ~= nil
-        and o.opening_window ~= nil and o.has_ack and o.window == 0 and o.own_window >= 48
-        and (o.ack_step < o.own_window or 0 <= o.acked_bytes and o.acked_bytes <= 30000)
-        and math.abs(o.seq_ahead) <= 65536 and o.established and o.resets_before == 0 and o.opening_linux
-        and 60000 <= o.opening_window and o.opening_window <= 65534
+      return o.window_left ~= nil and o.seq_near ~= nil and o.linux_recent ~= nil and o.first_abort
+        and o.window == 0 and o.window_left and o.seq_near and o.linux_recent
     end,
     say = function(o)
       return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
@@ -3813,9 +3829,7 @@ local RULES = {
     id = "abort_label_linux",
     weight = 300,
     holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil and o.opening_window ~= nil
-        and o.has_ack and o.flow_label == 0 and o.opening_label ~= 0 and math.abs(o.seq_ahead) <= 65536
-        and o.established and o.opening_linux and o.opening_window ~= 0
+      return o.abort_without_label ~= nil and o.abort_without_label
     end,
     say = function()
       return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
@@ -3826,10 +3840,7 @@ local RULES = {
     id = "abort_label_stamped",
     weight = 220,
     holds = function(o)
-      return o.ts_step ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.seq_ahead ~= nil
-        and o.opening_window ~= nil and o.ts_step == 0 and o.has_ack and o.flow_label == 0
-        and o.opening_label ~= 0 and math.abs(o.seq_ahead) <= 65536 and o.established and o.opening_linux
-        and o.opening_window ~= 0
+      return o.abort_without_label ~= nil and o.ts_step ~= nil and o.abort_without_label and o.ts_step == 0
     end,
     say = function()
       return "the timestamp is the sender's last once more: copied, as the socket that would "
@@ -3840,8 +3851,7 @@ local RULES = {
     id = "bare_window_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_window ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.opening_linux
-        and o.opening_window ~= 0
+      return o.linux_handshake ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.linux_handshake
     end,
     say = function(o)
       return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
@@ -3852,8 +3862,7 @@ local RULES = {
     id = "bare_ack_linux",
     weight = 340,
     holds = function(o)
-      return o.opening_window ~= nil and o.ack_unflagged and o.payload_len == 0 and o.opening_linux
-        and o.opening_window ~= 0
+      return o.linux_handshake ~= nil and o.ack_unflagged and o.payload_len == 0 and o.linux_handshake
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
@@ -3864,9 +3873,8 @@ local RULES = {
     weight = 300,
     holds = function(o)
       return o.ip_id ~= nil and o.own_id_step ~= nil and o.df ~= nil and o.opening_df ~= nil
-        and o.opening_window ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 64 or not o.df) and o.opening_df and o.opening_linux
-        and 60000 <= o.opening_window and o.opening_window <= 65534
+        and o.linux_recent ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 64 or not o.df) and o.opening_df and o.linux_recent
     end,
     say = function()
       return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
@@ -3891,8 +3899,7 @@ local RULES = {
     id = "bare_form_linux",
     weight = -40,
     holds = function(o)
-      return o.hop_gap ~= nil and o.ip_id ~= nil and o.df ~= nil and not o.has_ack and o.hop_gap == 0
-        and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.hop_gap == 0
     end,
     say = function()
       return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake is "
@@ -3903,9 +3910,7 @@ local RULES = {
     id = "bare_form_linux_ipv6",
     weight = -60,
     holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and not o.has_ack
-        and o.hop_gap == 0 and o.opening_linux and o.window == 0 and o.flow_label ~= 0
-        and o.flow_label ~= o.opening_label
+      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.hop_gap == 0
     end,
     say = function(o)
       return "window 0 and flow label " .. text(o.flow_label)
@@ -3926,8 +3931,8 @@ local RULES = {
     id = "ip_id_foreign",
     weight = 40,
     holds = function(o)
-      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and not o.has_ack and o.ip_id ~= 0
-        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
+      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step_far ~= nil and not o.has_ack and o.ip_id ~= 0
+        and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
     end,
     say = function(o)
       return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
@@ -3937,9 +3942,7 @@ local RULES = {
     id = "ip_id_foreign_abort",
     weight = 130,
     holds = function(o)
-      return o.own_id_step ~= nil and o.id_step ~= nil and o.seq_step ~= nil and o.has_ack and o.established
-        and 1 <= o.own_id_step and o.own_id_step <= 2000 and 2000 < o.id_step and o.id_step < 63536
-        and math.abs(o.seq_step) <= 65536
+      return o.abort_with_foreign_id ~= nil and o.abort_with_foreign_id
     end,
     say = function(o)
       return "RST+ACK with IP ID " .. text(o.ip_id)
@@ -3950,10 +3953,9 @@ local RULES = {
     id = "ip_id_foreign_linux",
     weight = 320,
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.seq_step ~= nil
-        and o.ack_step ~= nil and o.has_ack and o.established and o.opening_linux and o.hop_gap == 0
-        and 1 <= o.own_id_step and o.own_id_step <= 64 and 2000 < o.id_step and o.id_step < 63536
-        and math.abs(o.seq_step) <= 65536 and math.abs(o.ack_step) <= 65536
+      return o.abort_with_foreign_id ~= nil and o.own_id_step ~= nil and o.ack_step ~= nil and o.hop_gap ~= nil
+        and o.abort_with_foreign_id and o.own_id_step <= 64 and math.abs(o.ack_step) <= 65536
+        and o.opening_linux and o.hop_gap == 0
     end,
     say = function()
       return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
@@ -3964,7 +3966,7 @@ local RULES = {
     weight = 60,
     holds = function(o)
       return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and o.flow_label == 0
-        and o.opening_label ~= 0 and o.hop_gap > o.hop_tolerance
+        and o.opening_label ~= 0 and o.hop_gap > THRESHOLDS.hop_tolerance
     end,
     say = function()
       return "the IPv6 flow label is 0, while the sender labels its flow"
@@ -4029,9 +4031,7 @@ local RULES = {
     id = "own_name",
     weight = 360,
     holds = function(o)
-      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil
-        and o.host_share ~= nil and o.mac_new and not o.mac_addressed and not o.mac_shared
-        and o.baseline_distance == 0 and o.host_packets >= 3 and o.host_share >= 90
+      return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and o.sender_on_link
     end,
     say = function()
       return "the sender sits on this link with a MAC address of its own, and the reset came from " .. "another one"
@@ -4041,9 +4041,7 @@ local RULES = {
     id = "new_mac",
     weight = 200,
     holds = function(o)
-      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.mac_shared ~= nil and o.baseline_distance ~= nil
-        and o.host_share ~= nil and o.mac_new and not o.mac_addressed and o.host_packets >= 3
-        and not (not o.mac_shared and o.baseline_distance == 0 and o.host_share >= 90)
+      return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and not o.sender_on_link
     end,
     say = function(o)
       return "came from a MAC address that none of the sender's " .. text(o.host_packets)
@@ -4054,8 +4052,8 @@ local RULES = {
     id = "new_mac_known_hop",
     weight = 250,
     holds = function(o)
-      return o.mac_new ~= nil and o.mac_addressed ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.mac_new
-        and not o.mac_addressed and o.host_gap == 0 and o.hop_gap >= 2 and o.host_packets >= 3
+      return o.foreign_mac ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.foreign_mac and o.host_gap == 0
+        and o.hop_gap >= 2
     end,
     say = function()
       return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
@@ -4065,7 +4063,7 @@ local RULES = {
     id = "shared_counter",
     weight = 320,
     holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders >= 3 and o.run_networks >= 2
+      return o.shared_ip_id_run ~= nil and o.shared_ip_id_run
     end,
     say = function(o)
       return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
@@ -4076,8 +4074,7 @@ local RULES = {
     id = "shared_counter_here",
     weight = -170,
     holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
-        and o.run_networks >= 2 and o.host_gap == 0
+      return o.shared_ip_id_run ~= nil and o.host_gap ~= nil and o.shared_ip_id_run and o.host_gap == 0
     end,
     say = function(o)
       return "comes from where its host's other packets come from: one host may have all " .. text(o.run_senders)
@@ -4110,8 +4107,7 @@ local RULES = {
     id = "same_place",
     weight = 280,
     holds = function(o)
-      return o.host_gap ~= nil and o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
-        and o.host_gap >= 2 and not o.syn_only
+      return o.host_gap ~= nil and o.foreign_senders_here and o.host_gap >= 2 and not o.syn_only
     end,
     say = function(o)
       return "resets in the name of " .. text(o.place_foreign) .. " senders, which sit at "
@@ -4122,8 +4118,7 @@ local RULES = {
     id = "same_place_unseen",
     weight = 280,
     holds = function(o)
-      return o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0 and o.host_packets == 0
-        and o.place_senders >= 2 * o.place_rival
+      return o.foreign_senders_here and o.host_packets == 0 and o.place_senders >= 2 * o.place_rival
     end,
     say = function(o)
       return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
@@ -4134,9 +4129,8 @@ local RULES = {
     id = "same_place_everywhere",
     weight = 280,
     holds = function(o)
-      return o.place_senders >= 8 and o.place_networks >= 4 and o.place_native == 0 and o.host_packets == 0
-        and o.place_foreign < 3 and o.place_senders >= 4 * o.place_rival and (o.distance <= 4
-        or o.place_networks >= 16)
+      return o.many_networks_here and o.place_foreign < 3 and o.place_native == 0 and o.host_packets == 0
+        and (o.distance <= 4 or o.place_networks >= 16)
     end,
     say = function(o)
       return text(o.place_senders) .. " senders of " .. text(o.place_networks)
@@ -4148,7 +4142,7 @@ local RULES = {
     weight = -300,
     origin = "front-end",
     holds = function(o)
-      return o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+      return o.netscaler_form
     end,
     say = function(o)
       return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: "
@@ -4164,75 +4158,6 @@ local RULES = {
     end,
     say = function()
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
-    end,
-  },
-  { -- Not from where its host sits in other captures
-    id = "case_gap",
-    weight = 275,
-    holds = function(o)
-      return o.case_gap ~= nil and o.case_distance ~= nil and o.case_packets ~= nil and o.case_share ~= nil
-        and o.case_gap >= 4 and o.distance < o.case_distance and o.case_packets >= 3 and o.case_share >= 90
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.case_packets)
-        .. " packets of this host in other captures come from " .. text(o.case_distance)
-    end,
-  },
-  { -- Not quite from where its host sits in other captures, or from beyond
-    id = "case_gap_small",
-    weight = 150,
-    holds = function(o)
-      return o.case_gap ~= nil and o.case_distance ~= nil and o.case_packets ~= nil and o.case_share ~= nil
-        and o.case_gap >= 2 and (o.case_gap <= 3 or o.distance > o.case_distance) and o.case_packets >= 3
-        and o.case_share >= 90
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.case_packets)
-        .. " packets of this host in other captures come from " .. text(o.case_distance)
-    end,
-  },
-  { -- From where its host sits in other captures
-    id = "case_match",
-    weight = -150,
-    holds = function(o)
-      return o.case_gap ~= nil and o.case_packets ~= nil and o.case_share ~= nil and o.case_gap == 0
-        and o.case_packets >= 3 and o.case_share >= 90 and o.distance >= 3
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hops away, like " .. text(o.case_packets)
-        .. " packets of this host in other captures"
-    end,
-  },
-  { -- One IP ID counter for three unrelated senders or more, over several captures
-    id = "case_counter",
-    weight = 280,
-    holds = function(o)
-      return o.case_run_senders ~= nil and o.case_run_networks ~= nil and o.case_run_senders >= 3
-        and o.case_run_networks >= 2
-    end,
-    say = function(o)
-      return "its IP ID stands in one run with those of resets in other captures, " .. text(o.case_run_senders)
-        .. " senders in all: one device counts for all"
-    end,
-  },
-  { -- Never left the claimed sender's own interface
-    id = "never_left",
-    weight = 2000,
-    holds = function(o)
-      return o.left_sender ~= nil and not o.left_sender
-    end,
-    say = function()
-      return "a capture at the claimed sender's own interface holds all else that it sent, but " .. "not this reset"
-    end,
-  },
-  { -- Seen leaving the claimed sender's own interface
-    id = "left_sender",
-    weight = -2000,
-    holds = function(o)
-      return o.left_sender ~= nil and o.left_sender
-    end,
-    say = function()
-      return "a capture at the claimed sender's own interface holds this very reset"
     end,
   },
 }
@@ -4258,7 +4183,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.baseline_source == "host" and o.host_packets < o.baseline_packets
+      return o.baseline_source == "host" and o.host_packets < THRESHOLDS.baseline_packets
     end,
     say = function(o)
       return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
@@ -4267,7 +4192,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= o.hop_tolerance
+      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance
     end,
     say = function(o)
       return "one hop off the sender's " .. text(o.hop_baseline)
@@ -4300,7 +4225,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap > o.hop_tolerance and o.seq_foreign
+      return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.seq_foreign
     end,
     say = function()
       return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer "
@@ -4325,7 +4250,7 @@ local REASONS = {
   },
   {
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap > o.hop_tolerance
+      return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
     end,
     say = function()
       return "evidence in conflict: signs of a device in between and of the endpoint weigh about " .. "the same"
@@ -4345,7 +4270,7 @@ local REASONS = {
 local CAUSES = {
   {
     holds = function(o)
-      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and o.netscaler_code ~= nil
+      return o.origin == "front-end" and o.netscaler_form
     end,
     say = function(o)
       return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
@@ -4361,9 +4286,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.idle_us ~= nil and o.origin == "middlebox" and (235000000 <= o.idle_us and o.idle_us <= 245000000
-        or 295000000 <= o.idle_us and o.idle_us <= 305000000 or 345000000 <= o.idle_us
-        and o.idle_us <= 355000000 or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+      return o.origin == "middlebox" and o.usual_idle_timeout
     end,
     say = function(o)
       return "idle timeout of a stateful device: the flow had been silent for " .. text(o.idle_us) .. " us"
@@ -4453,9 +4376,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.idle_us ~= nil and (235000000 <= o.idle_us and o.idle_us <= 245000000 or 295000000 <= o.idle_us
-        and o.idle_us <= 305000000 or 345000000 <= o.idle_us and o.idle_us <= 355000000
-        or 3595000000 <= o.idle_us and o.idle_us <= 3605000000)
+      return o.usual_idle_timeout
     end,
     say = function(o)
       return "idle timeout: the flow had been silent for " .. text(o.idle_us) .. " us"
@@ -4543,7 +4464,7 @@ local DEVICES = {
   {
     confidence = 90,
     holds = function(o)
-      return o.origin == "front-end" and o.options_len == 0 and o.payload_len == 0 and o.netscaler_code ~= nil
+      return o.origin == "front-end" and o.netscaler_form
     end,
     say = function()
       return "NetScaler (Citrix ADC)"
@@ -4737,8 +4658,8 @@ local ICMP_ENTRIES = {
     suspicion = 97,
     holds = function(o)
       return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
-        and o.target_packets ~= nil and o.from_target and o.target_gap >= 2 and o.distance < o.target_nearest
-        and o.quoted_short >= 2 and o.target_packets >= 3 and o.target_nearest <= 30
+        and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
+        and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
@@ -4755,8 +4676,8 @@ local ICMP_ENTRIES = {
     suspicion = 88,
     holds = function(o)
       return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil and o.probe_packets ~= nil
-        and o.target_packets ~= nil and o.target_nearest ~= nil and o.from_target and o.quoted_short >= 3
-        and o.quoted_beyond <= 1 and o.probe_packets >= 1 and o.target_packets >= 3 and o.target_nearest <= 30
+        and o.target_place_known ~= nil and o.from_target and o.quoted_short >= 3 and o.quoted_beyond <= 1
+        and o.probe_packets >= 1 and o.target_place_known
     end,
     say = function(o)
       return text(o.icmp_name) .. " in the host's name, but the probe had gone only " .. text(o.quoted_beyond)
@@ -5098,7 +5019,7 @@ local function origin_of(score, front_end)
   return "unknown"
 end
 
--- Said of an unclear verdict when no reason holds.
+-- The reason for an unclear verdict where no other holds.
 local NO_REASON = {
   say = function()
     return "evidence too weak either way"
@@ -5114,8 +5035,9 @@ local function first(statements, o)
   end
 end
 
--- Everything about one reset that follows from its observables `o`; adds verdict and origin to them.
+-- Everything about one reset that follows from its observables `o`; adds definitions, verdict and origin to them.
 local function judge(o)
+  define(o)
   local score, front_end, fired, ids = PRIOR, false, {}, {}
   for _, rule in ipairs(RULES) do
     if rule.holds(o) then
@@ -5142,8 +5064,8 @@ local function judge(o)
   }
 end
 
--- Verdict of the most suspicious reset of a flow. While frames are seen for the first time it grows with each reset
--- judged; afterwards all of them are judged once more, by all that was seen.
+-- Verdict of the most suspicious reset of a flow. In the first pass over the frames it grows with each reset judged;
+-- afterwards all resets are judged once more, by the whole file.
 local function flow_verdict(flow)
   if not reading and flow.judged_at ~= last_frame then
     flow.judged_at, flow.worst = last_frame, nil
@@ -5170,6 +5092,7 @@ local ICMP_UNJUDGED = {
 
 -- Everything about one ICMP error that follows from its observables `o`.
 local function judge_icmp(o)
+  define_icmp(o)
   return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
 end
 
@@ -5362,6 +5285,9 @@ do
     for _, rule in ipairs(fired) do
       if rule.weight * sign > 0 then
         add_fired(branch, add_evidence[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+        for _, old_id in ipairs(rule.was or {}) do -- for display filters that name it
+          branch:add(add_evidence[old_id], true):set_hidden()
+        end
       end
     end
   end
@@ -5757,7 +5683,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(106 rules, hash 811d758e7431)"
+    .. "(96 rules, hash f0b9a27ba3a0)"
 
   -- A window with a text and a button that shows some packets in the packet list.
   local function show_window(title, words, button, filter)

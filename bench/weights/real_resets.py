@@ -72,8 +72,6 @@ def _observation(row: Mapping[str, str], thresholds: Thresholds) -> Observation:
         "mac_shared": True,  # not in the table; without a new MAC, no rule reads it
         "mac_addressed": False,  # not in the table: rules that read it fire more often so
         "host_share": 100 if len(hop_limits) == 1 else None,
-        "hop_tolerance": thresholds.hop_tolerance,
-        "baseline_packets": thresholds.baseline_packets,
         **_ip_ids(row),
     }
 

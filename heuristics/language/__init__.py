@@ -1,1 +1,4 @@
-"""The language of the rulebook: conditions and sentences, and what they become in Python and Lua."""
+"""The language of the rulebook: conditions, values and sentences, compiled to Python and Lua.
+
+It knows types and names, but no rulebook.
+"""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-OBSERVATION = "o"  # the Lua table whose fields the observables are, in conditions and sentences
+OBSERVATION = "o"  # the Lua table whose fields are the observables and the definitions
+THRESHOLDS = "THRESHOLDS"  # the Lua table whose fields are the numbers of [thresholds]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Lua 5.4 reference manual, section 3.1; 5.2 has the same

@@ -1,16 +1,28 @@
-"""Explanation templates: text with `{observable}` in it, parsed once, rendered by Python or written as Lua."""
+"""Explanation templates: text with `{name}` in it, parsed once, rendered by Python or written as Lua."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from heuristics.errors import TemplateError, nearest
-from heuristics.language.lua_text import OBSERVATION, lua_field, lua_string
+from heuristics.errors import TemplateError, UnknownPlaceholderError, nearest
+from heuristics.language.expressions import (
+    Defined,
+    Evaluate,
+    Name,
+    Names,
+    Reference,
+    Threshold,
+    lua_reference,
+    to_python_value,
+)
+from heuristics.language.lua_text import lua_string
 from heuristics.observables.vocabulary import Value
 
-MISSING = "unknown"  # what stands for an observable that is not there
+MISSING = "unknown"  # the text of a value that is not there
 MAX_PARTS = 60  # Lua nests one level per part it concatenates, and refuses 200
 
 _TOKEN = re.compile(r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<wrong>[{}])")
@@ -18,12 +30,12 @@ _TOKEN = re.compile(r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_]
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Where the value of an observable goes."""
+    """Where the value of a name goes."""
 
-    name: str
+    subject: Reference
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Template:
     """A parsed template: pieces of text and placeholders, no two texts in a row."""
 
@@ -32,8 +44,16 @@ class Template:
 
     def render(self, observation: Mapping[str, Value]) -> str:
         """The text with every value in place; see `value_text`."""
-        pieces = (p if isinstance(p, str) else value_text(observation.get(p.name)) for p in self.parts)
-        return "".join(pieces)
+        return "".join(piece if isinstance(piece, str) else value_text(piece(observation)) for piece in self._pieces)
+
+    @cached_property
+    def _pieces(self) -> tuple[str | Evaluate, ...]:
+        return tuple(part if isinstance(part, str) else _evaluate(part.subject) for part in self.parts)
+
+    @property
+    def subjects(self) -> tuple[Reference, ...]:
+        """What the placeholders name."""
+        return tuple(part.subject for part in self.parts if isinstance(part, Placeholder))
 
     def to_lua(self) -> str:
         """A Lua expression for the same text: `"Hop limit " .. text(o.hop_limit)`.
@@ -41,13 +61,27 @@ class Template:
         The plugin defines `text`, the twin of `value_text`.
         """
         return " .. ".join(
-            lua_string(part) if isinstance(part, str) else f"text({lua_field(OBSERVATION, part.name)})"
-            for part in self.parts
+            lua_string(part) if isinstance(part, str) else f"text({lua_reference(part.subject)})" for part in self.parts
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the compiled functions, which cannot be sent to another process."""
+        return {"source": self.source, "parts": self.parts}
+
+
+def _evaluate(subject: Reference) -> Evaluate:
+    """The value of a name as a function of an observation."""
+    match subject:
+        case Name(name=name):
+            return lambda observation: observation.get(name)
+        case Threshold(value=value):
+            return lambda _: value
+        case Defined(definition=definition):
+            return to_python_value(definition)
 
 
 def value_text(value: Value) -> str:
-    """A value as explanations show it: numbers in decimal, text as is, conditions yes or no, missing "unknown"."""
+    """The text of a value: numbers in decimal, text as it is, conditions as yes or no, missing as "unknown"."""
     if value is None:
         return MISSING
     if isinstance(value, bool):
@@ -55,8 +89,8 @@ def value_text(value: Value) -> str:
     return f"{value:d}" if isinstance(value, int) else value
 
 
-def parse_template(source: str, names: Collection[str]) -> Template:
-    """Parses `source`, whose placeholders are among `names`; `{{` and `}}` stand for braces.
+def parse_template(source: str, names: Names) -> Template:
+    """Parse `source`, whose placeholders are among `names`; `{{` and `}}` stand for braces.
 
     Raises TemplateError with the column for an unknown name and for braces that are not a plain `{name}`.
     """
@@ -66,10 +100,7 @@ def parse_template(source: str, names: Collection[str]) -> Template:
             reason = f"'{token['wrong']}' does not belong to a placeholder"
             raise TemplateError(token.start() + 1, reason, "only {name} is allowed; write {{ or }} for a brace")
         if token["name"]:
-            if token["name"] not in names:
-                reason = f"unknown observable '{token['name'][:80]}'"
-                raise TemplateError(token.start() + 2, reason, nearest(token["name"], names))
-            parts.append(Placeholder(token["name"]))
+            parts.append(Placeholder(_subject(token["name"], token.start() + 2, names)))
             continue
         text = token["text"] or token["brace"][0]
         if parts and isinstance(parts[-1], str):
@@ -78,3 +109,10 @@ def parse_template(source: str, names: Collection[str]) -> Template:
     if len(parts) > MAX_PARTS:
         raise TemplateError(1, f"more than {MAX_PARTS} placeholders and pieces of text")
     return Template(source, tuple(parts))
+
+
+def _subject(name: str, column: int, names: Names) -> Reference:
+    subject = names.find(name)
+    if subject is None:
+        raise UnknownPlaceholderError(column, f"unknown observable '{name[:80]}'", nearest(name, names))
+    return subject

@@ -280,20 +280,9 @@ _OF_CASE = _table(
 OF_CASES = frozenset(observable.name for observable in _OF_CASE)
 WITH_CASES = frozenset({"distance"})
 
-# Not of the capture, but of the rulebook's [thresholds], so that conditions may compare with them.
-_TOLERANCE = _table(
-    Type.INT,
-    (
-        "hop_tolerance",
-        "hops",
-        "`[thresholds]`: a difference up to this is a change of route rather than another sender",
-    ),
-    ("baseline_packets", "packets", "`[thresholds]`: packets of a host from which its hop limit is a baseline"),
-)
-
 OBSERVABLES: tuple[Observable, ...] = (
     *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *_OPENING, *_BURST, *_LIKENESS, *_LINK, *_COMPANY),
-    *(*_ACROSS, *_OF_CASE, *_TOLERANCE),
+    *(*_ACROSS, *_OF_CASE),
 )
 
 # What is known only once the evidence is weighed: for causes and devices to ask for, not for rules.
@@ -305,8 +294,6 @@ JUDGED: tuple[Observable, ...] = _table(
 # Those that a capture always gives, so that a condition need not ask whether they are there. Parity tests see to it.
 ALWAYS: frozenset[str] = frozenset(
     (
-        "hop_tolerance",
-        "baseline_packets",
         "ip_version",
         "hop_limit",
         "distance",

@@ -1,4 +1,4 @@
-"""ICMP and ICMPv6 errors by type and code: what each says, in words, and what kind of statement that is.
+"""ICMP and ICMPv6 errors by type and code: the meaning of each in words, and its class.
 
 Sources: RFC 792, RFC 1122 section 3.2.2 and RFC 1812 section 5.2.7 (IPv4); RFC 4443 with RFC 6554, 7112, 8754 and 8883
 (IPv6); the IANA registries "ICMP Type Numbers" and "ICMPv6 Parameters". Redirects (IPv4 type 5) reject nothing, so they
@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 
 class IcmpClass(StrEnum):
-    """What an ICMP error says about the packet it quotes."""
+    """The class of an ICMP error: why it rejects the packet that it quotes."""
 
-    PROHIBITED = "prohibited"  # policy, in so many words
-    PORT = "port"  # nothing listens there: for the addressed host itself to say (RFC 1122 section 3.2.2.1)
-    UNREACHABLE = "unreachable"  # no way to the host: for a router to say
+    PROHIBITED = "prohibited"  # by policy, and it says so
+    PORT = "port"  # nothing listens there: only the addressed host knows (RFC 1122 section 3.2.2.1)
+    UNREACHABLE = "unreachable"  # no way to the host: a router knows
     PATH = "path"  # something on the way: hop limit used up, too big, malformed
     UNKNOWN = "unknown"
 
 
 class IcmpMeaning(NamedTuple):
-    """One type and code: what it says."""
+    """The meaning of one type and code."""
 
     icmp_class: IcmpClass
     name: str
@@ -113,7 +113,7 @@ ICMP_MEANINGS: _Codes = (
 
 
 def icmp_meaning(version: int, icmp_type: int, icmp_code: int | None) -> IcmpMeaning:
-    """What the error of IP `version` says; a type or code nobody has defined is named by its numbers."""
+    """The meaning of an error of IP `version`. A type or code that is not defined has its numbers for a name."""
     unknown = f"type {icmp_type} code {'unknown' if icmp_code is None else icmp_code}"
     return ICMP_MEANINGS.get((version, icmp_type, -1 if icmp_code is None else icmp_code)) or IcmpMeaning(
         IcmpClass.UNKNOWN, unknown

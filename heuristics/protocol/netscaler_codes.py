@@ -1,4 +1,4 @@
-"""NetScaler (Citrix ADC) reset codes: why the appliance reset a connection, as it writes it into the window field.
+"""NetScaler (Citrix ADC) reset codes: the appliance writes into the window field why it reset a connection.
 
 Source of the codes: Citrix CTX200852 ("NetScaler reset codes reference") and the code table of Wireshark 4.4
 (`tcp.nstrace.rst.window_error_code`); the words are ours.
@@ -167,5 +167,5 @@ _MEANINGS = {code: meaning for first, last, meaning in NETSCALER_CODES for code 
 
 
 def netscaler_meaning(window: int) -> str | None:
-    """What a reset with this window field means, if the window is one of the codes."""
+    """The meaning of a window field that is a reset code, None where it is none."""
     return _MEANINGS.get(window)

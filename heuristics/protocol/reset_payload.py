@@ -1,7 +1,8 @@
-"""What the payload of a reset is (RFC 9293 section 3.5.3 allows one): by how it begins.
+"""The kinds of payload that a reset may carry (RFC 9293 section 3.5.3), recognised by how they begin.
 
-Wireshark shows it as the text field `tcp.reset_cause`: up to the first NUL, bytes that are not UTF-8 replaced, control
-characters raw or escaped as the version and the output format will. Both engines read the same from each of these.
+Wireshark shows the payload as the text field `tcp.reset_cause`: up to the first NUL, with bytes that are not UTF-8
+replaced. Control characters are raw or escaped, depending on the version and the output format. Both engines read the
+same from each of these.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from enum import StrEnum
 
 
 class PayloadKind(StrEnum):
-    """What the payload of a reset is."""
+    """The kind of a payload."""
 
     NONE = "none"
     BIGIP = "bigip"
@@ -21,10 +22,10 @@ class PayloadKind(StrEnum):
     BINARY = "binary"
 
 
-# How F5 BIG-IP begins the cause it writes into a reset (F5 K13223).
+# The beginning of the cause that F5 BIG-IP writes into a reset (F5 K13223).
 BIGIP_CAUSE = "BIG-IP: [0x"
-# The whole payload, up to its NUL, of a firewall's resets in Henan (Wu et al., IEEE Symposium on Security and Privacy
-# 2025), which is ten bytes long.
+# The payload, up to its NUL, of the resets of a firewall in Henan, and its whole length in bytes (Wu et al., IEEE
+# Symposium on Security and Privacy 2025).
 HENAN_PAYLOAD, HENAN_LENGTH = "\x01\x02\x03\x04\x05\x06\x07\x08\t", 10
 # The magic cookie, 12345 in CBOR, of a diagnostic payload (draft-ietf-tcpm-rst-diagnostic-payload).
 DIAGNOSTIC_COOKIE = "\x1909"
@@ -35,7 +36,7 @@ _TEXT = re.compile(r"[\a-\r -~]*")
 
 
 def payload_kind(cause: str | None, length: int) -> PayloadKind:
-    """What a payload of `length` bytes is, which tshark shows as the field `tcp.reset_cause` with value `cause`."""
+    """The kind of a payload of `length` bytes; `cause` is what tshark shows of it in the field `tcp.reset_cause`."""
     if length == 0:
         return PayloadKind.NONE
     text = _plain(cause or "")
@@ -49,7 +50,7 @@ def payload_kind(cause: str | None, length: int) -> PayloadKind:
 
 
 def _plain(text: str) -> str:
-    """`text` with nothing left to unescape: some versions escape a backslash itself, so once is not enough."""
+    """`text` without escapes. Some versions escape a backslash too, so once is not enough."""
     while (plain := _ESCAPE.sub(_unescaped, text)) != text:
         text = plain
     return text

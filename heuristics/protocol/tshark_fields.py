@@ -1,4 +1,4 @@
-"""The columns of an export, and nothing else. The plugin reads the same values, most of them from the packet's bytes.
+"""The columns of an export. The plugin reads the same values, most of them from the bytes of the packet.
 
 Only header fields that stand in the packet are used. What Wireshark derives under preferences (stream numbers,
 relative sequence numbers, analysis flags) is left alone, so that a user's settings cannot change a verdict.
@@ -45,7 +45,7 @@ FIELDS: tuple[str, ...] = (
     "udp.dstport",
 )
 
-# Exports may lack these; what is said of them is then missing.
+# Exports may lack these; observables of them are then missing.
 OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
@@ -76,7 +76,7 @@ INITIAL_HOP_LIMITS = (32, 64, 128, 255)
 
 
 def initial_hop_limit(hop_limit: int) -> int:
-    """The initial hop limit that a packet seen with `hop_limit` most likely started from."""
+    """The initial hop limit that a packet with `hop_limit` most likely started from."""
     return next(initial for initial in INITIAL_HOP_LIMITS if hop_limit <= initial)
 
 

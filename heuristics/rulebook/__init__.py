@@ -1,1 +1,5 @@
-"""The rulebook: what its files say, how they are checked and merged, and how evidence becomes a verdict."""
+"""The rulebook: its files (default/), how they are read, checked and merged, and how evidence becomes a verdict.
+
+schema and reader know one file, overlay merges files, names and texts parse conditions and sentences, model is the
+rulebook ready for use, scoring judges by it.
+"""

@@ -1,44 +1,64 @@
-"""The rulebook: what is weighed, how much it weighs, and what is said about it. Loaded and checked as a whole."""
+"""The rulebook: what is evidence, how much it weighs, and its explanation. Loaded and checked as a whole."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from heuristics.errors import Problem, RulebookError, UnknownRuleError, nearest
-from heuristics.language.expressions import Node, Test, Which, named, parse, to_python, to_python_all
-from heuristics.language.template import Template, parse_template
-from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS
-from heuristics.observables.vocabulary import ALWAYS, OF_CASES, Type
-from heuristics.rulebook.schema import CONCLUDED, ICMP, VOCABULARY, RulebookFile, parse_file, subject
+from heuristics.errors import Problem, RulebookError, UnknownRuleError
+from heuristics.language.expressions import (
+    Definition,
+    Node,
+    Test,
+    Which,
+    named,
+    to_python,
+    to_python_all,
+    to_python_first,
+)
+from heuristics.language.template import Template
+from heuristics.observables.vocabulary import OF_CASES, Type, Value
+from heuristics.rulebook.overlay import Layers
+from heuristics.rulebook.reader import read_layer
+from heuristics.rulebook.texts import Texts
 
-DEFAULT_NAME = "default rulebook"  # what messages call the packaged file
+DEFAULT_NAME = "default rulebook"  # what messages call the packaged folder
 
-_REQUIRED = {
-    "rule": ("title", "when", "weight", "say", "reference"),
-    "reason": ("when", "say"),
-    "cause": ("when", "say"),
-    "where": ("when", "say"),
-    "device": ("when", "say", "confidence", "reference"),
-    "icmp": ("when", "verdict", "origin", "suspicion", "say", "reference"),
-}
-_VERDICT_ORDER = ("genuine", "likely_genuine", "prior", "likely_forged", "forged")
+_NO_EFFECT = ("condition", "was")  # fields that say nothing that `when` and `id` do not say
+
+_S = TypeVar("_S", bound="Statement")
+FirstOf = Callable[[Mapping[str, Value]], _S | None]
 
 
 @dataclass(frozen=True)
-class _Conditional:
-    """Something that is said when a condition holds."""
+class Define:
+    """A named condition or value. `source` is one text, or conditions of which one has to hold."""
+
+    name: str
+    source: str | tuple[str, ...]
+    meaning: str
+    unit: str
+    definition: Definition = field(repr=False)
+
+    @property
+    def type(self) -> Type:
+        """The type of its values."""
+        return self.definition.tree.type
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence, and the condition under which it is given. `when` is its text, as in `Define.source`."""
 
     id: str
-    when: str
+    when: str | tuple[str, ...]
     condition: Node = field(repr=False)
     say: Template
 
@@ -52,8 +72,19 @@ class _Conditional:
         return {key: value for key, value in vars(self).items() if key != "holds"}
 
 
+def _first_of(statements: Sequence[_S]) -> FirstOf[_S]:
+    """The first of `statements` that holds, as a function of an observation."""
+    first = to_python_first([statement.condition for statement in statements])
+
+    def found(observation: Mapping[str, Value]) -> _S | None:
+        index = first(observation)
+        return None if index is None else statements[index]
+
+    return found
+
+
 @dataclass(frozen=True)
-class Rule(_Conditional):
+class Rule(Statement):
     """One piece of evidence. `weight` in centi-nats: + for "in between", - for "endpoint"."""
 
     title: str
@@ -61,28 +92,29 @@ class Rule(_Conditional):
     reference: str
     origin: str | None = None  # "front-end": a reset that a device in front of the endpoint sends on its behalf
     enabled: bool = True
+    was: tuple[str, ...] = ()  # ids that it had before
 
 
 @dataclass(frozen=True)
-class Reason(_Conditional):
+class Reason(Statement):
     """Why a verdict is unclear; the first that holds is given."""
 
 
 @dataclass(frozen=True)
-class Cause(_Conditional):
-    """What may have made the sender reset; the first that holds is given. May ask for verdict and origin."""
+class Cause(Statement):
+    """What may have made the sender reset; the first that holds is given. May name verdict and origin."""
 
 
 @dataclass(frozen=True)
-class Where(_Conditional):
-    """Where a suspect reset came from, in words; the first that holds is given. May ask for verdict and origin."""
+class Where(Statement):
+    """Where a suspect reset came from, in words; the first that holds is given. May name verdict and origin."""
 
 
 @dataclass(frozen=True)
-class Device(_Conditional):
-    """A known device or mechanism and the form its resets have; the first that holds is given.
+class Device(Statement):
+    """A known device or mechanism, and the form of its resets; the first that holds is given.
 
-    `confidence` (percent) says how sure the form makes the name. Asked after the verdict, they never change it.
+    `confidence` (percent) says how sure the name is. Devices follow the verdict and never change it.
     """
 
     confidence: int
@@ -90,11 +122,16 @@ class Device(_Conditional):
 
 
 @dataclass(frozen=True)
-class IcmpEntry(_Conditional):
+class Advice(Statement):
+    """What to capture next, to be surer. All that hold are given. May name verdict and origin."""
+
+
+@dataclass(frozen=True)
+class IcmpEntry(Statement):
     """A judgement of ICMP and ICMPv6 errors; that of the first entry that holds is given.
 
-    `verdict` and `origin` are values of heuristics.verdict.Verdict and Origin, `suspicion` is 0-100, `device` names a
-    known device whose form the error has.
+    `verdict` and `origin` are values of scoring's Verdict and Origin, `suspicion` is 0-100, `device` names a known
+    device whose form the error has.
     """
 
     verdict: str
@@ -117,7 +154,7 @@ class VerdictLimits:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What both engines measure with. Microseconds (`_us`), sequence numbers (`seq_reach`) or a plain count."""
+    """What both engines measure with, in the units that heuristics/rulebook/thresholds.py names."""
 
     burst_gap_us: int
     speech_wait_us: int
@@ -131,7 +168,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the rulebook is called."""
+    """The name of the rulebook."""
 
     name: str
     version: int
@@ -145,12 +182,15 @@ class Rulebook:
     header: Header
     verdict: VerdictLimits
     thresholds: Thresholds
+    defines: tuple[Define, ...]
+    icmp_defines: tuple[Define, ...]
     all_rules: tuple[Rule, ...]  # disabled ones too, in order
     reasons: tuple[Reason, ...]
     causes: tuple[Cause, ...]
     wheres: tuple[Where, ...]
     devices: tuple[Device, ...]
     icmp: tuple[IcmpEntry, ...]
+    advices: tuple[Advice, ...]
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -163,16 +203,47 @@ class Rulebook:
         return to_python_all([rule.condition for rule in self.rules])
 
     @cached_property
+    def first_reason(self) -> FirstOf[Reason]:
+        """The first of `reasons` that holds."""
+        return _first_of(self.reasons)
+
+    @cached_property
+    def first_cause(self) -> FirstOf[Cause]:
+        """The first of `causes` that holds."""
+        return _first_of(self.causes)
+
+    @cached_property
+    def first_where(self) -> FirstOf[Where]:
+        """The first of `wheres` that holds."""
+        return _first_of(self.wheres)
+
+    @cached_property
+    def first_device(self) -> FirstOf[Device]:
+        """The first of `devices` that holds."""
+        return _first_of(self.devices)
+
+    @cached_property
+    def first_icmp(self) -> FirstOf[IcmpEntry]:
+        """The first of `icmp` that holds."""
+        return _first_of(self.icmp)
+
+    @cached_property
+    def which_advices(self) -> Which:
+        """Which of `advices` hold for an observation with its verdict and origin, by index."""
+        return to_python_all([advice.condition for advice in self.advices])
+
+    @cached_property
     def case_rules(self) -> tuple[Rule, ...]:
-        """Those of `rules` that ask what only the captures of a case together show."""
+        """Those of `rules` that read what only the captures of a case together show."""
         return tuple(rule for rule in self.rules if not OF_CASES.isdisjoint(named(rule.condition)))
 
     @cached_property
     def _by_id(self) -> dict[str, Rule]:
-        return {rule.id: rule for rule in self.all_rules}
+        old = {id_: rule for rule in self.all_rules for id_ in rule.was}
+        return old | {rule.id: rule for rule in self.all_rules}
 
     def rule(self, id_: str) -> Rule:
-        """The rule called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""
+        """The rule that is or was called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""
         if id_ in self._by_id:
             return self._by_id[id_]
         raise UnknownRuleError(id_, (rule.id for rule in self.all_rules))
@@ -191,12 +262,15 @@ class Rulebook:
             "rulebook": asdict(self.header),
             "verdict": asdict(self.verdict),
             "thresholds": asdict(self.thresholds),
+            "define": {define.name: define.source for define in self.defines},
+            "icmp_define": {define.name: define.source for define in self.icmp_defines},
             "rule": [_content(rule) for rule in self.rules],
             "reason": [_content(reason) for reason in self.reasons],
             "cause": [_content(cause) for cause in self.causes],
             "where": [_content(where) for where in self.wheres],
             "device": [_content(device) for device in self.devices],
             "icmp": [_content(entry) for entry in self.icmp],
+            "advice": [_content(advice) for advice in self.advices],
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
@@ -207,138 +281,75 @@ class Rulebook:
 
 
 def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
-    """The rulebook in `path` (None: the one that comes with the package) with `overlays` laid on it, in order.
+    """The rulebook in `path` (None: the one that comes with the package) with `overlays` on top, in order.
 
-    An overlay changes the keys it gives: of [rulebook], [verdict] and [thresholds], and of any other entry by its id.
-    A new id must be complete; new rules come last, all other new entries first (the last one usually holds always).
+    Each is a file, or a folder whose files (`*.toml`) are read in the order of their names. An overlay changes the keys
+    it gives: of [rulebook], [verdict] and [thresholds], and of any other entry by its id or name. A new entry must be
+    complete; new rules come last, all other new entries first (the last one usually holds always).
     Raises RulebookError with every problem of every file.
     """
-    return _laid([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
+    return (
+        _merged([_base(path), *((str(overlay), overlay) for overlay in overlays)]) if path or overlays else _default()
+    )
 
 
 @cache
 def _default() -> Rulebook:
-    """The one that comes with the package: it does not change while we run, and reading it takes a while."""
-    return _laid([_base(None)])
-
-
-def _laid(layers: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
-    merged = _Merged()
-    problems: list[Problem] = []
-    for name, source in layers:
-        content, found = _read(name, source)
-        problems += found
-        merged.lay(name, content)
-    if not problems:
-        problems = merged.problems()
-    if problems:
-        raise RulebookError(problems)
-    return merged.build()
+    """The rulebook that comes with the package. It does not change while the program runs, and reading it is slow."""
+    return _merged([_base(None)])
 
 
 def _base(path: Path | None) -> tuple[str, Path | Traversable]:
-    if path is not None:
-        return str(path), path
-    return DEFAULT_NAME, files("heuristics.rulebook") / "default.toml"
+    return (str(path), path) if path is not None else (DEFAULT_NAME, files("heuristics.rulebook") / "default")
 
 
-def _read(name: str, source: Path | Traversable) -> tuple[RulebookFile, list[Problem]]:
-    try:
-        raw = source.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return RulebookFile(), [Problem(name, "", "", f"cannot be read: {reason}")]
-    return parse_file(name, raw)
+def _merged(sources: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
+    layers = Layers()
+    problems: list[Problem] = []
+    order: list[str] = []  # of the files
+    partial = False
+    for name, source in sources:
+        contents, found = read_layer(name, source)
+        partial = partial or any(content is None for _, content in contents) or not contents
+        order += [name, *(file for file, _ in contents)]
+        problems += found + layers.add((file, content) for file, content in contents if content is not None)
+    texts = Texts(layers, partial=partial)
+    problems += texts.problems
+    if problems := problems or layers.problems():
+        raise RulebookError(sorted(problems, key=lambda problem: order.index(problem.file)))
+    return _built(layers, texts)
 
 
-class _Merged:
-    """Layers of rulebook files, one on the other; remembers which file first named what, to blame it."""
-
-    def __init__(self) -> None:
-        self.tables: dict[str, dict[str, Any]] = {"rulebook": {}, "verdict": {}, "thresholds": {}}
-        self.entries: dict[str, dict[str, dict[str, Any]]] = {table: {} for table in _REQUIRED}
-        self.owner: dict[tuple[str, str], str] = {}
-        self.base = ""
-
-    def lay(self, file: str, content: RulebookFile) -> None:
-        self.base = self.base or file
-        for name, table in self.tables.items():
-            given = getattr(content, name).given()
-            table.update(given)
-            if given:
-                self.owner[name, ""] = file
-        for kind, inherited in list(self.entries.items()):
-            self.lay_entries(file, kind, (entry.given() for entry in getattr(content, kind)))
-            if kind != "rule":  # of all others the first that holds is given, so an overlay's new ones come first
-                laid = self.entries[kind]
-                new = {id_: entry for id_, entry in laid.items() if id_ not in inherited}
-                self.entries[kind] = {**new, **{id_: laid[id_] for id_ in inherited}}
-
-    def lay_entries(self, file: str, table: str, given: Iterable[dict[str, Any]]) -> None:
-        entries = dict(self.entries[table])
-        for entry in given:
-            self.owner.setdefault((table, entry["id"]), file)
-            entries[entry["id"]] = {**entries.get(entry["id"], {}), **entry}
-        self.entries[table] = entries
-
-    def problems(self) -> list[Problem]:
-        """What is missing or contradictory once all layers lie on each other."""
-        found = self.missing_keys() + [problem for table in _REQUIRED for problem in self.incomplete_entries(table)]
-        return found or self.verdict_order()
-
-    def missing_keys(self) -> list[Problem]:
-        wanted = {"rulebook": Header, "verdict": VerdictLimits, "thresholds": Thresholds}
+def _built(layers: Layers, texts: Texts) -> Rulebook:
+    def entries(table: str) -> list[dict[str, Any]]:
         return [
-            Problem(self.owner.get((name, ""), self.base), "", f"[{name}] {key.name}", "is missing")
-            for name, table in wanted.items()
-            for key in fields(table)
-            if key.name not in self.tables[name]
+            {**entry, "condition": texts.conditions[table, id_], "say": texts.sentences[table, id_]}
+            for id_, entry in layers.entries[table].items()
         ]
 
-    def incomplete_entries(self, table: str) -> list[Problem]:
-        complete: list[str] = []
-        problems = []
-        for id_, entry in self.entries[table].items():
-            missing = [key for key in _REQUIRED[table] if key not in entry]
-            if not missing:
-                complete.append(id_)
-                continue
-            reason = f"a new {table} needs {', '.join(missing)} too"
-            problems.append(subject(self.owner[table, id_], table, id_, "", reason, nearest(id_, complete)))
-        return problems
-
-    def verdict_order(self) -> list[Problem]:
-        limits = self.tables["verdict"]
-        for low, high in pairwise(_VERDICT_ORDER):
-            if limits[low] >= limits[high]:
-                reason = f"{low} ({limits[low]}) must be below {high} ({limits[high]})"
-                return [Problem(self.owner["verdict", ""], "", "[verdict]", reason, " < ".join(_VERDICT_ORDER))]
-        return []
-
-    def build(self) -> Rulebook:
-        return Rulebook(
-            header=Header(**self.tables["rulebook"]),
-            verdict=VerdictLimits(**self.tables["verdict"]),
-            thresholds=Thresholds(**self.tables["thresholds"]),
-            all_rules=tuple(Rule(**_parsed(entry)) for entry in self.entries["rule"].values()),
-            reasons=tuple(Reason(**_parsed(entry)) for entry in self.entries["reason"].values()),
-            causes=tuple(Cause(**_parsed(entry, CONCLUDED)) for entry in self.entries["cause"].values()),
-            wheres=tuple(Where(**_parsed(entry, CONCLUDED)) for entry in self.entries["where"].values()),
-            devices=tuple(Device(**_parsed(entry, CONCLUDED)) for entry in self.entries["device"].values()),
-            icmp=tuple(IcmpEntry(**_parsed(entry, ICMP, ICMP, ICMP_ALWAYS)) for entry in self.entries["icmp"].values()),
-        )
+    return Rulebook(
+        header=Header(**layers.tables["rulebook"]),
+        verdict=VerdictLimits(**layers.tables["verdict"]),
+        thresholds=Thresholds(**layers.tables["thresholds"]),
+        defines=_defines(layers, "define", texts.definitions),
+        icmp_defines=_defines(layers, "icmp_define", texts.icmp_definitions),
+        all_rules=tuple(Rule(**{**entry, "was": tuple(entry.get("was", ()))}) for entry in entries("rule")),
+        reasons=tuple(Reason(**entry) for entry in entries("reason")),
+        causes=tuple(Cause(**entry) for entry in entries("cause")),
+        wheres=tuple(Where(**entry) for entry in entries("where")),
+        devices=tuple(Device(**entry) for entry in entries("device")),
+        icmp=tuple(IcmpEntry(**entry) for entry in entries("icmp")),
+        advices=tuple(Advice(**entry) for entry in entries("advice")),
+    )
 
 
-def _parsed(
-    entry: dict[str, Any],
-    vocabulary: Mapping[str, Type] = VOCABULARY,
-    spoken: Mapping[str, Type] = VOCABULARY,
-    always: frozenset[str] = ALWAYS,
-) -> dict[str, Any]:
-    condition, say = parse(entry["when"], vocabulary, always), parse_template(entry["say"], spoken)
-    return {**entry, "condition": condition, "say": say}
+def _defines(layers: Layers, table: str, definitions: Mapping[str, Definition]) -> tuple[Define, ...]:
+    return tuple(
+        Define(name, entry["is"], entry["meaning"], entry.get("unit", ""), definitions[name])
+        for name, entry in layers.entries[table].items()
+    )
 
 
-def _content(entry: _Conditional) -> dict[str, Any]:
-    content = {part.name: getattr(entry, part.name) for part in fields(entry) if part.name != "condition"}
+def _content(entry: Statement) -> dict[str, Any]:
+    content = {part.name: getattr(entry, part.name) for part in fields(entry) if part.name not in _NO_EFFECT}
     return {**content, "say": entry.say.source}

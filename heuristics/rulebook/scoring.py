@@ -1,4 +1,4 @@
-"""The verdict: what the evidence about one reset adds up to."""
+"""The verdict on one reset: the weights of its evidence are added to a score, and the score gives the verdict."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TypeVar
 
 from heuristics.observables.vocabulary import Value
-from heuristics.rulebook.model import Cause, Device, IcmpEntry, Reason, Rulebook, VerdictLimits, Where
+from heuristics.rulebook.model import Rulebook, Statement, VerdictLimits
 
-UNCLEAR = "evidence too weak either way"  # said when no [[reason]] holds
+UNCLEAR = "evidence too weak either way"  # the reason where no [[reason]] holds
 ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 
 
 class Verdict(StrEnum):
-    """Whether the reset is the work of the endpoint that it names as its sender."""
+    """Whether the endpoint that the reset names as its sender sent it."""
 
     FORGED = "forged"
     LIKELY_FORGED = "likely forged"
@@ -36,13 +35,13 @@ class Origin(StrEnum):
     ENDPOINT = "endpoint"
     FRONT_END = "front-end"
     MIDDLEBOX = "middlebox"
-    ROUTER = "router"  # of ICMP errors: a router that speaks in its own name, as it should
+    ROUTER = "router"  # of ICMP errors: a router that sends them in its own name, as it should
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one reset was found to be.
+    """The result of judging one reset.
 
     `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
     why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
@@ -78,35 +77,35 @@ def suspicion(score: int, limits: Sequence[int]) -> int:
 
 
 def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
-    """Weighs everything `rulebook` knows about the reset that `observation` (observable name -> value) describes."""
+    """Judge the reset that `observation` (observable name -> value) describes by `rulebook`."""
     fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
     score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
     verdict = verdict_at(score, rulebook.verdict)
     origin = origin_of(verdict, front_end=any(rule.origin == Origin.FRONT_END for rule in fired))
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
-    reason = _first(rulebook.reasons, observation)
-    cause, device = _first(rulebook.causes, concluded), _first(rulebook.devices, concluded)
+    unclear = verdict is Verdict.UNCLEAR
+    cause, device = rulebook.first_cause(concluded), rulebook.first_device(concluded)
     return Judgement(
         score=score,
         suspicion=suspicion(score, suspicion_limits()),
         verdict=verdict,
         origin=origin,
         evidence=tuple(rule.id for rule in fired),
-        reason=_said(reason, observation, UNCLEAR) if verdict is Verdict.UNCLEAR else "",
-        cause=_said(cause, observation, ""),
-        device=f"{_said(device, observation, '')} ({device.confidence} %)" if device else "",
+        reason=_sentence(rulebook.first_reason(observation), observation, UNCLEAR) if unclear else "",
+        cause=_sentence(cause, observation),
+        device=f"{_sentence(device, observation)} ({device.confidence} %)" if device else "",
         where=where(rulebook, concluded),
     )
 
 
 def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:
-    """Where a reset came from, in words, by an observation with its verdict and origin; empty where nothing says so."""
-    return _said(_first(rulebook.wheres, concluded), concluded, "")
+    """Where a reset came from, in words; empty where no [[where]] holds. `concluded` has verdict and origin too."""
+    return _sentence(rulebook.first_where(concluded), concluded)
 
 
 @dataclass(frozen=True, slots=True)
 class IcmpJudgement:
-    """What one ICMP error was found to be. `evidence` is the id of the entry that holds, `words` what it says."""
+    """The result of judging one ICMP error. `evidence` is the id of the entry that holds, `words` its sentence."""
 
     suspicion: int
     verdict: Verdict
@@ -132,8 +131,8 @@ def icmp_score(suspicion: int) -> int:
 
 
 def judge_icmp(rulebook: Rulebook, observation: Mapping[str, Value]) -> IcmpJudgement:
-    """What the first [[icmp]] entry says that holds (heuristics/observables/icmp_vocabulary.py)."""
-    entry = _first(rulebook.icmp, observation)
+    """Judge the ICMP error that `observation` describes: the first [[icmp]] entry that holds is the judgement."""
+    entry = rulebook.first_icmp(observation)
     if entry is None:
         return IcmpJudgement(ICMP_UNJUDGED_SUSPICION, Verdict.UNCLEAR, Origin.UNKNOWN, "", ICMP_UNJUDGED, "")
     return IcmpJudgement(
@@ -168,12 +167,5 @@ def origin_of(verdict: Verdict, *, front_end: bool) -> Origin:
     return Origin.UNKNOWN if verdict is Verdict.UNCLEAR else Origin.ENDPOINT
 
 
-_Statement = TypeVar("_Statement", Reason, Cause, Where, Device, IcmpEntry)
-
-
-def _first(statements: Sequence[_Statement], observation: Mapping[str, Value]) -> _Statement | None:
-    return next((statement for statement in statements if statement.holds(observation)), None)
-
-
-def _said(statement: Reason | Cause | Where | Device | None, observation: Mapping[str, Value], otherwise: str) -> str:
+def _sentence(statement: Statement | None, observation: Mapping[str, Value], otherwise: str = "") -> str:
     return statement.say.render(observation) if statement else otherwise

@@ -1,4 +1,4 @@
-"""`rstorigin rules`: what is weighed, what one rule means, and whether a rulebook file is right."""
+"""`rstorigin rules`: the rules, what one of them means, and whether a rulebook is right."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from tabulate import tabulate
 
-from heuristics.errors import visible
-from heuristics.language.expressions import Node, named
+from heuristics.errors import UnknownRuleError, visible
+from heuristics.language.expressions import Node, definitions_in, named
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
-from heuristics.rulebook.model import IcmpEntry, Rule
+from heuristics.rulebook.model import Define, IcmpEntry, Rule, Rulebook
+from heuristics.rulebook.thresholds import THRESHOLDS
 from postproc.cli.options import Format, RulebookOption, load_rules
 from postproc.runtime.text import csv_table
 
@@ -33,18 +34,45 @@ def list_rules(
 
 @app.command()
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The id of a rule, as `rules list` shows it.")],
+    id_: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The id of a rule, as `rules list` shows it, or the name of a definition."),
+    ],
     rulebook: RulebookOption = None,
 ) -> None:
-    """Show all about one rule, or entry for ICMP errors: its condition, what it reads, explanation and reference."""
+    """Show all about one rule, entry for ICMP errors or definition: its condition, what it reads, its reference."""
     rules = load_rules(rulebook)
-    known = any(rule.id == id_ for rule in rules.all_rules)
-    typer.echo(_described(rules.rule(id_)) if known else _entry_described(rules.icmp_entry(id_)))
+    described = _descriptions(id_, rules)
+    if not described:
+        kinds = (rules.all_rules, rules.icmp)
+        ids = [entry.id for kind in kinds for entry in kind]
+        raise UnknownRuleError(id_, [*ids, *(define.name for define in (*rules.defines, *rules.icmp_defines))])
+    typer.echo("\n\n".join(described))
+
+
+def _descriptions(id_: str, rules: Rulebook) -> list[str]:
+    """Everything that is called `id_`: a rule and a definition may have the same name."""
+    resets = _Meanings(BY_NAME, {define.name: define for define in rules.defines})
+    errors = _Meanings(ICMP_BY_NAME, {define.name: define for define in rules.icmp_defines})
+    found = [_rule_described(rule, resets) for rule in rules.all_rules if rule.id == id_]
+    for rule in rules.all_rules:
+        if id_ in rule.was:
+            found.append(f"{id_} is now {rule.id}.\n\n{_rule_described(rule, resets)}")
+    found += [_entry_described(entry, errors) for entry in rules.icmp if entry.id == id_]
+    for meanings in (resets, errors):
+        if id_ in meanings.defines:
+            found.append(_define_described(meanings.defines[id_], meanings))
+    return found
 
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A rulebook, complete or laid over the default one.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A rulebook, a file or a folder of files, complete or laid over the default one."
+        ),
+    ],
 ) -> None:
     """Check a rulebook file: says ok, or everything that is wrong with it."""
     checked = load_rules(file)
@@ -57,23 +85,51 @@ def check(
 def observables(
     format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
     icmp: Annotated[bool, typer.Option("--icmp", help="Those of ICMP errors.")] = False,
+    rulebook: RulebookOption = None,
 ) -> None:
-    """List the observables: every fact about a reset (or an ICMP error) that a condition can ask for."""
+    """List what a condition can name: observables of a reset (or an ICMP error), thresholds and definitions."""
+    rules = load_rules(rulebook)
+    always, defines = (ICMP_ALWAYS, rules.icmp_defines) if icmp else (ALWAYS, rules.defines)
+    table = "icmp_define" if icmp else "define"
     rows: list[Row] = [
-        {
-            "name": seen.name,
-            "type": str(seen.type),
-            "unit": seen.unit,
-            "missing": "" if seen.name in (ICMP_ALWAYS if icmp else ALWAYS) else "may be",
-            "meaning": seen.meaning,
-        }
-        for seen in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
+        *(
+            _name_row(one.name, one.type, one.unit, one.name not in always, one.meaning)
+            for one in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
+        ),
+        *(
+            _name_row(one.name, "int", one.unit, False, f"`[thresholds]`: {one.meaning}")
+            for one in (() if icmp else THRESHOLDS)
+        ),
+        *(
+            _name_row(one.name, one.type, one.unit, not one.definition.always, f"`[{table}]`: {one.meaning}")
+            for one in defines
+        ),
     ]
     typer.echo(_tabled(rows, rows, format_))
 
 
+def _name_row(name: str, type_: str, unit: str, may_be_missing: bool, meaning: str) -> Row:
+    return {
+        "name": name,
+        "type": str(type_),
+        "unit": unit,
+        "missing": "may be" if may_be_missing else "",
+        "meaning": meaning,
+    }
+
+
 Row = dict[str, str | int]
-Content = dict[str, str | int | bool | None]
+Fact = tuple[str, str]
+
+
+class _Meanings(NamedTuple):
+    """What the names in a condition mean."""
+
+    observables: Mapping[str, Observable]
+    defines: Mapping[str, Define]
+
+
+Content = dict[str, str | int | bool | list[str] | None]
 
 
 def _row(rule: Rule) -> Row:
@@ -101,44 +157,73 @@ def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], forma
 
 
 def _content(rule: Rule) -> Content:
+    lines = _one_line_each(rule.when)
     return {
         "id": rule.id,
         "weight": rule.weight,
         "enabled": rule.enabled,
         "title": rule.title,
-        "when": rule.when,
+        "when": lines[0] if isinstance(rule.when, str) else lines,
         "say": rule.say.source,
         "origin": rule.origin,
         "reference": rule.reference,
     }
 
 
-def _described(rule: Rule) -> str:
+def _one_line_each(source: str | Sequence[str]) -> list[str]:
+    """The texts of a condition without their line breaks."""
+    return [" ".join(text.split()) for text in ([source] if isinstance(source, str) else source)]
+
+
+def _condition_facts(label: str, source: str | Sequence[str]) -> list[Fact]:
+    first, *others = _one_line_each(source)
+    return [(label, first), *(("or", other) for other in others)]
+
+
+def _rule_described(rule: Rule, meanings: _Meanings) -> str:
     facts = [
-        ("when", rule.when),
+        *_condition_facts("when", rule.when),
         ("weight", f"{rule.weight:+d} centi-nats: odds of a forgery times {math.exp(rule.weight / 100):.3g}"),
         ("says", rule.say.source),
         *([("origin", rule.origin)] if rule.origin else []),
         ("enabled", "yes" if rule.enabled else "no"),
+        *([("was", ", ".join(rule.was))] if rule.was else []),
         ("reference", rule.reference),
     ]
-    return _listed(f"{rule.id}: {rule.title}", facts, rule.condition, BY_NAME)
+    return _listed(f"{rule.id}: {rule.title}", facts, rule.condition, meanings)
 
 
-def _entry_described(entry: IcmpEntry) -> str:
+def _entry_described(entry: IcmpEntry, meanings: _Meanings) -> str:
     facts = [
-        ("when", entry.when),
+        *_condition_facts("when", entry.when),
         ("verdict", f"{entry.verdict}, origin {entry.origin}, suspicion {entry.suspicion} of 100"),
         ("says", entry.say.source),
         *([("device", entry.device)] if entry.device else []),
         ("reference", entry.reference),
     ]
-    return _listed(f"{entry.id}: an entry for ICMP errors", facts, entry.condition, ICMP_BY_NAME)
+    return _listed(f"{entry.id}: an entry for ICMP errors", facts, entry.condition, meanings)
 
 
-def _listed(title: str, facts: Sequence[tuple[str, str]], condition: Node, vocabulary: Mapping[str, Observable]) -> str:
-    lines = [title, *(f"  {label:<10} {text}" for label, text in facts), "  reads"]
-    for observable in map(vocabulary.__getitem__, named(condition)):
-        unit = f" ({observable.unit})" if observable.unit else ""
-        lines.append(f"    {observable.name}{unit}: {observable.meaning}")
+def _define_described(define: Define, meanings: _Meanings) -> str:
+    kind = {"int": "a number", "str": "a text", "bool": "a condition"}[define.type]
+    facts = [
+        *_condition_facts("is", define.source),
+        ("type", f"{kind}{f' ({define.unit})' if define.unit else ''}"),
+        ("missing", "never" if define.definition.always else "where an observable that it needs is missing"),
+    ]
+    return _listed(f"{define.name}: {define.meaning}", facts, define.definition.tree, meanings)
+
+
+def _listed(title: str, facts: Sequence[Fact], condition: Node, meanings: _Meanings) -> str:
+    lines = [title, *(f"  {label:<10} {text}" for label, text in facts)]
+    if definitions := definitions_in(condition):
+        lines.append("  definitions")
+        for definition in definitions:
+            source = " or ".join(_one_line_each(meanings.defines[definition.name].source))
+            lines.append(f"    {definition.name}: {source}")
+    if names := named(condition):
+        lines.append("  reads")
+        for observable in map(meanings.observables.__getitem__, names):
+            unit = f" ({observable.unit})" if observable.unit else ""
+            lines.append(f"    {observable.name}{unit}: {observable.meaning}")
     return "\n".join(lines)

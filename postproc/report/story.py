@@ -134,7 +134,7 @@ def tell(case: Case, details: Mapping[int, Details], rulebook: Rulebook) -> Stor
         ends=_ends(case.reset),
         ladder=_ladder(case),
         comparison=compare(case.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
-        advice=advise({**case.observation, "verdict": row.verdict, "origin": row.origin}),
+        advice=advise(rulebook, {**case.observation, "verdict": row.verdict, "origin": row.origin}),
         packet_filter=f"frame.number == {row.frame}",
         flow_filter=row.flow,
     )

@@ -52,8 +52,6 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> InF
         "own_resets": _own_resets(reset),
         **_burst(reset),
         **_link(reset, host),
-        "hop_tolerance": thresholds.hop_tolerance,
-        "baseline_packets": thresholds.baseline_packets,
     }
     flow = reset.side.round_trips
     spoke_us = _spoke_us(reset, thresholds)

@@ -68,6 +68,61 @@ def test_show_tells_all_about_a_rule(mine: str) -> None:
     assert "ip_id: IPv4 identification" in result.stdout
 
 
+def test_show_tells_of_definitions(tmp_path: Path) -> None:
+    result = run("show", "same_path")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("same_path: the reset and the packets of the sender take one path")
+    assert "  is         ip_version == 4" in lines
+    assert "  or         flow_label == opening_label or host_has_one_path" in lines
+    assert "  missing    never" in lines
+    assert any(line.startswith("    host_has_one_path: host_values == 1 and") for line in lines)
+    assert "    flow_label: IPv6 flow label; missing in IPv4" in lines
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[define.stable_share]\nis = "77"\n', encoding="utf-8")
+    assert "  is         77" in run("show", "stable_share", "--rulebook", str(mine)).stdout.splitlines()
+    assert (
+        "    target_nearest (hops): the smallest distance that the target shows"
+        in run("show", "target_place_known").stdout
+    )
+
+
+def test_show_says_what_became_of_an_old_rule() -> None:
+    result = run("show", "own_firewall_ipv6")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("own_firewall_ipv6 is now own_firewall.\n\nown_firewall: As the sender's own")
+
+
+def test_observables_are_listed_with_thresholds_and_definitions(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[define.mine]\nmeaning = "my own"\nunit = "us"\nis = "rtt_us * 2"\n', encoding="utf-8")
+    rows = json.loads(run("observables", "--format", "json", "--rulebook", str(mine)).stdout)
+    by_name = {row["name"]: row for row in rows}
+    assert len(by_name) == len(rows)
+    assert by_name["mine"] == {
+        "name": "mine",
+        "type": "int",
+        "unit": "us",
+        "missing": "may be",
+        "meaning": "`[define]`: my own",
+    }
+    assert by_name["hop_tolerance"]["meaning"].startswith("`[thresholds]`: ")
+    assert by_name["hop_gap"]["missing"] == "may be"
+    icmp = {row["name"] for row in json.loads(run("observables", "--icmp", "--format", "json").stdout)}
+    assert "target_place_known" in icmp
+    assert "mine" not in icmp
+
+
+def test_a_folder_is_checked_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "1.toml").write_text(MINE, encoding="utf-8")
+    (tmp_path / "2.toml").write_text('[define.x]\nmeaning = "m"\nis = "window > 1"\n', encoding="utf-8")
+    assert f"{tmp_path}: ok" in run("check", str(tmp_path)).stdout
+    (tmp_path / "2.toml").write_text('[define.x]\nmeaning = "m"\nis = """\nwindow\n> widow"""\n', encoding="utf-8")
+    result = run("check", str(tmp_path))
+    assert result.exit_code == 2
+    assert f"{tmp_path}/2.toml: define 'x': is, line 2, column 3: unknown observable 'widow'" in result.stderr
+
+
 def test_show_names_the_nearest_rule(mine: str) -> None:
     result = run("show", "my_rul\x1b", "--rulebook", mine)
     assert result.exit_code == 2

@@ -43,6 +43,16 @@ def test_overlay_in_the_rulebook_chapter_is_good(tmp_path: Path) -> None:
     assert not rulebook.rule("after_fin").enabled
 
 
+def test_every_example_of_the_rulebook_chapter_is_good(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", (DOCS / "rulebook.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) >= 7
+    for number, example in enumerate(examples):
+        overlay = tmp_path / f"{number}.toml"
+        rule = '[[rule]]\nid = "after_fin"\n' if example.startswith("when") else ""
+        overlay.write_text(rule + example, encoding="utf-8")
+        load(overlays=[overlay])
+
+
 def test_the_wireshark_chapter_names_everything() -> None:
     text = (DOCS / "wireshark.md").read_text(encoding="utf-8")
     plugin = (DOCS.parent / "plugins" / "rstorigin.lua").read_text(encoding="utf-8")

@@ -53,9 +53,31 @@ likely_forged = 150
 burst_gap_us = 1_000
 seq_reach = 65_536
 
+[define.max_baseline_distance]
+is = "20"
+
+[define.same_path]
+is = ["host_has_one_path", "flow_label == opening_label"]
+
+[define.answer_us]
+meaning = "for tests"
+is = "max(response_us, 20)"
+
+[define.answered_late]
+meaning = "for tests"
+is = ["answer_us > 20_000 and not known(ts_step)", "ip_version == 6 and idle_us > burst_gap_us"]
+
 [[rule]]
 id = "hop_gap"
 weight = 120
+
+[[rule]]
+id = "late"
+title = "Late"
+when = ["answered_late and not fin_before", "known(answer_us) and answer_us == 20"]
+weight = 5
+say = "answered after {answer_us} us, late: {answered_late}, more than {burst_gap_us} us and {max_id_step}"
+reference = "made up"
 
 [[rule]]
 id = "after_fin"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command_line import FORGED
+from support.command_line import FORGED, LAB
 from support.wiresharks import available
 
 from generator.profile_files import generated_profile
@@ -64,6 +64,61 @@ def test_a_rule_may_be_called_like_a_word_of_lua(compiler: str, tmp_path: Path) 
     plugin = tmp_path / PLUGIN_NAME
     plugin.write_text(render_plugin(load(overlays=[overlay])), encoding="utf-8")
     subprocess.run([compiler, "-p", str(plugin)], check=True)
+
+
+def test_the_plugin_has_no_rule_that_never_holds_in_wireshark() -> None:
+    plugin, rulebook = render_plugin(load()), load()
+    left_out = {rule.id for rule in rulebook.rules if f'id = "{rule.id}"' not in plugin}
+    assert left_out == {rule.id for rule in rulebook.case_rules} | {"never_left", "left_sender"}
+    assert "o.case_" not in plugin
+    assert "o.left_sender" not in plugin
+
+
+@pytest.mark.parametrize("compiler", ["luac5.2", "luac5.4"])
+def test_a_definition_may_be_called_like_a_word_of_lua(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    overlay = tmp_path / "mine.toml"
+    definition = '[define.{0}]\nmeaning = "m"\nis = "hop_gap"\n[icmp_define.{0}]\nmeaning = "m"\nis = "icmp_type"\n'
+    words = ("end", "repeat", "local")
+    entry = """
+[[{0}]]
+id = "mine"
+title = "t"
+when = ["end > 1", "repeat < local and end + 1 > {1}"]
+weight = 1
+say = "{{end}} {{local}}"
+reference = "r"
+"""
+    icmp = entry.format("icmp", "icmp_code").replace('title = "t"', 'origin = "router"\nverdict = "unclear"')
+    content = [*map(definition.format, words), entry.format("rule", "idle_us"), icmp.replace("weight", "suspicion")]
+    overlay.write_text("".join(content), encoding="utf-8")
+    plugin = tmp_path / PLUGIN_NAME
+    plugin.write_text(render_plugin(load(overlays=[overlay])), encoding="utf-8")
+    subprocess.run([compiler, "-p", str(plugin)], check=True)
+
+
+def test_a_display_filter_may_name_a_rule_by_its_old_id() -> None:
+    capture = LAB / "03_reject_midstream_r1.server.pcap"
+    frames = [
+        available()[0]
+        .tshark(
+            "-2",
+            "-r",
+            capture,
+            "-Y",
+            f"rstorigin.evidence.{id_}",
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+            plugins=[PLUGIN],
+        )
+        .stdout.split()
+        for id_ in ("hop_gap_one_bare", "hop_gap_one_bare_ipv6")
+    ]
+    assert frames[0]
+    assert frames[0] == frames[1]
 
 
 def test_a_second_copy_of_the_plugin_withdraws() -> None:

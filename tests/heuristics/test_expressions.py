@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.lua_interpreters import BOOLS, INTS, LUAS, STRS, VOCABULARY, Observation, agree, needs_lua, run_lua
+from support.expression_texts import cases_of, conditions, numbers, observations, observations_of, parses
+from support.lua_interpreters import LUAS, VOCABULARY, Observation, agree, needs_lua, run_lua
 
 from heuristics.errors import (
     ExpressionError,
@@ -21,11 +21,16 @@ from heuristics.errors import (
 from heuristics.language.expressions import (
     MAX_EXACT,
     MAX_OBSERVABLE,
+    Names,
+    can_hold,
+    named,
     parse,
+    parse_any,
     required_names,
     to_lua,
     to_python,
     to_python_all,
+    to_python_first,
 )
 from heuristics.language.expressions.tree import And, Compare, Integer, Membership, Name
 from heuristics.language.template import parse_template
@@ -77,6 +82,34 @@ def test_known_asks_without_requiring() -> None:
     assert not holds({"p": False, "a": 0})
 
 
+def test_a_line_break_is_a_space() -> None:
+    assert parse("\n  a >= 2\n  and s == 'x # y'\n", VOCABULARY) == parse("a >= 2 and s == 'x # y'", VOCABULARY)
+
+
+def test_a_list_holds_where_one_of_it_holds_and_only_that_one_needs_its_observables() -> None:
+    tree = parse_any(["a >= 2 and p", "s == 'x'"], VOCABULARY)
+    assert (named(tree), required_names(tree)) == (("a", "p", "s"), ())
+    assert to_lua(tree) == 'o.a ~= nil and o.p ~= nil and o.a >= 2 and o.p or o.s ~= nil and o.s == "x"'
+    holds = to_python(tree)
+    assert holds({"a": 2, "p": True})
+    assert holds({"s": "x"})
+    assert not holds({"a": 2, "s": "y"})
+
+
+def test_an_error_says_which_text_of_a_list_is_wrong() -> None:
+    with pytest.raises(UnknownObservableError) as raised:
+        parse_any(["p", "q and\n x > 1"], VOCABULARY)
+    assert (raised.value.number, raised.value.place("q and\n x > 1")) == (2, "line 2, column 2")
+
+
+def test_a_condition_that_needs_what_is_never_there_cannot_hold() -> None:
+    absent = frozenset({"a"})
+    assert not can_hold(parse("a > 1 or p", VOCABULARY), absent)
+    assert can_hold(parse("not known(a) and p", VOCABULARY), absent)
+    assert can_hold(parse_any(["a > 1", "p"], VOCABULARY), absent)
+    assert not can_hold(parse_any(["a > 1", "p and a > 2"], VOCABULARY), absent)
+
+
 # What is refused, and the column and reason given (no column where it is Python's parser that names it).
 
 
@@ -89,7 +122,9 @@ def test_known_asks_without_requiring() -> None:
         ("  a > (", MalformedExpressionError, None, "not an expression"),
         ("a = 1", MalformedExpressionError, None, "not an expression"),
         ("p; p", MalformedExpressionError, None, "not an expression"),
-        ("a >\n1", MalformedExpressionError, 4, "printable ASCII"),
+        ("a >\t1", MalformedExpressionError, 4, "printable ASCII"),
+        ("\n a >\n  x", UnknownObservableError, 9, "unknown observable 'x'"),
+        ("p # q\nand q", MalformedExpressionError, 3, "a comment cannot stand"),
         ("p # \u202e", MalformedExpressionError, 5, "printable ASCII"),
         ("s == 'caf\xe9'", MalformedExpressionError, 10, "printable ASCII"),
         (r"s == '\n'", RefusedSyntaxError, 6, "printable ASCII"),
@@ -157,7 +192,7 @@ def test_what_is_refused(source: str, error: type[ExpressionError], column: int 
 
 def test_an_unknown_name_gets_the_nearest_as_a_hint() -> None:
     with pytest.raises(UnknownObservableError, match=r"unknown observable 'hop_gpa' \(did you mean 'hop_gap'\?\)"):
-        parse("hop_gpa > 1", {"hop_gap": Type.INT, "window": Type.INT})
+        parse("hop_gpa > 1", Names({"hop_gap": Type.INT, "window": Type.INT}))
 
 
 def test_numbers_up_to_the_last_exact_one_are_allowed() -> None:
@@ -166,7 +201,7 @@ def test_numbers_up_to_the_last_exact_one_are_allowed() -> None:
 
 @given(st.text(max_size=60))
 @settings(max_examples=300)
-def test_any_text_parses_or_is_refused_with_a_column(source: str) -> None:
+def test_any_textparses_or_is_refused_with_a_column(source: str) -> None:
     column = 1
     try:
         parse(source, VOCABULARY)
@@ -176,76 +211,6 @@ def test_any_text_parses_or_is_refused_with_a_column(source: str) -> None:
 
 
 # Both targets agree.
-
-edges = st.sampled_from([0, 1, -1, 2, 255, 65536, MAX_OBSERVABLE, -MAX_OBSERVABLE])
-numbers = edges | st.integers(-MAX_OBSERVABLE, MAX_OBSERVABLE) | st.integers(-4, 4)
-words = st.sampled_from(["", "x", "later", 'a"b', "a'b", "]]", "a\\", "--", "\\n"])
-
-
-def _integers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    pairs = st.tuples(inner, inner)
-    return st.one_of(
-        st.tuples(inner, st.sampled_from("+-*"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
-        st.tuples(inner, st.sampled_from("+-"), inner).map(lambda t: f"{t[0]} {t[1]} {t[2]}"),
-        inner.map(lambda e: f"-{e}"),
-        inner.map(lambda e: f"abs({e})"),
-        pairs.map(lambda t: f"min({t[0]}, {t[1]})"),
-        pairs.map(lambda t: f"max({t[0]}, {t[1]}, 3)"),
-    )
-
-
-integer_terms = st.recursive(st.sampled_from(INTS) | st.integers(0, 300).map(str), _integers, max_leaves=4)
-string_terms = st.sampled_from(STRS) | words.map(repr)
-signs = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
-sets = st.sampled_from(["in", "not in"])
-
-
-def _listed(values: Sequence[object]) -> str:
-    return "{" + ", ".join(map(repr, values)) + "}"
-
-
-atoms = st.one_of(
-    st.sampled_from(BOOLS),
-    st.sampled_from([*INTS, *STRS, *BOOLS]).map(lambda name: f"known({name})"),
-    st.tuples(integer_terms, signs, integer_terms).map(" ".join),
-    st.tuples(integer_terms, signs, integer_terms, signs, integer_terms).map(" ".join),
-    st.tuples(string_terms, st.sampled_from(["==", "!="]), string_terms).map(" ".join),
-    st.tuples(integer_terms, sets, st.lists(numbers, min_size=1, max_size=3).map(_listed)).map(" ".join),
-    st.tuples(string_terms, sets, st.lists(words, min_size=1, max_size=3).map(_listed)).map(" ".join),
-)
-conditions = st.recursive(
-    atoms,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=2, max_size=3).map(" and ".join),
-        st.lists(inner, min_size=2, max_size=3).map(" or ".join),
-        inner.map(lambda e: f"not {e}"),
-        inner.map(lambda e: f"({e})"),
-        inner.map(lambda e: f"not ({e})"),
-    ),
-    max_leaves=5,
-)
-
-
-def _parses(source: str) -> bool:
-    try:
-        parse(source, VOCABULARY)
-    except ExpressionMagnitudeError:
-        return False
-    return True
-
-
-def _observations(numbers_: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Value]]:
-    some: dict[str, st.SearchStrategy[Value]] = {
-        **dict.fromkeys(INTS, numbers_),
-        **dict.fromkeys(STRS, words),
-        **dict.fromkeys(BOOLS, st.booleans()),
-    }
-    holed = {name: st.one_of(values, values, values, st.none()) for name, values in some.items()}
-    return st.fixed_dictionaries(some) | st.fixed_dictionaries(holed)
-
-
-observations = _observations(numbers) | _observations(st.integers(-3, 3))
-cases_of = st.lists(st.tuples(conditions.filter(_parses), observations), min_size=1, max_size=30)
 
 
 @needs_lua
@@ -257,12 +222,20 @@ def test_python_and_lua_agree_on_every_condition(
     agree(cases, tmp_path_factory.mktemp("lua"))
 
 
-@given(st.lists(conditions.filter(_parses), min_size=1, max_size=10), observations)
+@given(st.lists(conditions.filter(parses), min_size=1, max_size=10), observations)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_conditions_asked_together_hold_as_each_alone(sources: list[str], observation: dict[str, Value]) -> None:
     trees = [parse(source, VOCABULARY) for source in sources]
     together = to_python_all(trees)(observation)
     assert together == [index for index, tree in enumerate(trees) if to_python(tree)(observation)]
+
+
+@given(st.lists(conditions.filter(parses), min_size=1, max_size=10), observations)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_first_that_holds_is_the_first_of_those_that_hold(sources: list[str], observation: Observation) -> None:
+    trees = [parse(source, VOCABULARY) for source in sources]
+    which = to_python_all(trees)(observation)
+    assert to_python_first(trees)(observation) == (which[0] if which else None)
 
 
 @needs_lua
@@ -292,7 +265,7 @@ def test_the_largest_conditions_still_compile_in_both(tmp_path: Path) -> None:
         min_size=1,
         max_size=5,
     ),
-    observation=_observations(numbers),
+    observation=observations_of(numbers),
 )
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_python_and_lua_render_the_same_explanation(

@@ -3,98 +3,19 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.rulebook_files import BASE, NEAREST, RULE, messages, overlaid, written
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
-from heuristics.language.expressions import to_lua
-from heuristics.language.template import Placeholder, parse_template
-from heuristics.rulebook.model import Rulebook, Thresholds, load
-
-BASE = (
-    """\
-[rulebook]
-name = "base"
-version = 3
-description = "For tests"
-
-[verdict]
-prior = 10
-forged = 300
-likely_forged = 100
-likely_genuine = -100
-genuine = -300
-
-"""
-    + "\n".join(["[thresholds]", *(f"{key.name} = 5" for key in fields(Thresholds))])
-    + """
-
-[[rule]]
-id = "far"
-title = "Far"
-when = "hop_gap >= 2"
-weight = 200
-say = "Gap of {hop_gap}"
-reference = "RFC 9293"
-
-[[rule]]
-id = "front"
-title = "Front"
-when = "payload_kind == 'bigip'"
-weight = -100
-say = "A BIG-IP said so"
-reference = "F5"
-origin = "front-end"
-
-[[reason]]
-id = "always"
-when = "hop_limit >= 0"
-say = "no idea about hop limit {hop_limit}"
-"""
-)
-NEW_RULE = """
-[[rule]]
-id = "near"
-title = "Near"
-when = "hop_gap == 0"
-weight = -50
-say = "No gap"
-reference = "none"
-"""
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    return written(tmp_path, "base.toml", BASE)
-
-
-def written(folder: Path, name: str, content: str | bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-    return path
-
-
-def overlaid(base: Path, *contents: str | bytes) -> Rulebook:
-    overlays = [written(base.parent, f"mine{n}.toml", content) for n, content in enumerate(contents)]
-    return load(base, overlays)
-
-
-def messages(base: Path, *contents: str | bytes) -> list[str]:
-    """What loading with these overlays says is wrong, without the folder."""
-    with pytest.raises(RulebookError) as raised:
-        overlaid(base, *contents)
-    return str(raised.value).replace(f"{base.parent}/", "").splitlines()
-
+from heuristics.language.expressions import Names, to_lua
+from heuristics.language.template import parse_template
+from heuristics.rulebook.model import load
 
 # What a good rulebook becomes.
-
-
-def test_the_packaged_rulebook_loads() -> None:
-    rulebook = load()
-    assert rulebook.rules
-    assert len(rulebook.hash) == 64
 
 
 def test_everything_in_the_file_is_in_the_rulebook(base: Path) -> None:
@@ -106,7 +27,11 @@ def test_everything_in_the_file_is_in_the_rulebook(base: Path) -> None:
     assert (far.id, far.weight, far.origin, far.enabled) == ("far", 200, None, True)
     assert far.holds({"hop_gap": 2})
     assert not far.holds({})
-    assert to_lua(far.condition) == "o.hop_gap ~= nil and o.hop_gap >= 2"
+    assert to_lua(far.condition) == "o.gap_wide ~= nil and o.gap_wide"
+    assert [(define.name, define.source) for define in rulebook.defines] == [
+        ("most_hops", "2"),
+        ("gap_wide", "hop_gap >= most_hops"),
+    ]
     assert front.origin == "front-end"
     assert [reason.id for reason in rulebook.reasons] == ["always"]
 
@@ -131,66 +56,18 @@ def test_problems_survive_the_way_from_another_process() -> None:
     error = RulebookError([Problem("f", "r", "when, column 2", "wrong")])
     assert pickle.loads(pickle.dumps(error)).problems == error.problems
     with pytest.raises(TemplateError) as raised:
-        parse_template("{", {})
+        parse_template("{", Names({}))
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
-
-
-# Overlays.
-
-
-def test_an_overlay_changes_only_the_keys_it_gives(base: Path) -> None:
-    rulebook = overlaid(base, '[[rule]]\nid = "far"\nweight = 7\n[verdict]\nprior = -5\n[thresholds]\nseq_reach = 9')
-    assert rulebook.rule("far").weight == 7
-    assert rulebook.rule("far").title == "Far"
-    assert rulebook.verdict.prior == -5
-    assert rulebook.verdict.forged == 300
-    assert rulebook.thresholds.seq_reach == 9
-    assert rulebook.header == load(base).header
-
-
-def test_later_overlays_win(base: Path) -> None:
-    weights = ['[[rule]]\nid = "far"\nweight = 7', '[[rule]]\nid = "far"\nweight = 8']
-    assert overlaid(base, *weights).rule("far").weight == 8
-
-
-def test_new_rules_come_last(base: Path) -> None:
-    assert [rule.id for rule in overlaid(base, NEW_RULE).rules] == ["far", "front", "near"]
-
-
-def test_new_reasons_come_before_the_one_that_always_holds(base: Path) -> None:
-    changed = '[[reason]]\nid = "always"\nsay = "changed"\n'
-    new = '[[reason]]\nid = "mine"\nwhen = "fin_before"\nsay = "after a FIN"\n'
-    rulebook = overlaid(base, changed + new)
-    assert [(reason.id, reason.say.source) for reason in rulebook.reasons] == [
-        ("mine", "after a FIN"),
-        ("always", "changed"),
-    ]
-
-
-def test_a_disabled_rule_is_listed_but_not_used(base: Path) -> None:
-    off = '[[rule]]\nid = "far"\nenabled = false'
-    rulebook = overlaid(base, off)
-    assert [rule.id for rule in rulebook.rules] == ["front"]
-    assert [rule.id for rule in rulebook.all_rules] == ["far", "front"]
-    assert len(overlaid(base, off, '[[rule]]\nid = "far"\nenabled = true').rules) == 2
-
-
-def test_the_hash_follows_what_has_an_effect(base: Path) -> None:
-    plain = load(base).hash
-    assert overlaid(base, "# only a comment\n").hash == plain
-    assert overlaid(base, '[[rule]]\nid = "far"\nweight = 200').hash == plain
-    assert overlaid(base, '[[rule]]\nid = "far"\nweight = 201').hash != plain
-    assert overlaid(base, NEW_RULE + "enabled = false").hash == plain
 
 
 # What is wrong, and how it is said.
 
-RULE = '[[rule]]\nid = "far"\n'
 BRACES = "a placeholder (only {name} is allowed; write {{ or }} for a brace)"
-NEAREST = "unknown observable 'hop_gpa' (did you mean 'hop_gap'?)"
 ONCE = "id: given more than once in this file (give each its own id)"
 SNAKE = "is not allowed (small letters, digits and underscores, a letter first)"
 HYPHENS = "is not allowed (small letters and digits, with single hyphens between)"
+OTHER_NAME = "(choose another name)"
+TYPE_CHANGED = "a condition is needed here, and this is a number (definitions keep their types)"
 ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < likely_forged < forged)"
 
 
@@ -200,7 +77,15 @@ ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < l
         (RULE + 'when = "fin_before and hop_gpa > 1"', "rule 'far': when, column 16: " + NEAREST),
         (RULE + 'when = "hop_gap"', "rule 'far': when, column 1: a condition is needed here, and this is a number"),
         (RULE + 'when = ""', "rule 'far': when, column 1: the expression is empty"),
-        (RULE + "when = 1", "rule 'far': when: must be text, not 1"),
+        (RULE + "when = 1", "rule 'far': when: must be text or a list of texts, not 1"),
+        (RULE + "when = [1]", "rule 'far': when: must be text or a list of texts, not [1]"),
+        (RULE + "when = []", "rule 'far': when: must have from 1 to 50 texts"),
+        (RULE + 'when = """\nfin_before\n  and hop_gpa > 1"""', "rule 'far': when, line 2, column 7: " + NEAREST),
+        (RULE + 'when = ["fin_before", "hop_gpa > 1"]', "rule 'far': when, text 2, column 1: " + NEAREST),
+        (RULE + 'when = ["""\nhop_gap\n> hop_gpa"""]', "rule 'far': when, text 1, line 2, column 3: " + NEAREST),
+        (RULE + "was = 1", "rule 'far': was: must be a list of texts, not 1"),
+        (RULE + 'was = ["front"]', "rule 'far': was: 'front' names rule 'front'"),
+        (RULE + 'was = ["old", "old"]', "rule 'far': was: 'old' names rule 'far'"),
         (RULE + "wieght = 1", "rule 'far': unknown key 'wieght' (did you mean 'weight'?)"),
         (RULE + "weight = 2001", "rule 'far': weight: must be at most 2000, not 2001"),
         (RULE + "weight = -2001", "rule 'far': weight: must be at least -2000, not -2001"),
@@ -231,6 +116,27 @@ ORDER = "must be below likely_forged (100) (genuine < likely_genuine < prior < l
         ('[[reason]]\nid = "always"\nwhen = "x"', "reason 'always': when, column 1: unknown observable 'x'"),
         ('[[reason]]\nid = "always"\nweight = 1', "reason 'always': unknown key 'weight'"),
         ('[[reason]]\nid = "always"\n' * 2, "reason 'always': " + ONCE),
+        ('[define.wide]\nis = "hop_gap > x"', "define 'wide': is, column 11: unknown observable 'x'"),
+        ('[define.wide]\nis = ["p", "1"]', "define 'wide': is, text 1, column 1: unknown observable 'p'"),
+        ('[define.wide]\nis = "wide > 1"\n', "define 'wide': is, column 1: this needs itself: wide, wide"),
+        ('[define.wide]\nis = "hop_gap"', "define 'wide': a new define needs meaning too"),
+        ("[define.wide]\nis = 1", "define 'wide': is: must be text or a list of texts, not 1"),
+        ('[define.wide]\nmeaning = ""', "define 'wide': meaning: must not be empty"),
+        ('[define.wide]\nsi = "hop_gap"', "define 'wide': unknown key 'si'"),
+        ('[define.Wide]\nis = "hop_gap"', "define 'Wide': 'Wide' " + SNAKE),
+        ("define = 1", "define: not a table (start it with a line [define.NAME])"),
+        ("[define]\nwide = 1", "define 'wide': not a table (start it with a line [define.NAME])"),
+        ('[define.hop_gap]\nis = "1"', f"define 'hop_gap': 'hop_gap' is an observable already {OTHER_NAME}"),
+        ('[define.origin]\nis = "1"', f"define 'origin': 'origin' is an observable already {OTHER_NAME}"),
+        ('[define.run_step]\nis = "1"', f"define 'run_step': 'run_step' is a threshold already {OTHER_NAME}"),
+        ('[define.known]\nis = "1"', f"define 'known': 'known' is a word of the language {OTHER_NAME}"),
+        ('[define.gap_wide]\nis = "hop_gap"', "define 'gap_wide': is: " + TYPE_CHANGED),
+        (
+            '[icmp_define.ip_version]\nis = "1"',
+            f"icmp_define 'ip_version': 'ip_version' is an observable already {OTHER_NAME}",
+        ),
+        ('[icmp_define.near]\nis = "mac_new"', "icmp_define 'near': is, column 1: unknown observable 'mac_new'"),
+        ('[[advice]]\nid = "more"', "advice 'more': a new advice needs when, say too"),
         ('[rule]\nid = "far"', "rule: not a table (start it with a line [[rule]])"),
         ("verdict = 1", "verdict: not a table (start it with a line [verdict])"),
         ("rule = [1]", "rule number 1: not a table (start it with a line [[rule]])"),
@@ -262,7 +168,8 @@ def test_each_mistake_is_named_with_its_file_and_place(base: Path, overlay: str 
         ('name = "base"', "[rulebook] name: is missing"),
         ("forged = 300", "[verdict] forged: is missing"),
         ("copy_gap_us = 5", "[thresholds] copy_gap_us: is missing"),
-        ('when = "hop_gap >= 2"', "rule 'far': a new rule needs when too"),
+        ('when = "gap_wide"', "rule 'far': a new rule needs when too"),
+        ('is = "2"', "define 'most_hops': a new define needs is too"),
     ],
 )
 def test_a_complete_rulebook_must_be_complete(tmp_path: Path, line: str, message: str) -> None:
@@ -271,12 +178,13 @@ def test_a_complete_rulebook_must_be_complete(tmp_path: Path, line: str, message
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(base: Path) -> None:
-    missing, folder = base.parent / "missing.toml", base.parent
+    missing, folder = base.parent / "missing.toml", base.parent / "empty"
+    folder.mkdir()
     with pytest.raises(RulebookError) as raised:
         load(base, [missing, folder])
     assert [problem.reason for problem in raised.value.problems] == [
         "cannot be read: No such file or directory",
-        "cannot be read: Is a directory",
+        "this folder holds no rulebook (files whose names end in .toml)",
     ]
 
 
@@ -285,29 +193,45 @@ def test_all_problems_of_all_files_are_told_at_once(base: Path) -> None:
     assert [line.split(":")[0] for line in said] == ["mine0.toml", "mine0.toml", "mine1.toml", "mine2.toml"]
 
 
+PIECES = (
+    *(
+        "[[rule]]",
+        "[[reason]]",
+        "[[icmp]]",
+        "[[advice]]",
+        "[define.wide]",
+        "[define.Wide]",
+        "[icmp_define.wide]",
+        "[define]",
+    ),
+    *("[verdict]", "[thresholds]", "[rule]", "[else]", "rule = 1", "define = []", "[[rule.was]]", "[define.wide.is]"),
+    *(
+        'id = "far"',
+        'id = "new"',
+        "id = 1",
+        'id = "Far"',
+        'when = "wide"',
+        "when = [1]",
+        'when = ["p", "wide"]',
+        "x = 1",
+    ),
+    *('is = "hop_gap"', 'is = "wide > 1"', "is = 1", 'meaning = "m"', 'was = ["far"]', "was = [1]", 'say = "{wide}"'),
+    *("weight = 1", 'weight = "x"', "prior = 1", "prior = true", "seq_reach = 0"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+def test_a_file_loads_or_has_problems_that_name_it(base: Path, pieces: list[str]) -> None:
+    problems: tuple[Problem, ...] = ()
+    try:
+        overlaid(base, "\n".join(pieces))
+    except RulebookError as error:
+        problems = error.problems
+    assert {problem.file for problem in problems} <= {str(base.parent / "mine0.toml")}
+
+
 def test_no_control_character_of_a_file_reaches_the_terminal() -> None:
     problem = Problem("a\x1b[2Jb.toml", "x\ny", "", "bad \udc80 \u202e")
     assert str(problem) == r"a\x1b[2Jb.toml: rule 'x\ny': bad \udc80 \u202e"
     assert visible("plain é text") == "plain é text"
-
-
-# Templates.
-
-NAMES = ("hop_limit", "stage", "df")
-
-
-def test_a_template_is_text_and_placeholders() -> None:
-    template = parse_template("Hop limit {hop_limit} ({{{stage}}})", NAMES)
-    assert template.parts == ("Hop limit ", Placeholder("hop_limit"), " ({", Placeholder("stage"), "})")
-    assert template.to_lua() == '"Hop limit " .. text(o.hop_limit) .. " ({" .. text(o.stage) .. "})"'
-
-
-def test_each_kind_of_value_has_its_text() -> None:
-    template = parse_template("{hop_limit} {stage} {df}", NAMES)
-    assert template.render({"hop_limit": -3, "stage": "later", "df": True}) == "-3 later yes"
-    assert template.render({"stage": None, "df": False}) == "unknown unknown no"
-
-
-def test_a_template_cannot_be_deeper_than_lua_can_nest() -> None:
-    with pytest.raises(TemplateError, match="more than 60"):
-        parse_template("{df} " * 40, NAMES)

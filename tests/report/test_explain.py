@@ -21,9 +21,9 @@ from scapy.packet import Packet, Raw
 from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, capture, fake_tshark, reset, run
 
 from heuristics.rulebook.model import load
-from heuristics.rulebook.schema import VOCABULARY
+from heuristics.rulebook.names import VOCABULARY
 from postproc.capture.tshark.program import Tshark
-from postproc.report.capture_advice import _ADVICE, advise
+from postproc.report.capture_advice import advise
 from postproc.report.pyshark_details import read_details
 from postproc.runtime.text import shell_word
 
@@ -370,19 +370,20 @@ def test_every_advice_can_be_given() -> None:
         "verdict": "unclear",
         "origin": "unknown",
     }
-    usual = advise(observation)
+    rulebook = load()
+    usual = advise(rulebook, observation)
     assert "named sender itself" in usual[-1]
     given = {
-        *advise(observation | {"baseline_source": "none"}),
-        *advise(observation | {"baseline_source": "host", "host_packets": 2, "host_share": 100}),
-        *advise(observation | {"baseline_source": "host", "host_packets": 9, "host_share": 50}),
-        *advise(observation | {"response_us": None, "sender_is_initiator": None}),
-        *advise(observation | {"rtt_us": None, "rtt_confirmed": None}),
-        *advise(observation | {"hop_gap": 1}),
-        *advise(observation | {"hop_gap": None, "flow_packets": 0, "host_gap": 1}),
-        *advise(observation | {"origin": "middlebox", "distance": 1, "baseline_distance": 9}),
+        *advise(rulebook, observation | {"baseline_source": "none"}),
+        *advise(rulebook, observation | {"baseline_source": "host", "host_packets": 2, "host_share": 100}),
+        *advise(rulebook, observation | {"baseline_source": "host", "host_packets": 9, "host_share": 50}),
+        *advise(rulebook, observation | {"response_us": None, "sender_is_initiator": None}),
+        *advise(rulebook, observation | {"rtt_us": None, "rtt_confirmed": None}),
+        *advise(rulebook, observation | {"hop_gap": 1}),
+        *advise(rulebook, observation | {"hop_gap": None, "flow_packets": 0, "host_gap": 1}),
+        *advise(rulebook, observation | {"origin": "middlebox", "distance": 1, "baseline_distance": 9}),
     }
-    assert len(given | set(usual)) == len({say for _, say in _ADVICE})
+    assert len(given | set(usual)) == len(rulebook.advices)
 
 
 def test_the_readme_shows_real_output() -> None:

@@ -9,17 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from heuristics.language.expressions import parse, to_lua, to_python
+from heuristics.language.expressions import (
+    Names,
+    Node,
+    Threshold,
+    definitions_in,
+    parse,
+    to_lua,
+    to_lua_definition,
+    to_python,
+    walk,
+)
 from heuristics.language.lua_text import lua_string
 from heuristics.observables.vocabulary import Type, Value
 
 INTS, STRS, BOOLS = ("a", "b", "c"), ("s", "t"), ("p", "q")
-VOCABULARY = {
-    **dict.fromkeys(INTS, Type.INT),
-    **dict.fromkeys(STRS, Type.STR),
-    **dict.fromkeys(BOOLS, Type.BOOL),
-    "end": Type.INT,
-}
+VOCABULARY = Names(
+    {
+        **dict.fromkeys(INTS, Type.INT),
+        **dict.fromkeys(STRS, Type.STR),
+        **dict.fromkeys(BOOLS, Type.BOOL),
+        "end": Type.INT,
+    }
+)
 LUAS = [lua for lua in ("lua5.2", "lua5.4") if shutil.which(lua)]
 needs_lua = pytest.mark.skipif(not LUAS, reason="neither lua5.2 nor lua5.4 is installed")
 
@@ -34,17 +46,39 @@ def lua_value(value: Value) -> str:
     return lua_string(value) if isinstance(value, str) else str(value)
 
 
-def run_lua(lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path) -> list[str]:
-    """The value of each Lua expression for its observation, as text, from one Lua process."""
+def run_lua(
+    lua: str, expressions: Sequence[tuple[str, Observation]], folder: Path, needing: Sequence[Node] = ()
+) -> list[str]:
+    """The value of each Lua expression for its observation, as text, from one Lua process.
+
+    The definitions that the trees `needing` name are computed before, as the plugin does.
+    """
+    definitions = {found.name: to_lua_definition(found) for tree in needing for found in definitions_in(tree)}
+    read = {part for tree in needing for part in walk(tree) if isinstance(part, Threshold)}
+    read |= {
+        part
+        for tree in needing
+        for found in definitions_in(tree)
+        for part in walk(found.tree)
+        if isinstance(part, Threshold)
+    }
+    thresholds = ", ".join(f"{threshold.name} = {threshold.value}" for threshold in read)
     lines = [
         "local function text(v) if v == nil then return 'unknown' end",
         "  if v == true then return 'yes' elseif v == false then return 'no' end",
         "  return type(v) == 'number' and string.format('%d', v) or v end",
         "local o",
+        f"local THRESHOLDS = {{ {thresholds} }}",
+        "local function define(o)",
+        *(
+            f"  {f'if {guards} then' if guards else 'do'} {field} = {value} end"
+            for field, guards, value in definitions.values()
+        ),
+        "end",
     ]
     for expression, observation in expressions:
         fields = ", ".join(f"[{lua_string(name)}] = {lua_value(value)}" for name, value in observation.items())
-        lines += [f"o = {{ {fields} }}", f"print((function() return {expression} end)())"]
+        lines += [f"o = {{ {fields} }} define(o)", f"print((function() return {expression} end)())"]
     script = folder / "cases.lua"
     script.write_text("\n".join(lines), encoding="utf-8")
     done = subprocess.run([lua, str(script)], capture_output=True, check=False)

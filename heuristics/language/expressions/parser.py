@@ -1,18 +1,22 @@
-"""Source text of a `when` expression -> typed tree, or an error that names the column and the reason.
+"""Source text of an expression -> typed tree, or an error that names the column and the reason.
 
 The syntax is a small, closed subset of Python's: names, integers, strings, comparison chains, `and`/`or`/`not`,
-`+ - *`, `abs`/`min`/`max`, `in`/`not in` a literal set, and `known(x)`. Python's own parser reads it; everything else
-it can read is refused here, so nothing of a rulebook ever runs that this module does not know.
+`+ - *`, `abs`/`min`/`max`, `in`/`not in` a literal set, and `known(x)`. A line break counts as a space. Python's own
+parser reads it; everything else that it can read is refused here, so nothing of a rulebook ever runs that this module
+does not know.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import warnings
-from collections.abc import Container, Mapping
+from collections.abc import Sequence
 from typing import TypeVar
 
 from heuristics.errors import (
+    CircularDefinitionError,
+    ExpressionError,
     ExpressionMagnitudeError,
     ExpressionTypeError,
     MalformedExpressionError,
@@ -20,6 +24,7 @@ from heuristics.errors import (
     UnknownObservableError,
     nearest,
 )
+from heuristics.language.expressions.names import Names
 from heuristics.language.expressions.tree import (
     And,
     Arithmetic,
@@ -27,16 +32,19 @@ from heuristics.language.expressions.tree import (
     Call,
     Compare,
     CompareOperator,
+    Definition,
+    Either,
     Function,
     Integer,
     Known,
     Membership,
-    Name,
     Negate,
     Node,
     Not,
     Or,
+    Reference,
     String,
+    define,
     magnitude,
 )
 from heuristics.observables.vocabulary import Type
@@ -62,45 +70,80 @@ _Numeric = TypeVar("_Numeric", Integer, Arithmetic)
 _SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
 
 
-def parse(source: str, vocabulary: Mapping[str, Type], always: Container[str] = frozenset()) -> Node:
-    """The typed tree of the condition `source`, whose names are those of `vocabulary`; those in `always` never miss.
+# A string literal, whole, or the sign that begins a comment.
+_COMMENT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(#)""")
 
-    Raises a subclass of ExpressionError, with the column, for anything that is not such a condition.
+
+def parse(source: str, names: Names) -> Node:
+    """The typed tree of the condition `source`.
+
+    Raises a subclass of ExpressionError for anything that is not such a condition. Its column counts line breaks too.
     """
+    reader, body = _read_text(source, names)
+    return reader.condition(body, 1)
+
+
+def parse_any(sources: Sequence[str], names: Names) -> Node:
+    """The typed tree of a list of conditions of which one has to hold. Raises as `parse` does, for the first at fault.
+
+    An error's `number` says which of `sources` is at fault, counted from 1.
+    """
+    conditions = []
+    for number, source in enumerate(sources, 1):
+        try:
+            conditions.append(parse(source, names))
+        except ExpressionError as error:
+            error.number = number
+            raise
+    return Either(tuple(conditions))
+
+
+def parse_definition(name: str, source: str | Sequence[str], names: Names) -> Definition:
+    """The definition of `name` by a condition, a number or a text, or by a list of conditions. Raises as `parse`."""
+    if not isinstance(source, str):
+        return define(name, parse_any(source, names), MAX_OBSERVABLE)
+    reader, body = _read_text(source, names)
+    return define(name, reader.read(body, 1), MAX_OBSERVABLE)
+
+
+def _read_text(source: str, names: Names) -> tuple[_Reader, ast.expr]:
+    """Python's tree of `source`, and what turns it into ours."""
     _check_text(source)
-    text = source.lstrip(" ")
-    reader = _Reader(text, vocabulary, always, len(source) - len(text) + 1)
+    text = source.replace("\n", " ").lstrip(" ")
+    reader = _Reader(text, names, len(source) - len(text) + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what Python only warns of, such as '\d', is an error here
-            body = ast.parse(text, mode="eval").body
+            return reader, ast.parse(text, mode="eval").body
     except SyntaxError as error:
         column = max(error.offset or 1, 1) + reader.offset - 1
         raise MalformedExpressionError(min(column, len(source) + 1), f"not an expression: {error.msg}") from None
     except (RecursionError, MemoryError, ValueError, Warning):
         raise MalformedExpressionError(1, "nested too deeply") from None
-    return reader.condition(body, 1)
 
 
 def _check_text(source: str) -> None:
-    if not source.strip(" "):
+    if not source.strip(" \n"):
         raise MalformedExpressionError(1, "the expression is empty")
     if len(source) > MAX_LENGTH:
         raise MalformedExpressionError(MAX_LENGTH + 1, f"longer than {MAX_LENGTH} characters")
     if source.isascii() and source.isprintable():  # nearly always, and much quicker
         return
     for column, character in enumerate(source, 1):
-        if not " " <= character <= "~":
+        if not " " <= character <= "~" and character != "\n":
             raise MalformedExpressionError(column, f"{character!a} is not a printable ASCII character")
+    for match in _COMMENT.finditer(source):
+        if match[1]:  # it would hide the lines after it
+            reason = "a comment cannot stand in a condition of several lines"
+            raise MalformedExpressionError(match.start() + 1, reason, "write it above the key")
 
 
 class _Reader:
     """Turns Python's untyped tree into ours, refusing what is not in the subset."""
 
-    def __init__(self, text: str, vocabulary: Mapping[str, Type], always: Container[str], offset: int) -> None:
+    def __init__(self, text: str, names: Names, offset: int) -> None:
         self.text = text
-        self.vocabulary = vocabulary
-        self.always = always
+        self.names = names
         self.offset = offset
         self.nodes = 0
 
@@ -140,7 +183,7 @@ class _Reader:
             case ast.Constant():
                 return self.literal(node)
             case ast.Name(id=name):
-                return Name(name, self.observable(node, name), name in self.always)
+                return self.reference(node, name)
             case ast.BoolOp():
                 operands = tuple(self.condition(value, depth + 1) for value in node.values)
                 return And(operands) if isinstance(node.op, ast.And) else Or(operands)
@@ -163,11 +206,15 @@ class _Reader:
             case _:
                 raise self.refused(node, f"this syntax is not allowed in a rule: {self.excerpt(node)}")
 
-    def observable(self, node: ast.expr, name: str) -> Type:
-        if name not in self.vocabulary:
-            hint = nearest(name, self.vocabulary)
+    def reference(self, node: ast.expr, name: str) -> Reference:
+        try:
+            found = self.names.find(name)
+        except CircularDefinitionError as error:
+            raise CircularDefinitionError(self.column(node), error.reason) from None
+        if found is None:
+            hint = nearest(name, self.names)
             raise UnknownObservableError(self.column(node), f"unknown observable '{self.excerpt(node)}'", hint)
-        return self.vocabulary[name]
+        return found
 
     def literal(self, node: ast.Constant) -> Integer | String:
         value = node.value
@@ -254,7 +301,6 @@ class _Reader:
     def known(self, node: ast.Call) -> Known:
         match node.args:
             case [ast.Name(id=name) as argument]:
-                self.observable(argument, name)
-                return Known(name)
+                return Known(self.reference(argument, name))
             case _:
                 raise self.refused(node, "known takes the name of one observable")

@@ -13,6 +13,9 @@ from heuristics.language.expressions.tree import (
     Arithmetic,
     Call,
     Compare,
+    Defined,
+    Definition,
+    Either,
     Integer,
     Known,
     Membership,
@@ -21,10 +24,12 @@ from heuristics.language.expressions.tree import (
     Node,
     Not,
     Or,
+    Reference,
     String,
-    required_names,
+    Threshold,
+    required,
 )
-from heuristics.language.lua_text import OBSERVATION, lua_field, lua_string
+from heuristics.language.lua_text import OBSERVATION, THRESHOLDS, lua_field, lua_string
 
 
 class _Level(IntEnum):
@@ -46,14 +51,30 @@ def to_lua(tree: Node) -> str:
     """The condition `tree` as a Lua expression that reads observables as fields of `o`; its value is a boolean.
 
     A missing observable is nil. Where one that is named outside `known()` is missing, the value is false whatever the
-    rest says: a guard for each stands in front.
+    rest says: a guard for each stands in front. Definitions are fields of `o` too: `to_lua_definition` comes before.
     """
-    guards = tuple(map(_present, required_names(tree)))
-    return _join("and", (*guards, _write(tree)))[0]
+    return _guarded(tree)[0]
 
 
-def _present(name: str) -> _Piece:
-    return f"{lua_field(OBSERVATION, name)} ~= nil", _Level.COMPARE
+def to_lua_definition(definition: Definition) -> tuple[str, str, str]:
+    """A field of `o`, the Lua condition under which it has a value (empty: always), and the Lua expression of it."""
+    guards = _join("and", tuple(map(_present, required(definition.tree))))[0] if not definition.always else ""
+    return lua_field(OBSERVATION, definition.name), guards, _write(definition.tree)[0]
+
+
+def lua_reference(subject: Reference) -> str:
+    """Lua source of the value of a name."""
+    return _write(subject)[0]
+
+
+def _guarded(tree: Node) -> _Piece:
+    return _join("and", (*map(_present, required(tree)), _write(tree)))
+
+
+def _present(subject: Reference) -> _Piece:
+    if isinstance(subject, Threshold) or (isinstance(subject, Defined) and subject.definition.literal):
+        return "true", _Level.ATOM
+    return f"{lua_field(OBSERVATION, subject.name)} ~= nil", _Level.COMPARE
 
 
 def _join(operator: str, pieces: tuple[_Piece, ...]) -> _Piece:
@@ -69,22 +90,28 @@ def _binary(left: _Piece, operator: str, right: _Piece, level: _Level) -> _Piece
 
 def _write(node: Node) -> _Piece:
     match node:
-        case Name():
+        case Defined(definition=Definition(literal=Integer() | String() as literal)):
+            return _write(literal)
+        case Name() | Defined():
             return lua_field(OBSERVATION, node.name), _Level.ATOM
+        case Threshold():
+            return lua_field(THRESHOLDS, node.name), _Level.ATOM
         case Integer():
             return str(node.value), _Level.ATOM if node.value >= 0 else _Level.UNARY
         case String():
             return lua_string(node.value), _Level.ATOM
-        case Not(operand=Known(name=name)):
-            return f"{lua_field(OBSERVATION, name)} == nil", _Level.COMPARE
+        case Not(operand=Known(subject=Name() as subject)):
+            return f"{lua_field(OBSERVATION, subject.name)} == nil", _Level.COMPARE
         case Known():
-            return _present(node.name)
+            return _present(node.subject)
         case Not():
             return f"not {_bracket(_write(node.operand), _Level.ATOM)}", _Level.UNARY
         case And():
             return _join("and", tuple(map(_write, node.operands)))
         case Or():
             return _join("or", tuple(map(_write, node.operands)))
+        case Either():
+            return _join("or", tuple(map(_guarded, node.operands)))
         case Compare():
             return _compare(node)
         case Membership():

@@ -1,0 +1,122 @@
+"""The conditions, definitions and sentences of a rulebook: parsed once all its files are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heuristics.errors import ExpressionError, PlacedError, Problem, UnknownObservableError, UnknownPlaceholderError
+from heuristics.errors import UnusableDefinitionError as _Unusable
+from heuristics.language.expressions import Names, Node
+from heuristics.language.template import Template, parse_template
+from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS
+from heuristics.observables.vocabulary import ALWAYS, Type
+from heuristics.rulebook.names import CONCLUDED, ICMP, RESERVED, VOCABULARY, Definitions, Source, parse_condition
+from heuristics.rulebook.overlay import Layers
+from heuristics.rulebook.reader import problem_of
+from heuristics.rulebook.schema import ENTRIES
+from heuristics.rulebook.thresholds import THRESHOLDS
+
+_THRESHOLD_NAMES = [threshold.name for threshold in THRESHOLDS]
+_SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
+
+
+class Texts:
+    """What the texts of `layers` say: `conditions` and `sentences` by table and id, definitions by table.
+
+    `problems` has what is wrong with them. Where a file could not be read (`partial`), a name that means nothing may be
+    defined there, so it is no problem.
+    """
+
+    def __init__(self, layers: Layers, *, partial: bool) -> None:
+        self.problems: list[Problem] = []
+        self.conditions: dict[tuple[str, str], Node] = {}
+        self.sentences: dict[tuple[str, str], Template] = {}
+        self._layers = layers
+        self._partial = partial
+        given = layers.tables["thresholds"]
+        self._thresholds = {name: given.get(name, 1) for name in _THRESHOLD_NAMES}
+        self.definitions = self._define("define", VOCABULARY, ALWAYS, taken=CONCLUDED)
+        self.icmp_definitions = self._define("icmp_define", ICMP, ICMP_ALWAYS, taken=ICMP)
+        for table in ENTRIES:
+            self._parse_entries(table)
+
+    def _define(
+        self, table: str, observables: Mapping[str, Type], always: frozenset[str], taken: Mapping[str, Type]
+    ) -> Definitions:
+        """The definitions of `table`; none may have the name of one of `taken`."""
+
+        def names(found: Definitions) -> Names:
+            return Names(observables, always, self._thresholds, found)
+
+        sources: dict[str, Source | None] = {
+            name: entry.get("is") for name, entry in self._layers.entries[table].items()
+        }
+        before = Definitions({**sources, **self._layers.replaced[table]}, names)
+        changed = self._refuse_changed_types(table, before, Definitions(sources, names))
+        found = Definitions({**sources, **dict.fromkeys(changed)}, names)
+        for name, error in found.all_errors().items():
+            self._report(table, name, "is", error)
+        self._refuse_taken_names(table, taken)
+        return found
+
+    def _refuse_taken_names(self, table: str, observables: Mapping[str, Type]) -> None:
+        for name in self._layers.entries[table]:
+            meanings = ((observables, "an observable"), (_THRESHOLD_NAMES, "a threshold"), (RESERVED, "the language"))
+            for taken, meaning in meanings:
+                if name in taken:
+                    reason = (
+                        f"'{name}' is a word of {meaning}" if taken is RESERVED else f"'{name}' is {meaning} already"
+                    )
+                    file = self._layers.file(table, name)
+                    self.problems.append(problem_of(file, table, name, "", reason, "choose another name"))
+
+    def _refuse_changed_types(self, table: str, before: Definitions, after: Definitions) -> list[str]:
+        """The definitions whose type a later layer changes: what names them expects the type of the first layer."""
+        changed = []
+        for name in self._layers.replaced[table]:
+            try:
+                was, now = before[name].tree.type, after[name].tree.type
+            except ExpressionError:  # reported with the others
+                continue
+            if was is not now:
+                changed.append(name)
+                file = self._layers.file(table, name, "is")
+                reason = f"{_SPOKEN[was]} is needed here, and this is {_SPOKEN[now]}"
+                self.problems.append(problem_of(file, table, name, "is", reason, "definitions keep their types"))
+        return changed
+
+    def _names(self, table: str) -> tuple[Names, Names]:
+        """What the conditions of `table` may name, and what its sentences may."""
+        if table == "icmp":
+            names = Names(ICMP, ICMP_ALWAYS, self._thresholds, self.icmp_definitions)
+            return names, names
+        names = Names(VOCABULARY, ALWAYS, self._thresholds, self.definitions)
+        concluded = Names(CONCLUDED, ALWAYS, self._thresholds, self.definitions)
+        if table == "advice":
+            return concluded, concluded
+        return (names if table in ("rule", "reason") else concluded), names
+
+    def _parse_entries(self, table: str) -> None:
+        for_conditions, for_sentences = self._names(table)
+        for id_, entry in self._layers.entries[table].items():
+            if "when" in entry:
+                try:
+                    self.conditions[table, id_] = parse_condition(entry["when"], for_conditions)
+                except PlacedError as error:
+                    self._report(table, id_, "when", error)
+            if "say" in entry:
+                try:
+                    self.sentences[table, id_] = parse_template(entry["say"], for_sentences)
+                except PlacedError as error:
+                    self._report(table, id_, "say", error)
+
+    def _report(self, table: str, id_: str, key: str, error: PlacedError) -> None:
+        """Add the problem that `error` is, unless it only follows from another one."""
+        unknown = isinstance(error, UnknownObservableError | UnknownPlaceholderError)
+        if isinstance(error, _Unusable) or (self._partial and unknown):
+            return
+        text = self._layers.entries[table][id_][key]
+        number = f"text {error.number}, " if error.number else ""
+        place = error.place(text[error.number - 1] if error.number else text)
+        file = self._layers.file(table, id_, key)
+        self.problems.append(problem_of(file, table, id_, f"{key}, {number}{place}", error.reason, error.hint))
