@@ -12,8 +12,11 @@ from heuristics import engine_limits as memory
 from heuristics.language.expressions import MAX_OBSERVABLE, Node, to_lua
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
+from heuristics.observables import output_columns
+from heuristics.observables.icmp_vocabulary import ICMP_BY_NAME
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
+from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.protocol.netscaler_codes import NETSCALER_CODES
 from heuristics.protocol.reset_payload import PayloadKind
@@ -57,6 +60,9 @@ def render_plugin(rulebook: Rulebook) -> str:
         icmp_meanings=sorted(ICMP_MEANINGS.items()),
         icmp_classes=IcmpClass,
         icmp_unjudged=ICMP_UNJUDGED,
+        output=output_columns,
+        icmp_observables=ICMP_BY_NAME,
+        flow_format=FLOW_FORMAT,
         icmp_unjudged_suspicion=ICMP_UNJUDGED_SUSPICION,
     )
 
@@ -76,7 +82,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(lua_string=lua_string, lua_condition=_lua_condition, lua_sentence=_lua_sentence)
+    environment.filters.update(
+        lua_string=lua_string, lua_condition=_lua_condition, lua_sentence=_lua_sentence, lua_text=_lua_text
+    )
     return environment
 
 
@@ -107,6 +115,11 @@ def _lua_condition(tree: Node) -> str:
 def _lua_sentence(template: Template) -> str:
     parts = [piece for part in template.parts for piece in (_pieces(part) if isinstance(part, str) else [part])]
     return _wrapped(Template(template.source, tuple(parts)).to_lua())
+
+
+def _lua_text(text: str) -> str:
+    """A text without placeholders, over as many lines as it takes."""
+    return _lua_sentence(Template(text, (text,)))
 
 
 def _pieces(text: str) -> list[str | Placeholder]:

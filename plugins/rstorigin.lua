@@ -46,15 +46,26 @@ local THRESHOLDS = {
 
 -- Fields ----------------------------------------------------------------------------------------------------
 
-local add = {
+local proto_fields = {
   kind = ProtoField.string("rstorigin.kind", "Kind", base.NONE,
-    "What is judged: rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
-  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
-    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
+    "rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
+  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
+    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin, or "
+        .. "unknown where its start is missing"),
+  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
+    "What a Palo Alto firewall would log: whom the resets name, not who sent them"),
+  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
+    "What may have made the sender reset: a hypothesis"),
+  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
+    "forged, likely forged, unclear, likely genuine or genuine"),
+  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
+    "endpoint, front-end, middlebox or unknown; of ICMP errors also router"),
+  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
+    "How likely something in between sent it in another's name, 0-100"),
   hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
-    "IPv4 TTL or IPv6 hop limit of the header that carries TCP"),
+    "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, also " .. "inside tunnels"),
   hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
-    "Most frequent hop limit of the sender's authentic packets, in the flow or else of the host"),
+    "The most frequent hop limit of the sender's authentic packets, in the flow or else " .. "of the host"),
   hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
     "Hop limit minus hop baseline"),
   distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
@@ -64,41 +75,32 @@ local add = {
   baseline_source = ProtoField.string("rstorigin.baseline_source", "Baseline source", base.NONE,
     "Where the hop baseline comes from: flow, host or none"),
   rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
-    "Smallest round trip from the capture point to the sender"),
+    "Smallest round trip from the capture point to the sender, in microseconds"),
   response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
-    "Time since the bytes that the reset acknowledges, or else the peer's last packet"),
-  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
-    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin"),
-  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
-    "As a Palo Alto firewall would log it: whom the resets name, not who sent them"),
-  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
-    "forged, likely forged, unclear, likely genuine or genuine"),
-  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
-    "How likely something in between sent it, 0-100"),
-  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
-    "Sum of the evidence in centi-nats"),
-  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
-    "endpoint, front-end, middlebox, router or unknown"),
+    "Microseconds since the bytes that the reset acknowledges, or else since the peer's " .. "last packet"),
+  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
+    "The known device or mechanism whose form it has, and how sure that is"),
+  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
+    "Ids of the rules that fired; of ICMP errors the entry that holds"),
   reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
     "Why the verdict is unclear"),
-  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
-    "What may have made the sender reset: a hypothesis"),
-  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
-    "The known device or mechanism whose form the reset has, and how sure that is"),
+  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
+    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
   where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
     "Where a suspect reset was sent from, against where the sender that it names sits"),
-  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
-    "Ids of the rules that fired"),
+  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
+    "Sum of the evidence, in hundredths of a natural-log odds ratio"),
   baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
-    "The first packet that the named sender certainly sent with the hop baseline"),
+    "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
   state = ProtoField.string("rstorigin.state", "State", base.NONE,
     "final, or provisional as long as packets of the flow keep coming"),
   flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
-    "On every packet of a flow with resets: the verdict of the most suspicious of them"),
+    "The verdict of the most suspicious of them: rstorigin.flow_verdict == \034forged\034 "
+        .. "shows whole stories"),
 }
 
 -- One boolean for each rule, present where the rule fired.
-local add_evidence = {
+local evidence_fields = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
   ["data_from_sixty"] = ProtoField.bool("rstorigin.evidence.data_from_sixty",
@@ -313,8 +315,8 @@ local add_evidence = {
     "Seen leaving the claimed sender's own interface"),
 }
 
--- The same for each entry that judges ICMP errors.
-local add_icmp = {
+-- One boolean for each entry that judges ICMP errors, present where the entry holds.
+local icmp_fields = {
   ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
     "unspecified source"),
   ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
@@ -369,13 +371,13 @@ local add_icmp = {
     "on the way"),
 }
 
-for _, proto_fields in ipairs { add, add_evidence, add_icmp } do
-  for _, proto_field in pairs(proto_fields) do
+for _, fields in ipairs { proto_fields, evidence_fields, icmp_fields } do
+  for _, proto_field in pairs(fields) do
     rstorigin.fields[#rstorigin.fields + 1] = proto_field
   end
 end
 
--- For Analyze > Expert Information, by verdict
+-- What Analyze > Expert Information lists, by verdict.
 local experts = {
   ["forged"] = ProtoExpert.new("rstorigin.expert.forged", "Forged: not sent by the host that it names",
     expert.group.SECURITY, expert.severity.WARN),
@@ -384,16 +386,17 @@ local experts = {
 }
 rstorigin.experts = { experts["forged"], experts["likely forged"] }
 
--- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
--- relative sequence numbers) is left alone, so that settings cannot change a verdict. Every field read slows Wireshark
--- down in every packet that has it, so most of the IPv4 and TCP headers are read from their bytes: see "Packet".
+-- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
+-- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
+-- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
+-- headers from their bytes: see "Packet".
 local read = {
-  time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
+  time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
   eth = Field.new("eth"),
   ip = Field.new("ip"),
   ipv6 = Field.new("ipv6"),
   tcp = Field.new("tcp"),
-  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always what stands in the header
+  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
   ipv6_src = Field.new("ipv6.src"),
   ipv6_dst = Field.new("ipv6.dst"),
   ipv6_hlim = Field.new("ipv6.hlim"),
@@ -5226,8 +5229,8 @@ end
 local function flow_filter(key)
   local src, sport, dst, dport = ends_of(key)
   local ip = #src == 4 and "ip" or "ipv6"
-  return string.format("%s.addr == %s && %s.addr == %s && tcp.port == %d && tcp.port == %d", ip, address_text(src), ip,
-    address_text(dst), sport, dport)
+  return string.format("%s.addr == %s && %s.addr == %s && %s.port == %d && %s.port == %d",
+    ip, address_text(src), ip, address_text(dst), "tcp", sport, "tcp", dport)
 end
 
 -- Where a packet was sent from, beside where its named sender is.
@@ -5304,28 +5307,28 @@ local add_text, add_hops, add_judgement, add_icmp_judgement
 do
   -- Packet details --------------------------------------------------------------------------------------------
 
-  -- A flow that has been silent for this long is taken to be over: nothing later will change its verdicts.
+  -- A flow that was silent for this long counts as ended: no later packet changes its verdicts.
   local SETTLED_US = 60000000
 
-  -- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
+  -- Lua 5.4 distinguishes 5 from 5.0, and Wireshark's integer fields take only 5.
   local function add_number(tree, name, number)
     if number then
-      tree:add(add[name], math.floor(number)):set_generated()
+      tree:add(proto_fields[name], math.floor(number)):set_generated()
     end
   end
 
-  -- 64-bit fields take two halves.
-  local function add_microseconds(tree, name, microseconds_taken)
-    if microseconds_taken then
-      local low = microseconds_taken % 4294967296
-      local high = math.floor(microseconds_taken / 4294967296) % 4294967296
-      tree:add(add[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
+  -- Wireshark's 64-bit fields take an Int64, which is made of two halves.
+  local function add_int64(tree, name, number)
+    if number then
+      local low = number % 4294967296
+      local high = math.floor(number / 4294967296) % 4294967296
+      tree:add(proto_fields[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
     end
   end
 
   function add_text(tree, name, words)
     if words and words ~= "" then
-      tree:add(add[name], words):set_generated()
+      tree:add(proto_fields[name], words):set_generated()
     end
   end
 
@@ -5349,8 +5352,8 @@ do
     item:set_generated()
   end
 
-  -- The rules that fired for (`sign` 1) or against (-1) a sender in between, under their sum.
-  local function add_evidence_of(tree, title, sign, o, fired)
+  -- Shows the rules that fired for (`sign` 1) or against (-1) a sender in between, under the sum of their weights.
+  local function add_evidence(tree, title, sign, o, fired)
     local sum = 0
     for _, rule in ipairs(fired) do
       sum = sum + (rule.weight * sign > 0 and rule.weight or 0)
@@ -5361,26 +5364,27 @@ do
     local branch = add_branch(tree, string.format("%s: %+d", title, sum))
     for _, rule in ipairs(fired) do
       if rule.weight * sign > 0 then
-        add_fired(branch, add_evidence[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+        add_fired(branch, evidence_fields[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
       end
     end
   end
 
-  -- A line that says all, a mark in the packet list where the user wants it, and an entry for Expert Information.
-  local function headline(tree, pinfo, verdict, suspicion, where)
+  -- Writes the verdict into the first line of the details, into the Info column if the user wants it there, and into
+  -- Expert Information if the verdict is worth it.
+  local function add_headline(tree, pinfo, verdict, suspicion, where)
     tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
     if SHOWN.info == INFO.verdict or (SHOWN.info == INFO.accused and ACCUSED[verdict]) then
       pinfo.cols.info:append(" [" .. verdict .. "]")
     elseif SHOWN.info == INFO.where then
       pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
     end
-    local found = experts[verdict]
-    if found then
-      tree:add_proto_expert_info(found, verdict .. ": " .. where)
+    local expert_info = experts[verdict]
+    if expert_info then
+      tree:add_proto_expert_info(expert_info, verdict .. ": " .. where)
     end
   end
 
-  -- Whether packets still to come may change what is said of a reset: as long as its flow goes on.
+  -- A verdict is provisional while packets of the flow keep coming: they may change it.
   local function state_of(flow)
     local last_us = unpacked_reset(flow.last_reset).time_us
     for _, side in ipairs { flow.side, flow.peer } do
@@ -5401,17 +5405,19 @@ do
     add_text(branch, "evidence", judgement.evidence)
     add_text(branch, "stage", o.stage)
     add_text(branch, "end_reason", o.end_reason)
-    add_hops(branch, o.hop_limit, o.hop_baseline)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", o.hop_delta)
     add_text(branch, "baseline_source", o.baseline_source)
     add_number(branch, "distance", o.distance)
     add_number(branch, "sender_distance", o.baseline_distance)
-    add_microseconds(branch, "rtt_us", o.rtt_us)
-    add_microseconds(branch, "response_us", o.response_us)
+    add_int64(branch, "rtt_us", o.rtt_us)
+    add_int64(branch, "response_us", o.response_us)
   end
 
   function add_judgement(tree, pinfo, reset, o, judgement)
     local where = sent_from(o.distance, o.baseline_distance)
-    headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
+    add_headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
     add_text(tree, "verdict", judgement.verdict)
     add_number(tree, "suspicion", judgement.suspicion)
     add_text(tree, "origin", judgement.origin)
@@ -5420,18 +5426,42 @@ do
     add_text(tree, "cause", judgement.cause)
     add_text(tree, "device", judgement.device)
     add_number(tree, "baseline_frame", baseline_frame(reset))
-    add_evidence_of(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
-    add_evidence_of(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
+    add_evidence(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
+    add_evidence(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
     add_observables(tree, o, judgement)
     add_text(tree, "state", state_of(reset.flow))
   end
 
+  -- The columns of an ICMP error that follow from its observables, but are none.
+  local function derived_columns(o)
+    if not o.hop_baseline then
+      return { baseline_source = "none" }
+    end
+    return {
+      hop_delta = o.hop_limit - o.hop_baseline,
+      sender_distance = distance(o.hop_baseline),
+      baseline_source = "host",
+    }
+  end
+
+  local function add_icmp_observables(tree, o, derived, entry)
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "icmp")
+    add_text(branch, "evidence", entry.id)
+    add_text(branch, "stage", o.stage)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", derived.hop_delta)
+    add_text(branch, "baseline_source", derived.baseline_source)
+    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", derived.sender_distance)
+  end
+
   function add_icmp_judgement(tree, pinfo, o, baseline_at)
-    local entry = judge_icmp(o)
+    local entry, derived = judge_icmp(o), derived_columns(o)
     local words = entry.say(o)
-    local sender_hops = o.hop_baseline and distance(o.hop_baseline)
-    local where = sent_from(o.distance, sender_hops)
-    headline(tree, pinfo, entry.verdict, entry.suspicion, where)
+    add_headline(tree, pinfo, entry.verdict, entry.suspicion, sent_from(o.distance, derived.sender_distance))
     add_text(tree, "verdict", entry.verdict)
     add_number(tree, "suspicion", entry.suspicion)
     add_text(tree, "origin", entry.origin)
@@ -5439,17 +5469,9 @@ do
     add_text(tree, "device", entry.device)
     add_number(tree, "baseline_frame", baseline_at)
     if entry.id then
-      add_fired(tree, add_icmp[entry.id], entry.id .. ": " .. words)
+      add_fired(tree, icmp_fields[entry.id], entry.id .. ": " .. words)
     end
-    local branch = add_branch(tree, "Observables")
-    add_text(branch, "kind", "icmp")
-    add_text(branch, "evidence", entry.id)
-    add_text(branch, "stage", o.stage)
-    add_hops(branch, o.hop_limit, o.hop_baseline)
-    add_text(branch, "baseline_source", o.hop_baseline and "host" or "none")
-    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
-    add_number(branch, "distance", o.distance)
-    add_number(branch, "sender_distance", sender_hops)
+    add_icmp_observables(tree, o, derived, entry)
   end
 end
 

@@ -1,26 +1,32 @@
-"""The resets table: a row for every reset and ICMP error, with its verdict. Names and order are stable."""
+"""A judged reset or ICMP error: its row, and what goes with the row.
+
+The columns of rows stand in one table, heuristics/observables/output_columns.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
-from typing import Any, Literal
+from operator import attrgetter, itemgetter
+from typing import Any, Literal, NamedTuple
+
+from heuristics.observables.output_columns import COLUMNS, Kind, ResetRow, observable_columns
+from heuristics.observables.vocabulary import Value
+
+__all__ = [
+    "COLUMNS",
+    "JudgedReset",
+    "JudgementColumns",
+    "PacketColumns",
+    "Rejection",
+    "ResetRow",
+    "error_row",
+    "reset_row",
+]
 
 
-# Not frozen, as there are many: to make a frozen one takes six times as long. Nothing changes them all the same.
-@dataclass(slots=True)
-class ResetRow:
-    """One judged reset or ICMP error. A value that the capture does not give is None.
-
-    `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
-    flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
-    claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
-    verdict is unclear. `cause` is a hypothesis, `device` names a known form, `where` says whence a suspect reset came.
-    `end_reason` is Palo Alto's.
-
-    Of an ICMP error, `sport` and `dport` are those of the packet it quotes, `evidence` is the entry of the rulebook
-    that holds, and `quoted_hop_limit` is what the packet had left.
-    """
+class PacketColumns(NamedTuple):
+    """The columns that come from the packet."""
 
     capture: str
     frame: int
@@ -31,33 +37,42 @@ class ResetRow:
     sport: int
     dst: str
     dport: int
-    stage: str
-    end_reason: str | None
-    cause: str | None
+
+
+class JudgementColumns(NamedTuple):
+    """The columns that come from the judgement."""
+
     verdict: str
     origin: str
     suspicion: int
-    hop_limit: int
-    hop_baseline: int | None
-    hop_delta: int | None
-    distance: int
-    sender_distance: int | None
-    baseline_source: str
-    rtt_us: int | None
-    response_us: int | None
-    device: str | None
     evidence: tuple[str, ...]
     reason: str
-    quoted_hop_limit: int | None = None
+    cause: str | None = None
+    device: str | None = None
     where: str | None = None
 
-    def __reduce__(self) -> tuple[type[ResetRow], tuple[Any, ...]]:
-        """For processes that send many: its values, in less time than a dataclass takes by itself."""
-        return ResetRow, _row_values(self)
+
+def _order(observables: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Puts the values of PacketColumns, of these columns and of JudgementColumns, then None, in the order of a row."""
+    names = [*PacketColumns._fields, *observables, *JudgementColumns._fields]
+    return itemgetter(*(names.index(name) if name in names else len(names) for name in COLUMNS))
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
-_row_values = attrgetter(*COLUMNS)
+_OF_RESETS, _OF_ERRORS = observable_columns(Kind.RST), observable_columns(Kind.ICMP)
+_reset_values = itemgetter(*(column.observable for column in _OF_RESETS))
+_error_values = itemgetter(*(column.name for column in _OF_ERRORS))
+_reset_order = _order(tuple(column.name for column in _OF_RESETS))
+_error_order = _order(tuple(column.name for column in _OF_ERRORS))
+
+
+def reset_row(packet: PacketColumns, observation: Mapping[str, Value], judgement: JudgementColumns) -> ResetRow:
+    """The row of a reset; `observation` is its observables."""
+    return ResetRow(*_reset_order((*packet, *_reset_values(observation), *judgement, None)))
+
+
+def error_row(packet: PacketColumns, observation: Mapping[str, Value], judgement: JudgementColumns) -> ResetRow:
+    """The row of an ICMP error; `observation` is its observables and derived columns."""
+    return ResetRow(*_error_order((*packet, *_error_values(observation), *judgement, None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +86,10 @@ class Rejection:
 
 @dataclass(slots=True)
 class JudgedReset:
-    """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words.
+    """A row with what its columns leave out: the score (centi-nats), and the evidence in words.
 
-    `rejection` is there for ICMP errors, `signature` (postproc.signature) for resets that have one, `ip_id` where it
-    may come from a counter that serves several senders (postproc.company).
+    ICMP errors have a `rejection`. Resets may have a `signature` (postproc/verdicts/tampering_signature.py), and an
+    `ip_id` if it may come from a counter that serves several senders (postproc/verdicts/shared_origin.py).
     """
 
     row: ResetRow

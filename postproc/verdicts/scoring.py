@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Judgement, judge
-from postproc.flows.state import Flow, Reset
+from postproc.flows.display_filter import flow_filter
+from postproc.flows.state import Reset
 from postproc.verdicts.reset_observables import Observation
-from postproc.verdicts.result_row import JudgedReset, ResetRow
+from postproc.verdicts.result_row import JudgedReset, JudgementColumns, PacketColumns, ResetRow, reset_row
 from postproc.verdicts.shared_origin import counted_in
 
 if TYPE_CHECKING:
@@ -50,47 +50,27 @@ def _once(text: str) -> str:
 
 def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
-    seen: Callable[[str], Any] = observation.__getitem__  # each has its column's type
-    return ResetRow(
-        capture=capture,
-        frame=packet.frame,
-        time=packet.time_us / 1_000_000,
-        kind="rst",
-        flow=reset.flow,
-        src=packet.src,
-        sport=packet.sport,
-        dst=packet.dst,
-        dport=packet.dport,
-        stage=seen("stage"),
-        end_reason=seen("end_reason"),
-        cause=_once(judgement.cause) or None,
-        verdict=judgement.verdict.value,
-        origin=judgement.origin.value,
-        suspicion=judgement.suspicion,
-        hop_limit=packet.hop_limit,
-        hop_baseline=seen("hop_baseline"),
-        hop_delta=seen("hop_delta"),
-        distance=seen("distance"),
-        sender_distance=seen("baseline_distance"),
-        baseline_source=seen("baseline_source"),
-        rtt_us=seen("rtt_us"),
-        response_us=seen("response_us"),
-        device=_once(judgement.device) or None,
-        evidence=judgement.evidence,
-        reason=_once(judgement.reason),
-        where=_once(judgement.where) or None,
+    return reset_row(
+        PacketColumns(
+            capture,
+            packet.frame,
+            packet.time_us / 1_000_000,
+            "rst",
+            reset.flow,
+            packet.src,
+            packet.sport,
+            packet.dst,
+            packet.dport,
+        ),
+        observation,
+        JudgementColumns(
+            verdict=judgement.verdict.value,
+            origin=judgement.origin.value,
+            suspicion=judgement.suspicion,
+            evidence=judgement.evidence,
+            reason=_once(judgement.reason),
+            cause=_once(judgement.cause) or None,
+            device=_once(judgement.device) or None,
+            where=_once(judgement.where) or None,
+        ),
     )
-
-
-def flow_filter(flow: Flow) -> str:
-    """A Wireshark display filter for the flow; frame numbers tell incarnations of the same ports apart."""
-    ends = ends_filter(*flow.low, *flow.high)
-    if flow.incarnation == 0 and not flow.reused:
-        return ends
-    return f"{ends} && frame.number >= {flow.first_frame} && frame.number <= {flow.last_frame}"
-
-
-def ends_filter(one: str, one_port: int, other: str, other_port: int) -> str:
-    """The same for all flows between these ends."""
-    ip = "ipv6" if ":" in one else "ip"
-    return f"{ip}.addr == {one} && {ip}.addr == {other} && tcp.port == {one_port} && tcp.port == {other_port}"

@@ -177,7 +177,7 @@ def test_a_field_that_the_plugin_does_not_give_is_told(monkeypatch: pytest.Monke
     monkeypatch.setattr("postproc.batch.plugin_engine.render_plugin", lambda rulebook: silent)
     result = run("summarize", FORGED, "--from-plugin")
     assert result.exit_code == 2
-    assert "the plugin gave frame 2 no rstorigin.suspicion" in result.stderr
+    assert "frame 2: the plugin shows no field rstorigin.suspicion" in result.stderr
 
 
 @pytest.mark.skipif(not LUA_RUNS, reason="Wireshark 4.4 and newer load no Lua for root")
