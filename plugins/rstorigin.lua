@@ -5176,19 +5176,19 @@ local function judge_icmp(o)
   return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
 end
 
--- Words -----------------------------------------------------------------------------------------------------
+-- Text ------------------------------------------------------------------------------------------------------
 
--- What is said of packets is made of numbers and of the rulebook's words: no text of a packet gets into it.
+-- Texts about packets hold only numbers, addresses and words of the rulebook: no text that a packet carries.
 
 local ACCUSED = { ["forged"] = true, ["likely forged"] = true }
 
-local MOST_LISTED = 20 -- senders, devices or frames in one table of a summary
+local MOST_LISTED = 20 -- rows in one table of the summary, or frames in a filter
 
 local function hops(number)
   return string.format(number == 1 and "%d hop" or "%d hops", number)
 end
 
--- The longest run of zero groups of an IPv6 address: where it begins and how long it is (RFC 5952 section 4.2).
+-- The start and length of the longest run of zero groups in an IPv6 address (RFC 5952 section 4.2).
 local function longest_zeros(groups)
   local best, length, start = nil, 1, nil
   for index = 1, #groups + 1 do
@@ -5204,7 +5204,7 @@ local function longest_zeros(groups)
   return best, length
 end
 
--- The address that stands for four or sixteen bytes.
+-- The text of an address of four or sixteen bytes.
 local function address_text(bytes)
   if #bytes == 4 then
     return string.format("%d.%d.%d.%d", byte(bytes, 1, 4))
@@ -5225,7 +5225,7 @@ local function address_text(bytes)
   return table.concat(words, ":", 1, zeros - 1) .. "::" .. table.concat(words, ":", zeros + length)
 end
 
--- A display filter for the flow between the ends that `key` holds.
+-- A display filter for the flow between the ends in `key`: flow_filter in postproc/flows/display_filter.py.
 local function flow_filter(key)
   local src, sport, dst, dport = ends_of(key)
   local ip = #src == 4 and "ip" or "ipv6"
@@ -5233,7 +5233,7 @@ local function flow_filter(key)
     ip, address_text(src), ip, address_text(dst), "tcp", sport, "tcp", dport)
 end
 
--- Where a packet was sent from, beside where its named sender is.
+-- How many hops away a packet was sent, and how many hops away its named sender is.
 local function sent_from(hops_away, sender_hops)
   local words = "sent from " .. hops(hops_away) .. " away"
   if not sender_hops then
@@ -5248,11 +5248,11 @@ local INFO, SHOWN
 do
   -- Preferences: Edit > Preferences > Protocols > RSTORIGIN ---------------------------------------------------
 
-  -- What the Info column gets of resets and ICMP errors.
+  -- What the plugin adds to the Info column of resets and ICMP errors.
   INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
   SHOWN = { info = INFO.accused }
 
-  -- Limits of suspicion in percent, to begin with the rulebook's own.
+  -- Limits of suspicion in percent; the defaults are those of the rulebook.
   local DEFAULTS, RULEBOOK_LIMITS = {}, {}
   for name, score in pairs(LIMITS) do
     DEFAULTS[name], RULEBOOK_LIMITS[name] = suspicion_of(score), score
@@ -5272,7 +5272,7 @@ do
   prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
     "Packets of a host from which its hop limit is a baseline")
   prefs.flows = Pref.uint("Flows kept", held.most,
-    "So many flows at most are held in memory; those not seen for the longest are let go. Flows with resets stay.")
+    "How many flows to keep in memory. The flows silent for the longest go first; flows with resets always stay.")
   prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
     { 1, "nothing", INFO.nothing },
     { 2, "forged and likely forged", INFO.accused },
@@ -5280,7 +5280,7 @@ do
     { 4, "every verdict and where it was sent from", INFO.where },
   }, false)
 
-  -- The score that a limit in percent stands for: the rulebook's where the user left it alone.
+  -- The score for a limit in percent. A limit that the user did not change has the score of the rulebook.
   local function limit_of(name)
     local percent = math.max(0, math.min(99, math.floor(prefs[name])))
     if percent == DEFAULTS[name] then
@@ -5291,7 +5291,7 @@ do
     return SUSPICION_LIMITS[math.max(1, percent)]
   end
 
-  -- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
+  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
   function rstorigin.prefs_changed()
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
@@ -5481,7 +5481,7 @@ do
   -- Dissector -------------------------------------------------------------------------------------------------
 
   local warned = false
-  local fields_wanted = false -- whether our fields were asked for, when we last wondered
+  local fields_wanted = false -- whether Wireshark needed our fields when we last asked
 
   function reset_state()
     forget_flows()
@@ -5506,12 +5506,12 @@ do
     reset_state()
   end
 
-  -- Notes that a frame is seen for the first time; returns when it was captured.
+  -- Notes that the plugin reads a frame for the first time. Returns the capture time.
   local function begin_frame(pinfo, number)
     local time_us = capture_time(pinfo)
     if last_frame == 0 then
       begin_us = time_us
-      if pinfo.visited then -- as all will be
+      if pinfo.visited then -- the first pass did not call this dissector
         warn_once()
       end
     end
@@ -5548,12 +5548,12 @@ do
     end
   end
 
-  local itself -- by which Wireshark tells whether any of our fields is wanted
+  local own_dissector
 
-  -- Whether a filter, a column or the details ask for our fields.
-  local function asked_for(tree)
-    itself = itself or Dissector.get("rstorigin")
-    return tree:referenced(itself)
+  -- Whether a filter, a column or the packet details need our fields.
+  local function needs_fields(tree)
+    own_dissector = own_dissector or Dissector.get("rstorigin")
+    return tree:referenced(own_dissector)
   end
 
   local function show_packet(tree, pinfo, number)
@@ -5570,14 +5570,14 @@ do
 
   function rstorigin.dissector(tvb, pinfo, tree)
     local number = pinfo.number
-    reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
-    -- Outside the window the answer is the same for all frames of a pass that reads the file, and asking is dear.
+    reading = number > last_frame -- otherwise the plugin read this frame before, perhaps with the whole file
+    -- The question is slow. Outside the window, the answer is the same for all frames of a pass that reads the file.
     if in_window or not reading or last_frame == 0 then
-      fields_wanted = asked_for(tree)
+      fields_wanted = needs_fields(tree)
     end
     local wanted = fields_wanted
     if not reading then
-      wanted = wanted or resets[number] or errors[number] -- expert information is wanted without a sign
+      wanted = wanted or resets[number] or errors[number] -- Wireshark does not say whether it needs expert information
       if not wanted then
         return
       end
@@ -5617,7 +5617,7 @@ end
 
 local summary
 do
-  -- Summary: all that was judged, in a few tables -------------------------------------------------------------
+  -- Summary: all judged packets in a few tables ----------------------------------------------------------------
 
   -- The most suspicious verdict first
   local VERDICTS = {
@@ -5628,7 +5628,7 @@ do
     "genuine",
   }
 
-  -- Every judged packet in the order of the capture, with what the tables below count and show.
+  -- Every judged packet in the order of the capture, with the values that the tables below count and show.
   local function judged_packets()
     local judged = {}
     for frame in pairs(resets) do
@@ -5667,23 +5667,23 @@ do
     return judged
   end
 
-  -- How often each value of `name` occurs, the most frequent first, among equals in the order of the capture.
+  -- The values of `name` with their numbers, the most frequent first; equal numbers in the order of the capture.
   local function frequencies(judged, name)
     local counts, order = {}, {}
     for _, one in ipairs(judged) do
-      local found = one[name]
-      if found ~= "" then
-        if not counts[found] then
-          order[#order + 1] = found
-          counts[found] = { found = found, number = 0, at = #order, verdicts = {} }
+      local item = one[name]
+      if item ~= "" then
+        if not counts[item] then
+          order[#order + 1] = item
+          counts[item] = { value = item, number = 0, at = #order, verdicts = {} }
         end
-        counts[found].number = counts[found].number + 1
-        counts[found].verdicts[one.verdict] = (counts[found].verdicts[one.verdict] or 0) + 1
+        counts[item].number = counts[item].number + 1
+        counts[item].verdicts[one.verdict] = (counts[item].verdicts[one.verdict] or 0) + 1
       end
     end
     local list = {}
-    for _, found in ipairs(order) do
-      list[#list + 1] = counts[found]
+    for _, item in ipairs(order) do
+      list[#list + 1] = counts[item]
     end
     table.sort(list, function(one, other)
       return one.number > other.number or (one.number == other.number and one.at < other.at)
@@ -5712,7 +5712,7 @@ do
         lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
         return
       end
-      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.found, verdict_counts(entry.verdicts))
+      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.value, verdict_counts(entry.verdicts))
     end
   end
 
@@ -5741,7 +5741,7 @@ do
     return suspects
   end
 
-  -- The summary as text, and the suspicious packets.
+  -- The summary as text, and the list of suspicious packets.
   function summary()
     local judged = judged_packets()
     local verdicts, kinds = {}, { rst = 0, icmp = 0 }
@@ -5781,12 +5781,12 @@ do
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
     .. "(106 rules, hash 811d758e7431)"
 
-  -- A window with a text and a button that shows some packets in the packet list.
+  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
-    local shown = TextWindow.new(title)
-    shown:set(words)
+    local window = TextWindow.new(title)
+    window:set(words)
     if filter then
-      shown:add_button(button, function()
+      window:add_button(button, function()
         set_filter(filter)
         apply_filter()
       end)
@@ -5806,7 +5806,7 @@ do
     show_window("RST origin: summary", words, "Show these frames", frames_filter(suspects))
   end
 
-  -- The story of the resets of one flow, oldest first.
+  -- Explains the resets of one flow, oldest first.
   local function explanation(flow)
     local lines, frame = {}, flow.last_reset
     while frame do
@@ -5859,16 +5859,16 @@ do
     register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
   end
 
-  -- -X lua_script1:WORD asks tshark for more.
+  -- Handles -X lua_script1:WORD.
   local function take_argument(word)
     if word == "summary" then
-      local listener = Listener.new() -- also makes tshark dissect where nothing else asks for it
+      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
       function listener.draw()
         io.stdout:write((summary()))
       end
     elseif word == "help" then
       io.stdout:write(HELP)
-    elseif word and word ~= "rstorigin" then -- from 4.4 on, Wireshark tells a plugin in its folder its own name
+    elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
       io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
     end
   end

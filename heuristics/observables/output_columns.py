@@ -9,14 +9,14 @@ To add a column that shows an observable, add one entry at the end of ResetRow, 
 `make docs plugin`.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the annotations of ResetRow are read as objects below.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import Enum, Flag, StrEnum, auto
 from operator import attrgetter
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 
 class Kind(Flag):
@@ -52,8 +52,7 @@ class FieldType(StrEnum):
     FRAMENUM = "framenum"
 
 
-@dataclass(frozen=True, slots=True)
-class WiresharkField:
+class WiresharkField(NamedTuple):
     """A field of the plugin, `rstorigin.NAME`. `packets` says on which packets it stands.
 
     `meaning` has values in backticks, as Markdown has them.
@@ -71,8 +70,7 @@ class WiresharkField:
         return (self.meaning[0].upper() + self.meaning[1:]).replace("`", "")
 
 
-@dataclass(frozen=True, slots=True)
-class OutputColumn:
+class OutputColumn(NamedTuple):
     """One column. `type` is int, float, bool, str or tuple (of texts); None is a value too where it is `optional`.
 
     `kinds` are the packets for which the column has a value. The value of a reset is its observable `observable`, if
@@ -94,8 +92,7 @@ class OutputColumn:
     details_after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(NamedTuple):
     """What the table says of a column besides name and type, which are those of the field of ResetRow."""
 
     meaning: str
@@ -277,7 +274,7 @@ class ResetRow:
         ),
     ] = None
 
-    def __reduce__(self) -> tuple[type[ResetRow], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type["ResetRow"], tuple[Any, ...]]:
         """For processes that exchange many rows: the values alone take less time than what a dataclass does."""
         return ResetRow, _values_of(self)
 
@@ -308,7 +305,7 @@ def _output_column(name: str, hint: Any) -> OutputColumn:
 
 
 OUTPUT_COLUMNS: tuple[OutputColumn, ...] = tuple(
-    _output_column(name, hint) for name, hint in get_type_hints(ResetRow, include_extras=True).items()
+    _output_column(name, hint) for name, hint in ResetRow.__annotations__.items()
 )
 
 # Fields of the plugin that are no columns.

@@ -25,7 +25,7 @@ from postproc.flows.reset_context import stage_of
 from postproc.flows.state import elapsed_us
 from postproc.flows.tracker import Tracker
 from postproc.verdicts.reset_observables import Observation
-from postproc.verdicts.result_row import JudgedReset, JudgementColumns, PacketColumns, Rejection, error_row
+from postproc.verdicts.result_row import JudgedReset, Rejection, result_row
 
 _REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
 _UNSPECIFIED = ("0.0.0.0", "::")
@@ -213,27 +213,23 @@ def _prober(error: IcmpError, host: HostProfile) -> Observation:
 def judged_error(capture: str, packet: Packet, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Find the entry that holds, and write down what comes of it."""
     judgement, error = judge_icmp(rulebook, observation), error_of(packet)
-    row = error_row(
-        PacketColumns(
-            capture,
-            packet.frame,
-            packet.time_us / 1_000_000,
-            "icmp",
-            quoted_flow_filter(packet, error),
-            packet.src,
-            error.quoted_sport,
-            packet.dst,
-            error.quoted_dport,
-        ),
+    row = result_row(
         observation | derived_columns(observation),
-        JudgementColumns(
-            verdict=judgement.verdict.value,
-            origin=judgement.origin.value,
-            suspicion=judgement.suspicion,
-            evidence=(judgement.evidence,) if judgement.evidence else (),
-            reason=judgement.reason,
-            device=judgement.device or None,
-        ),
+        capture=capture,
+        frame=packet.frame,
+        time=packet.time_us / 1_000_000,
+        kind="icmp",
+        flow=quoted_flow_filter(packet, error),
+        src=packet.src,
+        sport=error.quoted_sport,
+        dst=packet.dst,
+        dport=error.quoted_dport,
+        verdict=judgement.verdict.value,
+        origin=judgement.origin.value,
+        suspicion=judgement.suspicion,
+        evidence=(judgement.evidence,) if judgement.evidence else (),
+        reason=judgement.reason,
+        device=judgement.device or None,
     )
     return JudgedReset(row, judgement.score, (judgement.words,), rejection_of(packet))
 

@@ -8,71 +8,72 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from operator import attrgetter, itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from heuristics.observables.output_columns import COLUMNS, Kind, ResetRow, observable_columns
 from heuristics.observables.vocabulary import Value
 
-__all__ = [
-    "COLUMNS",
-    "JudgedReset",
-    "JudgementColumns",
-    "PacketColumns",
-    "Rejection",
-    "ResetRow",
-    "error_row",
-    "reset_row",
-]
+__all__ = ["COLUMNS", "JudgedReset", "Rejection", "ResetRow", "result_row"]
+
+# The arguments of result_row, in the order in which it joins them.
+_ARGUMENTS = (
+    *("capture", "frame", "time", "kind", "flow", "src", "sport", "dst", "dport"),
+    *("verdict", "origin", "suspicion", "evidence", "reason", "cause", "device", "where"),
+)
 
 
-class PacketColumns(NamedTuple):
-    """The columns that come from the packet."""
-
-    capture: str
-    frame: int
-    time: float
-    kind: Literal["rst", "icmp"]
-    flow: str
-    src: str
-    sport: int
-    dst: str
-    dport: int
+_Picker = Callable[[Any], tuple[Any, ...]]
 
 
-class JudgementColumns(NamedTuple):
-    """The columns that come from the judgement."""
+def _pickers(sources: Mapping[str, str]) -> tuple[_Picker, _Picker]:
+    """Picks the values of columns out of an observation, then puts _ARGUMENTS, None and these in the order of a row.
 
-    verdict: str
-    origin: str
-    suspicion: int
-    evidence: tuple[str, ...]
-    reason: str
-    cause: str | None = None
-    device: str | None = None
-    where: str | None = None
+    `sources` has the name in the observation, by column.
+    """
+    names = [*_ARGUMENTS, None, *sources]
+    order = itemgetter(*(names.index(name if name in names else None) for name in COLUMNS))
+    return itemgetter(*sources.values()), order
 
 
-def _order(observables: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """Puts the values of PacketColumns, of these columns and of JudgementColumns, then None, in the order of a row."""
-    names = [*PacketColumns._fields, *observables, *JudgementColumns._fields]
-    return itemgetter(*(names.index(name) if name in names else len(names) for name in COLUMNS))
+_PICKERS = {
+    "rst": _pickers({column.name: column.observable for column in observable_columns(Kind.RST)}),
+    "icmp": _pickers({column.name: column.name for column in observable_columns(Kind.ICMP)}),
+}
 
 
-_OF_RESETS, _OF_ERRORS = observable_columns(Kind.RST), observable_columns(Kind.ICMP)
-_reset_values = itemgetter(*(column.observable for column in _OF_RESETS))
-_error_values = itemgetter(*(column.name for column in _OF_ERRORS))
-_reset_order = _order(tuple(column.name for column in _OF_RESETS))
-_error_order = _order(tuple(column.name for column in _OF_ERRORS))
+def result_row(
+    observation: Mapping[str, Value],
+    *,
+    capture: str,
+    frame: int,
+    time: float,
+    kind: Literal["rst", "icmp"],
+    flow: str,
+    src: str,
+    sport: int,
+    dst: str,
+    dport: int,
+    verdict: str,
+    origin: str,
+    suspicion: int,
+    evidence: tuple[str, ...],
+    reason: str,
+    cause: str | None = None,
+    device: str | None = None,
+    where: str | None = None,
+) -> ResetRow:
+    """A row: `observation` is the observables of the packet, with the derived columns if it is an ICMP error.
 
-
-def reset_row(packet: PacketColumns, observation: Mapping[str, Value], judgement: JudgementColumns) -> ResetRow:
-    """The row of a reset; `observation` is its observables."""
-    return ResetRow(*_reset_order((*packet, *_reset_values(observation), *judgement, None)))
-
-
-def error_row(packet: PacketColumns, observation: Mapping[str, Value], judgement: JudgementColumns) -> ResetRow:
-    """The row of an ICMP error; `observation` is its observables and derived columns."""
-    return ResetRow(*_error_order((*packet, *_error_values(observation), *judgement, None)))
+    The other arguments are the columns that come from the packet and from the judgement.
+    """
+    observed, in_order = _PICKERS[kind]
+    # fmt: off
+    return ResetRow(*in_order((
+        capture, frame, time, kind, flow, src, sport, dst, dport,
+        verdict, origin, suspicion, evidence, reason, cause, device, where, None,
+        *observed(observation),
+    )))
+    # fmt: on
 
 
 @dataclass(frozen=True, slots=True)

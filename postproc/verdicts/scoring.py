@@ -10,11 +10,14 @@ from heuristics.rulebook.scoring import Judgement, judge
 from postproc.flows.display_filter import flow_filter
 from postproc.flows.state import Reset
 from postproc.verdicts.reset_observables import Observation
-from postproc.verdicts.result_row import JudgedReset, JudgementColumns, PacketColumns, ResetRow, reset_row
+from postproc.verdicts.result_row import JudgedReset, ResetRow, result_row
 from postproc.verdicts.shared_origin import counted_in
 
 if TYPE_CHECKING:
     from postproc.capture.packet_table import Packet  # slow to import: Polars
+
+
+_shared = sys.intern  # many resets have the same texts: equal texts become one object
 
 
 class Named(NamedTuple):
@@ -38,39 +41,30 @@ def named(reset: Reset, signature: str | None = None) -> Named:
 def judged_reset(capture: str, reset: Named, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Weigh the observation and write down what comes of it."""
     judgement = judge(rulebook, observation)
-    words = tuple(_once(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
+    words = tuple(_shared(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
     row = _row(capture, reset, observation, judgement)
     return JudgedReset(row, judgement.score, words, signature=reset.signature, ip_id=reset.ip_id)
 
 
-def _once(text: str) -> str:
-    """Many resets have the same said of them: equal texts are one object."""
-    return sys.intern(text)
-
-
 def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
-    return reset_row(
-        PacketColumns(
-            capture,
-            packet.frame,
-            packet.time_us / 1_000_000,
-            "rst",
-            reset.flow,
-            packet.src,
-            packet.sport,
-            packet.dst,
-            packet.dport,
-        ),
+    return result_row(
         observation,
-        JudgementColumns(
-            verdict=judgement.verdict.value,
-            origin=judgement.origin.value,
-            suspicion=judgement.suspicion,
-            evidence=judgement.evidence,
-            reason=_once(judgement.reason),
-            cause=_once(judgement.cause) or None,
-            device=_once(judgement.device) or None,
-            where=_once(judgement.where) or None,
-        ),
+        capture=capture,
+        frame=packet.frame,
+        time=packet.time_us / 1_000_000,
+        kind="rst",
+        flow=reset.flow,
+        src=packet.src,
+        sport=packet.sport,
+        dst=packet.dst,
+        dport=packet.dport,
+        verdict=judgement.verdict.value,
+        origin=judgement.origin.value,
+        suspicion=judgement.suspicion,
+        evidence=judgement.evidence,
+        reason=_shared(judgement.reason),
+        cause=_shared(judgement.cause) or None,
+        device=_shared(judgement.device) or None,
+        where=_shared(judgement.where) or None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -26,13 +26,25 @@ from heuristics.observables.output_columns import (
 from heuristics.observables.vocabulary import BY_NAME, Type
 from heuristics.rulebook.model import load
 from postproc.verdicts.judge_icmp import derived_columns
-from postproc.verdicts.result_row import JudgementColumns, PacketColumns, error_row, reset_row
+from postproc.verdicts.result_row import result_row
 
 ROOT = Path(__file__).parents[2]
 TYPES = {Type.INT: int, Type.STR: str, Type.BOOL: bool}
 DERIVED = derived_columns({"hop_limit": 60, "hop_baseline": 59})
-PACKET = PacketColumns("a.pcap", 7, 1.5, "rst", "tcp", "192.0.2.1", 80, "192.0.2.2", 40000)
-JUDGEMENT = JudgementColumns("forged", "middlebox", 99, ("hop_gap",), "why", "cause", "device", "where")
+# Columns that are no observables.
+PACKET: dict[str, Any] = {
+    **{"capture": "a.pcap", "frame": 7, "time": 1.5, "flow": "tcp"},
+    **{"src": "192.0.2.1", "sport": 80, "dst": "192.0.2.2", "dport": 40000},
+}
+JUDGEMENT: dict[str, Any] = {
+    **{"verdict": "forged", "origin": "middlebox", "suspicion": 99, "evidence": ("hop_gap",)},
+    **{"reason": "why", "cause": "cause", "device": "device", "where": "where"},
+}
+
+
+def values(row: ResetRow) -> dict[str, object]:
+    """The values of `row` by column."""
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
 @pytest.mark.parametrize("column", observable_columns(Kind.RST), ids=lambda column: column.name)
@@ -49,29 +61,27 @@ def test_a_column_of_icmp_errors_is_an_observable_or_derived(column: OutputColum
         assert isinstance(DERIVED[column.name], column.type)
 
 
-def test_packet_and_judgement_fill_the_other_columns_with_their_types() -> None:
+def test_the_arguments_of_a_row_have_the_types_of_its_other_columns() -> None:
+    others = {column.name for column in OUTPUT_COLUMNS if column.source is not Source.OBSERVABLE}
     hints = get_type_hints(ResetRow)
-    for source, values in ((Source.PACKET, PacketColumns), (Source.JUDGEMENT, JudgementColumns)):
-        names = [column.name for column in OUTPUT_COLUMNS if column.source is source]
-        assert sorted(values._fields) == sorted(names)
-        for name, hint in get_type_hints(values).items():
-            assert hints[name] == hint, name
+    arguments = {
+        name: hint for name, hint in get_type_hints(result_row).items() if name not in ("observation", "return")
+    }
+    assert arguments == {name: hints[name] for name in others}
 
 
 def test_every_value_of_a_reset_gets_into_its_column() -> None:
-    observation = {column.observable: f"<{column.observable}>" for column in observable_columns(Kind.RST)}
-    row = reset_row(PACKET, observation, JUDGEMENT)
-    expected = {**PACKET._asdict(), **JUDGEMENT._asdict(), "quoted_hop_limit": None}
-    for column in observable_columns(Kind.RST):
-        expected[column.name] = f"<{column.observable}>"
-    assert {name: getattr(row, name) for name in COLUMNS} == expected
+    columns = observable_columns(Kind.RST)
+    observation = {column.observable: f"<{column.observable}>" for column in columns}
+    observed = {column.name: f"<{column.observable}>" for column in columns}
+    row = result_row(observation, kind="rst", **PACKET, **JUDGEMENT)
+    assert values(row) == {**dict.fromkeys(COLUMNS), **PACKET, **JUDGEMENT, "kind": "rst", **observed}
 
 
 def test_every_value_of_an_icmp_error_gets_into_its_column() -> None:
     observation = {column.name: f"<{column.name}>" for column in observable_columns(Kind.ICMP)}
-    row = error_row(PACKET, observation, JUDGEMENT)
-    expected = {**PACKET._asdict(), **JUDGEMENT._asdict(), "end_reason": None, "rtt_us": None, "response_us": None}
-    assert {name: getattr(row, name) for name in COLUMNS} == {**expected, **observation}
+    row = result_row(observation, kind="icmp", **PACKET, **JUDGEMENT)
+    assert values(row) == {**dict.fromkeys(COLUMNS), **PACKET, **JUDGEMENT, "kind": "icmp", **observation}
 
 
 def test_columns_that_other_packets_lack_may_be_none() -> None:
