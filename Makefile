@@ -32,13 +32,14 @@ demo: setup plugin ## judge the resets of the example captures, from nothing
 plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
 
-docs: setup ## write the generated part of docs/ anew
+docs: setup ## write the generated parts of docs/ and README.md anew
 	sed -i '/^<!-- written by/q' docs/observables.md && echo >> docs/observables.md
 	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
 	printf '\n## ICMP errors\n\n%s\n\n' \
 	    'What the condition of an `[[icmp]]` entry can ask for; the *probe* is the packet that an error rejects and quotes.' \
 	    >> docs/observables.md
 	$(BIN)/rstorigin rules observables --icmp --format markdown >> docs/observables.md
+	$(BIN)/python -m generator.output_docs .
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua

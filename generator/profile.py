@@ -1,7 +1,6 @@
-"""The Wireshark profile "RST origin": columns, colour rules, filter buttons and macros over the plugin's fields.
+"""The content of the Wireshark profile "RST origin": columns, colour rules, filter buttons and macros.
 
-Only what it holds; how Wireshark writes it into files is in profile_files.py. It depends on no rulebook: a profile that
-was installed once serves every plugin.
+profile_files.py writes it into files. The profile does not depend on a rulebook: one profile serves every plugin.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from heuristics.rulebook.scoring import Verdict
 PROFILE_NAME = "RST origin"
 
 
-class Column(NamedTuple):
+class PacketListColumn(NamedTuple):
     """A column of the packet list. `format` is a code of `tshark -G column-formats` or a field, `width` in pixels."""
 
     title: str
@@ -21,22 +20,22 @@ class Column(NamedTuple):
     width: int
 
 
-COLUMNS = (
-    Column("No.", "%m", 60),
-    Column("Time", "%t", 100),
-    Column("Source", "%s", 140),
-    Column("Destination", "%d", 140),
-    Column("Hop limit", "rstorigin.hop_limit", 72),
-    Column("Hop delta", "rstorigin.hop_delta", 75),
-    Column("RST verdict", "rstorigin.verdict", 125),
-    Column("Suspicion", "rstorigin.suspicion", 78),
-    Column("Evidence", "rstorigin.evidence", 250),
-    Column("Info", "%i", 560),
+PACKET_LIST_COLUMNS = (
+    PacketListColumn("No.", "%m", 60),
+    PacketListColumn("Time", "%t", 100),
+    PacketListColumn("Source", "%s", 140),
+    PacketListColumn("Destination", "%d", 140),
+    PacketListColumn("Hop limit", "rstorigin.hop_limit", 72),
+    PacketListColumn("Hop delta", "rstorigin.hop_delta", 75),
+    PacketListColumn("RST verdict", "rstorigin.verdict", 125),
+    PacketListColumn("Suspicion", "rstorigin.suspicion", 78),
+    PacketListColumn("Evidence", "rstorigin.evidence", 250),
+    PacketListColumn("Info", "%i", 560),
 )
 
 
 class ColourRule(NamedTuple):
-    """Packets that `filter` selects stand out: text and background as RRGGBB. The first rule that holds counts."""
+    """The colours of the packets that `filter` selects, as RRGGBB. The first rule whose filter matches counts."""
 
     name: str
     filter: str
@@ -44,10 +43,10 @@ class ColourRule(NamedTuple):
     text: str
 
 
-# One colour for each verdict, after Okabe and Ito's palette, which colour-blind readers can tell apart
-# (https://jfly.uni-koeln.de/color/): vermilion and bluish green as they are, orange, yellow and green lighter. No blue,
-# which marks the selected row on most desktops. Every rule sets text and background both, so that it reads the same
-# whether Wireshark's own colours are light or dark.
+# One colour for each verdict, after the palette of Okabe and Ito, whose colours colour-blind readers can distinguish
+# (https://jfly.uni-koeln.de/color/): vermilion and bluish green unchanged, orange, yellow and green lighter. None is
+# blue, since most desktops mark the selected row with it. Every rule sets both text and background, so that it looks
+# the same in the light and dark modes of Wireshark.
 _VERDICT_BACKGROUNDS = {
     Verdict.FORGED: "D55E00",
     Verdict.LIKELY_FORGED: "EFA020",
@@ -70,14 +69,14 @@ COLOUR_RULES = (
         ColourRule(f"RST origin: {verdict}", f'rstorigin.verdict == "{verdict}"', _VERDICT_BACKGROUNDS[verdict], _TEXT)
         for verdict in Verdict
     ),
-    # Tints of the same palette, for packets that belong to a story without being its point.
+    # Tints of the same palette, for the other packets of interest.
     ColourRule("RST origin: another hop limit", HOP_CHANGES, "DAD2F4", _TEXT),
     ColourRule("RST origin: flow with a forged reset", FORGED_FLOWS, "FDF1E8", _TEXT),
 )
 
 
 class Button(NamedTuple):
-    """A filter button beside the display filter; `comment` is its tooltip."""
+    """A filter button next to the display filter. `comment` is its tooltip."""
 
     label: str
     filter: str
@@ -94,7 +93,7 @@ BUTTONS = (
 
 
 class Macro(NamedTuple):
-    """A display filter macro: `${name}` or `${name:argument}`, with the arguments as $1, $2 ..."""
+    """A display filter macro: `${name}` or `${name:argument}`. `text` has the arguments as $1, $2 ..."""
 
     name: str
     text: str

@@ -24,9 +24,12 @@ from heuristics.language.expressions import (
 )
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
+from heuristics.observables import output_columns
+from heuristics.observables.icmp_vocabulary import ICMP_BY_NAME
 from heuristics.observables.vocabulary import OF_CASES
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
+from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.protocol.netscaler_codes import NETSCALER_CODES
 from heuristics.protocol.reset_payload import PayloadKind
@@ -80,6 +83,9 @@ def render_plugin(rulebook: Rulebook) -> str:
         icmp_meanings=sorted(ICMP_MEANINGS.items()),
         icmp_classes=IcmpClass,
         icmp_unjudged=ICMP_UNJUDGED,
+        output=output_columns,
+        icmp_observables=ICMP_BY_NAME,
+        flow_format=FLOW_FORMAT,
         icmp_unjudged_suspicion=ICMP_UNJUDGED_SUSPICION,
     )
 
@@ -128,6 +134,7 @@ def _environment() -> Environment:
         lua_definition=_lua_definition,
         lua_sentence=_lua_sentence,
         reads_observation=_reads_observation,
+        lua_text=_lua_text,
     )
     return environment
 
@@ -173,6 +180,11 @@ def _reads_observation(template: Template) -> bool:
 def _lua_sentence(template: Template) -> str:
     parts = [piece for part in template.parts for piece in (_pieces(part) if isinstance(part, str) else [part])]
     return _wrapped(Template(template.source, tuple(parts)).to_lua())
+
+
+def _lua_text(text: str) -> str:
+    """A text without placeholders, over as many lines as it takes."""
+    return _lua_sentence(Template(text, (text,)))
 
 
 def _pieces(text: str) -> list[str | Placeholder]:

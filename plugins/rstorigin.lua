@@ -46,15 +46,26 @@ local THRESHOLDS = {
 
 -- Fields ----------------------------------------------------------------------------------------------------
 
-local add = {
+local proto_fields = {
   kind = ProtoField.string("rstorigin.kind", "Kind", base.NONE,
-    "What is judged: rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
-  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
-    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
+    "rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
+  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
+    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin, or "
+        .. "unknown where its start is missing"),
+  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
+    "What a Palo Alto firewall would log: whom the resets name, not who sent them"),
+  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
+    "What may have made the sender reset: a hypothesis"),
+  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
+    "forged, likely forged, unclear, likely genuine or genuine"),
+  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
+    "endpoint, front-end, middlebox or unknown; of ICMP errors also router"),
+  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
+    "How likely something in between sent it in another's name, 0-100"),
   hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
-    "IPv4 TTL or IPv6 hop limit of the header that carries TCP"),
+    "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, also " .. "inside tunnels"),
   hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
-    "Most frequent hop limit of the sender's authentic packets, in the flow or else of the host"),
+    "The most frequent hop limit of the sender's authentic packets, in the flow or else " .. "of the host"),
   hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
     "Hop limit minus hop baseline"),
   distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
@@ -64,42 +75,33 @@ local add = {
   baseline_source = ProtoField.string("rstorigin.baseline_source", "Baseline source", base.NONE,
     "Where the hop baseline comes from: flow, host or none"),
   rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
-    "Smallest round trip from the capture point to the sender"),
+    "Smallest round trip from the capture point to the sender, in microseconds"),
   response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
-    "Time since the bytes that the reset acknowledges, or else the peer's last packet"),
-  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
-    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin"),
-  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
-    "As a Palo Alto firewall would log it: whom the resets name, not who sent them"),
-  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
-    "forged, likely forged, unclear, likely genuine or genuine"),
-  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
-    "How likely something in between sent it, 0-100"),
-  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
-    "Sum of the evidence in centi-nats"),
-  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
-    "endpoint, front-end, middlebox, router or unknown"),
+    "Microseconds since the bytes that the reset acknowledges, or else since the peer's " .. "last packet"),
+  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
+    "The known device or mechanism whose form it has, and how sure that is"),
+  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
+    "Ids of the rules that fired; of ICMP errors the entry that holds"),
   reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
     "Why the verdict is unclear"),
-  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
-    "What may have made the sender reset: a hypothesis"),
-  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
-    "The known device or mechanism whose form the reset has, and how sure that is"),
+  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
+    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
   where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
     "Where a suspect reset was sent from, against where the sender that it names sits"),
-  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
-    "Ids of the rules that fired"),
+  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
+    "Sum of the evidence, in hundredths of a natural-log odds ratio"),
   baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
-    "The first packet that the named sender certainly sent with the hop baseline"),
+    "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
   state = ProtoField.string("rstorigin.state", "State", base.NONE,
     "final, or provisional as long as packets of the flow keep coming"),
   flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
-    "On every packet of a flow with resets: the verdict of the most suspicious of them"),
+    "The verdict of the most suspicious of them: rstorigin.flow_verdict == \034forged\034 "
+        .. "shows whole stories"),
 }
 
 -- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
 -- Wireshark have one too, so that display filters may name every rule.
-local add_evidence = {
+local evidence_fields = {
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
   ["data_from_sixty"] = ProtoField.bool("rstorigin.evidence.data_from_sixty",
@@ -314,8 +316,8 @@ local add_evidence = {
     "Seen leaving the claimed sender's own interface"),
 }
 
--- The same for each entry that judges ICMP errors.
-local add_icmp = {
+-- One boolean for each entry that judges ICMP errors, present where the entry holds.
+local icmp_fields = {
   ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
     "unspecified source"),
   ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
@@ -370,13 +372,13 @@ local add_icmp = {
     "on the way"),
 }
 
-for _, proto_fields in ipairs { add, add_evidence, add_icmp } do
-  for _, proto_field in pairs(proto_fields) do
+for _, fields in ipairs { proto_fields, evidence_fields, icmp_fields } do
+  for _, proto_field in pairs(fields) do
     rstorigin.fields[#rstorigin.fields + 1] = proto_field
   end
 end
 
--- For Analyze > Expert Information, by verdict
+-- What Analyze > Expert Information lists, by verdict.
 local experts = {
   ["forged"] = ProtoExpert.new("rstorigin.expert.forged", "Forged: not sent by the host that it names",
     expert.group.SECURITY, expert.severity.WARN),
@@ -385,16 +387,17 @@ local experts = {
 }
 rstorigin.experts = { experts["forged"], experts["likely forged"] }
 
--- What is read from the other dissectors. Only header fields: what Wireshark derives under preferences (stream numbers,
--- relative sequence numbers) is left alone, so that settings cannot change a verdict. Every field read slows Wireshark
--- down in every packet that has it, so most of the IPv4 and TCP headers are read from their bytes: see "Packet".
+-- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
+-- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
+-- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
+-- headers from their bytes: see "Packet".
 local read = {
-  time = Field.new("frame.time"), -- not frame.time_epoch, which a preference of Wireshark 4.0 leaves out
+  time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
   eth = Field.new("eth"),
   ip = Field.new("ip"),
   ipv6 = Field.new("ipv6"),
   tcp = Field.new("tcp"),
-  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always what stands in the header
+  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
   ipv6_src = Field.new("ipv6.src"),
   ipv6_dst = Field.new("ipv6.dst"),
   ipv6_hlim = Field.new("ipv6.hlim"),
@@ -5096,19 +5099,19 @@ local function judge_icmp(o)
   return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
 end
 
--- Words -----------------------------------------------------------------------------------------------------
+-- Text ------------------------------------------------------------------------------------------------------
 
--- What is said of packets is made of numbers and of the rulebook's words: no text of a packet gets into it.
+-- Texts about packets hold only numbers, addresses and words of the rulebook: no text that a packet carries.
 
 local ACCUSED = { ["forged"] = true, ["likely forged"] = true }
 
-local MOST_LISTED = 20 -- senders, devices or frames in one table of a summary
+local MOST_LISTED = 20 -- rows in one table of the summary, or frames in a filter
 
 local function hops(number)
   return string.format(number == 1 and "%d hop" or "%d hops", number)
 end
 
--- The longest run of zero groups of an IPv6 address: where it begins and how long it is (RFC 5952 section 4.2).
+-- The start and length of the longest run of zero groups in an IPv6 address (RFC 5952 section 4.2).
 local function longest_zeros(groups)
   local best, length, start = nil, 1, nil
   for index = 1, #groups + 1 do
@@ -5124,7 +5127,7 @@ local function longest_zeros(groups)
   return best, length
 end
 
--- The address that stands for four or sixteen bytes.
+-- The text of an address of four or sixteen bytes.
 local function address_text(bytes)
   if #bytes == 4 then
     return string.format("%d.%d.%d.%d", byte(bytes, 1, 4))
@@ -5145,15 +5148,15 @@ local function address_text(bytes)
   return table.concat(words, ":", 1, zeros - 1) .. "::" .. table.concat(words, ":", zeros + length)
 end
 
--- A display filter for the flow between the ends that `key` holds.
+-- A display filter for the flow between the ends in `key`: flow_filter in postproc/flows/display_filter.py.
 local function flow_filter(key)
   local src, sport, dst, dport = ends_of(key)
   local ip = #src == 4 and "ip" or "ipv6"
-  return string.format("%s.addr == %s && %s.addr == %s && tcp.port == %d && tcp.port == %d", ip, address_text(src), ip,
-    address_text(dst), sport, dport)
+  return string.format("%s.addr == %s && %s.addr == %s && %s.port == %d && %s.port == %d",
+    ip, address_text(src), ip, address_text(dst), "tcp", sport, "tcp", dport)
 end
 
--- Where a packet was sent from, beside where its named sender is.
+-- How many hops away a packet was sent, and how many hops away its named sender is.
 local function sent_from(hops_away, sender_hops)
   local words = "sent from " .. hops(hops_away) .. " away"
   if not sender_hops then
@@ -5168,11 +5171,11 @@ local INFO, SHOWN
 do
   -- Preferences: Edit > Preferences > Protocols > RSTORIGIN ---------------------------------------------------
 
-  -- What the Info column gets of resets and ICMP errors.
+  -- What the plugin adds to the Info column of resets and ICMP errors.
   INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
   SHOWN = { info = INFO.accused }
 
-  -- Limits of suspicion in percent, to begin with the rulebook's own.
+  -- Limits of suspicion in percent; the defaults are those of the rulebook.
   local DEFAULTS, RULEBOOK_LIMITS = {}, {}
   for name, score in pairs(LIMITS) do
     DEFAULTS[name], RULEBOOK_LIMITS[name] = suspicion_of(score), score
@@ -5192,7 +5195,7 @@ do
   prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
     "Packets of a host from which its hop limit is a baseline")
   prefs.flows = Pref.uint("Flows kept", held.most,
-    "So many flows at most are held in memory; those not seen for the longest are let go. Flows with resets stay.")
+    "How many flows to keep in memory. The flows silent for the longest go first; flows with resets always stay.")
   prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
     { 1, "nothing", INFO.nothing },
     { 2, "forged and likely forged", INFO.accused },
@@ -5200,7 +5203,7 @@ do
     { 4, "every verdict and where it was sent from", INFO.where },
   }, false)
 
-  -- The score that a limit in percent stands for: the rulebook's where the user left it alone.
+  -- The score for a limit in percent. A limit that the user did not change has the score of the rulebook.
   local function limit_of(name)
     local percent = math.max(0, math.min(99, math.floor(prefs[name])))
     if percent == DEFAULTS[name] then
@@ -5211,7 +5214,7 @@ do
     return SUSPICION_LIMITS[math.max(1, percent)]
   end
 
-  -- Verdicts are given whenever a packet is dissected, and Wireshark dissects anew when a preference changes.
+  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
   function rstorigin.prefs_changed()
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
@@ -5227,28 +5230,28 @@ local add_text, add_hops, add_judgement, add_icmp_judgement
 do
   -- Packet details --------------------------------------------------------------------------------------------
 
-  -- A flow that has been silent for this long is taken to be over: nothing later will change its verdicts.
+  -- A flow that was silent for this long counts as ended: no later packet changes its verdicts.
   local SETTLED_US = 60000000
 
-  -- Every number goes through here: Lua 5.4 tells 5 from 5.0, and Wireshark's integer fields want 5.
+  -- Lua 5.4 distinguishes 5 from 5.0, and Wireshark's integer fields take only 5.
   local function add_number(tree, name, number)
     if number then
-      tree:add(add[name], math.floor(number)):set_generated()
+      tree:add(proto_fields[name], math.floor(number)):set_generated()
     end
   end
 
-  -- 64-bit fields take two halves.
-  local function add_microseconds(tree, name, microseconds_taken)
-    if microseconds_taken then
-      local low = microseconds_taken % 4294967296
-      local high = math.floor(microseconds_taken / 4294967296) % 4294967296
-      tree:add(add[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
+  -- Wireshark's 64-bit fields take an Int64, which is made of two halves.
+  local function add_int64(tree, name, number)
+    if number then
+      local low = number % 4294967296
+      local high = math.floor(number / 4294967296) % 4294967296
+      tree:add(proto_fields[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
     end
   end
 
   function add_text(tree, name, words)
     if words and words ~= "" then
-      tree:add(add[name], words):set_generated()
+      tree:add(proto_fields[name], words):set_generated()
     end
   end
 
@@ -5272,8 +5275,8 @@ do
     item:set_generated()
   end
 
-  -- The rules that fired for (`sign` 1) or against (-1) a sender in between, under their sum.
-  local function add_evidence_of(tree, title, sign, o, fired)
+  -- Shows the rules that fired for (`sign` 1) or against (-1) a sender in between, under the sum of their weights.
+  local function add_evidence(tree, title, sign, o, fired)
     local sum = 0
     for _, rule in ipairs(fired) do
       sum = sum + (rule.weight * sign > 0 and rule.weight or 0)
@@ -5284,29 +5287,30 @@ do
     local branch = add_branch(tree, string.format("%s: %+d", title, sum))
     for _, rule in ipairs(fired) do
       if rule.weight * sign > 0 then
-        add_fired(branch, add_evidence[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+        add_fired(branch, evidence_fields[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
         for _, old_id in ipairs(rule.was or {}) do -- for display filters that name it
-          branch:add(add_evidence[old_id], true):set_hidden()
+          branch:add(evidence_fields[old_id], true):set_hidden()
         end
       end
     end
   end
 
-  -- A line that says all, a mark in the packet list where the user wants it, and an entry for Expert Information.
-  local function headline(tree, pinfo, verdict, suspicion, where)
+  -- Writes the verdict into the first line of the details, into the Info column if the user wants it there, and into
+  -- Expert Information if the verdict is worth it.
+  local function add_headline(tree, pinfo, verdict, suspicion, where)
     tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
     if SHOWN.info == INFO.verdict or (SHOWN.info == INFO.accused and ACCUSED[verdict]) then
       pinfo.cols.info:append(" [" .. verdict .. "]")
     elseif SHOWN.info == INFO.where then
       pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
     end
-    local found = experts[verdict]
-    if found then
-      tree:add_proto_expert_info(found, verdict .. ": " .. where)
+    local expert_info = experts[verdict]
+    if expert_info then
+      tree:add_proto_expert_info(expert_info, verdict .. ": " .. where)
     end
   end
 
-  -- Whether packets still to come may change what is said of a reset: as long as its flow goes on.
+  -- A verdict is provisional while packets of the flow keep coming: they may change it.
   local function state_of(flow)
     local last_us = unpacked_reset(flow.last_reset).time_us
     for _, side in ipairs { flow.side, flow.peer } do
@@ -5327,17 +5331,19 @@ do
     add_text(branch, "evidence", judgement.evidence)
     add_text(branch, "stage", o.stage)
     add_text(branch, "end_reason", o.end_reason)
-    add_hops(branch, o.hop_limit, o.hop_baseline)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", o.hop_delta)
     add_text(branch, "baseline_source", o.baseline_source)
     add_number(branch, "distance", o.distance)
     add_number(branch, "sender_distance", o.baseline_distance)
-    add_microseconds(branch, "rtt_us", o.rtt_us)
-    add_microseconds(branch, "response_us", o.response_us)
+    add_int64(branch, "rtt_us", o.rtt_us)
+    add_int64(branch, "response_us", o.response_us)
   end
 
   function add_judgement(tree, pinfo, reset, o, judgement)
     local where = sent_from(o.distance, o.baseline_distance)
-    headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
+    add_headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
     add_text(tree, "verdict", judgement.verdict)
     add_number(tree, "suspicion", judgement.suspicion)
     add_text(tree, "origin", judgement.origin)
@@ -5346,18 +5352,42 @@ do
     add_text(tree, "cause", judgement.cause)
     add_text(tree, "device", judgement.device)
     add_number(tree, "baseline_frame", baseline_frame(reset))
-    add_evidence_of(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
-    add_evidence_of(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
+    add_evidence(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
+    add_evidence(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
     add_observables(tree, o, judgement)
     add_text(tree, "state", state_of(reset.flow))
   end
 
+  -- The columns of an ICMP error that follow from its observables, but are none.
+  local function derived_columns(o)
+    if not o.hop_baseline then
+      return { baseline_source = "none" }
+    end
+    return {
+      hop_delta = o.hop_limit - o.hop_baseline,
+      sender_distance = distance(o.hop_baseline),
+      baseline_source = "host",
+    }
+  end
+
+  local function add_icmp_observables(tree, o, derived, entry)
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "icmp")
+    add_text(branch, "evidence", entry.id)
+    add_text(branch, "stage", o.stage)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", derived.hop_delta)
+    add_text(branch, "baseline_source", derived.baseline_source)
+    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", derived.sender_distance)
+  end
+
   function add_icmp_judgement(tree, pinfo, o, baseline_at)
-    local entry = judge_icmp(o)
+    local entry, derived = judge_icmp(o), derived_columns(o)
     local words = entry.say(o)
-    local sender_hops = o.hop_baseline and distance(o.hop_baseline)
-    local where = sent_from(o.distance, sender_hops)
-    headline(tree, pinfo, entry.verdict, entry.suspicion, where)
+    add_headline(tree, pinfo, entry.verdict, entry.suspicion, sent_from(o.distance, derived.sender_distance))
     add_text(tree, "verdict", entry.verdict)
     add_number(tree, "suspicion", entry.suspicion)
     add_text(tree, "origin", entry.origin)
@@ -5365,17 +5395,9 @@ do
     add_text(tree, "device", entry.device)
     add_number(tree, "baseline_frame", baseline_at)
     if entry.id then
-      add_fired(tree, add_icmp[entry.id], entry.id .. ": " .. words)
+      add_fired(tree, icmp_fields[entry.id], entry.id .. ": " .. words)
     end
-    local branch = add_branch(tree, "Observables")
-    add_text(branch, "kind", "icmp")
-    add_text(branch, "evidence", entry.id)
-    add_text(branch, "stage", o.stage)
-    add_hops(branch, o.hop_limit, o.hop_baseline)
-    add_text(branch, "baseline_source", o.hop_baseline and "host" or "none")
-    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
-    add_number(branch, "distance", o.distance)
-    add_number(branch, "sender_distance", sender_hops)
+    add_icmp_observables(tree, o, derived, entry)
   end
 end
 
@@ -5385,7 +5407,7 @@ do
   -- Dissector -------------------------------------------------------------------------------------------------
 
   local warned = false
-  local fields_wanted = false -- whether our fields were asked for, when we last wondered
+  local fields_wanted = false -- whether Wireshark needed our fields when we last asked
 
   function reset_state()
     forget_flows()
@@ -5410,12 +5432,12 @@ do
     reset_state()
   end
 
-  -- Notes that a frame is seen for the first time; returns when it was captured.
+  -- Notes that the plugin reads a frame for the first time. Returns the capture time.
   local function begin_frame(pinfo, number)
     local time_us = capture_time(pinfo)
     if last_frame == 0 then
       begin_us = time_us
-      if pinfo.visited then -- as all will be
+      if pinfo.visited then -- the first pass did not call this dissector
         warn_once()
       end
     end
@@ -5452,12 +5474,12 @@ do
     end
   end
 
-  local itself -- by which Wireshark tells whether any of our fields is wanted
+  local own_dissector
 
-  -- Whether a filter, a column or the details ask for our fields.
-  local function asked_for(tree)
-    itself = itself or Dissector.get("rstorigin")
-    return tree:referenced(itself)
+  -- Whether a filter, a column or the packet details need our fields.
+  local function needs_fields(tree)
+    own_dissector = own_dissector or Dissector.get("rstorigin")
+    return tree:referenced(own_dissector)
   end
 
   local function show_packet(tree, pinfo, number)
@@ -5474,14 +5496,14 @@ do
 
   function rstorigin.dissector(tvb, pinfo, tree)
     local number = pinfo.number
-    reading = number > last_frame -- otherwise it was seen before, so all of the file may have been
-    -- Outside the window the answer is the same for all frames of a pass that reads the file, and asking is dear.
+    reading = number > last_frame -- otherwise the plugin read this frame before, perhaps with the whole file
+    -- The question is slow. Outside the window, the answer is the same for all frames of a pass that reads the file.
     if in_window or not reading or last_frame == 0 then
-      fields_wanted = asked_for(tree)
+      fields_wanted = needs_fields(tree)
     end
     local wanted = fields_wanted
     if not reading then
-      wanted = wanted or resets[number] or errors[number] -- expert information is wanted without a sign
+      wanted = wanted or resets[number] or errors[number] -- Wireshark does not say whether it needs expert information
       if not wanted then
         return
       end
@@ -5521,7 +5543,7 @@ end
 
 local summary
 do
-  -- Summary: all that was judged, in a few tables -------------------------------------------------------------
+  -- Summary: all judged packets in a few tables ----------------------------------------------------------------
 
   -- The most suspicious verdict first
   local VERDICTS = {
@@ -5532,7 +5554,7 @@ do
     "genuine",
   }
 
-  -- Every judged packet in the order of the capture, with what the tables below count and show.
+  -- Every judged packet in the order of the capture, with the values that the tables below count and show.
   local function judged_packets()
     local judged = {}
     for frame in pairs(resets) do
@@ -5571,23 +5593,23 @@ do
     return judged
   end
 
-  -- How often each value of `name` occurs, the most frequent first, among equals in the order of the capture.
+  -- The values of `name` with their numbers, the most frequent first; equal numbers in the order of the capture.
   local function frequencies(judged, name)
     local counts, order = {}, {}
     for _, one in ipairs(judged) do
-      local found = one[name]
-      if found ~= "" then
-        if not counts[found] then
-          order[#order + 1] = found
-          counts[found] = { found = found, number = 0, at = #order, verdicts = {} }
+      local item = one[name]
+      if item ~= "" then
+        if not counts[item] then
+          order[#order + 1] = item
+          counts[item] = { value = item, number = 0, at = #order, verdicts = {} }
         end
-        counts[found].number = counts[found].number + 1
-        counts[found].verdicts[one.verdict] = (counts[found].verdicts[one.verdict] or 0) + 1
+        counts[item].number = counts[item].number + 1
+        counts[item].verdicts[one.verdict] = (counts[item].verdicts[one.verdict] or 0) + 1
       end
     end
     local list = {}
-    for _, found in ipairs(order) do
-      list[#list + 1] = counts[found]
+    for _, item in ipairs(order) do
+      list[#list + 1] = counts[item]
     end
     table.sort(list, function(one, other)
       return one.number > other.number or (one.number == other.number and one.at < other.at)
@@ -5616,7 +5638,7 @@ do
         lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
         return
       end
-      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.found, verdict_counts(entry.verdicts))
+      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.value, verdict_counts(entry.verdicts))
     end
   end
 
@@ -5645,7 +5667,7 @@ do
     return suspects
   end
 
-  -- The summary as text, and the suspicious packets.
+  -- The summary as text, and the list of suspicious packets.
   function summary()
     local judged = judged_packets()
     local verdicts, kinds = {}, { rst = 0, icmp = 0 }
@@ -5685,12 +5707,12 @@ do
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
     .. "(96 rules, hash f0b9a27ba3a0)"
 
-  -- A window with a text and a button that shows some packets in the packet list.
+  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
-    local shown = TextWindow.new(title)
-    shown:set(words)
+    local window = TextWindow.new(title)
+    window:set(words)
     if filter then
-      shown:add_button(button, function()
+      window:add_button(button, function()
         set_filter(filter)
         apply_filter()
       end)
@@ -5710,7 +5732,7 @@ do
     show_window("RST origin: summary", words, "Show these frames", frames_filter(suspects))
   end
 
-  -- The story of the resets of one flow, oldest first.
+  -- Explains the resets of one flow, oldest first.
   local function explanation(flow)
     local lines, frame = {}, flow.last_reset
     while frame do
@@ -5763,16 +5785,16 @@ do
     register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
   end
 
-  -- -X lua_script1:WORD asks tshark for more.
+  -- Handles -X lua_script1:WORD.
   local function take_argument(word)
     if word == "summary" then
-      local listener = Listener.new() -- also makes tshark dissect where nothing else asks for it
+      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
       function listener.draw()
         io.stdout:write((summary()))
       end
     elseif word == "help" then
       io.stdout:write(HELP)
-    elseif word and word ~= "rstorigin" then -- from 4.4 on, Wireshark tells a plugin in its folder its own name
+    elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
       io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
     end
   end

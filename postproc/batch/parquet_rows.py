@@ -1,4 +1,4 @@
-"""Rows of Parquet files: results (stored.py), and what came of comparing two captures. Slow to import: Polars."""
+"""Rows of Parquet files: results (result_codec.py), and comparisons of two captures. Slow to import: Polars."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ _Schema = dict[str, pl.DataType]
 
 
 def one_row(row: dict[str, Any], schema: _Schema) -> bytes:
-    """The content of a Parquet file with this row."""
+    """The content of a Parquet file that holds this row."""
     file = io.BytesIO()
     pl.DataFrame([row], schema=schema).write_parquet(file)
     return file.getvalue()
 
 
 def row_of(content: bytes, schema: _Schema) -> dict[str, Any]:
-    """The row that the content was made from."""
+    """The row in the content of a Parquet file."""
     return pl.read_parquet(io.BytesIO(content), schema=schema).row(0, named=True)
 
 
 def read_rows(files: list[Path], schema: _Schema) -> list[dict[str, Any]]:
-    """The rows in these files, but for those that are damaged, of other columns, or gone."""
+    """The rows in these files. Files that are damaged, have other columns, or are gone add none."""
     try:
         return pl.read_parquet(files, schema=schema).to_dicts() if files else []
     except DAMAGED:

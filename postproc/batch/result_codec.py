@@ -1,4 +1,4 @@
-"""A result as one row of Parquet or JSON, and back: what caches keep and what workers elsewhere send."""
+"""A result as one row of Parquet or JSON, and back. Caches store such rows, and workers on other machines send them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postproc.verdicts.result_row import JudgedReset
 
 
 def to_row(name: str, done: StampedResult) -> dict[str, Any]:
-    """A result as a row with the columns of postproc.parquet.STORED; `name` is the capture's path within the case."""
+    """A result as a row with the columns of STORED (parquet_rows.py). `name` is the path of the capture in the case."""
     size, mtime_ns = done.stamp or (None, None)
     judged = done.result
     return {
@@ -35,7 +35,7 @@ def to_row(name: str, done: StampedResult) -> dict[str, Any]:
 
 
 def from_row(row: Mapping[str, Any], source: Source) -> CaptureResult:
-    """The result that a row holds, under the name and path that the file has now."""
+    """The result in a row, under the name and path that the file has now."""
 
     def renamed(each: Mapping[str, Any]) -> JudgedReset:
         judged = from_plain(JudgedReset, each)

@@ -1,4 +1,4 @@
-"""The command `rstorigin`. One module for each subcommand, imported when it is asked for."""
+"""The command `rstorigin`. Each subcommand has a module, which is imported only when the subcommand runs."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Annotated, Any
 import typer
 
 from postproc.capture.tshark.program import describe_tshark
-from postproc.cli.messages import TellingGroup
+from postproc.cli.messages import ErrorReportingGroup
 from postproc.runtime.signals import ending_in_order
 
-# What each does, in a few words. Its module has a function of its name, or an `app` with commands of its own.
+# Subcommand -> its line in the help. The module of that name has a function of that name, or an `app` with commands.
 _COMMANDS = {
     "summarize": "Judge every TCP reset and ICMP error: who sent it?",
     "reconcile": "Compare captures from both ends: which resets never left?",
-    "explain": "Tell the story of one TCP reset, with its evidence.",
-    "export": "Write the header fields that resets are judged by.",
+    "explain": "Explain one TCP reset, with its evidence.",
+    "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
-    "rules": "Show and check the rules that resets are judged by.",
+    "rules": "Show and check the rules that rstorigin judges resets by.",
 }
 
 
-class LazyGroup(TellingGroup):
-    """The subcommands. Importing all of them takes longer than telling of a case that has not changed."""
+class LazyGroup(ErrorReportingGroup):
+    """The subcommands. To import all of them takes longer than to report a case that has not changed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in the order of the help."""
+        """The names of the subcommands, in the order of the help."""
         return [*_COMMANDS]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Their part of the help."""
+        """Write the part of the help that lists the subcommands."""
         with formatter.section("Commands"):
             formatter.write_dl([*_COMMANDS.items()])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of this name, None where there is none."""
+        """The subcommand of this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"postproc.cli.{cmd_name}")
@@ -50,22 +50,22 @@ app = typer.Typer(
     name="rstorigin",
     cls=LazyGroup,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # they would show what is in a capture
+    pretty_exceptions_show_locals=False,  # local variables would show data of a capture
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if not wanted:
+def _show_version(requested: bool) -> None:
+    if not requested:
         return
-    from importlib.metadata import PackageNotFoundError, version  # slow to import, and rarely asked for
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and rarely needed
 
     try:
-        ours = version("rstorigin")
+        own_version = version("rstorigin")
     except PackageNotFoundError:  # run from the source tree
-        ours = "(not installed)"
-    typer.echo(f"rstorigin {ours}\n{describe_tshark()}")
+        own_version = "(not installed)"
+    typer.echo(f"rstorigin {own_version}\n{describe_tshark()}")
     raise typer.Exit
 
 
@@ -79,5 +79,5 @@ def rstorigin(
         ),
     ] = False,
 ) -> None:
-    """Who really sent that TCP reset? Tells forged resets from genuine ones in packet captures."""
-    ctx.with_resource(ending_in_order())  # the command's module is imported by now
+    """Who really sent that TCP reset? Finds forged TCP resets in packet captures."""
+    ctx.with_resource(ending_in_order())  # the module of the command is imported by now

@@ -18,11 +18,10 @@ from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import find_tshark
-from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
+from postproc.cli.messages import SOME_FAILED, print_problems, write_result
 from postproc.cli.options import OutputOption, RulebookOption, load_rules
 from postproc.report import story_text
-from postproc.report.story import Case, gather
-from postproc.report.story import tell as tell_story
+from postproc.report.story import StoryMaterial, build_story, gather_material
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import CaptureError, UsageError
 from postproc.runtime.text import escape_markdown, plural
@@ -32,8 +31,8 @@ from postproc.verdicts.scoring import judged_reset, named
 _NEAREST = 5  # resets that an error message names
 
 
-class Format(StrEnum):
-    """How a story is written."""
+class StoryFormat(StrEnum):
+    """The format of a story."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -41,25 +40,25 @@ class Format(StrEnum):
 
 
 _WRITERS = {
-    Format.TEXT: story_text.text,
-    Format.MARKDOWN: story_text.markdown,
-    Format.JSON: story_text.whole_json,
+    StoryFormat.TEXT: story_text.text,
+    StoryFormat.MARKDOWN: story_text.markdown,
+    StoryFormat.JSON: story_text.whole_json,
 }
 
 
 def explain(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture: whatever tshark reads.")],
+    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads.")],
     frame: Annotated[
-        int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by the number Wireshark shows.")
+        int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by its frame number in Wireshark.")
     ] = None,
     worst: Annotated[
-        bool, typer.Option("--worst", help="The reset most likely forged: the default, where there is no --frame.")
+        bool, typer.Option("--worst", help="The reset most likely forged. The default without --frame.")
     ] = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
+    format_: Annotated[StoryFormat, typer.Option("--format", help="The format of the story.")] = StoryFormat.TEXT,
     rulebook: RulebookOption = None,
     out: OutputOption = None,
 ) -> None:
-    """Tell the story of one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
+    """Explain one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
         raise UsageError("--frame and --worst exclude each other: leave one out")
     rules = load_rules(rulebook)
@@ -68,26 +67,26 @@ def explain(
     check_capture(capture)
     if out is not None:
         check_not_input(out, [capture])
-    found = find_tshark()
-    packets = read_packets(Source(capture, capture.as_posix(), file_type_of(capture)), found, whole=True)
-    tell_problems(packets.problems)
-    case = _case(capture, packets, frame, rules)
-    if case is None:
-        name = (escape_markdown if format_ is Format.MARKDOWN else visible)(str(capture))
+    program = find_tshark()
+    packets = read_packets(Source(capture, capture.as_posix(), file_type_of(capture)), program, whole=True)
+    print_problems(packets.problems)
+    material = _material(capture, packets, frame, rules)
+    if material is None:
+        name = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(str(capture))
         nothing = f"There is no TCP reset in {name} ({plural(packets.count, 'packet')})."
-        write_result("null" if format_ is Format.JSON else nothing, out, [capture])
+        write_result("null" if format_ is StoryFormat.JSON else nothing, out, [capture])
     else:
-        # Only here: pyshark takes longer to import than all the rest, and no other command needs it.
+        # Slow to import: pyshark takes longer than everything else, and no other command needs it.
         from postproc.report.pyshark_details import read_details
 
-        story = tell_story(case, read_details(capture, case.frames, found), rules)
+        story = build_story(material, read_details(capture, material.frames, program), rules)
         write_result(_WRITERS[format_](story, capture), out, [capture])
     if packets.problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _case(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> Case | None:
-    """The reset at `frame`, or the one with the highest score; None where there is none at all."""
+def _material(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> StoryMaterial | None:
+    """What there is about the reset at `frame`, or else the one with the highest score; None without any reset."""
     judged = {
         reset.packet.frame: (judged_reset(capture.as_posix(), named(reset), observation, rulebook), reset, observation)
         for reset, observation in observe_resets(packets.table, rulebook)
@@ -97,15 +96,15 @@ def _case(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook
     if not judged:
         return None
     chosen = frame if frame is not None else max(judged, key=lambda number: judged[number][0].score)
-    return gather(*judged[chosen], packets.table)
+    return gather_material(*judged[chosen], packets.table)
 
 
 def _no_reset(capture: Path, frame: int, packets: Packets, resets: Sequence[int]) -> CaptureError:
-    """Why there is no story of `frame`, and which frames there are instead."""
+    """The error that says why `frame` has no story, and which frames have one."""
     nearest = sorted(sorted(resets, key=lambda reset: abs(reset - frame))[:_NEAREST])
     hint = f"the nearest: {', '.join(map(str, nearest))}" if nearest else "there is none in this capture"
     if packets.table.filter(pl.col("frame") == frame, pl.col("kind") == ICMP_ERROR).height:
-        return CaptureError(str(capture), f"frame {frame} is an ICMP error; explain tells of TCP resets only", hint)
+        return CaptureError(str(capture), f"frame {frame} is an ICMP error; explain takes TCP resets only", hint)
     if frame > packets.count:
         return CaptureError(str(capture), f"there is no frame {frame} among {plural(packets.count, 'packet')}", hint)
     return CaptureError(str(capture), f"frame {frame} is no TCP reset", hint)

@@ -1,4 +1,4 @@
-"""What commands say on stderr, and the exit codes: results alone go to stdout."""
+"""Messages on stderr, results on stdout, and exit statuses."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from postproc.runtime.signals import INTERRUPTED
 if TYPE_CHECKING:
     from rich.console import Console
 
-SOME_FAILED = 1  # finished, but some input could not be read, or not to its end
-WRONG_USAGE = 2  # nothing could be done: wrong arguments, a rulebook with mistakes, no tshark
+SOME_FAILED = 1  # the command finished, but some input could not be read, or not to its end
+WRONG_USAGE = 2  # the command could do nothing: wrong arguments, a rulebook with mistakes, no tshark
 
 
 def messages() -> Console:
-    """Where messages and progress go. Plain where stderr is not a terminal; respects NO_COLOR."""
-    from rich.console import Console  # only here: most runs have nothing to say
+    """The console for messages and progress: plain if stderr is not a terminal or NO_COLOR is set."""
+    from rich.console import Console  # slow to import, and most runs print no message
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def tell(message: str) -> None:
-    """One message, as it is: no markup, no colours."""
+def print_message(message: str) -> None:
+    """Print one message on stderr, without markup and colours."""
     messages().print(message, markup=False)
 
 
-def tell_problems(problems: Iterable[Problem]) -> None:
-    """Every problem on a line of its own."""
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print every problem on stderr, one a line."""
     for problem in problems:
-        tell(str(problem))
+        print_message(str(problem))
 
 
 def write_result(text: str, out: Path | None, inputs: Iterable[Path] = ()) -> None:
-    """A result to stdout, or to the file `out`, whole or not at all. Raises OutputError."""
+    """Write a result to stdout, or to the file `out`, whole or not at all. Raises OutputError."""
     content = f"{text}\n".encode() if text else b""
     if out is None:
         typer.echo(content, nl=False)  # bytes: UTF-8 whatever the locale
@@ -49,21 +49,21 @@ def write_result(text: str, out: Path | None, inputs: Iterable[Path] = ()) -> No
         file.write(content)
 
 
-class TellingGroup(TyperGroup):
-    """A group of commands that turns our own errors, and a full disk, into a message and exit code 2."""
+class ErrorReportingGroup(TyperGroup):
+    """A group of commands that turns errors of rstorigin, and a full disk, into a message and exit status 2."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named. `ctx` is click's context, which typer brings or imports, by version."""
+        """Run the command. `ctx` is click's context; which module it comes from depends on the version of typer."""
         try:
             return super().invoke(ctx)
         except RstoriginError as error:
-            tell(str(error))
+            print_message(str(error))
             raise typer.Exit(WRONG_USAGE) from None
         except KeyboardInterrupt:
-            tell("interrupted")
+            print_message("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # the reader has seen enough: typer ends quietly
-            tell(f"the result cannot be written: {error.strerror}")
+                raise  # the reader closed the pipe: typer ends without a message
+            print_message(f"the result cannot be written: {error.strerror}")
             raise typer.Exit(WRONG_USAGE) from None

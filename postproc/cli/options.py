@@ -11,7 +11,7 @@ import typer
 from heuristics.rulebook.model import Rulebook, load
 
 
-class Format(StrEnum):
+class TableFormat(StrEnum):
     """How a table is written."""
 
     TABLE = "table"
@@ -23,26 +23,29 @@ class Format(StrEnum):
 
 RulebookOption = Annotated[
     Path | None,
-    typer.Option("--rulebook", metavar="FILE", help="Your own rulebook, laid over the one that comes with rstorigin."),
+    typer.Option(
+        "--rulebook", metavar="FILE", help="Your rulebook. Its entries go over those of the default rulebook."
+    ),
 ]
 
 PathsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Captures, exports, and case folders that hold some at any depth; URLs of them too."
+        metavar="PATH...", help="Captures, exports, and folders that hold them at any depth. URLs of them work too."
     ),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write, instead of stdout.")
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout.")
 ]
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=0, metavar="N", help="Captures read at once; 0: as many as are worth it.")
+    int,
+    typer.Option("--jobs", "-j", min=0, metavar="N", help="How many captures to read at once. 0: as many as useful."),
 ]
 CacheOption = Annotated[
-    bool, typer.Option("--cache/--no-cache", help="Keep results in CASE/.rstorigin, and use those kept there.")
+    bool, typer.Option("--cache/--no-cache", help="Store results in CASE/.rstorigin, and use the results stored there.")
 ]
 
 
 def load_rules(rulebook: Path | None) -> Rulebook:
-    """The default rulebook with the user's laid over it, if any. Raises RulebookError."""
+    """The default rulebook, with the rulebook of the user over it if there is one. Raises RulebookError."""
     return load(overlays=() if rulebook is None else (rulebook,))

@@ -1,4 +1,4 @@
-"""`rstorigin plugin`: write the Wireshark plugin of a rulebook, and install it."""
+"""`rstorigin plugin`: write the Wireshark plugin and profile, and install them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from generator.profile_files import PROFILE_FOLDER, PROFILE_ZIP, generated_profi
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.errors import visible
 from postproc.cli import plugin_install
-from postproc.cli.messages import tell
+from postproc.cli.messages import print_message
 from postproc.cli.options import RulebookOption, load_rules
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import OutputError
@@ -23,20 +23,20 @@ app = typer.Typer(name="plugin", help="The Wireshark plugin and profile.", no_ar
 def generate(
     rulebook: RulebookOption = None,
     folder: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write to; made where it is missing.")
+        Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to write to. It is made if it is missing.")
     ] = Path("plugins"),
 ) -> None:
-    """Write the plugin, which judges by the same rules inside Wireshark, and the profile that shows its verdicts."""
+    """Write the plugin, which judges inside Wireshark by the same rules, and the profile that shows its verdicts."""
     rules = load_rules(rulebook)
     for name, content in {PLUGIN_NAME: render_plugin(rules).encode(), **generated_profile()}.items():
         _write(folder / name, content, rulebook)
-    tell(
+    print_message(
         visible(
             f"wrote {folder / PLUGIN_NAME}: {len(rules.rules)} rules, "
             f"rulebook '{rules.header.name}' version {rules.header.version}"
         )
     )
-    tell(visible(f"wrote {folder / PROFILE_FOLDER} and {folder / PROFILE_ZIP}: the Wireshark profile"))
+    print_message(visible(f"wrote {folder / PROFILE_FOLDER} and {folder / PROFILE_ZIP}: the Wireshark profile"))
 
 
 def _write(target: Path, content: bytes, rulebook: Path | None) -> None:

@@ -1,8 +1,9 @@
-"""`rstorigin plugin install`, `uninstall` and `check`: the plugin and the profile in this machine's Wiresharks."""
+"""`rstorigin plugin install`, `uninstall` and `check`: plugin and profile in the Wiresharks of this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,12 @@ from generator.profile import PROFILE_NAME
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.tshark.program import is_root
-from postproc.cli.messages import SOME_FAILED, tell
+from postproc.cli.messages import SOME_FAILED, print_message
 from postproc.cli.options import RulebookOption, load_rules
 from postproc.plugin_setup import check as checking
 from postproc.plugin_setup.check import Level
 from postproc.plugin_setup.install import (
-    Does,
+    Action,
     Part,
     Step,
     apply_install,
@@ -26,23 +27,33 @@ from postproc.plugin_setup.install import (
     plan_uninstall,
     wanted_files,
 )
-from postproc.plugin_setup.manifest import Record, read_record
-from postproc.plugin_setup.wireshark_folders import Folders, Place, places
+from postproc.plugin_setup.manifest import Manifest, read_manifest
+from postproc.plugin_setup.wireshark_folders import Folders, InstallTarget, install_targets
 from postproc.runtime.errors import UsageError
 
 PluginOnly = Annotated[bool, typer.Option("--plugin-only", help="Leave the profile alone.")]
 ProfileOnly = Annotated[bool, typer.Option("--profile-only", help="Leave the plugin alone.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 
-Plan = Callable[[Mapping[Path, bytes], Record, bool], list[Step]]
-Apply = Callable[[Iterable[Step], Folders], None]
+_Plan = Callable[[Mapping[Path, bytes], Manifest, bool], list[Step]]
+_Apply = Callable[[Iterable[Step], Folders], None]
 
-_DONE = {Does.WRITE: "wrote", Does.REPLACE: "replaced", Does.KEEP: "kept", Does.REMOVE: "removed"}
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What to install or uninstall, and how."""
+
+    parts: Sequence[Part]
+    dry_run: bool
+    force: bool
+
+
+_DONE = {Action.WRITE: "wrote", Action.REPLACE: "replaced", Action.KEEP: "kept", Action.REMOVE: "removed"}
 _WOULD = {
-    Does.WRITE: "would write",
-    Does.REPLACE: "would replace",
-    Does.KEEP: "would keep",
-    Does.REMOVE: "would remove",
+    Action.WRITE: "would write",
+    Action.REPLACE: "would replace",
+    Action.KEEP: "would keep",
+    Action.REMOVE: "would remove",
 }
 _START = (
     "Restart Wireshark, or press Ctrl+Shift+L in it to load plugins again.",
@@ -55,19 +66,21 @@ def install(
     plugin_only: PluginOnly = False,
     profile_only: ProfileOnly = False,
     dry_run: DryRun = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace also what you changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also replace files that you changed.")] = False,
 ) -> None:
-    """Put plugin and profile where Wireshark finds them. Files that are yours stay as they are."""
+    """Put plugin and profile where Wireshark finds them. Your own files stay as they are."""
     parts = _parts(plugin_only, profile_only)
     rules = load_rules(rulebook)
-    spared = _everywhere(plan_install, apply_install, rules, parts, dry_run, force)
+    blocked = _in_all_targets(plan_install, apply_install, rules, _Options(parts, dry_run, force))
     if not dry_run:
         for line in _START if Part.PROFILE in parts else _START[:1]:
             typer.echo(line)
-        typer.echo("Whether it works: rstorigin plugin check")
+        typer.echo("To see whether it works: rstorigin plugin check")
     if is_root() and not dry_run:
-        tell("installed for root, for whom Wireshark loads no Lua from 4.4 on: install as the user who runs Wireshark")
-    if spared:
+        print_message(
+            "installed for root, for whom Wireshark loads no Lua from 4.4 on: install as the user who runs Wireshark"
+        )
+    if blocked:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -75,23 +88,21 @@ def uninstall(
     plugin_only: PluginOnly = False,
     profile_only: ProfileOnly = False,
     dry_run: DryRun = False,
-    force: Annotated[bool, typer.Option("--force", help="Remove also what you changed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also remove files that you changed.")] = False,
 ) -> None:
-    """Take away what `install` put there, and nothing else."""
-    parts = _parts(plugin_only, profile_only)
-    if _everywhere(plan_uninstall, apply_uninstall, load_rules(None), parts, dry_run, force):
+    """Remove what `install` installed, and nothing else."""
+    options = _Options(_parts(plugin_only, profile_only), dry_run, force)
+    if _in_all_targets(plan_uninstall, apply_uninstall, load_rules(None), options):
         raise typer.Exit(SOME_FAILED)
 
 
 def check(rulebook: RulebookOption = None) -> None:
-    """Ask every Wireshark whether it loads the plugin; if not, say why. Exit status 1 where something is wrong."""
+    """Check whether every Wireshark loads the plugin, and if not, why. Exit status 1 if something is wrong."""
     rules = load_rules(rulebook)
-    good = True
-    for place in places():
-        for finding in checking.check(place, rules):
-            typer.echo(visible(f"{finding.level:<8} {finding.words}"))
-            good &= finding.level is not Level.PROBLEM
-    if not good:
+    results = [result for target in install_targets() for result in checking.check(target, rules)]
+    for result in results:
+        typer.echo(visible(f"{result.level:<8} {result.text}"))
+    if any(result.level is Level.PROBLEM for result in results):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -103,29 +114,29 @@ def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
     return [Part.PROFILE] if profile_only else list(Part)
 
 
-def _everywhere(plan: Plan, apply: Apply, rules: Rulebook, parts: Sequence[Part], dry_run: bool, force: bool) -> bool:
-    """Plan and do it in every Wireshark; whether something was spared that the user has to know of."""
-    spared = False
-    for place in places():
-        steps = plan(wanted_files(place.folders, rules, parts), read_record(place.folders.configuration), force)
-        spared |= _carry_out(place, steps, apply, dry_run)
-    return spared
+def _in_all_targets(plan: _Plan, apply: _Apply, rules: Rulebook, options: _Options) -> bool:
+    """Plan and apply the steps for every target. Returns whether a step was blocked."""
+    blocked = False
+    for target in install_targets():
+        files = wanted_files(target.folders, rules, options.parts)
+        steps = plan(files, read_manifest(target.folders.configuration), options.force)
+        if not options.dry_run:
+            apply(steps, target.folders)
+        _print_steps(target, steps, _WOULD if options.dry_run else _DONE)
+        blocked |= any(step.blocked for step in steps)
+    return blocked
 
 
-def _carry_out(place: Place, steps: Sequence[Step], apply: Apply, dry_run: bool) -> bool:
-    """Do the steps, and say so; whether something was spared that the user has to know of."""
-    if not dry_run:
-        apply(steps, place.folders)
-    typer.echo(f"For {', '.join(map(str, place.readers)) or 'Wireshark (no tshark is installed that could be asked)'}:")
-    words = _WOULD if dry_run else _DONE
+def _print_steps(target: InstallTarget, steps: Sequence[Step], verbs: Mapping[Action, str]) -> None:
+    programs = ", ".join(map(str, target.tsharks)) or "Wireshark (no tshark is installed that could name its folders)"
+    typer.echo(f"For {programs}:")
     for step in steps:
-        typer.echo(visible(f"  {words[step.does]:<13} {step.path}  ({step.why})"))
+        typer.echo(visible(f"  {verbs[step.action]:<13} {step.path}  ({step.reason})"))
     if not steps:
         typer.echo("  nothing is installed")
-    return any(step.spares for step in steps)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Make them subcommands of `app`."""
+    """Add the subcommands to `app`."""
     for command in (install, uninstall, check):
         app.command()(command)

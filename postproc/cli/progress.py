@@ -1,4 +1,4 @@
-"""Progress and warnings of a run on stderr; a progress bar with rate and time left where a person is looking."""
+"""Warnings and the progress bar of a run on stderr: the bar shows rate and time left, if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from postproc.cli.messages import messages, tell
+from postproc.cli.messages import messages, print_message
 
 
 class TerminalMonitor:
@@ -14,7 +14,7 @@ class TerminalMonitor:
 
     def warn(self, message: str) -> None:
         """Print a message on stderr."""
-        tell(message)
+        print_message(message)
 
     def progress(self, task: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show a progress bar; see `progress`."""
@@ -23,12 +23,12 @@ class TerminalMonitor:
 
 @contextmanager
 def progress(task: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of steps done, of `total`. Shows nothing where stderr is not a terminal."""
+    """Yields a function that takes how many of `total` steps are done. Shows nothing if stderr is not a terminal."""
     if not sys.stderr.isatty():
         yield lambda done: None
         return
     console = messages()
-    from rich import progress as bars  # only here: the report on an unchanged case is faster than this import
+    from rich import progress as bars  # slow to import: to report an unchanged case takes less time
 
     bar = bars.Progress(
         bars.TextColumn("{task.description}"),

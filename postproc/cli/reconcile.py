@@ -1,4 +1,4 @@
-"""`rstorigin reconcile`: what captures of the same traffic, taken at both ends, say of each other's resets."""
+"""`rstorigin reconcile`: compare captures of the same traffic from both ends, and find resets that never left."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.case.peer_captures import Comparison
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
-from postproc.cli.messages import SOME_FAILED, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
+from postproc.cli.messages import SOME_FAILED, print_problems, write_result
+from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -49,16 +49,16 @@ class Row:
 
 def reconcile(
     paths: PathsArgument,
-    format_: Annotated[Format, typer.Option("--format", help="How to write what is found.")] = Format.TABLE,
+    format_: Annotated[TableFormat, typer.Option("--format", help="The format of the result.")] = TableFormat.TABLE,
     rulebook: RulebookOption = None,
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
 ) -> None:
-    """Tell resets that left their sender's own interface from those that never did, by a capture taken there.
+    """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
-    A capture is a witness for an address when all packets of that address in it come from 0 hops away, or when
-    case.toml says so. Where a doubt is left, nothing is said. `rstorigin summarize` weighs the same findings.
+    A capture is such a witness for an address if all packets of that address in it come from 0 hops away, or if
+    case.toml says so. In doubt, there is no result. `rstorigin summarize` uses the same results as evidence.
     """
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
@@ -67,13 +67,13 @@ def reconcile(
     if output is not None:
         check_not_input(output, inputs)
     if len(found.files) < 2:
-        tell_problems(found.problems)
-        raise UsageError("two captures at least are needed, one from each end")
+        print_problems(found.problems)
+        raise UsageError("reconcile needs at least two captures, one from each end")
     options = RunOptions(jobs=jobs, use_cache=use_cache)
     run = CaseRun(load(overlays=overlays), case.file, options, TerminalMonitor())
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
-    tell_problems(problems)
+    print_problems(problems)
     write_result(_written(_rows(found.files, results, comparisons), comparisons, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
@@ -103,17 +103,17 @@ def _rows(sources: Sequence[Source], results: Sequence[CaptureResult], compariso
     return sorted(rows, key=lambda row: (row.capture, row.frame))
 
 
-def _written(rows: Sequence[Row], comparisons: Sequence[Comparison], format_: Format) -> str:
+def _written(rows: Sequence[Row], comparisons: Sequence[Comparison], format_: TableFormat) -> str:
     names = [field.name for field in fields(Row)]
     match format_:
-        case Format.JSON:
+        case TableFormat.JSON:
             return json.dumps([asdict(row) for row in rows], indent=2)
-        case Format.JSONL:
+        case TableFormat.JSONL:
             return "\n".join(json.dumps(asdict(row)) for row in rows)
-        case Format.CSV:
+        case TableFormat.CSV:
             return csv_table(names, (asdict(row).values() for row in rows))
-    safe = escape_markdown if format_ is Format.MARKDOWN else visible
-    style = "pipe" if format_ is Format.MARKDOWN else "simple"
+    safe = escape_markdown if format_ is TableFormat.MARKDOWN else visible
+    style = "pipe" if format_ is TableFormat.MARKDOWN else "simple"
     counts = f"{plural(len(comparisons), 'pair')} of captures compared, {plural(len(rows), 'finding')}"
     if not rows:
         return counts

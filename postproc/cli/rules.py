@@ -17,7 +17,7 @@ from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, IC
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import Define, IcmpEntry, Rule, Rulebook
 from heuristics.rulebook.thresholds import THRESHOLDS
-from postproc.cli.options import Format, RulebookOption, load_rules
+from postproc.cli.options import RulebookOption, TableFormat, load_rules
 from postproc.runtime.text import csv_table
 
 app = typer.Typer(name="rules", help="Show and check the rules that resets are judged by.", no_args_is_help=True)
@@ -26,7 +26,7 @@ app = typer.Typer(name="rules", help="Show and check the rules that resets are j
 @app.command("list")
 def list_rules(
     rulebook: RulebookOption = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
+    format_: Annotated[TableFormat, typer.Option("--format", help="How to write the list.")] = TableFormat.TABLE,
 ) -> None:
     """List every rule: its id, its weight in centi-nats, whether it is enabled, and its title."""
     typer.echo(_written(load_rules(rulebook).all_rules, format_))
@@ -83,7 +83,7 @@ def check(
 
 @app.command()
 def observables(
-    format_: Annotated[Format, typer.Option("--format", help="How to write the list.")] = Format.TABLE,
+    format_: Annotated[TableFormat, typer.Option("--format", help="How to write the list.")] = TableFormat.TABLE,
     icmp: Annotated[bool, typer.Option("--icmp", help="Those of ICMP errors.")] = False,
     rulebook: RulebookOption = None,
 ) -> None:
@@ -136,23 +136,23 @@ def _row(rule: Rule) -> Row:
     return {"id": rule.id, "weight": rule.weight, "enabled": "yes" if rule.enabled else "no", "title": rule.title}
 
 
-def _written(rules: Sequence[Rule], format_: Format) -> str:
+def _written(rules: Sequence[Rule], format_: TableFormat) -> str:
     return _tabled([_row(rule) for rule in rules], [_content(rule) for rule in rules], format_)
 
 
-def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], format_: Format) -> str:
+def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], format_: TableFormat) -> str:
     """The list in one of the formats: `rows` for people and spreadsheets, the whole `contents` for programs."""
     match format_:
-        case Format.JSON:
+        case TableFormat.JSON:
             return json.dumps(contents, indent=2)
-        case Format.JSONL:
+        case TableFormat.JSONL:
             return "\n".join(map(json.dumps, contents))
-        case Format.CSV:
+        case TableFormat.CSV:
             return csv_table(rows[0], (row.values() for row in rows))
-        case Format.MARKDOWN:
+        case TableFormat.MARKDOWN:
             escaped = [{key: str(cell).replace("|", r"\|") for key, cell in row.items()} for row in rows]
             return tabulate(escaped, headers="keys", tablefmt="pipe", disable_numparse=True)
-        case Format.TABLE:
+        case TableFormat.TABLE:
             return tabulate(rows, headers="keys", tablefmt="simple")
 
 

@@ -1,4 +1,4 @@
-"""`rstorigin summarize`: judge every reset of captures and exports, and sum up."""
+"""`rstorigin summarize`: judge every reset and ICMP error of captures and exports, and sum up."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, tell_problems, write_result
-from postproc.cli.options import CacheOption, Format, JobsOption, OutputOption, PathsArgument, RulebookOption
+from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, print_problems, write_result
+from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.report import formats
 from postproc.report.summary import Summary, summarise
@@ -26,7 +26,7 @@ from postproc.runtime.output_folder import check_folder
 
 
 class Flows(StrEnum):
-    """Which flows the flows table has."""
+    """The flows that the table of flows holds."""
 
     WITH_RESETS = "with-resets"
     ALL = "all"
@@ -35,62 +35,72 @@ class Flows(StrEnum):
 def summarize(
     paths: PathsArgument,
     format_: Annotated[
-        Format,
+        TableFormat,
         typer.Option(
             "--format",
-            help="table, markdown: the summary; csv, jsonl: a row per reset or ICMP error; json: everything.",
+            help="table, markdown: the summary; csv, jsonl: a row for each reset or ICMP error; json: everything.",
         ),
-    ] = Format.TABLE,
+    ] = TableFormat.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
         int,
-        typer.Option("--top", min=0, metavar="N", help="How many of the most suspicious resets and senders to show."),
+        typer.Option(
+            "--top", min=0, metavar="N", help="How many resets and senders to show, the most suspicious first."
+        ),
     ] = 10,
     output: OutputOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Also write resets, flows, hosts and captures as Parquet and CSV."),
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Also write tables of resets, flows, hosts and captures into this folder, as Parquet and CSV.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --out replace a folder that holds other files.")] = False,
     flows: Annotated[
-        Flows, typer.Option("--flows", help="Which flows --out writes; all of them means reading every packet.")
+        Flows, typer.Option("--flows", help="The flows that --out writes. For all flows, every packet must be read.")
     ] = Flows.WITH_RESETS,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
     compare_peers: Annotated[
         bool,
         typer.Option(
-            "--reconcile/--no-reconcile", help="Ask captures of the same traffic at the other end what left there."
+            "--reconcile/--no-reconcile", help="Compare with captures of the same traffic from the other end."
         ),
     ] = True,
     prefilter: Annotated[
-        bool, typer.Option("--prefilter/--no-prefilter", help="Ask tshark only about packets that need it.")
+        bool, typer.Option("--prefilter/--no-prefilter", help="Give tshark only the packets that need it.")
     ] = True,
     cluster: Annotated[
         str | None,
-        typer.Option("--cluster", metavar="ADDRESS", help="Judge on this Dask scheduler's workers; local: start some."),
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Judge on the workers of this Dask scheduler. local: start workers here.",
+        ),
     ] = None,
     from_plugin: Annotated[
         bool,
         typer.Option(
             "--from-plugin",
-            help="Let the Wireshark plugin judge, inside tshark. Captures only; `flow` names no frames then, so that "
-            "it does not tell apart connections that used the same ports.",
+            help="Let the Wireshark plugin judge, inside tshark. Captures only. Column `flow` then names no frames: it "
+            "also selects other connections that used the same ports.",
         ),
     ] = False,
 ) -> None:
-    """Judge every TCP reset and ICMP error: did the host send it that it names, or something in between?"""
+    """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
     if flows is Flows.ALL and out is None:
-        raise UsageError("--flows is about a table of --out: name a folder for it")
+        raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
     if from_plugin and out is not None:
-        raise UsageError("--from-plugin fills no tables: leave it out, or --out")
+        raise UsageError("--from-plugin cannot write the tables of --out: leave one of them out")
     local = [Path(path) for path in paths if not is_url(path)]
     case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
     found = find_inputs(paths)
     if not found.files:
-        tell_problems(found.problems)
+        print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
@@ -111,7 +121,7 @@ def summarize(
         )
         results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
     summary = summarise(results, rules, top, found.problems)
-    tell_problems(summary.problems)
+    print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
@@ -131,15 +141,15 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureRe
             report(done)
 
 
-def _written(summary: Summary, format_: Format, top: int) -> str:
+def _written(summary: Summary, format_: TableFormat, top: int) -> str:
     match format_:
-        case Format.TABLE:
+        case TableFormat.TABLE:
             return formats.table(summary, senders=top)
-        case Format.MARKDOWN:
+        case TableFormat.MARKDOWN:
             return formats.markdown(summary, senders=top)
-        case Format.CSV:
+        case TableFormat.CSV:
             return formats.rows_csv(summary.rows)
-        case Format.JSONL:
+        case TableFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
-        case Format.JSON:
+        case TableFormat.JSON:
             return formats.whole_json(summary)

@@ -13,6 +13,7 @@ from itertools import chain
 
 import polars as pl
 
+from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Thresholds
 from postproc.capture.packet_table import ENDS, TCP, both_ways, is_reset, packets_of
@@ -201,11 +202,14 @@ def _application() -> pl.Expr:
     )
 
 
+_FLOW_FORMAT = FLOW_FORMAT.replace("%s", "{}").replace("%d", "{}")  # as Polars writes formats
+
+
 def _filter() -> pl.Expr:
-    """As postproc.weigh.flow_filter."""
+    """As flow_filter in postproc/flows/display_filter.py."""
     ip = pl.when(pl.col("low").str.contains(":", literal=True)).then(pl.lit("ipv6")).otherwise(pl.lit("ip"))
-    form = "{}.addr == {} && {}.addr == {} && tcp.port == {} && tcp.port == {}"
-    ends = pl.format(form, ip, "low", ip, "high", "low_port", "high_port")
+    tcp = pl.lit("tcp")
+    ends = pl.format(_FLOW_FORMAT, ip, "low", ip, "high", tcp, "low_port", tcp, "high_port")
     frames = pl.format(" && frame.number >= {} && frame.number <= {}", "first_frame", "last_frame")
     return pl.when((pl.col("incarnation") == 0) & ~pl.col("reused")).then(ends).otherwise(ends + frames)
 

@@ -1,4 +1,4 @@
-"""Does the installed plugin work, and if not, why? Wireshark fails silently; this asks it and names the cause."""
+"""Check whether the installed plugin works, and if not, why: Wireshark itself fails without a message."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from generator.profile_files import WIRESHARKS_OWN_NOTES, render_profile
+from generator.profile_files import WRITTEN_BY_WIRESHARK, render_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.tshark.program import Tshark
 from postproc.plugin_setup.install import profile_folder
-from postproc.plugin_setup.wireshark_folders import Folders, Place
+from postproc.plugin_setup.wireshark_folders import Folders, InstallTarget
 
-_HEAD = 4096  # bytes of a Lua file in which a plugin says what it is
+_HEAD = 4096  # bytes at the start of a Lua file that identify the plugin
 _IS_PLUGIN = re.compile(rb'Proto(\(|, )"rstorigin"')
 _RULEBOOK = re.compile(rb'^-- GENERATED from the rulebook ("[^\n]*") version (\d+)\.$', re.MULTILINE)
 _LUA_OFF = re.compile(r"^\s*(enable_lua\s*=\s*false|disable_lua\s*=\s*true)\b", re.MULTILINE)
@@ -24,7 +24,7 @@ _ERRORS_SHOWN = 6  # lines
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """How much a result matters."""
 
     OK = "ok"
     NOTE = "note"
@@ -32,39 +32,39 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is as it should be, or not; `words` say what to do then."""
+class CheckResult:
+    """The result of one check. If something is wrong, `text` also says what to do."""
 
     level: Level
-    words: str
+    text: str
 
 
-def _problem(words: str) -> Finding:
-    return Finding(Level.PROBLEM, words)
+def _problem(text: str) -> CheckResult:
+    return CheckResult(Level.PROBLEM, text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a tshark says: whether the fields are there, which Lua scripts it loaded, and what went wrong."""
+    """The answer of a tshark: whether it has the fields, which Lua scripts it loaded, and its Lua errors."""
 
     has_fields: bool
     scripts: list[Path]
     errors: list[str]
 
 
-def check(place: Place, rulebook: Rulebook) -> list[Finding]:
-    """Everything worth saying about plugin and profile in one place."""
-    plugin = place.folders.lua / PLUGIN_NAME
-    findings = [_installed(plugin, rulebook)]
-    for reader in place.readers:
-        findings += _loads(reader, place.folders, plugin)
-    if not place.readers:
-        findings.append(_problem("no tshark is installed, so nobody can be asked whether the plugin loads"))
-    return [*findings, _profile(profile_folder(place.folders))]
+def check(target: InstallTarget, rulebook: Rulebook) -> list[CheckResult]:
+    """Check plugin and profile of one target."""
+    plugin = target.folders.lua / PLUGIN_NAME
+    results = [_installed(plugin, rulebook)]
+    for program in target.tsharks:
+        results += _loads(program, target.folders, plugin)
+    if not target.tsharks:
+        results.append(_problem("no tshark is installed, so rstorigin cannot check whether the plugin loads"))
+    return [*results, _profile(profile_folder(target.folders))]
 
 
-def _installed(plugin: Path, rulebook: Rulebook) -> Finding:
-    """Whether the plugin's file is there and what today's rulebook gives."""
+def _installed(plugin: Path, rulebook: Rulebook) -> CheckResult:
+    """Whether the plugin is installed, and is what the rulebook gives now."""
     try:
         content = plugin.read_bytes()
     except FileNotFoundError:
@@ -76,70 +76,70 @@ def _installed(plugin: Path, rulebook: Rulebook) -> Finding:
         return _problem(f"{plugin} is not the plugin that rstorigin generates: rstorigin plugin install --force")
     made_from = f"made from the rulebook {found[1].decode(errors='replace')} version {found[2].decode()}"
     if content == render_plugin(rulebook).encode():
-        return Finding(Level.OK, f"{plugin} is current, {made_from}")
+        return CheckResult(Level.OK, f"{plugin} is current, {made_from}")
     ours = f'"{rulebook.header.name}" version {rulebook.header.version}'
     return _problem(
         f"{plugin} is {made_from}; it is not what this rstorigin makes from {ours}: rstorigin plugin install "
-        "(with --rulebook FILE, for a rulebook of yours)",
+        "(add --rulebook FILE if you use a rulebook of your own)",
     )
 
 
-def _loads(reader: Tshark, folders: Folders, plugin: Path) -> Iterator[Finding]:
-    """Whether one tshark has the plugin's fields, and where from; or why not."""
-    answer = _ask(reader)
+def _loads(program: Tshark, folders: Folders, plugin: Path) -> Iterator[CheckResult]:
+    """Whether one tshark has the fields of the plugin, and from which copy; if not, why."""
+    answer = _ask(program)
     copies = _copies(folders.all_lua)
     if answer.has_fields:
         loaded = [path for path in answer.scripts if path in copies] or answer.scripts
         if plugin in loaded and not answer.errors:
-            yield Finding(Level.OK, f"{reader} loads it")
+            yield CheckResult(Level.OK, f"{program} loads it")
         elif plugin not in loaded:
-            yield _problem(f"{reader} loads another copy: {_listed(loaded)}")
+            yield _problem(f"{program} loads another copy: {_listed(loaded)}")
     else:
-        yield _problem(f"{reader} does not have the plugin's fields")
-        causes = list(_causes(reader, folders))
+        yield _problem(f"{program} does not have the plugin's fields")
+        causes = list(_causes(program, folders))
         yield from (_problem(cause) for cause in causes)
         if plugin.exists() and not causes and not answer.errors:
-            yield _problem("why is not known: ask `tshark -G plugins`, and whether `tshark --version` has Lua")
+            yield _problem("the cause is unknown: look at `tshark -G plugins`, and for Lua in `tshark --version`")
     if len(copies) > 1:
         yield _problem(f"there are several copies, and only one can load: {_listed(copies)}; remove the others")
     if answer.errors:
-        yield _problem(f"{reader} complains of Lua: {' | '.join(answer.errors[:_ERRORS_SHOWN])}")
+        yield _problem(f"{program} reports Lua errors: {' | '.join(answer.errors[:_ERRORS_SHOWN])}")
 
 
-def _ask(reader: Tshark) -> _Answer:
-    with reader.run(["-G", "plugins"]) as run:
+def _ask(program: Tshark) -> _Answer:
+    with program.run(["-G", "plugins"]) as run:
         rows = [line.split("\t") for line in run.stdout.read().decode("utf-8", "surrogateescape").splitlines()]
         lines = run.messages.splitlines()
     scripts = [Path(row[-1]) for row in rows if len(row) > 1 and row[-2].strip().lower() == "lua script"]
-    with reader.run(["-G", "fields"]) as run:
+    with program.run(["-G", "fields"]) as run:
         has_fields = any(_FIELD in line for line in run.stdout)
-    # What comes with the first line of an error is its trace.
+    # The lines after the first line of an error are its stack trace.
     started = next((number for number, line in enumerate(lines) if "Lua: " in line), len(lines))
     return _Answer(has_fields, scripts, [line.strip() for line in lines[started:]])
 
 
-def _causes(reader: Tshark, folders: Folders) -> Iterator[str]:
-    """What keeps `reader` from loading any Lua."""
+def _causes(program: Tshark, folders: Folders) -> Iterator[str]:
+    """The reasons why `program` cannot load any Lua."""
     shared = folders.shared_configuration
-    places = [folders.configuration, folders.lua, *([shared, Path("/etc/wireshark")] if shared else [])]
-    for path in (place / "init.lua" for place in places):
+    candidates = [folders.configuration, folders.lua, *([shared, Path("/etc/wireshark")] if shared else [])]
+    for path in (folder / "init.lua" for folder in candidates):
         found = _LUA_OFF.search(_text(path))
         if found:
             yield f"{path} turns Lua off ({found[1]}): remove that line"
-    if reader.refuses_lua():
-        yield "root runs it: from 4.4 on, Wireshark loads no Lua for root, and does not say so; use an ordinary account"
-    if "without Lua" in _built_with(reader):
-        yield f"{reader} was built without Lua: install another Wireshark"
+    if program.refuses_lua():
+        yield "root runs it: from 4.4 on, Wireshark loads no Lua for root, without a message; use an ordinary account"
+    if "without Lua" in _built_with(program):
+        yield f"{program} was built without Lua: install another Wireshark"
 
 
-def _built_with(reader: Tshark) -> str:
-    """What `tshark --version` says, on one line."""
-    with reader.run(["--version"]) as run:
+def _built_with(program: Tshark) -> str:
+    """What `tshark --version` prints, as one line."""
+    with program.run(["--version"]) as run:
         return " ".join(run.stdout.read().decode("utf-8", "replace").split())
 
 
 def _copies(folders: Iterable[Path]) -> list[Path]:
-    """Every Lua file in `folders`, or below, that holds the plugin."""
+    """Every Lua file in `folders` or their subfolders that is a copy of the plugin."""
     files = (path for folder in folders for path in sorted(folder.rglob("*.lua")) if path.is_file())
     return list(dict.fromkeys(path for path in files if _IS_PLUGIN.search(_bytes(path)[:_HEAD])))
 
@@ -151,25 +151,26 @@ def _text(path: Path) -> str:
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # what we cannot read, Wireshark, run by the same user, cannot read either
+    except OSError:  # Wireshark, run by the same user, cannot read it either
         return b""
 
 
 def _listed(paths: Iterable[Path]) -> str:
-    return ", ".join(map(str, paths)) or "none that it names"
+    return ", ".join(map(str, paths)) or "it names none"
 
 
-def _profile(folder: Path) -> Finding:
-    """Whether the profile is there and current; what the user made of it is theirs."""
+def _profile(folder: Path) -> CheckResult:
+    """Whether the profile is installed and current. The user may change it, so a difference is only a note."""
     if not folder.is_dir():
-        return Finding(Level.NOTE, f"there is no profile {folder}: rstorigin plugin install adds it")
+        return CheckResult(Level.NOTE, f"there is no profile {folder}: rstorigin plugin install adds it")
     differ = [
         name
         for name, text in render_profile().items()
-        if _bytes(folder / name) != text.encode() and name not in WIRESHARKS_OWN_NOTES
+        if _bytes(folder / name) != text.encode() and name not in WRITTEN_BY_WIRESHARK
     ]
     if differ:
-        return Finding(
-            Level.NOTE, f"{folder} is there; not as rstorigin makes it, or changed by you: {', '.join(differ)}"
+        return CheckResult(
+            Level.NOTE,
+            f"{folder} is installed; these files are of another version, or you changed them: {', '.join(differ)}",
         )
-    return Finding(Level.OK, f"{folder} is current")
+    return CheckResult(Level.OK, f"{folder} is current")

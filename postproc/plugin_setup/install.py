@@ -1,4 +1,4 @@
-"""Install and uninstall: first a plan of steps, file by file, then the doing. What the user changed is spared."""
+"""Install and uninstall. A plan has a step for each file; applying it does not touch what the user changed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from enum import StrEnum
 from pathlib import Path
 
 from generator.profile import PROFILE_NAME
-from generator.profile_files import WIRESHARKS_OWN_NOTES, render_profile
+from generator.profile_files import WRITTEN_BY_WIRESHARK, render_profile
 from generator.render import GENERATED_MARK, PLUGIN_NAME, render_plugin
 from heuristics.rulebook.model import Rulebook
-from postproc.plugin_setup.manifest import Record, digest, read_record, write_record
+from postproc.plugin_setup.manifest import Manifest, digest, read_manifest, write_manifest
 from postproc.plugin_setup.wireshark_folders import Folders
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import OutputError
 
 
 class Part(StrEnum):
-    """What can be installed."""
+    """The parts of an installation."""
 
     PLUGIN = "plugin"
     PROFILE = "profile"
 
 
-class Does(StrEnum):
+class Action(StrEnum):
     """What a step does to its file."""
 
     WRITE = "write"
@@ -35,13 +35,16 @@ class Does(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file: what becomes of it, and why. `spares` marks what the user has to know: it was not done."""
+    """What happens to one file, and why.
 
-    does: Does
+    `blocked`: the file is not as rstorigin installed it, so the step leaves it alone, and the user must know.
+    """
+
+    action: Action
     path: Path
-    why: str
+    reason: str
     content: bytes = b""
-    spares: bool = False
+    blocked: bool = False
 
 
 def profile_folder(folders: Folders) -> Path:
@@ -50,7 +53,7 @@ def profile_folder(folders: Folders) -> Path:
 
 
 def wanted_files(folders: Folders, rulebook: Rulebook, parts: Iterable[Part]) -> dict[Path, bytes]:
-    """Path -> content of everything that an installation consists of."""
+    """Path -> content of every file of an installation."""
     files: dict[Path, bytes] = {}
     if Part.PLUGIN in parts:
         files[folders.lua / PLUGIN_NAME] = render_plugin(rulebook).encode()
@@ -59,48 +62,48 @@ def wanted_files(folders: Folders, rulebook: Rulebook, parts: Iterable[Part]) ->
     return files
 
 
-def plan_install(files: Mapping[Path, bytes], record: Record, force: bool) -> list[Step]:
-    """What has to be done so that `files` are there. With `force`, the user's changes go."""
-    return [_install_step(path, content, record, force) for path, content in files.items()]
+def plan_install(files: Mapping[Path, bytes], manifest: Manifest, force: bool) -> list[Step]:
+    """The steps after which `files` exist. With `force`, they overwrite changes of the user."""
+    return [_install_step(path, content, manifest, force) for path, content in files.items()]
 
 
-def _install_step(path: Path, content: bytes, record: Record, force: bool) -> Step:
-    there = _content(path)
-    if there is None:
-        return Step(Does.WRITE, path, "new", content)
-    if there == content:
-        return Step(Does.KEEP, path, "up to date", content)
-    if record.wrote(path, there):
-        return Step(Does.REPLACE, path, "an older version", content)
-    if path.name == PLUGIN_NAME and GENERATED_MARK in there:
-        return Step(Does.REPLACE, path, "a copy of the plugin that was put there by hand", content)
+def _install_step(path: Path, content: bytes, manifest: Manifest, force: bool) -> Step:
+    found = _content(path)
+    if found is None:
+        return Step(Action.WRITE, path, "new", content)
+    if found == content:
+        return Step(Action.KEEP, path, "up to date", content)
+    if manifest.wrote(path, found):
+        return Step(Action.REPLACE, path, "an older version", content)
+    if path.name == PLUGIN_NAME and GENERATED_MARK in found:
+        return Step(Action.REPLACE, path, "a copy of the plugin that was put there by hand", content)
     if force:
-        return Step(Does.REPLACE, path, "changed; replaced as you asked", content)
-    if path.name in WIRESHARKS_OWN_NOTES and str(path) in record.files:
-        return Step(Does.KEEP, path, "your column widths")
-    return Step(Does.KEEP, path, f"{_not_ours(path, record)}; --force replaces it", spares=True)
+        return Step(Action.REPLACE, path, "changed; replaced as you asked", content)
+    if path.name in WRITTEN_BY_WIRESHARK and str(path) in manifest.files:
+        return Step(Action.KEEP, path, "your column widths")
+    return Step(Action.KEEP, path, f"{_not_ours(path, manifest)}; --force replaces it", blocked=True)
 
 
-def plan_uninstall(files: Mapping[Path, bytes], record: Record, force: bool) -> list[Step]:
-    """What has to be done so that nothing of `files` is left. With `force`, changed files go too."""
-    return [step for path in files if (step := _uninstall_step(path, record, force))]
+def plan_uninstall(files: Mapping[Path, bytes], manifest: Manifest, force: bool) -> list[Step]:
+    """The steps after which none of `files` exists. With `force`, they also remove changed files."""
+    return [step for path in files if (step := _uninstall_step(path, manifest, force))]
 
 
-def _uninstall_step(path: Path, record: Record, force: bool) -> Step | None:
-    there = _content(path)
-    if there is None:
+def _uninstall_step(path: Path, manifest: Manifest, force: bool) -> Step | None:
+    found = _content(path)
+    if found is None:
         return None
-    if record.wrote(path, there):
-        return Step(Does.REMOVE, path, "as it was installed")
-    if str(path) in record.files and path.name in WIRESHARKS_OWN_NOTES:
-        return Step(Does.REMOVE, path, "with the column widths that Wireshark noted in it")
+    if manifest.wrote(path, found):
+        return Step(Action.REMOVE, path, "as it was installed")
+    if str(path) in manifest.files and path.name in WRITTEN_BY_WIRESHARK:
+        return Step(Action.REMOVE, path, "with the column widths that Wireshark noted in it")
     if force:
-        return Step(Does.REMOVE, path, "changed; removed as you asked")
-    return Step(Does.KEEP, path, f"{_not_ours(path, record)}; --force removes it", spares=True)
+        return Step(Action.REMOVE, path, "changed; removed as you asked")
+    return Step(Action.KEEP, path, f"{_not_ours(path, manifest)}; --force removes it", blocked=True)
 
 
-def _not_ours(path: Path, record: Record) -> str:
-    return "you changed it" if str(path) in record.files else "rstorigin did not install it"
+def _not_ours(path: Path, manifest: Manifest) -> str:
+    return "you changed it" if str(path) in manifest.files else "rstorigin did not install it"
 
 
 def _content(path: Path) -> bytes | None:
@@ -109,50 +112,52 @@ def _content(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise OutputError(str(path), f"cannot be read: {error.strerror}", "move it out of the way") from None
+        raise OutputError(str(path), f"cannot be read: {error.strerror}", "move it to another place") from None
 
 
 def apply_install(steps: Iterable[Step], folders: Folders) -> None:
-    """Do the steps and keep a record of them, after each one. Raises OutputError."""
-    record = read_record(folders.configuration)
-    _make(folders.configuration, record)
+    """Do the steps, and write the manifest after each of them. Raises OutputError."""
+    manifest = read_manifest(folders.configuration)
+    _make(folders.configuration, manifest)
     for step in steps:
-        if step.does in (Does.WRITE, Does.REPLACE):
-            _make(step.path.parent, record)
-            with whole_file(step.path, hint="see that the folder can be written to") as file:
+        if step.action in (Action.WRITE, Action.REPLACE):
+            _make(step.path.parent, manifest)
+            with whole_file(step.path, hint="make the folder writable") as file:
                 file.write(step.content)
         if step.content:
-            record.files[str(step.path)] = digest(step.content)
-            write_record(folders.configuration, record)
+            manifest.files[str(step.path)] = digest(step.content)
+            write_manifest(folders.configuration, manifest)
 
 
 def apply_uninstall(steps: Iterable[Step], folders: Folders) -> None:
-    """Do the steps, then remove the folders that an installation had made, where they are empty. Raises OutputError."""
-    record = read_record(folders.configuration)
+    """Do the steps, then remove the empty folders that an installation made. Raises OutputError."""
+    manifest = read_manifest(folders.configuration)
     for step in steps:
-        if step.does is Does.REMOVE:
+        if step.action is Action.REMOVE:
             try:
                 step.path.unlink(missing_ok=True)
             except OSError as error:
                 raise OutputError(str(step.path), f"cannot be removed: {error.strerror}") from None
-            record.files.pop(str(step.path), None)
-    record.files = {path: value for path, value in record.files.items() if Path(path).exists()}
-    write_record(folders.configuration, record)
-    for folder in sorted(record.folders, key=len, reverse=True):  # the inner ones first
+            manifest.files.pop(str(step.path), None)
+    manifest.files = {path: value for path, value in manifest.files.items() if Path(path).exists()}
+    write_manifest(folders.configuration, manifest)
+    for folder in sorted(manifest.folders, key=len, reverse=True):  # the inner ones first
         _remove_if_empty(Path(folder))
 
 
-def _make(folder: Path, record: Record) -> None:
+def _make(folder: Path, manifest: Manifest) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(str(folder), f"cannot be made: {error.strerror}", "is its owner you?") from None
-    record.folders += [str(path) for path in missing]
+        raise OutputError(
+            str(folder), f"cannot be made: {error.strerror}", "check who owns the folder above it"
+        ) from None
+    manifest.folders += [str(path) for path in missing]
 
 
 def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
-    except OSError:  # gone, or somebody else keeps something in it
+    except OSError:  # the folder is gone, or holds files of others
         return

@@ -1,4 +1,4 @@
-"""What was installed: file by file, so that it can be told apart from what the user made of it."""
+"""The manifest: which files rstorigin installed, with what content. A file that differs was changed by the user."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import OutputError
 
-RECORD_NAME = "rstorigin-installed.json"  # in the personal configuration folder; Wireshark ignores it
+MANIFEST_NAME = "rstorigin-installed.json"  # in the personal configuration folder; Wireshark ignores it
 
 
 @dataclass(slots=True)
-class Record:
-    """`files`: path -> SHA-256 of what was written there; `folders`: those that had to be made."""
+class Manifest:
+    """`files`: path -> SHA-256 of the content written there. `folders`: the folders that rstorigin made."""
 
     files: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
 
     def wrote(self, path: Path, content: bytes) -> bool:
-        """Whether `content` is just what was installed at `path`."""
+        """Whether rstorigin installed exactly `content` at `path`."""
         return self.files.get(str(path)) == digest(content)
 
 
@@ -30,27 +30,27 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_record(folder: Path) -> Record:
-    """The record in a configuration folder; an empty one where there is none. Raises OutputError when it is damaged."""
-    path = folder / RECORD_NAME
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in a configuration folder, empty if there is none. Raises OutputError if it is damaged."""
+    path = folder / MANIFEST_NAME
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        files, folders = dict(told["files"]), list(told["folders"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        files, folders = dict(content["files"]), list(content["folders"])
     except FileNotFoundError:
-        return Record()
+        return Manifest()
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(
-            str(path), "is not the record that rstorigin wrote", "remove it; what is installed then counts as yours"
+            str(path), "is not the record that rstorigin wrote", "remove it; installed files then count as yours"
         ) from None
-    return Record({str(name): str(value) for name, value in files.items()}, [str(name) for name in folders])
+    return Manifest({str(name): str(value) for name, value in files.items()}, [str(name) for name in folders])
 
 
-def write_record(folder: Path, record: Record) -> None:
-    """Keep `record`; an empty one is removed. Raises OutputError."""
-    path = folder / RECORD_NAME
-    if record.files:
-        text = json.dumps({"files": record.files, "folders": record.folders}, indent=1, sort_keys=True)
-        with whole_file(path, hint="see that it can be written to") as file:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, or remove its file if it is empty. Raises OutputError."""
+    path = folder / MANIFEST_NAME
+    if manifest.files:
+        text = json.dumps({"files": manifest.files, "folders": manifest.folders}, indent=1, sort_keys=True)
+        with whole_file(path, hint="make the file writable") as file:
             file.write(f"{text}\n".encode())
         return
     try:

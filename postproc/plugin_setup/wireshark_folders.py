@@ -1,4 +1,4 @@
-"""Where the Wiresharks of this machine look for the user's Lua plugins and profiles."""
+"""The folders where the Wiresharks of this machine look for Lua plugins and profiles of the user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PERSONAL, _GLOBAL = "Personal configuration", "Global configuration"
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders of one user's Wireshark; `shared_*` are those of all users, None where nobody could be asked."""
+    """The Wireshark folders of one user. `shared_*` are those of all users, None if no tshark could name them."""
 
     lua: Path
     configuration: Path
@@ -26,41 +26,41 @@ class Folders:
 
     @property
     def all_lua(self) -> list[Path]:
-        """Every folder that Lua plugins are loaded from, with all below it; the last one is that of old versions."""
+        """Every folder from which Wireshark loads Lua plugins, subfolders included. Old versions use the last one."""
         shared = [self.shared_lua] if self.shared_lua else []
         return [self.lua, *shared, self.configuration / "plugins"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One set of folders to install to, and the tsharks that read them (none where no tshark is installed)."""
+class InstallTarget:
+    """One set of folders to install to, and the tsharks that read them (none if no tshark is installed)."""
 
     folders: Folders
-    readers: tuple[Tshark, ...]
+    tsharks: tuple[Tshark, ...]
 
 
-def places() -> list[Place]:
-    """Every place on this machine: Wiresharks side by side usually share one. Never empty."""
-    found: dict[tuple[Path, Path], Place] = {}
+def install_targets() -> list[InstallTarget]:
+    """Every target on this machine. Several Wiresharks usually share one. Never empty."""
+    targets: dict[tuple[Path, Path], InstallTarget] = {}
     for program in find_all_tsharks():
         folders = folders_of(program)
         key = (folders.lua, folders.configuration)
-        known = found.get(key, Place(folders, ()))
-        found[key] = Place(known.folders, (*known.readers, program))
-    return list(found.values()) or [Place(usual_folders(), ())]
+        known = targets.get(key, InstallTarget(folders, ()))
+        targets[key] = InstallTarget(known.folders, (*known.tsharks, program))
+    return list(targets.values()) or [InstallTarget(usual_folders(), ())]
 
 
 def folders_of(program: Tshark) -> Folders:
-    """What `tshark -G folders` answers. Raises TsharkError when that is no use."""
+    """The folders that `tshark -G folders` prints. Raises TsharkError if the personal ones are not among them."""
     with program.run(["-G", "folders"]) as run:
         text = run.stdout.read().decode("utf-8", "surrogateescape")
         messages = run.messages
-    told = {name.strip(): Path(path.strip()) for name, _, path in _lines(text)}
-    if _PERSONAL_LUA not in told or _PERSONAL not in told:
+    named = {name.strip(): Path(path.strip()) for name, _, path in _lines(text)}
+    if _PERSONAL_LUA not in named or _PERSONAL not in named:
         raise TsharkError(
             f"{program} does not say where its folders are (tshark -G folders): {messages or 'no answer'}"
         )
-    return Folders(told[_PERSONAL_LUA], told[_PERSONAL], told.get(_GLOBAL_LUA), told.get(_GLOBAL))
+    return Folders(named[_PERSONAL_LUA], named[_PERSONAL], named.get(_GLOBAL_LUA), named.get(_GLOBAL))
 
 
 def _lines(text: str) -> Iterator[tuple[str, str, str]]:
@@ -68,24 +68,24 @@ def _lines(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def usual_folders() -> Folders:
-    """Where Wireshark keeps them when it is not told otherwise, for a machine without tshark.
+    """The default folders of Wireshark, for a machine without tshark.
 
     Source: "Configuration Files and Plugin Folders", appendix B of the Wireshark User's Guide.
     """
     if sys.platform == "win32":
         roaming = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-        configuration = _named("WIRESHARK_CONFIG_DIR") or roaming / "Wireshark"
+        configuration = _from_environment("WIRESHARK_CONFIG_DIR") or roaming / "Wireshark"
         return Folders(roaming / "Wireshark" / "plugins", configuration)
-    configuration = _named("WIRESHARK_CONFIG_DIR") or _unix_configuration()
+    configuration = _from_environment("WIRESHARK_CONFIG_DIR") or _unix_configuration()
     return Folders(Path.home() / ".local" / "lib" / "wireshark" / "plugins", configuration)
 
 
 def _unix_configuration() -> Path:
-    modern = (_named("XDG_CONFIG_HOME") or Path.home() / ".config") / "wireshark"
-    old = Path.home() / ".wireshark"  # still used by those who have it and no newer one
+    modern = (_from_environment("XDG_CONFIG_HOME") or Path.home() / ".config") / "wireshark"
+    old = Path.home() / ".wireshark"  # Wireshark still uses it if it exists and the newer one does not
     return old if old.is_dir() and not modern.is_dir() else modern
 
 
-def _named(variable: str) -> Path | None:
+def _from_environment(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None

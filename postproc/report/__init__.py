@@ -1,1 +1,1 @@
-"""What a person reads: the summary, tables, and the story of one reset. It may use case and all below it."""
+"""What a person reads: the summary, the tables, the story of one reset. It may use case and the rooms below."""

@@ -1,4 +1,4 @@
-"""A summary as text in every format: table and markdown for readers, csv, jsonl and json for programs."""
+"""A summary in every format: table and markdown for readers, csv, jsonl and json for programs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 from tabulate import tabulate
 
 from heuristics.errors import visible
-from postproc.report.icmp_summary import Rejector, told
-from postproc.report.summary import Alike, Sender, Share, Summary
+from postproc.report.icmp_summary import IcmpErrorSource, rejection_text
+from postproc.report.summary import ResetGroup, Sender, Share, Summary
 from postproc.runtime.text import csv_table, escape_markdown, markdown_code, plural
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
 
-_VALUES_SHOWN = 6  # different hop values of one sender that a table shows
-_FRAMES_SHOWN = 12  # frames of resets that are alike
-_REJECTOR_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the probe had travelled", "saying")
+_VALUES_SHOWN = 6  # hop values of one sender that a table shows
+_FRAMES_SHOWN = 12  # frames of one group of resets
+_ICMP_SOURCE_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the probe had travelled", "saying")
 _SENDER_COLUMNS = ("sender", "resets", "suspicion", "verdicts", "hop baseline", "delta", "sent from", "sender is at")
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """How one kind of text looks: tabulate's style, how text and code are made safe, how a heading begins."""
+class _Style:
+    """How one format looks: the table format of tabulate, how text and code are made safe, how a heading begins."""
 
-    style: str
+    table_format: str
     safe: Callable[[str], str]
     code: Callable[[str], str]
     heading: str
-    below: str  # between a heading and its table
+    below_heading: str  # between a heading and its table
 
 
-_TERMINAL = _Look("simple", visible, visible, "", "\n")
-_MARKDOWN = _Look("pipe", escape_markdown, markdown_code, "## ", "\n\n")
+_TERMINAL = _Style("simple", visible, visible, "", "\n")
+_MARKDOWN = _Style("pipe", escape_markdown, markdown_code, "## ", "\n\n")
 
 
 def table(summary: Summary, senders: int) -> str:
@@ -51,43 +51,54 @@ def markdown(summary: Summary, senders: int) -> str:
     return "\n\n".join(parts)
 
 
-def _body(summary: Summary, most: int, look: _Look) -> list[str]:
+def _body(summary: Summary, most: int, style: _Style) -> list[str]:
     """Resets and ICMP errors: tables of at most `most` rows, and the suspicious ones in words."""
     parts: list[str] = []
     if summary.resets:
-        senders = [_sender_cells(sender, look.safe) for sender in summary.senders]
-        parts += _both_shares(summary, look)
-        parts += _cut_table("By sender", _SENDER_COLUMNS, senders, most, "senders", look)
-        parts += _listed("Most suspicious resets", [_reset(alike, look) for alike in summary.suspicious], look)
+        senders = [_sender_cells(sender, style.safe) for sender in summary.senders]
+        parts += _both_shares(summary, style)
+        parts += _cut_table(_Table("By sender", "senders", _SENDER_COLUMNS, senders), most, style)
+        parts += _listed("Most suspicious resets", [_reset(group, style) for group in summary.suspicious], style)
     if summary.errors:
-        rejectors = [_rejector_cells(rejector, look.safe) for rejector in summary.rejectors]
-        parts += _cut_table("ICMP errors: who rejected", _REJECTOR_COLUMNS, rejectors, most, "addresses", look)
-        errors = [_error(error, look.safe) for error in summary.suspicious_errors]
-        parts += _listed("Most suspicious ICMP errors", errors, look)
+        sources = [_icmp_source_cells(source, style.safe) for source in summary.icmp_error_sources]
+        parts += _cut_table(
+            _Table("ICMP errors: who rejected", "addresses", _ICMP_SOURCE_COLUMNS, sources), most, style
+        )
+        errors = [_error(error, style.safe) for error in summary.suspicious_errors]
+        parts += _listed("Most suspicious ICMP errors", errors, style)
     return parts
 
 
-def _cut_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], most: int, things: str, look: _Look
-) -> list[str]:
-    """The first rows, and how many more there are."""
-    if not rows[:most]:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table. `things` says what its rows are."""
+
+    title: str
+    things: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _cut_table(table: _Table, most: int, style: _Style) -> list[str]:
+    """The first `most` rows, and how many more there are."""
+    if not table.rows[:most]:
         return []
-    table_ = f"{look.heading}{title}{look.below}{_tabulated(rows[:most], columns, look.style)}"
-    left_out = len(rows) - most
+    heading = f"{style.heading}{table.title}{style.below_heading}"
+    text = f"{heading}{_tabulated(table.rows[:most], table.columns, style.table_format)}"
+    left_out = len(table.rows) - most
     if left_out <= 0:
-        return [table_]
-    return [table_, f"{left_out:,} more {things}, less suspicious; --top shows more, --format json all"]
+        return [text]
+    return [text, f"{left_out:,} more {table.things}, less suspicious; --top shows more, --format json all"]
 
 
-def _listed(title: str, texts: Sequence[str], look: _Look) -> list[str]:
+def _listed(title: str, texts: Sequence[str], style: _Style) -> list[str]:
     if not texts:
         return []
-    return [f"{look.heading}{title}", *(f"{number}. {text}" for number, text in enumerate(texts, 1))]
+    return [f"{style.heading}{title}", *(f"{number}. {text}" for number, text in enumerate(texts, 1))]
 
 
 def rows_csv(rows: Sequence[ResetRow]) -> str:
-    """One line for each reset, columns as in postproc.resets.COLUMNS; `evidence` joined by `;`, None as nothing.
+    """One line for each row, with the columns of COLUMNS; `evidence` is joined by `;`, None is empty.
 
     Text that a spreadsheet would take for a formula (`=`, `+`, `-` or `@` first) begins with a `'`.
     """
@@ -95,7 +106,7 @@ def rows_csv(rows: Sequence[ResetRow]) -> str:
 
 
 def rows_jsonl(rows: Sequence[ResetRow]) -> str:
-    """One JSON object for each reset, with the keys of postproc.resets.COLUMNS; `evidence` is a list."""
+    """One JSON object for each row, with the keys of COLUMNS; `evidence` is a list."""
     return "\n".join(json.dumps(_cells(row)) for row in rows)
 
 
@@ -116,7 +127,7 @@ def whole_json(summary: Summary) -> str:
             _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words), "signature": reset.signature}
             for reset in summary.resets
         ],
-        "by_rejector": [asdict(rejector) for rejector in summary.rejectors],
+        "by_rejector": [asdict(source) for source in summary.icmp_error_sources],
         "icmp_errors": [
             _cells(error.row)
             | {"evidence_text": list(error.words), "rejection": asdict(error.rejection) if error.rejection else None}
@@ -146,9 +157,11 @@ def _counts(summary: Summary) -> str:
     )
 
 
-def _both_shares(summary: Summary, look: _Look) -> list[str]:
+def _both_shares(summary: Summary, style: _Style) -> list[str]:
     return [
-        _tabulated([(share.name, f"{share.resets:,}", f"{share.percent} %") for share in shares], header, look.style)
+        _tabulated(
+            [(share.name, f"{share.resets:,}", f"{share.percent} %") for share in shares], header, style.table_format
+        )
         for shares, header in (
             (summary.totals.by_verdict, ("verdict", "resets", "share")),
             (summary.totals.by_origin, ("origin", "resets", "share")),
@@ -156,15 +169,15 @@ def _both_shares(summary: Summary, look: _Look) -> list[str]:
     ]
 
 
-def _rejector_cells(rejector: Rejector, safe: Callable[[str], str]) -> tuple[str, ...]:
+def _icmp_source_cells(source: IcmpErrorSource, safe: Callable[[str], str]) -> tuple[str, ...]:
     return (
-        safe(rejector.address),
-        safe(rejector.origin),
-        f"{rejector.errors:,}",
-        ", ".join(f"{count:,} {verdict}" for verdict, count in rejector.verdicts.items()),
-        _values(rejector.distances, unit=" hops"),
-        _values(rejector.travelled, unit=" hops"),
-        safe(_few([f"{count:,} {name}" for name, count in rejector.names.items()])),
+        safe(source.address),
+        safe(source.origin),
+        f"{source.errors:,}",
+        ", ".join(f"{count:,} {verdict}" for verdict, count in source.verdicts.items()),
+        _values(source.distances, unit=" hops"),
+        _values(source.travelled, unit=" hops"),
+        safe(_few([f"{count:,} {name}" for name, count in source.names.items()])),
     )
 
 
@@ -177,7 +190,7 @@ def _error(error: JudgedReset, safe: Callable[[str], str]) -> str:
     lines = [
         f"Frame {row.frame} of {safe(row.capture)}: {row.verdict}, suspicion {row.suspicion} of 100, "
         f"origin {row.origin}",
-        f"- {safe(told(error))}",
+        f"- {safe(rejection_text(error))}",
         *(f"- {safe(words)}" for words in error.words),
         f"- flow: {safe(row.flow)}",
     ]
@@ -185,7 +198,7 @@ def _error(error: JudgedReset, safe: Callable[[str], str]) -> str:
 
 
 def _tabulated(rows: Sequence[Sequence[str]], header: Sequence[str], style: str) -> str:
-    # No guessing of numbers: a name such as 1e5 or nan would come out changed.
+    # tabulate must not parse numbers: it would change a name such as 1e5 or nan.
     return tabulate(rows, headers=header, tablefmt=style, disable_numparse=True)
 
 
@@ -211,9 +224,9 @@ def _frames(frames: Sequence[int]) -> str:
     return f"frame{'' if len(frames) == 1 else 's'} {', '.join(map(str, frames[:_FRAMES_SHOWN]))}{more}"
 
 
-def _reset(alike: Alike, look: _Look) -> str:
-    safe = look.safe
-    reset, row = alike.reset, alike.reset.row
+def _reset(group: ResetGroup, style: _Style) -> str:
+    safe = style.safe
+    reset, row = group.reset, group.reset.row
     reason = f" ({safe(row.reason)})" if row.reason else ""
     lines = [
         f"Frame {row.frame} of {safe(row.capture)}: {row.verdict}{reason}, suspicion {row.suspicion} of 100, "
@@ -221,10 +234,10 @@ def _reset(alike: Alike, look: _Look) -> str:
         f"- named sender {safe(row.src)} port {row.sport}, to {safe(row.dst)} port {row.dport}",
         f"- stage of the connection: {safe(row.stage)}",
         *(f"- {safe(words)}" for words in reset.words),
-        *([f"- alike: {plural(len(alike.others), 'more reset')}, {_frames(alike.others)}"] if alike.others else []),
+        *([f"- alike: {plural(len(group.others), 'more reset')}, {_frames(group.others)}"] if group.others else []),
         *([f"- where: {safe(row.where)}"] if row.where else []),
         *([f"- probable cause: {safe(row.cause)}"] if row.cause else []),
         *([f"- made like those of: {safe(row.device)}"] if row.device else []),
-        f"- flow: {look.code(row.flow)}",
+        f"- flow: {style.code(row.flow)}",
     ]
     return "\n   ".join(lines)

@@ -1,4 +1,4 @@
-"""ICMP errors summed up by who rejected: where each rejector sits, and how far the rejected packets had come."""
+"""ICMP errors summed up by source: where each source sits, and how far the packets that it rejected had come."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from postproc.verdicts.result_row import JudgedReset
 
 
 @dataclass(frozen=True, slots=True)
-class Rejector:
-    """The ICMP errors that name one address as their source and come from the same origin.
+class IcmpErrorSource:
+    """The ICMP errors that name one address as their source and have one origin.
 
-    `verdicts` and `names` (of types and codes) count errors, the most frequent first; `targets` is how many addresses
-    the rejected packets were sent to. `distances` of the errors and `travelled` by the rejected packets are the
-    different values that occur, ascending, in hops. `suspicion` is the highest.
+    `verdicts` and `names` (of types and codes) count errors, the most frequent first. `targets` counts the addresses
+    that the rejected packets were sent to. `distances` (of the errors) and `travelled` (by the rejected packets) are
+    the different values, ascending, in hops. `suspicion` is the highest.
     """
 
     address: str
@@ -31,18 +31,18 @@ class Rejector:
     travelled: tuple[int, ...]
 
 
-def rejectors(errors: Iterable[JudgedReset]) -> tuple[Rejector, ...]:
-    """Every rejector: the most suspicious first, then the busiest."""
+def icmp_error_sources(errors: Iterable[JudgedReset]) -> tuple[IcmpErrorSource, ...]:
+    """Every source of ICMP errors: the most suspicious first, then the one with the most errors."""
     groups: dict[tuple[str, str], list[JudgedReset]] = {}
     for error in errors:
         groups.setdefault((error.row.src, error.row.origin), []).append(error)
-    found = [_rejector(address, origin, group) for (address, origin), group in groups.items()]
-    return tuple(sorted(found, key=lambda rejector: (-rejector.suspicion, -rejector.errors, rejector.address)))
+    sources = [_source(address, origin, group) for (address, origin), group in groups.items()]
+    return tuple(sorted(sources, key=lambda source: (-source.suspicion, -source.errors, source.address)))
 
 
-def _rejector(address: str, origin: str, errors: Sequence[JudgedReset]) -> Rejector:
+def _source(address: str, origin: str, errors: Sequence[JudgedReset]) -> IcmpErrorSource:
     rejections = [error.rejection for error in errors if error.rejection is not None]
-    return Rejector(
+    return IcmpErrorSource(
         address=address,
         origin=origin,
         errors=len(errors),
@@ -55,7 +55,7 @@ def _rejector(address: str, origin: str, errors: Sequence[JudgedReset]) -> Rejec
     )
 
 
-_BY = {
+_WHO = {
     Origin.MIDDLEBOX: "firewalls or other devices in between",
     Origin.ROUTER: "routers",
     Origin.ENDPOINT: "the addressed hosts themselves",
@@ -64,19 +64,19 @@ _BY = {
 }
 
 
-def concluded(errors: Sequence[JudgedReset]) -> str:
-    """One sentence about all ICMP errors; empty where there are none."""
+def icmp_conclusion(errors: Sequence[JudgedReset]) -> str:
+    """One sentence about all ICMP errors, empty if there are none."""
     if not errors:
         return ""
     counts = Counter(error.row.origin for error in errors)
-    by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _BY.items() if counts[origin])
+    by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _WHO.items() if counts[origin])
     forged = sum(error.row.verdict in ACCUSED for error in errors)
     accused = f"; {forged:,} of them in a host's name that it did not come from" if forged else ""
     return f"{plural(len(errors), 'ICMP error')}: rejected {by}{accused}."
 
 
-def told(error: JudgedReset) -> str:
-    """Who rejected and where: "rejected by 192.0.2.1, 1 hop away, the probe had travelled 1 hop"."""
+def rejection_text(error: JudgedReset) -> str:
+    """Who rejected, and where: "rejected by 192.0.2.1, 1 hop away, the probe to 192.0.2.2 had travelled 1 hop"."""
     row, rejection = error.row, error.rejection
     where = f"rejected by {row.src}, {plural(row.distance, 'hop')} away"
     if rejection is None or rejection.travelled is None:

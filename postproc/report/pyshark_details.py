@@ -1,7 +1,7 @@
-"""A few packets of a capture read in full with pyshark: what the fields that verdicts are reached by leave out.
+"""Reads a few packets of a capture in full with pyshark, for fields that no verdict needs.
 
-pyshark is slow and keeps house badly: of its own accord it takes the event loop of the whole process, another tshark
-than ours, and complains on stderr when it is collected. Here it gets a loop that ends with the reading.
+pyshark is slow, and by default it takes the event loop of the whole process, chooses a tshark of its own, and warns on
+stderr when it is garbage-collected. Here it gets our tshark, and an event loop that ends with the reading.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from postproc.report.field_comparison import DESTINATION_MAC, HEADERS, OPTIONS, 
 _TEXT_SHOWN = 120  # characters of a payload
 _OPTIONS_SHOWN = 12
 _END, _NO_OPERATION = "0", "1"
-# IANA "TCP Option Kind Numbers"; Wireshark's own words for them change with its version.
+# IANA "TCP Option Kind Numbers". The names that Wireshark gives them change with its version.
 _OPTION_NAMES = {"2": "MSS", "3": "window scale", "4": "SACK permitted", "5": "SACK", "8": "timestamps", "30": "MPTCP"}
-_NOT_HEADERS = ("fake-field-wrapper", "DATA")  # what pyshark calls what is none
+_NOT_HEADERS = ("fake-field-wrapper", "DATA")  # layers of pyshark that are no headers
 
-# The first field that a layer of the packet has. Linux's "any" device (sll) keeps no destination.
+# The value is the first of these fields that a layer has. The "any" device of Linux (sll) has no destination.
 _FIELDS = {
     SOURCE_MAC: ("eth.src", "sll.src.eth", "wlan.sa"),
     DESTINATION_MAC: ("eth.dst", "wlan.da"),
@@ -36,19 +36,19 @@ _FIELDS = {
 
 
 def read_details(capture: Path, frames: Iterable[int], tshark: Tshark) -> dict[int, Details]:
-    """The packets with these frame numbers, as postproc.comparison shows them; those that can be read.
+    """The details of the packets with these frame numbers, as far as pyshark can read them.
 
-    Whatever goes wrong in pyshark costs details, never the story: the capture has been read and judged before.
+    An error in pyshark costs details, but never the story: the capture was read and judged before.
     """
     found: dict[int, Details] = {}
-    with _silence(), suppress(Exception):  # it raises everything, from exceptions of its own to UnicodeDecodeError
+    with _silence(), suppress(Exception):  # pyshark raises many types, from its own exceptions to UnicodeDecodeError
         asyncio.run(_read(capture, set(frames), tshark, found))
     return found
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Nothing from asyncio on stderr: where tshark ends by itself just before pyshark ends it, asyncio warns."""
+    """Switch off the log of asyncio. It warns if tshark ends by itself just before pyshark ends it."""
     logger = logging.getLogger("asyncio")
     before = logger.disabled
     logger.disabled = True
@@ -66,9 +66,9 @@ async def _read(capture: Path, frames: set[int], tshark: Tshark, found: dict[int
 
     wanted = " || ".join(f"frame.number == {frame}" for frame in sorted(frames))
     reader = _Reader(
-        capture.absolute(),  # a name that begins with "-" would be an option
+        capture.absolute(),  # tshark would take a name that begins with "-" for an option
         eventloop=asyncio.get_running_loop(),
-        # Not as display_filter=: pyshark would run tshark once more, only to see that it is newer than 2012.
+        # With display_filter=, pyshark would run tshark once more, only to check that it is newer than 2012.
         custom_parameters=["-Y", wanted, *tshark.preferences()],
     )
     reader.tshark = tshark
@@ -76,7 +76,7 @@ async def _read(capture: Path, frames: set[int], tshark: Tshark, found: dict[int
 
 
 class _Reader(FileCapture):  # type: ignore[misc]
-    """A FileCapture that runs our tshark, whatever a `config.ini` in the current folder says."""
+    """A FileCapture that runs our tshark, whatever a `config.ini` in the current folder names."""
 
     tshark: Tshark
 
@@ -84,11 +84,11 @@ class _Reader(FileCapture):  # type: ignore[misc]
         return str(self.tshark.program)
 
     def __del__(self) -> None:
-        """Nothing: tshark has ended, or was ended, before; pyshark would look again, by a loop that is closed."""
+        """Do nothing. tshark has ended before, but pyshark would check again, with an event loop that is closed."""
 
 
 def _details(packet: Any) -> Iterator[tuple[str, str]]:
-    """Name and text of what the packet has. `packet.layers` are the headers, outermost first."""
+    """Name and text of each field that the packet has. `packet.layers` are the headers, outermost first."""
     layers = _until_tcp(packet.layers)
     for name, fields in _FIELDS.items():
         value = next((str(value) for field in fields for layer in layers if (value := layer.get_field(field))), None)
@@ -101,13 +101,13 @@ def _details(packet: Any) -> Iterator[tuple[str, str]]:
 
 
 def _until_tcp(layers: Sequence[Any]) -> Sequence[Any]:
-    """The headers down to the first TCP header; all where there is none."""
+    """The headers down to the first TCP header, or all headers."""
     tcp = next((index for index, layer in enumerate(layers) if layer.layer_name == "tcp"), len(layers) - 1)
     return layers[: tcp + 1]
 
 
 def _options(layer: Any) -> str:
-    """What a TCP header's options are called, in their order: "MSS, timestamps"."""
+    """The names of the options of a TCP header, in order: "MSS, timestamps"."""
     kinds = layer.get_field("tcp.option_kind")
     shown = [field.show for field in kinds.all_fields] if kinds is not None else []
     named = [_OPTION_NAMES.get(kind, f"kind {kind}") for kind in shown if kind not in (_END, _NO_OPERATION)]

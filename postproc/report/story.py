@@ -1,4 +1,4 @@
-"""The story of one reset, for someone who must convince others of it. Pure: story_text writes it down."""
+"""The story of one reset, for a reader who must convince others. story_text.py writes it as text."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (0x08, "PSH"), (ACK, "ACK"), (0x20, "URG"))  # RFC 9293 section 3.1
 
-# How much of a long flow the ladder shows.
-_WHOLE = 24  # packets; up to here all of them
+# How many packets of a flow the ladder shows.
+_WHOLE = 24  # a flow of at most so many packets is shown as a whole
 _AT_THE_START, _BEFORE, _AFTER, _AT_THE_END = 4, 8, 6, 2
 
-_CREDIBLE_DISTANCE = 40  # hops; beyond it the sender started from a hop limit of its own (so do the rules on distance)
+_CREDIBLE_DISTANCE = 40  # hops; a larger one means an unusual initial hop limit (the rules on distance agree)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of the flow: "A" opened the connection, or else is the other than the reset's named sender."""
+    """One end of the flow. "A" opened the connection; if that is unknown, "B" is the named sender of the reset."""
 
     letter: str
     address: str
@@ -40,7 +40,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A packet of the flow. `time_us` counts from the first one shown, `sender` is an End's letter."""
+    """A packet of the flow. `time_us` counts from the first packet, `sender` is the letter of an End."""
 
     frame: int
     time_us: int
@@ -53,14 +53,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many packets of a long flow are not shown here."""
+    """How many packets of a long flow the ladder leaves out here."""
 
     packets_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A rule that held. `weight` in centi-nats, positive for "in between"."""
+    """A rule that fired. `weight` is in centi-nats, positive for a sender in between."""
 
     rule: str
     weight: int
@@ -70,11 +70,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All that is told of one reset. `score` and `prior` (the score before any evidence) are in centi-nats.
+    """The story of one reset. `score` and `prior` (the score before any evidence) are in centi-nats.
 
-    `headline` says who sent it and `place` where it was sent from, in a sentence each. `against` is the evidence for
-    something in between, heaviest first, `in_favour` that for the endpoint. `packet_filter` and `flow_filter` are
-    display filters, `comparison.columns[0]` is the reset. `advice` is what to capture next.
+    `headline` says who sent the reset, `place` where it was sent from, in a sentence each. `against` is the evidence
+    for a sender in between, heaviest first, `in_favour` the evidence for the endpoint. `packet_filter` and
+    `flow_filter` are display filters, `comparison.columns[0]` is the reset. `advice` says what to capture next.
     """
 
     reset: ResetRow
@@ -93,11 +93,11 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One reset with what its story is told from. `flow` is its packets in file order.
+class StoryMaterial:
+    """One reset, with everything that its story needs. `flow` holds the packets of its flow in file order.
 
-    `compared` are packets with what they are: the reset, the baseline packet where there is one, and the packet that
-    the reset copies from, where it does.
+    `compared` are packets with their titles: the reset, the baseline packet if there is one, and the packet that the
+    reset copies from if there is one.
     """
 
     judged: JudgedReset
@@ -108,33 +108,35 @@ class Case:
 
     @property
     def frames(self) -> list[int]:
-        """The numbers of the packets compared."""
+        """The frame numbers of the compared packets."""
         return [packet.frame for _, packet in self.compared]
 
 
-def gather(judged: JudgedReset, reset: Reset, observation: Observation, packets: pl.DataFrame) -> Case:
-    """The case of `reset`, which was `judged` by `observation`; `packets` is the packets table of its capture."""
+def gather_material(
+    judged: JudgedReset, reset: Reset, observation: Observation, packets: pl.DataFrame
+) -> StoryMaterial:
+    """The material about `reset`. `packets` is the packets table of its capture."""
     flow = _flow_packets(packets, reset.flow)
-    return Case(judged, reset, observation, flow, _compared(judged.row, reset, flow, packets))
+    return StoryMaterial(judged, reset, observation, flow, _compared(judged.row, reset, flow, packets))
 
 
-def tell(case: Case, details: Mapping[int, Details], rulebook: Rulebook) -> Story:
-    """The story of a reset. `details` may tell more of the packets compared, by frame number."""
-    row = case.judged.row
-    against, in_favour = _evidence(case.judged, rulebook)
+def build_story(material: StoryMaterial, details: Mapping[int, Details], rulebook: Rulebook) -> Story:
+    """The story of a reset. `details` has further fields of the compared packets, by frame number."""
+    row = material.judged.row
+    against, in_favour = _evidence(material.judged, rulebook)
     accusing = [rule for id_ in row.evidence if (rule := rulebook.rule(id_)).weight > 0]
     return Story(
         reset=row,
         headline=_headline(row),
-        place=_place(row),
-        score=case.judged.score,
+        place=_sent_from(row),
+        score=material.judged.score,
         prior=rulebook.verdict.prior,
         against=against,
         in_favour=in_favour,
-        ends=_ends(case.reset),
-        ladder=_ladder(case),
-        comparison=compare(case.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
-        advice=advise(rulebook, {**case.observation, "verdict": row.verdict, "origin": row.origin}),
+        ends=_ends(material.reset),
+        ladder=_ladder(material),
+        comparison=compare(material.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
+        advice=advise(rulebook, {**material.observation, "verdict": row.verdict, "origin": row.origin}),
         packet_filter=f"frame.number == {row.frame}",
         flow_filter=row.flow,
     )
@@ -166,7 +168,7 @@ def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.D
 
 
 def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
-    """The sender's packet with the baseline hop limit that came last before the reset, or else first after it."""
+    """The last packet of the sender with the baseline hop limit before the reset, or else the first after it."""
     if row.hop_baseline is None:
         return None
     tcp = pl.col("kind") == TCP
@@ -177,7 +179,7 @@ def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
     )
     if row.baseline_source == "flow":
         alike = alike.filter(tcp, pl.col("sport") == row.sport, pl.col("dst") == row.dst, pl.col("dport") == row.dport)
-    elif alike.select(tcp.any()).item():  # as in HostProfile.baseline: other protocols only where there is no TCP
+    elif alike.select(tcp.any()).item():  # as in HostProfile.baseline: other protocols count only if there is no TCP
         alike = alike.filter(tcp)
     before = alike.filter(pl.col("frame") < row.frame)
     chosen = before.tail(1) if before.height else alike.head(1)
@@ -197,10 +199,10 @@ def _ends(reset: Reset) -> tuple[End, End]:
     return end("A", left), end("B", right)
 
 
-def _ladder(case: Case) -> tuple[Step | LeftOut, ...]:
-    flow, notes = case.flow, {packet.frame: title for title, packet in case.compared}
-    left = _ends(case.reset)[0]
-    here = next(index for index, packet in enumerate(flow) if packet.frame == case.reset.packet.frame)
+def _ladder(material: StoryMaterial) -> tuple[Step | LeftOut, ...]:
+    flow, notes = material.flow, {packet.frame: title for title, packet in material.compared}
+    left = _ends(material.reset)[0]
+    here = next(index for index, packet in enumerate(flow) if packet.frame == material.reset.packet.frame)
     shown = _shown(len(flow), here) | {index for index, packet in enumerate(flow) if packet.frame in notes}
     ladder: list[Step | LeftOut] = []
     last = -1
@@ -213,13 +215,22 @@ def _ladder(case: Case) -> tuple[Step | LeftOut, ...]:
             sender = "A" if (packet.src, packet.sport) == (left.address, left.port) else "B"
             note = notes.get(packet.frame, "another reset" if packet.flags & RST else "")
             flags = tuple(name for flag, name in _FLAGS if packet.flags & flag)
-            time_us = packet.time_us - flow[0].time_us
-            ladder.append(Step(packet.frame, time_us, sender, flags, packet.payload_len, packet.hop_limit, note))
+            ladder.append(
+                Step(
+                    frame=packet.frame,
+                    time_us=packet.time_us - flow[0].time_us,
+                    sender=sender,
+                    flags=flags,
+                    payload_len=packet.payload_len,
+                    hop_limit=packet.hop_limit,
+                    note=note,
+                )
+            )
     return tuple(ladder)
 
 
 def _shown(count: int, here: int) -> set[int]:
-    """Which of `count` packets to show, around the one at `here`."""
+    """The indices of the packets to show, out of `count`, around the one at `here`."""
     if count <= _WHOLE:
         return set(range(count))
     around = range(max(here - _BEFORE, 0), min(here + _AFTER + 1, count))
@@ -227,15 +238,15 @@ def _shown(count: int, here: int) -> set[int]:
 
 
 def _evidence(judged: JudgedReset, rulebook: Rulebook) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
-    """What speaks for something in between, and what for the endpoint, each heaviest first."""
+    """The evidence for a sender in between, and the evidence for the endpoint, each heaviest first."""
     rules = [rulebook.rule(id_) for id_ in judged.row.evidence]
-    said = [
+    evidence = [
         Evidence(rule.id, rule.weight, words, rule.reference) for rule, words in zip(rules, judged.words, strict=True)
     ]
-    heaviest = sorted(said, key=lambda evidence: -abs(evidence.weight))
+    heaviest = sorted(evidence, key=lambda each: -abs(each.weight))
     return (
-        tuple(evidence for evidence in heaviest if evidence.weight > 0),
-        tuple(evidence for evidence in heaviest if evidence.weight <= 0),
+        tuple(each for each in heaviest if each.weight > 0),
+        tuple(each for each in heaviest if each.weight <= 0),
     )
 
 
@@ -250,8 +261,8 @@ def _headline(row: ResetRow) -> str:
     return f"It was {'' if sure else 'probably '}sent by {row.src} itself."
 
 
-def _place(row: ResetRow) -> str:
-    """Where the reset was sent from, seen from the capture point, and where its named sender is."""
+def _sent_from(row: ResetRow) -> str:
+    """How far from the capture point the reset was sent, and how far away its named sender is."""
     here, there = row.distance, row.sender_distance
     if max(here, there or 0) > _CREDIBLE_DISTANCE:
         return "Unknown: a hop limit so far from all usual initial ones (32, 64, 128, 255) tells no distance."

@@ -1,4 +1,4 @@
-"""A story as text, Markdown or JSON. Whatever comes from packets, file names or rulebooks is made harmless."""
+"""A story as text, Markdown or JSON. All text from packets, file names and rulebooks is escaped."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FLOW_FIELDS = {
 }
 
 
-class _Harmless(str):
-    """Text that is fit, as it is, for where it goes."""
+class _Escaped(str):
+    """Text that needs no further escaping."""
 
     __slots__ = ()
 
 
 def text(story: Story, capture: Path) -> str:
-    """For a terminal. `capture` is the file to name in commands."""
+    """For a terminal. `capture` is the file that the commands name."""
     return _written(story, capture, "story.txt.j2", visible, "simple")
 
 
@@ -42,7 +42,7 @@ def markdown(story: Story, capture: Path) -> str:
 
 
 def whole_json(story: Story, capture: Path) -> str:
-    """The Story with all its fields, and the `commands` that show it."""
+    """The Story with all its fields, and the `commands` that show the reset."""
     return json.dumps(asdict(story) | {"commands": _commands(story, capture)}, indent=2)
 
 
@@ -53,11 +53,11 @@ def _written(story: Story, capture: Path, template: str, safe: Callable[[str], s
         .render(
             story=story,
             time=_time(story.reset.time),
-            ladder=_Harmless("\n".join(_ladder(story))),
-            comparison=_Harmless(_tabulated(story.comparison, safe, style)),
+            ladder=_Escaped("\n".join(_ladder(story))),
+            comparison=_Escaped(_tabulated(story.comparison, safe, style)),
             remarks=_remarks(story.comparison),
             sum=_sum(story),
-            commands=[_Harmless(command) for command in _commands(story, capture)],
+            commands=[_Escaped(command) for command in _commands(story, capture)],
         )
         .rstrip("\n")
     )
@@ -65,28 +65,28 @@ def _written(story: Story, capture: Path, template: str, safe: Callable[[str], s
 
 @cache
 def _environment(safe: Callable[[str], str]) -> Environment:
-    """Templates in which every value goes through `safe`, unless it is _Harmless."""
+    """Templates that pass every value through `safe`, unless it is _Escaped."""
     environment = Environment(
         loader=PackageLoader("postproc.report"),
         autoescape=False,  # not HTML
-        finalize=lambda value: value if isinstance(value, _Harmless) else safe(str(value)),
+        finalize=lambda value: value if isinstance(value, _Escaped) else safe(str(value)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = lambda value: _Harmless(markdown_code(value))
+    environment.filters["code"] = lambda value: _Escaped(markdown_code(value))
     return environment
 
 
 def _time(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
-    except (OverflowError, ValueError, OSError):  # pcapng has room for times after the year 9999
+    except (OverflowError, ValueError, OSError):  # pcapng allows times after the year 9999
         return f"{seconds:.6f} seconds after 1970"
 
 
 def _ladder(story: Story) -> list[str]:
-    """A line for each packet, an arrow from end to end."""
+    """A line with an arrow for each packet."""
     lines = [f"{'frame':>7} {'time s':>13}  A{'B':>{_ARROW + 3}}  hop limit"]
     for step in story.ladder:
         if isinstance(step, LeftOut):
@@ -134,7 +134,7 @@ def _sum(story: Story) -> str:
 
 
 def _commands(story: Story, capture: Path) -> list[str]:
-    """For a shell: the reset in full, and its flow with the hop limits."""
+    """Shell commands that show the reset in full, and its flow with the hop limits."""
     columns = _FLOW_FIELDS["ipv6" if ":" in story.reset.src else "ip"]
     fields = [word for field in columns for word in ("-e", field)]
     command = partial(_command, ["tshark", "-n", "-r", readable(capture), "-Y"])

@@ -1,4 +1,4 @@
-"""All judged resets -> what a reader wants to know first: totals, senders, the most suspicious, one plain sentence."""
+"""All judged resets -> what a reader needs first: totals, senders, the most suspicious resets, one plain sentence."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.batch.job import CaptureResult
-from postproc.report.icmp_summary import Rejector, concluded, rejectors
+from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, icmp_error_sources
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _RESET_ORIGINS = tuple(origin for origin in Origin if origin is not Origin.ROUTER)
 SUSPICIOUS = (*ACCUSED, Verdict.UNCLEAR)
-_TELLING_HOPS = 2  # from this difference on, distances explain a verdict to anyone; one hop may be a change of route
+_SIGNIFICANT_HOPS = 2  # a smaller difference of distances may be a change of route
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many resets (or ICMP errors) got a verdict, or come from an origin; `percent` of all resets, one decimal."""
+    """How many resets (or ICMP errors) have a verdict or an origin; `percent` of all, with one decimal."""
 
     name: str
     resets: int
@@ -47,8 +47,8 @@ class Totals:
 class Sender:
     """The resets that name one address as their sender.
 
-    Hop values are the different ones that occur, ascending: baselines and deltas in hop limit, `distances` of the
-    resets and `sender_distances` of the address itself in hops. `suspicion` is the highest.
+    The lists of hop values hold the different values, ascending: baselines and deltas are hop limits; `distances` of
+    the resets and `sender_distances` of the address itself are hops. `suspicion` is the highest.
     """
 
     address: str
@@ -62,9 +62,10 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
-    """Resets of one capture that name one sender, with one verdict on the same evidence: the most suspicious of them,
-    and the frames of the others.
+class ResetGroup:
+    """Resets of one capture with the same named sender, verdict and evidence.
+
+    `reset` is the most suspicious of them, `others` are the frames of the others.
     """
 
     reset: JudgedReset
@@ -75,26 +76,26 @@ class Alike:
 class Summary:
     """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
 
-    `suspicious` leaves out what is genuine or likely so, and tells resets that are alike once. `errors` are the ICMP
-    errors, `suspicious_errors` the most suspicious of them, `rejectors` those who sent them.
+    `suspicious` leaves out genuine and likely genuine resets, and groups resets that are alike. `errors` are the ICMP
+    errors, `suspicious_errors` the most suspicious of them, `icmp_error_sources` their sources.
     """
 
     totals: Totals
     senders: tuple[Sender, ...]
-    suspicious: tuple[Alike, ...]
+    suspicious: tuple[ResetGroup, ...]
     resets: tuple[JudgedReset, ...]
     problems: tuple[Problem, ...]
     conclusion: str
     errors: tuple[JudgedReset, ...] = ()
     suspicious_errors: tuple[JudgedReset, ...] = ()
-    rejectors: tuple[Rejector, ...] = ()
+    icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
 
 
 def summarise(
     judged: Sequence[CaptureResult], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()
 ) -> Summary:
-    """Sum up what came of all inputs. `top` is how many of the suspicious to pick; `problems` come before theirs."""
+    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs."""
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
     totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets], errors)
@@ -102,7 +103,7 @@ def summarise(
     return Summary(
         totals=totals,
         senders=_senders([reset.row for reset in resets]),
-        suspicious=tuple(_alike(suspicious)[:top]),
+        suspicious=tuple(_grouped(suspicious)[:top]),
         resets=resets,
         problems=(*problems, *(problem for each in judged for problem in each.problems)),
         conclusion=" ".join(
@@ -110,13 +111,13 @@ def summarise(
                 None,
                 (
                     _conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
-                    concluded(errors),
+                    icmp_conclusion(errors),
                 ),
             )
         ),
         errors=errors,
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
-        rejectors=rejectors(errors),
+        icmp_error_sources=icmp_error_sources(errors),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
     )
 
@@ -130,13 +131,13 @@ def _in_order(judged: Sequence[JudgedReset]) -> list[ResetRow]:
     return sorted((each.row for each in judged), key=lambda row: row.frame)
 
 
-def _alike(ranked: Sequence[JudgedReset]) -> list[Alike]:
-    """`ranked` in groups that read the same, in the order of the first of each."""
+def _grouped(ranked: Sequence[JudgedReset]) -> list[ResetGroup]:
+    """`ranked` in groups, in the order of the first reset of each."""
     groups: dict[tuple[object, ...], list[JudgedReset]] = {}
     for reset in ranked:
         row = reset.row
         groups.setdefault((row.capture, row.src, row.verdict, row.evidence, row.reason), []).append(reset)
-    return [Alike(first, tuple(sorted(other.row.frame for other in rest))) for first, *rest in groups.values()]
+    return [ResetGroup(first, tuple(sorted(other.row.frame for other in rest))) for first, *rest in groups.values()]
 
 
 def _totals(judged: Sequence[CaptureResult], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:
@@ -169,8 +170,8 @@ def _senders(rows: Sequence[ResetRow]) -> tuple[Sender, ...]:
 
 
 def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
-    def values(of: Callable[[ResetRow], int | None]) -> tuple[int, ...]:
-        return tuple(sorted({value for value in map(of, rows) if value is not None}))
+    def values(value_of: Callable[[ResetRow], int | None]) -> tuple[int, ...]:
+        return tuple(sorted({value for value in map(value_of, rows) if value is not None}))
 
     return Sender(
         address=address,
@@ -185,7 +186,7 @@ def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
 
 
 def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
-    """One sentence that a newcomer understands."""
+    """One sentence about all resets that a newcomer understands."""
     if totals.captures == 0:
         return "Nothing could be read, so nothing can be said."
     if totals.resets == 0:
@@ -205,16 +206,16 @@ def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebo
         claim = f"{forged:,} {of_all} did not come from the host named as sender{more}"
     else:
         claim = f"{likely:,} {of_all} probably did not come from the host named as sender"
-    return f"{claim}: {_for_one(accused, rulebook)}{undecided}."
+    return f"{claim}: {_example(accused, rulebook)}{undecided}."
 
 
-def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
-    """One of the surest, by preference one whose distances explain it to anyone."""
+def _example(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
+    """One of the resets with the surest verdict, if possible one whose distances explain the verdict."""
     surest = [reset for reset in accused if reset.row.verdict == accused[0].row.verdict]
-    reset = max(surest, key=lambda reset: _hops_off(reset.row))
+    reset = max(surest, key=lambda reset: _hop_difference(reset.row))
     row = reset.row
     where = f"frame {row.frame} of {row.capture}"
-    if row.sender_distance is not None and _hops_off(row) >= _TELLING_HOPS:
+    if row.sender_distance is not None and _hop_difference(row) >= _SIGNIFICANT_HOPS:
         there = plural(row.sender_distance, "hop")
         return f"{where} was sent from {plural(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = [rulebook.rule(id_).weight for id_ in row.evidence]
@@ -222,5 +223,5 @@ def _for_one(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
     return f"{where} ({strongest})"
 
 
-def _hops_off(row: ResetRow) -> int:
+def _hop_difference(row: ResetRow) -> int:
     return 0 if row.sender_distance is None else abs(row.distance - row.sender_distance)

@@ -1,6 +1,6 @@
-"""Results as four tables, resets, flows, hosts and captures, in a folder that appears whole or not at all.
+"""Results as four tables (resets, flows, hosts, captures) in a folder, written whole or not at all.
 
-Each is written as Parquet and as CSV. The names of tables and columns are stable.
+Each table is written as Parquet and as CSV. The names of tables and columns are public.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
 def tables(summary: Summary, judged: Sequence[CaptureResult], case: CaseFile) -> dict[str, pl.DataFrame]:
-    """The four tables of what came of all inputs; `case` says which networks are ours."""
+    """The four tables of the results of all inputs. `case` says which networks are ours."""
     resets = pl.DataFrame([to_plain(row) for row in summary.rows], schema=schema_of(ResetRow), orient="row")
     return {
         "resets": resets,
@@ -42,7 +42,7 @@ def tables(summary: Summary, judged: Sequence[CaptureResult], case: CaseFile) ->
 
 
 def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFrame:
-    """The flows of each capture, with how many of their resets are (likely) forged."""
+    """The flows of each capture, with how many of their resets are forged or likely forged."""
     flows = pl.concat(
         [pl.DataFrame(schema={"capture": pl.String(), **FLOW_SCHEMA})]
         + [unpacked(each.flows).select(pl.lit(each.name).alias("capture"), pl.all()) for each in judged]
@@ -60,7 +60,7 @@ def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFram
 
 
 def _counts() -> list[pl.Expr]:
-    """Resets by verdict, and ICMP errors."""
+    """Counts of resets, of ICMP errors, and of resets by verdict."""
     is_reset = pl.col("kind") == "rst"
     return [
         is_reset.sum().cast(pl.Int64).alias("resets"),
@@ -73,7 +73,7 @@ def _counts() -> list[pl.Expr]:
 
 
 def _hosts(resets: pl.DataFrame, case: CaseFile) -> pl.DataFrame:
-    """Every address in whose name a reset or ICMP error was sent, the most suspicious first."""
+    """Every address that a reset or ICMP error names as its sender, the most suspicious first."""
     of_resets = pl.col("kind") == "rst"
     hosts = resets.group_by("src", maintain_order=True).agg(
         pl.col("capture").n_unique().cast(pl.Int64).alias("captures"),
@@ -95,7 +95,7 @@ def _hosts(resets: pl.DataFrame, case: CaseFile) -> pl.DataFrame:
 
 
 def _captures(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFrame:
-    """Every input, also those without a reset and those that could not be read."""
+    """Every input, including those without a reset and those that could not be read."""
     inputs = pl.DataFrame(
         [
             {
@@ -119,9 +119,9 @@ def _captures(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataF
 def write_tables(
     folder: Path, content: Mapping[str, pl.DataFrame], rulebook: Rulebook, inputs: Collection[Path], *, force: bool
 ) -> None:
-    """Write the tables into `folder`, which is made, or replaced as a whole if it holds tables of ours.
+    """Write the tables into `folder`, which is made, or replaced as a whole if it holds tables of rstorigin.
 
-    Anything else there is replaced only with `force`, and never what holds an input. Raises OutputError.
+    A folder with other files is replaced only with `force`, and a folder with an input never. Raises OutputError.
     """
     check_folder(folder, inputs, force=force)
     folder = folder.resolve()
@@ -151,14 +151,14 @@ def _write_all(folder: Path, content: Mapping[str, pl.DataFrame], rulebook: Rule
 
 
 def _flat(table: pl.DataFrame) -> pl.DataFrame:
-    """For CSV: lists joined by `;`, and no text that a spreadsheet takes for a formula."""
+    """The table for CSV: lists joined by `;`, and no text that a spreadsheet takes for a formula."""
     lists = [name for name, kind in table.schema.items() if isinstance(kind, pl.List)]
     joined = table.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join(";") for name in lists)
     return joined.with_columns(pl.col(pl.String).map_elements(csv_text, return_dtype=pl.String))
 
 
 def _put_in_place(new: Path, folder: Path) -> None:
-    """`new` becomes `folder`; what was there comes back when that fails."""
+    """Replace `folder` by `new`. If that fails, the old folder comes back."""
     if not folder.exists():
         new.rename(folder)
         return

@@ -18,13 +18,14 @@ from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import judge_icmp
 from postproc.capture.icmp_quote import TCP_QUOTED, UDP_QUOTED, IcmpError
 from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways, packets_of
+from postproc.flows.display_filter import addresses_filter, ends_filter
 from postproc.flows.host_profile import HostProfile, nearest, share
 from postproc.flows.host_profile_builder import profile_hosts
 from postproc.flows.reset_context import stage_of
 from postproc.flows.state import elapsed_us
 from postproc.flows.tracker import Tracker
 from postproc.verdicts.reset_observables import Observation
-from postproc.verdicts.result_row import JudgedReset, Rejection, ResetRow
+from postproc.verdicts.result_row import JudgedReset, Rejection, result_row
 
 _REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
 _UNSPECIFIED = ("0.0.0.0", "::")
@@ -212,38 +213,37 @@ def _prober(error: IcmpError, host: HostProfile) -> Observation:
 def judged_error(capture: str, packet: Packet, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Find the entry that holds, and write down what comes of it."""
     judgement, error = judge_icmp(rulebook, observation), error_of(packet)
-    baseline = observation["hop_baseline"]
-    assert baseline is None or isinstance(baseline, int)
-    row = ResetRow(
+    row = result_row(
+        observation | derived_columns(observation),
         capture=capture,
         frame=packet.frame,
         time=packet.time_us / 1_000_000,
         kind="icmp",
-        flow=probe_filter(packet, error),
+        flow=quoted_flow_filter(packet, error),
         src=packet.src,
         sport=error.quoted_sport,
         dst=packet.dst,
         dport=error.quoted_dport,
-        stage=str(observation["stage"]),
-        end_reason=None,
-        cause=None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
-        hop_limit=packet.hop_limit,
-        hop_baseline=baseline,
-        hop_delta=None if baseline is None else packet.hop_limit - baseline,
-        distance=distance(packet.hop_limit),
-        sender_distance=None if baseline is None else distance(baseline),
-        baseline_source="none" if baseline is None else "host",
-        rtt_us=None,
-        response_us=None,
-        device=judgement.device or None,
         evidence=(judgement.evidence,) if judgement.evidence else (),
         reason=judgement.reason,
-        quoted_hop_limit=error.quoted_hop_limit,
+        device=judgement.device or None,
     )
     return JudgedReset(row, judgement.score, (judgement.words,), rejection_of(packet))
+
+
+def derived_columns(observation: Observation) -> Observation:
+    """The columns of an ICMP error that follow from its observables, but are none."""
+    hop_limit, baseline = observation["hop_limit"], observation["hop_baseline"]
+    if not (isinstance(hop_limit, int) and isinstance(baseline, int)):
+        return {"hop_delta": None, "sender_distance": None, "baseline_source": "none"}
+    return {
+        "hop_delta": hop_limit - baseline,
+        "sender_distance": distance(baseline),
+        "baseline_source": "host",
+    }
 
 
 def rejection_of(packet: Packet) -> Rejection:
@@ -256,13 +256,11 @@ def rejection_of(packet: Packet) -> Rejection:
     )
 
 
-def probe_filter(packet: Packet, error: IcmpError) -> str:
-    """A Wireshark display filter for the flow of the packet that the error quotes, and the errors about it."""
-    ip = "ipv6" if packet.ip_version == 6 else "ip"
+def quoted_flow_filter(packet: Packet, error: IcmpError) -> str:
+    """A display filter for the flow of the packet that the error quotes, and for the errors about that flow."""
     if not error.quoted_dst:
         return f"frame.number == {packet.frame}"
-    ends = f"{ip}.addr == {error.quoted_src} && {ip}.addr == {error.quoted_dst}"
+    source, target = error.quoted_src, error.quoted_dst
     if error.quoted_protocol in (TCP_QUOTED, UDP_QUOTED):
-        layer = error.quoted_protocol
-        return f"{ends} && {layer}.port == {error.quoted_sport} && {layer}.port == {error.quoted_dport}"
-    return ends
+        return ends_filter(source, error.quoted_sport, target, error.quoted_dport, error.quoted_protocol)
+    return addresses_filter(source, target)

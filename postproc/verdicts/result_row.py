@@ -1,63 +1,79 @@
-"""The resets table: a row for every reset and ICMP error, with its verdict. Names and order are stable."""
+"""A judged reset or ICMP error: its row, and what goes with the row.
+
+The columns of rows stand in one table, heuristics/observables/output_columns.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Literal
 
+from heuristics.observables.output_columns import COLUMNS, Kind, ResetRow, observable_columns
+from heuristics.observables.vocabulary import Value
 
-# Not frozen, as there are many: to make a frozen one takes six times as long. Nothing changes them all the same.
-@dataclass(slots=True)
-class ResetRow:
-    """One judged reset or ICMP error. A value that the capture does not give is None.
+__all__ = ["COLUMNS", "JudgedReset", "Rejection", "ResetRow", "result_row"]
 
-    `frame` is the number Wireshark shows, `time` seconds since the epoch, `flow` a display filter that selects the
-    flow, `distance` the hops from whoever sent this packet to the capture point, `sender_distance` those from the
-    claimed sender, `rtt_us` and `response_us` microseconds, `evidence` the ids of the rules that fired, `reason` why a
-    verdict is unclear. `cause` is a hypothesis, `device` names a known form, `where` says whence a suspect reset came.
-    `end_reason` is Palo Alto's.
+# The arguments of result_row, in the order in which it joins them.
+_ARGUMENTS = (
+    *("capture", "frame", "time", "kind", "flow", "src", "sport", "dst", "dport"),
+    *("verdict", "origin", "suspicion", "evidence", "reason", "cause", "device", "where"),
+)
 
-    Of an ICMP error, `sport` and `dport` are those of the packet it quotes, `evidence` is the entry of the rulebook
-    that holds, and `quoted_hop_limit` is what the packet had left.
+
+_Picker = Callable[[Any], tuple[Any, ...]]
+
+
+def _pickers(sources: Mapping[str, str]) -> tuple[_Picker, _Picker]:
+    """Picks the values of columns out of an observation, then puts _ARGUMENTS, None and these in the order of a row.
+
+    `sources` has the name in the observation, by column.
     """
-
-    capture: str
-    frame: int
-    time: float
-    kind: Literal["rst", "icmp"]
-    flow: str
-    src: str
-    sport: int
-    dst: str
-    dport: int
-    stage: str
-    end_reason: str | None
-    cause: str | None
-    verdict: str
-    origin: str
-    suspicion: int
-    hop_limit: int
-    hop_baseline: int | None
-    hop_delta: int | None
-    distance: int
-    sender_distance: int | None
-    baseline_source: str
-    rtt_us: int | None
-    response_us: int | None
-    device: str | None
-    evidence: tuple[str, ...]
-    reason: str
-    quoted_hop_limit: int | None = None
-    where: str | None = None
-
-    def __reduce__(self) -> tuple[type[ResetRow], tuple[Any, ...]]:
-        """For processes that send many: its values, in less time than a dataclass takes by itself."""
-        return ResetRow, _row_values(self)
+    names = [*_ARGUMENTS, None, *sources]
+    order = itemgetter(*(names.index(name if name in names else None) for name in COLUMNS))
+    return itemgetter(*sources.values()), order
 
 
-COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(ResetRow))
-_row_values = attrgetter(*COLUMNS)
+_PICKERS = {
+    "rst": _pickers({column.name: column.observable for column in observable_columns(Kind.RST)}),
+    "icmp": _pickers({column.name: column.name for column in observable_columns(Kind.ICMP)}),
+}
+
+
+def result_row(
+    observation: Mapping[str, Value],
+    *,
+    capture: str,
+    frame: int,
+    time: float,
+    kind: Literal["rst", "icmp"],
+    flow: str,
+    src: str,
+    sport: int,
+    dst: str,
+    dport: int,
+    verdict: str,
+    origin: str,
+    suspicion: int,
+    evidence: tuple[str, ...],
+    reason: str,
+    cause: str | None = None,
+    device: str | None = None,
+    where: str | None = None,
+) -> ResetRow:
+    """A row: `observation` is the observables of the packet, with the derived columns if it is an ICMP error.
+
+    The other arguments are the columns that come from the packet and from the judgement.
+    """
+    observed, in_order = _PICKERS[kind]
+    # fmt: off
+    return ResetRow(*in_order((
+        capture, frame, time, kind, flow, src, sport, dst, dport,
+        verdict, origin, suspicion, evidence, reason, cause, device, where, None,
+        *observed(observation),
+    )))
+    # fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +87,10 @@ class Rejection:
 
 @dataclass(slots=True)
 class JudgedReset:
-    """A row of the table with what its columns leave out: the score (centi-nats), and the evidence in words.
+    """A row with what its columns leave out: the score (centi-nats), and the evidence in words.
 
-    `rejection` is there for ICMP errors, `signature` (postproc.signature) for resets that have one, `ip_id` where it
-    may come from a counter that serves several senders (postproc.company).
+    ICMP errors have a `rejection`. Resets may have a `signature` (postproc/verdicts/tampering_signature.py), and an
+    `ip_id` if it may come from a counter that serves several senders (postproc/verdicts/shared_origin.py).
     """
 
     row: ResetRow

@@ -52,12 +52,12 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     ],
 )
 def test_a_file_that_is_no_capture(tmp_path: Path, command: str, broken: str) -> None:
-    content, said = BROKEN[broken]
+    content, message = BROKEN[broken]
     path = tmp_path / "broken.pcap"
     path.write_bytes(content)
     result = run(command, path)
     assert result.exit_code == {"summarize": 1, "export": 2}[command]
-    assert f"{path}: {said}" in result.stderr or (broken == "cut-gzip" and said in result.stderr)
+    assert f"{path}: {message}" in result.stderr or (broken == "cut-gzip" and message in result.stderr)
     assert "Traceback" not in result.stderr
 
 
@@ -128,12 +128,12 @@ EXPORTS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("wrong", EXPORTS)
 def test_an_export_made_otherwise_is_refused_with_the_right_command(tmp_path: Path, wrong: str) -> None:
-    content, said = EXPORTS[wrong]
+    content, message = EXPORTS[wrong]
     path = tmp_path / "export.tsv"
     path.write_text(content, encoding="utf-8")
     result = run("summarize", path)
     assert result.exit_code == 1
-    assert f"{path}: {said}" in result.stderr
+    assert f"{path}: {message}" in result.stderr
     assert "rstorigin export CAPTURE -o FILE, or tshark -r CAPTURE -n" in result.stderr
 
 
@@ -256,14 +256,14 @@ def test_an_output_that_is_a_folder_or_an_input(tmp_path: Path) -> None:
     source = tmp_path / "a.pcap"
     shutil.copyfile(FORGED, source)
     (tmp_path / "link.pcap").symlink_to(source)
-    for command, out, said in (
+    for command, out, message in (
         ("summarize", tmp_path, "is a folder"),
         ("summarize", source, "is an input"),
         ("export", tmp_path / "link.pcap", "is an input"),
     ):
         result = run(command, source, "-o", out)
         assert result.exit_code == 2
-        assert said in result.stderr
+        assert message in result.stderr
     assert source.read_bytes() == FORGED.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pcap", "link.pcap"]
 

@@ -24,6 +24,8 @@ from postproc.cli.app import app
 from postproc.runtime.errors import PluginError
 from postproc.verdicts.result_row import COLUMNS
 
+ROOT = Path(__file__).parents[2]
+
 FORMATS = ("table", "markdown", "csv", "jsonl", "json")
 LUA_RUNS = os.geteuid() != 0 or find_tshark().version < (4, 4, 0)
 
@@ -53,11 +55,18 @@ def test_versions_are_shown() -> None:
     assert re.match(r"rstorigin \S.*\ntshark 4\.\d+\.\d+ \(.+\)\n", result.stdout)
 
 
+@pytest.mark.parametrize("command", ["app", "summarize", "reconcile", "plugin", "rules"])
+def test_a_command_starts_without_polars_and_numpy(command: str) -> None:
+    """They take longer to import than a case with stored results takes to summarise."""
+    program = f"import sys, postproc.cli.{command}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"polars", "numpy"} & set(loaded.stdout.split())
+
+
 def test_the_command_runs_as_a_program() -> None:
     start = "from postproc.__main__ import main; main()"
     arguments = [sys.executable, "-c", start, "summarize", str(FORGED), "--format", "jsonl"]
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": root, "LC_ALL": "C"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C"}
     result = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     assert (result.returncode, result.stderr) == (0, "")
     assert [json.loads(line)["frame"] for line in result.stdout.splitlines()] == [2, 11, 12]
@@ -179,7 +188,7 @@ def test_a_field_that_the_plugin_does_not_give_is_told(monkeypatch: pytest.Monke
     monkeypatch.setattr("postproc.batch.plugin_engine.render_plugin", lambda rulebook: silent)
     result = run("summarize", FORGED, "--from-plugin")
     assert result.exit_code == 2
-    assert "the plugin gave frame 2 no rstorigin.suspicion" in result.stderr
+    assert "frame 2: the plugin shows no field rstorigin.suspicion" in result.stderr
 
 
 @pytest.mark.skipif(not LUA_RUNS, reason="Wireshark 4.4 and newer load no Lua for root")

@@ -59,11 +59,11 @@ def test_markdown_keeps_its_columns_whatever_a_title_says(mine: str) -> None:
     assert len(lines) == 2 + len(load().all_rules) + 1
 
 
-def test_show_tells_all_about_a_rule(mine: str) -> None:
+def test_show_describes_a_rule(mine: str) -> None:
     result = run("show", "my_rule", "--rulebook", mine)
     assert result.exit_code == 0
-    for said in ("Window | of my box", "window in {1, 2}", "+250 centi-nats", "times 12.2", "Window {window}", "no"):
-        assert said in result.stdout
+    for text in ("Window | of my box", "window in {1, 2}", "+250 centi-nats", "times 12.2", "Window {window}", "no"):
+        assert text in result.stdout
     assert "Own measurement" in result.stdout
     assert "ip_id: IPv4 identification" in result.stdout
 
@@ -136,7 +136,7 @@ def test_check_says_ok(mine: str) -> None:
     assert f"{mine}: ok" in result.stdout
 
 
-def test_check_tells_all_problems_on_stderr(tmp_path: Path) -> None:
+def test_check_reports_all_problems_on_stderr(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text(MINE.replace("250", "9999").replace("{window}", "{widow}"), encoding="utf-8")
     result = run("check", str(bad))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from generator.profile import BUTTONS, COLUMNS, MACROS
+from generator.profile import BUTTONS, MACROS, PACKET_LIST_COLUMNS
 from heuristics.rulebook.model import Thresholds, load
 from postproc.cli.app import app
 
@@ -64,7 +64,7 @@ def test_the_wireshark_chapter_names_everything() -> None:
         assert f"| {button.label} |" in text
     for macro in MACROS:
         assert f"${{{macro.name}" in text
-    for column in COLUMNS:
+    for column in PACKET_LIST_COLUMNS:
         if column.format.startswith("rstorigin."):
             assert f"| {column.title} |" in text
 

@@ -17,9 +17,9 @@ from postproc.capture.file_type import FileType
 from postproc.capture.packet_table import TCP, Packet
 from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import find_tshark
+from postproc.flows.display_filter import flow_filter
 from postproc.flows.flow_table import FLOW_SCHEMA, flow_table
 from postproc.flows.tracker import Tracker
-from postproc.verdicts.scoring import flow_filter
 
 RULES = load()
 DATA = ("> PA 100", "< PA 1000", "> A", "> PA 100")

@@ -15,7 +15,7 @@ from scapy.utils import PcapReader, wrpcap
 from support.colours import SIGHT, contrast, difference
 from support.wiresharks import Wireshark, available
 
-from generator.profile import BUTTONS, COLOUR_RULES, COLUMNS, MACROS, PROFILE_NAME, Button, Macro
+from generator.profile import BUTTONS, COLOUR_RULES, MACROS, PACKET_LIST_COLUMNS, PROFILE_NAME, Button, Macro
 from generator.profile_files import render_profile, zip_profile
 from heuristics.rulebook.scoring import Verdict
 
@@ -154,8 +154,8 @@ def test_columns(stage: Stage) -> None:
             assert cells[2:4] == [row["ip.src"] or row["ipv6.src"], row["ip.dst"] or row["ipv6.dst"]]
         names = ("hop_limit", "hop_delta", "verdict", "suspicion", "evidence")
         assert [cells[0], *cells[4:9]] == [row["frame.number"], *(row[f"rstorigin.{name}"] for name in names)]
-    for column in range(len(COLUMNS)):
-        assert any(cells[column] for cells in shown), COLUMNS[column].title
+    for column in range(len(PACKET_LIST_COLUMNS)):
+        assert any(cells[column] for cells in shown), PACKET_LIST_COLUMNS[column].title
 
 
 def test_texts_can_be_read() -> None:

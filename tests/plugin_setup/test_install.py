@@ -17,7 +17,7 @@ from generator.profile import PROFILE_NAME
 from generator.profile_files import render_profile
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.rulebook.model import load
-from postproc.plugin_setup.manifest import RECORD_NAME
+from postproc.plugin_setup.manifest import MANIFEST_NAME
 
 WIRESHARKS = [
     pytest.param(wireshark, marks=[pytest.mark.versions] if number else [], id=str(wireshark))
@@ -103,7 +103,7 @@ def test_install_check_and_uninstall(home: Home) -> None:
     added = {name: content for name, content in home.tree().items() if before.get(name, 0) != content}
     assert added.pop(str(PLUGIN)) == render_plugin(load()).encode()
     assert added.pop(str(PROFILE)) is None
-    assert added.pop(str(PERSONAL_CONFIGURATION / RECORD_NAME))
+    assert added.pop(str(PERSONAL_CONFIGURATION / MANIFEST_NAME))
     assert added == {str(PROFILE / name): text.encode() for name, text in render_profile().items()}
     for name in added:
         assert str(home.path / name) in installed.stdout
@@ -151,7 +151,7 @@ def test_changed_files_are_the_users(home: Home) -> None:
     assert gone.exit_code == 1
     assert "colorfilters  (you changed it; --force removes it)" in gone.stdout
     left = {name for name, content in home.tree().items() if content is not None}
-    assert left == {str(PROFILE / "colorfilters"), str(PERSONAL_CONFIGURATION / RECORD_NAME)}
+    assert left == {str(PROFILE / "colorfilters"), str(PERSONAL_CONFIGURATION / MANIFEST_NAME)}
     assert plugin("uninstall", "--force").exit_code == 0
     assert home.tree() == {}
 
@@ -164,7 +164,7 @@ def test_force_replaces_changes(home: Home) -> None:
     assert home.tree() == installed
 
 
-def test_what_wireshark_notes_is_kept_and_goes_with_the_rest(home: Home) -> None:
+def test_column_widths_stay_until_the_profile_goes(home: Home) -> None:
     """Wireshark writes `recent` whenever it ends."""
     plugin("install")
     home.put(PROFILE / "recent", "# by Wireshark\ncolumn.width: %m, 200\n")
@@ -214,9 +214,9 @@ def test_check_finds_a_load_error(home: Home) -> None:
     home.put(PLUGIN, render_plugin(load()) + "this is not Lua\n")
     checked = plugin("check")
     assert checked.exit_code == 1
-    assert "complains of Lua:" in checked.stdout
+    assert "reports Lua errors:" in checked.stdout
     assert "syntax error" in checked.stdout
-    assert "why is not known" not in checked.stdout
+    assert "the cause is unknown" not in checked.stdout
 
 
 @pytest.mark.parametrize("copy", [PERSONAL_LUA_PLUGINS / "old" / "rst.lua", PERSONAL_CONFIGURATION / "plugins/rst.lua"])
@@ -263,9 +263,9 @@ def test_a_folder_in_the_way(home: Home) -> None:
 
 
 def test_a_damaged_record(home: Home) -> None:
-    home.put(PERSONAL_CONFIGURATION / RECORD_NAME, "{")
+    home.put(PERSONAL_CONFIGURATION / MANIFEST_NAME, "{")
     assert "is not the record that rstorigin wrote" in plugin("install").stderr
-    assert home.tree()[str(PERSONAL_CONFIGURATION / RECORD_NAME)] == b"{"
+    assert home.tree()[str(PERSONAL_CONFIGURATION / MANIFEST_NAME)] == b"{"
 
 
 def test_wrong_usage(home: Home) -> None:

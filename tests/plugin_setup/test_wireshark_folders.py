@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.command_line import fake_tshark, run
 
-from postproc.plugin_setup.wireshark_folders import Folders, places, usual_folders
+from postproc.plugin_setup.wireshark_folders import Folders, install_targets, usual_folders
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_install_without_tshark(machine: Path) -> None:
     assert (machine / "home/.local/lib/wireshark/plugins/rstorigin.lua").is_file()
     checked = run("plugin", "check")
     assert checked.exit_code == 1
-    assert "nobody can be asked whether the plugin loads" in checked.stdout
+    assert "cannot check whether the plugin loads" in checked.stdout
     assert run("plugin", "uninstall").exit_code == 0
     assert list((machine / "home").rglob("*")) == []
 
@@ -79,9 +79,9 @@ def test_several_wiresharks(machine: Path, monkeypatch: pytest.MonkeyPatch) -> N
     folders[4].mkdir()
     (folders[4] / "tshark").symlink_to(programs[0])
     monkeypatch.setenv("PATH", os.pathsep.join(map(str, folders)))
-    found = places()
+    found = install_targets()
     assert [place.folders.lua for place in found] == [machine / "a/lua", machine / "b/lua"]
-    assert [[reader.program for reader in place.readers] for place in found] == [programs[:2], programs[2:3]]
+    assert [[reader.program for reader in place.tsharks] for place in found] == [programs[:2], programs[2:3]]
 
 
 def test_a_tshark_that_does_not_say(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,7 +248,7 @@ def test_an_icmp_error_is_named_as_such(tmp_path: Path) -> None:
     )
     result = run("explain", capture(tmp_path / "icmp.pcap", [error, reset()]), "--frame", "1")
     assert result.exit_code == 2
-    assert "frame 1 is an ICMP error; explain tells of TCP resets only (the nearest: 2)" in result.stderr
+    assert "frame 1 is an ICMP error; explain takes TCP resets only (the nearest: 2)" in result.stderr
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -61,7 +61,7 @@ def test_the_most_suspicious_are_picked_by_score_and_honest_ones_never() -> None
     assert len(summary(HONEST, *resets, UNDECIDED).suspicious) == 4
 
 
-def test_resets_that_are_alike_are_told_once() -> None:
+def test_resets_that_are_alike_are_one_group() -> None:
     first, second = judged_reset(score=500, frame=7), judged_reset(score=500, frame=9)
     other = judged_reset(score=400, frame=8, src="192.0.2.77")
     suspicious = summary(second, other, first).suspicious
@@ -89,7 +89,7 @@ def test_a_likely_forgery_is_called_probable() -> None:
     )
 
 
-def test_no_forgery_no_reset_and_nothing_read_are_said() -> None:
+def test_the_conclusion_without_forged_resets_resets_or_inputs() -> None:
     assert summary(HONEST, UNDECIDED).conclusion == (
         "None of 2 resets looks forged: 1 fit the host they name; 1 could not be decided."
     )

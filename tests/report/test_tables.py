@@ -85,7 +85,7 @@ def test_no_reset_at_all_gives_empty_tables(tmp_path: Path) -> None:
     assert [content[name].height for name in NAMES] == [0, 0, 0, 1]
 
 
-def test_every_flow_when_asked_for(tmp_path: Path) -> None:
+def test_the_flows_option_writes_every_flow(tmp_path: Path) -> None:
     run("summarize", LAB / "02_reject_syn_r1.server.pcap", "--flows", "all", "--out", tmp_path / "out")
     assert set(read(tmp_path / "out")["flows"]["end_reason"]) == {"tcp-fin"}
 

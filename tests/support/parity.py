@@ -20,6 +20,7 @@ import polars as pl
 
 from generator.render import PLUGIN_NAME, render_plugin
 from heuristics.language.template import value_text
+from heuristics.observables.output_columns import WIRESHARK_FIELDS, FieldType
 from heuristics.protocol.tshark_fields import FIELDS, RST
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.packet_table import TCP, Packet, normalise
@@ -40,11 +41,11 @@ from support.wiresharks import Wireshark, available
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
-RESET_FIELDS = (
-    *("kind", "quoted_hop_limit"),
-    *("distance", "sender_distance", "baseline_source", "rtt_us", "response_us", "stage", "end_reason"),
-    *("verdict", "suspicion", "score", "origin", "reason", "cause", "device", "where", "evidence", "flow_verdict"),
+# Every field but those of HOP_FIELDS, and those that show what tshark alone knows.
+RESET_FIELDS = tuple(
+    field.name for field in WIRESHARK_FIELDS if field.name not in (*HOP_FIELDS, "baseline_frame", "state")
 )
+FLAGS = {field.name for field in WIRESHARK_FIELDS if field.type is FieldType.BOOL}
 LUA_ERROR = "_ws.lua.error"
 WHOLE_FILE = ("-2", "-Y", f"rstorigin || {LUA_ERROR}")  # the filter makes tshark build fields in its first pass too
 MOST_SHOWN = 12  # differences that a message lists
@@ -171,8 +172,8 @@ def run_plugin(
         if error:
             errors.append(f"frame {number}: {error}")
         found = {name: value for name, value in zip(names, values, strict=True) if value}
-        for name in found.keys() & set(evidence):
-            found[name] = "yes" if found[name] in ("1", "True") else found[name]  # 4.0 prints 1, later ones True
+        for name in found.keys() & {*evidence, *FLAGS}:
+            found[name] = "yes" if found[name] in ("1", "True") else "no"  # 4.0 prints 1, later ones True
         for pair in observed.split(";") if observed else []:
             name, _, value = pair.partition("=")
             found[f"observed.{name}"] = value
