@@ -8,10 +8,13 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from generator.flow_state import context_record, private_prefixes
 from heuristics import engine_limits as memory
 from heuristics.language.expressions import MAX_OBSERVABLE, Node, to_lua
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
+from heuristics.observables.vocabulary import OF_CONTEXT
+from heuristics.protocol import private_networks as networks
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
@@ -46,6 +49,10 @@ def render_plugin(rulebook: Rulebook) -> str:
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
+        context_observables=OF_CONTEXT,
+        context_record=[*context_record(OF_CONTEXT)],
+        private_prefixes=private_prefixes(),
+        networks=networks,
         wireshark=wireshark,
         memory=memory,
         payloads=payloads,

@@ -24,7 +24,8 @@ from postproc.capture.tshark.program import Tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.runtime.errors import CaptureError, PluginError
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
-from postproc.verdicts.judge_icmp import error_of, probe_filter, rejection_of
+from postproc.verdicts.icmp_observables import error_of
+from postproc.verdicts.judge_icmp import probe_filter, rejection_of
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 from postproc.verdicts.scoring import ends_filter
 

@@ -63,6 +63,7 @@ def observables(
         {
             "name": seen.name,
             "type": str(seen.type),
+            "source": str(seen.source),
             "unit": seen.unit,
             "missing": "" if seen.name in (ICMP_ALWAYS if icmp else ALWAYS) else "may be",
             "meaning": seen.meaning,

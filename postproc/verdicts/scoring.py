@@ -1,4 +1,4 @@
-"""One reset and its observables -> a row of the resets table, with the verdict that they add up to."""
+"""One reset and its observables -> a row of the resets table with its verdict."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Judgement, judge
 from postproc.flows.state import Flow, Reset
+from postproc.verdicts.ip_id_runs import ip_id_sample
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, ResetRow
-from postproc.verdicts.shared_origin import counted_in
 
 if TYPE_CHECKING:
     from postproc.capture.packet_table import Packet  # slow to import: Polars
 
 
-class Named(NamedTuple):
-    """Which reset it is, and what goes with its verdict: the packet, a filter for its flow, its signature.
+class ResetIdentity(NamedTuple):
+    """What a row says of a reset besides its verdict: the packet, a filter for its flow, its signature.
 
-    `ip_id` is there where it may come from a counter that serves several senders.
+    `ip_id` is None if its IP ID cannot come from a counter that serves several senders.
     """
 
     packet: Packet
@@ -29,28 +29,33 @@ class Named(NamedTuple):
     signature: str | None = None
 
 
-def named(reset: Reset, signature: str | None = None) -> Named:
-    """A reset whose flow has ended."""
-    counted = counted_in(reset)
-    return Named(reset.packet, flow_filter(reset.flow), counted.ip_id if counted else None, signature)
+def reset_identity(reset: Reset, signature: str | None = None) -> ResetIdentity:
+    """The identity of a reset whose flow has ended."""
+    sample = ip_id_sample(reset)
+    return ResetIdentity(
+        packet=reset.packet,
+        flow=flow_filter(reset.flow),
+        ip_id=sample.ip_id if sample else None,
+        signature=signature,
+    )
 
 
-def judged_reset(capture: str, reset: Named, observation: Observation, rulebook: Rulebook) -> JudgedReset:
-    """Weigh the observation and write down what comes of it."""
+def judged_reset(capture: str, reset: ResetIdentity, observation: Observation, rulebook: Rulebook) -> JudgedReset:
+    """Score the observation, and make the row of the reset."""
     judgement = judge(rulebook, observation)
-    words = tuple(_once(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
+    words = tuple(_interned(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
     row = _row(capture, reset, observation, judgement)
     return JudgedReset(row, judgement.score, words, signature=reset.signature, ip_id=reset.ip_id)
 
 
-def _once(text: str) -> str:
-    """Many resets have the same said of them: equal texts are one object."""
+def _interned(text: str) -> str:
+    """Many resets have equal texts: these are one object."""
     return sys.intern(text)
 
 
-def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
+def _row(capture: str, reset: ResetIdentity, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
-    seen: Callable[[str], Any] = observation.__getitem__  # each has its column's type
+    observed: Callable[[str], Any] = observation.__getitem__  # the value has the type of its column
     return ResetRow(
         capture=capture,
         frame=packet.frame,
@@ -61,29 +66,29 @@ def _row(capture: str, reset: Named, observation: Observation, judgement: Judgem
         sport=packet.sport,
         dst=packet.dst,
         dport=packet.dport,
-        stage=seen("stage"),
-        end_reason=seen("end_reason"),
-        cause=_once(judgement.cause) or None,
+        stage=observed("stage"),
+        end_reason=observed("end_reason"),
+        cause=_interned(judgement.cause) or None,
         verdict=judgement.verdict.value,
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
         hop_limit=packet.hop_limit,
-        hop_baseline=seen("hop_baseline"),
-        hop_delta=seen("hop_delta"),
-        distance=seen("distance"),
-        sender_distance=seen("baseline_distance"),
-        baseline_source=seen("baseline_source"),
-        rtt_us=seen("rtt_us"),
-        response_us=seen("response_us"),
-        device=_once(judgement.device) or None,
+        hop_baseline=observed("hop_baseline"),
+        hop_delta=observed("hop_delta"),
+        distance=observed("distance"),
+        sender_distance=observed("baseline_distance"),
+        baseline_source=observed("baseline_source"),
+        rtt_us=observed("rtt_us"),
+        response_us=observed("response_us"),
+        device=_interned(judgement.device) or None,
         evidence=judgement.evidence,
-        reason=_once(judgement.reason),
-        where=_once(judgement.where) or None,
+        reason=_interned(judgement.reason),
+        where=_interned(judgement.where) or None,
     )
 
 
 def flow_filter(flow: Flow) -> str:
-    """A Wireshark display filter for the flow; frame numbers tell incarnations of the same ports apart."""
+    """A Wireshark display filter for the flow. Frame numbers separate incarnations of the same ports."""
     ends = ends_filter(*flow.low, *flow.high)
     if flow.incarnation == 0 and not flow.reused:
         return ends
@@ -91,6 +96,6 @@ def flow_filter(flow: Flow) -> str:
 
 
 def ends_filter(one: str, one_port: int, other: str, other_port: int) -> str:
-    """The same for all flows between these ends."""
+    """A Wireshark display filter for all flows between these ends."""
     ip = "ipv6" if ":" in one else "ip"
     return f"{ip}.addr == {one} && {ip}.addr == {other} && tcp.port == {one_port} && tcp.port == {other_port}"

@@ -26,7 +26,8 @@ from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import find_tshark
 from postproc.report import formats as outputs
 from postproc.report.summary import summarise
-from postproc.verdicts.judge_icmp import judged_errors, observe_errors
+from postproc.verdicts.icmp_observables import observe_errors
+from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.result_row import JudgedReset
 
 RULEBOOK = load()
