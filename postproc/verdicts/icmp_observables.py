@@ -56,7 +56,7 @@ def observe_errors(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[
     hosts = _hosts(packets, errors)
     contexts = _contexts(packets, errors, rulebook)
     for packet in packets_of(errors):
-        yield packet, _observe(packet, error_of(packet), contexts[packet.frame], hosts)
+        yield packet, _observe_error(packet, error_of(packet), contexts[packet.frame], hosts)
 
 
 def error_of(packet: Packet) -> IcmpError:
@@ -125,11 +125,11 @@ def _stages(packets: pl.DataFrame, quotes: pl.DataFrame, rulebook: Rulebook) -> 
     return stages
 
 
-def _observe(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Hosts) -> Observation:
+def _observe_error(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Hosts) -> Observation:
     meaning = icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code)
     quoted = error.quoted_hop_limit
-    target = _target(packet, error, context, hosts)
-    prober = _prober(error, hosts.profile(error.quoted_src))
+    target = _observe_target(packet, error, context, hosts)
+    prober = _observe_prober(error, hosts.profile(error.quoted_src))
     beyond, closest = prober["quoted_beyond"], target["target_nearest"]
     return {
         "ip_version": packet.ip_version,
@@ -147,14 +147,14 @@ def _observe(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Ho
         "to_prober": packet.dst == error.quoted_src if error.quoted_src else None,
         "source_unspecified": packet.src in _UNSPECIFIED,
         **target,
-        **_source(packet, hosts.profile(packet.src)),
+        **_observe_source(packet, hosts.profile(packet.src)),
         "source_refuses": (packet.src, error.quoted_dst) in hosts.refusing,
         **prober,
         "quoted_short": closest - beyond if isinstance(closest, int) and isinstance(beyond, int) else None,
     }
 
 
-def _target(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Hosts) -> Observation:
+def _observe_target(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Hosts) -> Observation:
     host = hosts.profile(error.quoted_dst)
     distances, baseline = host.distances(), host.baseline()
     return {
@@ -170,7 +170,7 @@ def _target(packet: Packet, error: IcmpError, context: ErrorContext, hosts: _Hos
     }
 
 
-def _source(packet: Packet, host: HostProfile) -> Observation:
+def _observe_source(packet: Packet, host: HostProfile) -> Observation:
     distances, baseline = host.distances(), host.baseline()
     return {
         "source_packets": sum(distances.values()),
@@ -185,13 +185,17 @@ def travelled(quoted: int | None) -> int | None:
     return None if quoted is None or quoted <= USED_UP else distance(quoted)
 
 
-def _prober(error: IcmpError, host: HostProfile) -> Observation:
+def _started_from(quoted: int, values: Iterable[int]) -> int | None:
+    """The hop limit that the probe may have had at the capture point: the largest with the same initial hop limit."""
+    initial = initial_hop_limit(quoted)
+    return max((value for value in values if value >= quoted and initial_hop_limit(value) == initial), default=None)
+
+
+def _observe_prober(error: IcmpError, host: HostProfile) -> Observation:
     of_kind, others = (host.tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, host.tcp)
     values = of_kind or others
-    quoted, started = error.quoted_hop_limit, None
-    if quoted is not None:
-        initial = initial_hop_limit(quoted)
-        started = max((hops for hops in values if hops >= quoted and initial_hop_limit(hops) == initial), default=None)
+    quoted = error.quoted_hop_limit
+    started = None if quoted is None else _started_from(quoted, values)
     beyond = None
     if quoted is not None and not values:
         beyond = travelled(quoted)

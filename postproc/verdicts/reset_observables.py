@@ -47,16 +47,16 @@ class FlowObservation(NamedTuple):
 def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> FlowObservation:
     """The observables known once the flow has ended. `host` is the profile of the claimed sender."""
     observation = {
-        **_header(reset),
-        **_baseline(reset, host),
-        **_host(reset, host),
-        **_context(reset),
-        **_handshakes(reset),
+        **_observe_header(reset),
+        **_observe_baseline(reset, host),
+        **_observe_host(reset, host),
+        **_observe_context(reset),
+        **_observe_handshakes(reset),
         "refuses_accepted": _refuses_accepted(reset),
         "end_reason": end_reason(reset.flow),
         "own_resets": _own_resets(reset),
-        **_burst(reset),
-        **_link(reset, host),
+        **_observe_burst(reset),
+        **_observe_link(reset, host),
         "hop_tolerance": thresholds.hop_tolerance,
         "baseline_packets": thresholds.baseline_packets,
     }
@@ -77,17 +77,17 @@ def observe_capture(
 
     `handshakes` are those of the claimed sender, `correlation` has all resets of the capture.
     """
-    rtt = _round_trip(of_flow.round_trips, handshakes.round_trips)
+    rtt = _observe_round_trip(of_flow.round_trips, handshakes.round_trips)
     return {
         **of_flow.observation,
         **rtt,
         "spoke_after": _continued_after(of_flow, rtt, thresholds),
         "port_accepts": packet.sport in handshakes.accepting_ports,
-        **_shared_origin(packet, correlation),
+        **_observe_shared_origin(packet, correlation),
     }
 
 
-def _header(reset: Reset) -> Observation:
+def _observe_header(reset: Reset) -> Observation:
     packet = reset.packet
     return {
         "ip_version": packet.ip_version,
@@ -107,7 +107,7 @@ def _header(reset: Reset) -> Observation:
     }
 
 
-def _baseline(reset: Reset, host: HostProfile) -> Observation:
+def _observe_baseline(reset: Reset, host: HostProfile) -> Observation:
     hop_limit, side = reset.packet.hop_limit, reset.side
     baseline = most_frequent(side.hop_limits)
     source = "flow" if baseline is not None else "none"
@@ -130,7 +130,7 @@ def _baseline(reset: Reset, host: HostProfile) -> Observation:
     }
 
 
-def _host(reset: Reset, host: HostProfile) -> Observation:
+def _observe_host(reset: Reset, host: HostProfile) -> Observation:
     distances = host.distances()
     return {
         "host_packets": sum(distances.values()),
@@ -140,7 +140,7 @@ def _host(reset: Reset, host: HostProfile) -> Observation:
     }
 
 
-def _round_trip(flow: RoundTrips, handshakes: RoundTrips) -> Observation:
+def _observe_round_trip(flow: RoundTrips, handshakes: RoundTrips) -> Observation:
     """The flow's own round trip, or the host's if that is shorter or the only one: a short one accuses nobody.
 
     It is confirmed if a second measurement of the same kind is at most half as long again.
@@ -154,11 +154,11 @@ def _round_trip(flow: RoundTrips, handshakes: RoundTrips) -> Observation:
     }
 
 
-def _context(reset: Reset) -> Observation:
+def _observe_context(reset: Reset) -> Observation:
     return dict(zip(CONTEXT_NAMES, _context_values(reset), strict=True))
 
 
-def _handshakes(reset: Reset) -> Observation:
+def _observe_handshakes(reset: Reset) -> Observation:
     """Fingerprints of the two hosts in their SYNs or SYN-ACKs."""
     own, peer = reset.side.first_syn, reset.peer.first_syn
     return {
@@ -233,7 +233,7 @@ def _own_resets(reset: Reset) -> int:
     return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in side.hop_limits)
 
 
-def _burst(reset: Reset) -> Observation:
+def _observe_burst(reset: Reset) -> Observation:
     burst = reset.burst
     return {
         "burst_size": burst.size,
@@ -244,7 +244,7 @@ def _burst(reset: Reset) -> Observation:
     }
 
 
-def _link(reset: Reset, host: HostProfile) -> Observation:
+def _observe_link(reset: Reset, host: HostProfile) -> Observation:
     mac = reset.packet.mac
     return {
         "mac_new": mac not in host.macs if mac is not None and host.macs else None,
@@ -252,7 +252,7 @@ def _link(reset: Reset, host: HostProfile) -> Observation:
     }
 
 
-def _shared_origin(packet: Packet, correlation: CrossFlowCorrelation) -> Observation:
+def _observe_shared_origin(packet: Packet, correlation: CrossFlowCorrelation) -> Observation:
     run, origin = correlation.ip_id_run(packet), correlation.shared_origin(packet)
     return {
         "run_senders": len(run.senders) if run else None,
