@@ -10,6 +10,7 @@ from itertools import chain
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from generator.flow_state import context_record, private_prefixes
 from heuristics import engine_limits as memory
 from heuristics.language.expressions import (
     MAX_OBSERVABLE,
@@ -25,8 +26,10 @@ from heuristics.language.expressions import (
 from heuristics.language.lua_text import lua_string
 from heuristics.language.template import Placeholder, Template
 from heuristics.observables import output_columns
+from heuristics.observables.cross_flow_vocabulary import OF_CASE, OF_PAIR
 from heuristics.observables.icmp_vocabulary import ICMP_BY_NAME
-from heuristics.observables.vocabulary import OF_CASES
+from heuristics.observables.vocabulary import OF_CONTEXT
+from heuristics.protocol import private_networks as networks
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
 from heuristics.protocol.display_filters import FLOW_FORMAT
@@ -47,7 +50,7 @@ PLUGIN_NAME = "rstorigin.lua"
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
 
 # Observables that rstorigin alone measures: always missing in Wireshark.
-_NOT_IN_WIRESHARK = OF_CASES | {"left_sender"}
+_NOT_IN_WIRESHARK = frozenset(one.name for one in (*OF_CASE, *OF_PAIR))
 
 # How many numbers of a table stand on one line of the plugin.
 _NUMBERS_PER_LINE = 16
@@ -72,6 +75,10 @@ def render_plugin(rulebook: Rulebook) -> str:
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
+        context_observables=OF_CONTEXT,
+        context_record=[*context_record(OF_CONTEXT)],
+        private_prefixes=private_prefixes(),
+        networks=networks,
         wireshark=wireshark,
         memory=memory,
         payloads=payloads,

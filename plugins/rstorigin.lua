@@ -5,22 +5,22 @@
 -- rulebook hash: f0b9a27ba3a03e0b2468e172dad21e5350f7d3b86801291c5791ef699d2ef5e0
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
--- error with what its claimed sender shows elsewhere in the capture and adds fields: try the display filter
--- `rstorigin.verdict`, or a column of it.
+-- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
+-- a column of it.
 --
--- State is kept while frames are seen for the first time; a verdict is computed whenever a reset is dissected, from all
--- that was seen by then. In the Wireshark window, and in `tshark -2` with a display filter, that is the whole file; in
--- plain tshark it is what came before. (`tshark -2` without a filter builds no fields in its first pass:
--- docs/wireshark.md.)
+-- The plugin gathers state when a frame is dissected for the first time. It computes a verdict whenever a reset is
+-- dissected, from all frames until then. In the Wireshark window, and in `tshark -2` with a display filter, these are
+-- the whole file. In plain tshark they are the frames before the reset. (`tshark -2` without a filter builds no
+-- fields in its first pass: docs/wireshark.md.)
 --
--- Parts: fields, packet, TCP options, decoding, habits, records, hosts, flows held, flows, company (of resets), resets,
--- ICMP errors, observables, rules, verdict, words, preferences, packet details, dissector, summary, menus. Some stand
--- in blocks of their own, since a Lua function (and a file is one) has at most 200 local variables.
+-- Parts: fields, headers, TCP options, fast path, fingerprint, packed records, host profiles, flow store, tracker,
+-- IP-ID runs, shared origin, reset context, ICMP errors, observables of resets and of ICMP errors, rules, scoring,
+-- text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua function
+-- (and a file is one) has at most 200 local variables.
 --
--- The words are TCP's own (RFC 9293); "sender" is the source that a reset claims, "peer" the other end, "hop limit" the
--- IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes the
--- packet that it rejects, the "probe", which the "prober" had sent to the "target".
--- SPDX-License-Identifier: MIT
+-- The terms are TCP's own (RFC 9293). "Sender" is the source that a reset claims, "peer" the other end, "hop limit"
+-- the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes
+-- the packet that it rejects, the "probe", which the "prober" sent to the "target". SPDX-License-Identifier: MIT
 
 local rstorigin
 do
@@ -414,7 +414,7 @@ local read = {
   udp_dport = Field.new("udp.dstport"),
 }
 
--- Packet: one value of each header field --------------------------------------------------------------------
+-- Headers: read header fields, one value of each -------------------------------------------------------------
 
 -- TCP flag bits (RFC 9293 section 3.1)
 local FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -432,7 +432,7 @@ local MAC_LENGTH = 6
 
 local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
 
--- The smallest of these not below a hop limit is taken for the sender's initial hop limit (as in p0f).
+-- The smallest of these that is not below a hop limit counts as the sender's initial hop limit (as in p0f).
 local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
 
 local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
@@ -453,14 +453,15 @@ end
 -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
 local SEQUENCES, HALF = 4294967296, 2147483648
 
--- How far sequence number `a` lies beyond `b`, signed, across the wrap. Where that is asked for every packet, it stands
--- in line: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES > HALF.
+-- How far sequence number `a` lies beyond `b`, signed, across the wrap. Code that runs for every packet uses this
+-- instead of a call: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES
+-- > HALF.
 local function seq_diff(a, b)
   return (a - b + HALF) % SEQUENCES - HALF
 end
 
--- Time from one packet to another in microseconds. Held to what rules may compute with (12 days), so that Lua 5.2 is
--- exact: packets without a time stamp lie decades from the others.
+-- Time from one packet to another in microseconds. Limited to the numbers that rules may compute with (12 days), so
+-- that Lua 5.2 is exact: a packet without a time stamp lies decades from the others.
 local MAX_ELAPSED = 1099511627776
 
 local function elapsed_us(later_us, earlier_us)
@@ -477,14 +478,14 @@ local function value(field, index)
   return info and info.value
 end
 
--- An address as its bytes: its text would change with name resolution.
+-- The bytes of an address: its text would change with name resolution.
 local function address(field, index)
   local info = select(index or 1, field())
   return info and (info.range and info.range:raw() or info.value)
 end
 
--- Capture times in microseconds. Wireshark gives seconds since the first frame exactly, and far cheaper than the field
--- frame.time, which tells once when the first frame came: in microseconds, and the nanoseconds beyond.
+-- Time of the first frame in microseconds, and the nanoseconds beyond. Wireshark gives the seconds since the first
+-- frame exactly, and far cheaper than the field frame.time, which is read once.
 local first_us, first_ns
 
 -- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
@@ -492,8 +493,8 @@ local EXACT_SECONDS = 4194304
 
 local in_window = gui_enabled()
 
--- Whether that is the capture time of the frame: none has one that has no time stamp (some versions say of these that
--- they came with the first), and in the window the user may have set a time reference.
+-- Whether that is the capture time of the frame. A frame without a time stamp has none (some versions give it the
+-- time of the first frame), and in the window the user may have set a time reference.
 local function is_time(time_us, pinfo)
   local absolute = pinfo.abs_ts
   local drift = time_us - absolute * 1000000
@@ -519,13 +520,13 @@ local function capture_time(pinfo)
   return time.secs * 1000000 + math.floor(time.nsecs / 1000)
 end
 
--- The captured bytes of a header without options, from the data it stands in: the frame, or what was reassembled.
+-- The captured bytes of a header without options, from its data source: the frame, or reassembled data.
 local function header_bytes(info)
   return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
 end
 
--- Destination and source MAC in one, as an Ethernet header begins with them: of the last such header, in tunnels the
--- one nearest to the packet. Nil where there is none.
+-- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
+-- tunnels is the one nearest to the packet. Nil if there is none.
 local function ethernet_link()
   local headers = { read.eth() }
   local link = headers[1] and sub(header_bytes(headers[#headers]), 1, 2 * MAC_LENGTH)
@@ -540,13 +541,14 @@ local function source_mac(link)
   return sub(link, MAC_LENGTH + 1)
 end
 
--- Whether an IP header is one that Wireshark reads on in: others, of another version or too short, it calls bogus.
+-- Whether Wireshark decodes an IPv4 header: it calls one of another version, or one that is too short, bogus.
 local function is_ipv4(bytes)
   local first = byte(bytes, 1)
   return first >= 0x45 and first < 0x50
 end
 
--- Makes what is used like a Field out of bytes of a header: called, it gives one item for each header that has them.
+-- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
+-- header that has these bytes.
 local function field_of(header, last, take_value)
   return function()
     local found = {}
@@ -592,8 +594,8 @@ read.header_len = tcp_field(13, 13, function(bytes)
   return floor(byte(bytes, 13) / 16) * 4
 end)
 
--- Before 4.6 Wireshark shows the flags of a TCP header only where the window follows them. It shows none of a header
--- that says to be shorter than any. A segment may end in its header, whatever follows it in the frame.
+-- Before 4.6 Wireshark shows the flags of a TCP header only if the window follows them. It shows none if the header
+-- length is less than the minimum. A segment may end within its header, whatever follows it in the frame.
 do
   local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
   local needed = 100 * major + minor < 406 and 16 or 14
@@ -610,7 +612,7 @@ do
   end
 end
 
--- Index of the first header whose payload is `protocol`.
+-- Index of the first header that carries `protocol`.
 local function position(field, protocol)
   for index, info in ipairs { field() } do
     if info.value == protocol then
@@ -619,8 +621,8 @@ local function position(field, protocol)
   end
 end
 
--- Tunnels and ICMP errors hold several IP headers. Which one carries TCP, or the ICMP error, or else is the innermost?
--- Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
+-- Tunnels and ICMP errors hold several IP headers. This finds the one that carries TCP or the ICMP error, or else the
+-- innermost. Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
 local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
   local ipv4, ipv6
   if icmp_error and icmp_type then
@@ -641,17 +643,17 @@ local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error
   return ipv4_headers
 end
 
-local current = {} -- the packet at hand; one table serves all, as a new one each would cost more than its use
+local current = {} -- the packet that is dissected; one table for all packets, since a new one costs more than its use
 local timestamp, linux_options
 do
   -- TCP options -----------------------------------------------------------------------------------------------
 
-  -- Options that are one byte, and where Wireshark stops reading (RFC 9293 section 3.1), and timestamps (RFC 7323)
+  -- Options of one byte (RFC 9293 section 3.1), of which Wireshark stops at the first, and timestamps (RFC 7323)
   local OPTIONS_END, FILLER, TIMESTAMPS, TIMESTAMPS_LENGTH = 0, 1, 8, 10
 
-  -- Calls `see` for every option in the bytes of a TCP header, from `at` to where it `ends`, with its kind, its length,
-  -- the bytes and its place in them.
-  local function each_option(bytes, at, ends, see)
+  -- Calls `use` for every option in the bytes of a TCP header, from `at` to `ends`: with its kind, its length, the
+  -- bytes and its position in them.
+  local function each_option(bytes, at, ends, use)
     while at <= ends do
       local kind, length = byte(bytes, at, at + 1)
       if kind == OPTIONS_END or kind == FILLER then
@@ -659,30 +661,30 @@ do
       elseif not length or length < 2 or at + length - 1 > ends then
         break
       end
-      see(kind, length, bytes, at)
+      use(kind, length, bytes, at)
       at = kind == OPTIONS_END and ends + 1 or at + length
     end
   end
 
-  -- The same of every option of the packet at hand that Wireshark shows: those within their header.
-  local function each_option_shown(see)
+  -- The same for every option of `current` that Wireshark decodes: those within their header.
+  local function each_decoded_option(use)
     if current.bytes then
       local at = current.at + current.ip_len
-      return each_option(current.bytes, at + TCP_MIN_HEADER + 1, at + current.header_len, see)
+      return each_option(current.bytes, at + TCP_MIN_HEADER + 1, at + current.header_len, use)
     end
     for _, info in ipairs { read.tcp() } do
       local bytes = info.source:raw(info.offset)
       local ends = floor((byte(bytes, 13) or 0) / 16) * 4
-      -- In a segment shorter than its header, Wireshark sees no options, whatever follows in the frame.
+      -- In a segment shorter than its header, Wireshark decodes no options, whatever follows in the frame.
       if ends <= info.len or #bytes < ends then
-        each_option(bytes, TCP_MIN_HEADER + 1, ends, see)
+        each_option(bytes, TCP_MIN_HEADER + 1, ends, use)
       end
     end
   end
 
   function timestamp()
     local found
-    each_option_shown(function(kind, length, bytes, at)
+    each_decoded_option(function(kind, length, bytes, at)
       if kind == TIMESTAMPS and length == TIMESTAMPS_LENGTH and #bytes >= at + 5 then
         found = found or number_at(at + 2, at + 5)(bytes)
       end
@@ -695,20 +697,20 @@ do
 
   function linux_options()
     local kinds = 0
-    each_option_shown(function(kind)
+    each_decoded_option(function(kind)
       kinds = kinds * 256 + kind
     end)
     return LINUX_OPTIONS[kinds] or false
   end
 end
 
-local sides = {} -- of flows in use, by the bytes of addresses and ports, source first
-local FLAGS, set_segment, decode_plain, decode_fields, port_bytes, ends_of, source_of
+local sides = {} -- of active flows, by the bytes of addresses and ports, source first
+local FLAG_SETS, set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
 do
-  -- Decoding: the packet at hand ------------------------------------------------------------------------------
+  -- Fast path: decode the usual packet from its bytes -----------------------------------------------------------
 
-  -- What flags say, by the flags: few combinations occur. SYN and FIN each take a sequence number.
-  FLAGS = setmetatable({}, {
+  -- Sets of TCP flags, by the flags field: few combinations occur. SYN and FIN each take a sequence number.
+  FLAG_SETS = setmetatable({}, {
     __index = function(known, flags)
       local fin, syn = flags % (2 * FIN) >= FIN, flags % (2 * SYN) >= SYN
       local meaning = {
@@ -724,34 +726,34 @@ do
     end,
   })
 
-  -- The packet at hand is a segment with these values; `key` is the bytes of its addresses and ports, `says` what its
-  -- flags say.
-  function set_segment(key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
-    current.kind, current.key, current.says, current.flags = TCP, key, says, says.flags
-    current.reset, current.acknowledges = says.reset, says.acknowledges
+  -- Makes `current` a segment with these values. `key` is the bytes of its addresses and ports.
+  function set_segment(key, hop_limit, link, flag_set, seq, ack, payload_len, window, ip_id, tsval)
+    current.kind, current.key, current.flag_set, current.flags = TCP, key, flag_set, flag_set.flags
+    current.reset, current.acknowledges = flag_set.reset, flag_set.acknowledges
     current.hop_limit, current.link, current.ip_id, current.tsval = hop_limit, link, ip_id, tsval
     current.seq, current.ack, current.payload_len, current.window = seq, ack, payload_len, window
     current.icmp = false
   end
 
-  -- Where IP begins in plain frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link layers that
-  -- say themselves how long their payload is (PPPoE, LLC) have it elsewhere.
+  -- Offsets of the IP header in usual frames: raw IP, loopback, Ethernet, Linux cooked, VLAN, Linux cooked 2. Link
+  -- layers with a length field of their own (PPPoE, LLC) have it elsewhere.
   local AFTER_ETHERNET = 14
-  local PLAIN_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
+  local IP_OFFSETS = { [0] = true, [4] = true, [14] = true, [16] = true, [18] = true, [20] = true }
   local MOST_BYTES = 20 + IPV6_HEADER + 60 -- of the longest TCP header
 
-  -- Both headers without options, as Struct reads them: of the IP header the first byte, length, identification and
-  -- fragment, hop limit and protocol, then addresses and ports as bytes (`key`), sequence and acknowledgement number,
-  -- header length with flags, window.
+  -- Formats for Struct, of both headers without options: of the IP header the first byte, length, identification,
+  -- fragment, hop limit and protocol; then addresses and ports as bytes (`key`), sequence number, acknowledgement
+  -- number, header length with flags, window.
   local IPV4_TCP, IPV6_TCP = ">BxHHHBBxxc12I4I4HH", ">BxxxHBBc36I4I4HH"
-  -- The same, and the first two words of the TCP options; of timestamps in their usual place, these are the first.
+  -- The same and the first two words of the TCP options. TIMESTAMPS_FIRST is the first word of timestamps in their
+  -- usual place.
   local MORE, MORE_LENGTH, TIMESTAMPS_FIRST, TIMESTAMPS_ROOM = "xxxxI4I4", 8, 0x0101080A, 12
   local IPV4_TCP_MORE, IPV6_TCP_MORE = IPV4_TCP .. MORE, IPV6_TCP .. MORE
 
-  -- Called by these names, as tvb:len() and tvb:raw() would look each up in its class, for every packet.
+  -- Local names: tvb:len() and tvb:raw() would look up the method in its class for every packet.
   local captured_len, raw_bytes, unpack_bytes = Tvb.len, Tvb.raw, Struct.unpack
 
-  -- Where the only IP header of the frame begins, and its length without options, as Wireshark's fields tell.
+  -- Offset of the only IP header of the frame, and its length without options, from Wireshark's fields.
   local function ip_header()
     local header, another = read.ip()
     local length = IPV4_HEADER
@@ -764,7 +766,7 @@ do
     end
   end
 
-  -- Where the Ethernet type says that IP begins.
+  -- The same from the Ethernet type.
   local function after_ethernet(bytes)
     local high, low = byte(bytes, AFTER_ETHERNET - 1, AFTER_ETHERNET)
     if high == 0x08 and low == 0 then
@@ -775,9 +777,10 @@ do
   end
 
   -- Decodes the usual frame from its bytes: one IP header without options, and right after it a whole TCP header.
-  -- Returns what set_segment takes. Nil where anything is unusual: then the fields tell. Reading twenty of them takes
-  -- several times as long, and reading any takes long: none is asked where Ethernet carries a flow in use.
-  function decode_plain(tvb, pinfo)
+  -- Returns the arguments of set_segment; nil if anything is unusual, so that decode_fields has to read the fields.
+  -- Reading twenty fields takes several times as long, and even one takes long: none is read if Ethernet carries an
+  -- active flow.
+  function decode_fast(tvb, pinfo)
     local captured = captured_len(tvb)
     local bytes = raw_bytes(tvb, 0, captured < MOST_BYTES and captured or MOST_BYTES)
     local at, ip_len = after_ethernet(bytes)
@@ -785,7 +788,7 @@ do
     if not at then
       at, ip_len = ip_header()
     end
-    if not PLAIN_OFFSETS[at] then
+    if not IP_OFFSETS[at] then
       return nil
     end
     local tcp_at = at + ip_len
@@ -797,13 +800,13 @@ do
     if ip_len == IPV4_HEADER then
       first, total, ip_id, fragment, hop_limit, protocol, key, seq, ack, words, window, option, tsval =
         unpack_bytes(more and IPV4_TCP_MORE or IPV4_TCP, bytes, at + 1)
-      if first ~= 0x45 or fragment % 0x4000 ~= 0 then -- but for "don't fragment"
+      if first ~= 0x45 or fragment % 0x4000 ~= 0 then -- the flag "don't fragment" may be set
         return nil
       end
     else
       first, total, protocol, hop_limit, key, seq, ack, words, window, option, tsval =
         unpack_bytes(more and IPV6_TCP_MORE or IPV6_TCP, bytes, at + 1)
-      if first < 0x60 or first >= 0x70 then -- of another version Wireshark decodes no more
+      if first < 0x60 or first >= 0x70 then -- Wireshark decodes no other version
         return nil
       end
       total = total + ip_len
@@ -824,14 +827,14 @@ do
       tsval = timestamp()
     end
     local link = at == AFTER_ETHERNET and sub(bytes, 1, 2 * MAC_LENGTH) or ethernet_link()
-    return key, hop_limit, link, FLAGS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
+    return key, hop_limit, link, FLAG_SETS[words % 0x1000], seq, ack, payload_len, window, ip_id, tsval
   end
 
   function port_bytes(port)
     return string.char(math.floor(port / 256), port % 256)
   end
 
-  -- Decodes any frame from Wireshark's fields into `current`. False where there is no whole IP header.
+  -- Decodes any frame from Wireshark's fields into `current`. False if there is no whole IP header.
   function decode_fields()
     local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
     if ipv4_headers + ipv6_headers == 0 then
@@ -868,29 +871,29 @@ do
       local ack, window, payload_len = value(read.ack) or 0, value(read.window) or 0, value(read.payload_len) or 0
       local ip_id = ipv4 and value(read.ip_id, ipv4)
       local tsval = timestamp()
-      set_segment(key, hop_limit, current.link, FLAGS[flags], seq, ack, payload_len, window, ip_id, tsval)
+      set_segment(key, hop_limit, current.link, FLAG_SETS[flags], seq, ack, payload_len, window, ip_id, tsval)
     end
     return true
   end
 
-  -- The four values that the bytes of addresses and ports stand for.
+  -- Source, source port, target and target port from the bytes of addresses and ports.
   function ends_of(key)
     local width = (#key - 4) / 2
     local s1, s2, d1, d2 = byte(key, -4, -1)
     return sub(key, 1, width), s1 * 256 + s2, sub(key, width + 1, 2 * width), d1 * 256 + d2
   end
 
-  -- The sender's address alone.
+  -- The source address alone.
   function source_of(key)
     return sub(key, 1, (#key - 4) / 2)
   end
 end
 
-local decode_habits, decode_reset, netscaler_meaning
+local decode_fingerprint, decode_reset, netscaler_meaning
 do
-  -- Habits: what only resets and SYNs are asked for ------------------------------------------------------------
+  -- Fingerprint: header fields that are read only from resets and SYNs ---------------------------------------------
 
-  function decode_habits()
+  function decode_fingerprint()
     local bytes, at, ipv4, ipv6 = current.bytes, current.at, current.ipv4, current.ipv6
     current.df, current.flow_label = nil, nil
     if bytes and current.ip_len == IPV4_HEADER then
@@ -908,11 +911,11 @@ do
     end
   end
 
-  -- Text as postproc reads it from tshark, which escapes control characters, and in some versions backslashes: with
-  -- nothing left to unescape.
+  -- The text without escape sequences, as postproc reads it from tshark: that escapes control characters, and in some
+  -- versions backslashes.
   local CONTROLS = { a = "\a", b = "\b", t = "\t", n = "\n", v = "\v", f = "\f", r = "\r" }
 
-  local function plain(text)
+  local function unescaped(text)
     local before
     repeat
       before = text
@@ -927,13 +930,13 @@ do
     return text
   end
 
-  -- What the payload of a reset is, by how it begins; like Wireshark's text of it, up to the first NUL.
+  -- The kind of a reset's payload, by its first bytes. Like Wireshark's text of it, this ends at the first NUL.
   local function payload_kind()
     if current.payload_len == 0 then
       return "none"
     end
     local info = read.reset_cause()
-    local cause = plain(string.match(info and info.range:raw() or "", "^[^\0]*"))
+    local cause = unescaped(string.match(info and info.range:raw() or "", "^[^\0]*"))
     local function begins(prefix)
       return string.sub(cause, 1, #prefix) == prefix
     end
@@ -947,7 +950,7 @@ do
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
   end
 
-  -- What the window of a NetScaler's reset means.
+  -- Meanings of the window in resets of a NetScaler: first and last value, meaning.
   local NETSCALER_CODES = {
     { 8196, 8196, "bad SSL record" },
     { 8201, 8201, "packet for a connection that is already closed" },
@@ -1112,26 +1115,26 @@ do
     end
   end
 
-  -- What only resets are asked for.
+  -- The same for resets, and fields that are read only from them.
   function decode_reset()
-    decode_habits()
+    decode_fingerprint()
     local header_len = current.bytes and current.header_len or value(read.header_len)
     current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
     current.payload_kind = payload_kind()
   end
 end
 
-local begin_us = 0 -- capture time of the first packet, from which times are packed
+local begin_us = 0 -- capture time of the first packet; packed times count from it
 local record_of, pack, unpack_into
 do
-  -- Records: much remembered in few bytes ---------------------------------------------------------------------
+  -- Packed records: tables as strings ---------------------------------------------------------------------------
 
-  -- A Lua table takes some 40 bytes for every value that it names, so what is not in use is packed into one string: the
-  -- number of its shape, which says what values there are and how wide, and then the values.
+  -- A Lua table takes some 40 bytes for every named value, so a table that is not in use is packed into one string: the
+  -- number of its shape, and then the values. The shape says which values there are, and how wide each is.
 
   local pack_values, unpack_values = Struct.pack, Struct.unpack
 
-  -- How Struct names the widths, and the numbers that fit; others are packed as floating-point numbers.
+  -- Widths in the notation of Struct, and the numbers that fit. Other numbers are packed as floating-point numbers.
   local WIDTHS = {
     B = { 0, 255 },
     H = { 0, 65535 },
@@ -1141,17 +1144,17 @@ do
     i4 = { -2147483648, 2147483647 },
   }
 
-  -- A value's part of a shape: none, yes and no (which take no more room), numbers narrow and wide, text short and
+  -- The part of a shape for one value: none, yes and no (which take no bytes), numbers narrow and wide, text short and
   -- long.
   local NONE, YES, NO, NARROW, WIDE, SHORT, LONG = 1, 2, 3, 4, 5, 6, 7
   local FORMATS = { [NONE] = "", [YES] = "", [NO] = "", [WIDE] = "d", [SHORT] = "Bc0", [LONG] = "I4c0" }
   local SHORT_LENGTH = 255
 
-  local shapes = {} -- by number: { the part of each value, format of the values }
+  local shapes = {} -- by number: { the part for each value, format of the values }
 
-  -- What a record holds: a width and the names of values in each line. "time" is a capture time, "other" a text or yes
-  -- or no, and widths in parentheses are those of the items of a list. `shapes` begins a tree of parts, first value
-  -- first, at whose ends shapes stand.
+  -- The fields of a record, from lines of a width and names. The width "time" is for capture times, "other" for text
+  -- and booleans, and a width in parentheses for the items of a list. `shapes` is the root of a tree: each step down is
+  -- the part for the next value, and each leaf is a shape.
   function record_of(lines)
     local fields = { shapes = { depth = 0 } }
     for _, line in ipairs(lines) do
@@ -1174,8 +1177,8 @@ do
     return fields
   end
 
-  -- A step to a shape, taken for the first time; after the last one the shape is complete.
-  local function grown(fields, before, part)
+  -- Adds a step to the tree. The step after the last value is a new shape.
+  local function add_step(fields, before, part)
     local step = { before = before, part = part, depth = before.depth + 1 }
     before[part] = step
     if step.depth < #fields then
@@ -1197,44 +1200,44 @@ do
 
   local function unpack_list(field, packed)
     local list = { unpack_values(string.rep(field.items, #packed / field.size), packed) }
-    list[#list] = nil -- where it ended
+    list[#list] = nil -- the position after the last item
     return list
   end
 
-  local values = {} -- serves every packing
+  local values = {} -- one table for every call
 
-  -- Everything that `record` holds under the names of `fields`, as a string.
+  -- The values of `record` under the names of `fields`, as a string.
   function pack(fields, record)
     local step, number = fields.shapes, 0
     for index = 1, #fields do
       local field = fields[index]
-      local held, least, part = record[field.name], field.least, NONE
-      if held and least then
+      local found, least, part = record[field.name], field.least, NONE
+      if found and least then
         if field.time then
-          held = held - begin_us
+          found = found - begin_us
         end
         number = number + 1
-        values[number] = held
-        part = held >= least and held <= field.most and NARROW or WIDE
-      elseif held == true then
+        values[number] = found
+        part = found >= least and found <= field.most and NARROW or WIDE
+      elseif found == true then
         part = YES
-      elseif held == false then
+      elseif found == false then
         part = NO
-      elseif held and (not field.items or held[1]) then
-        held = field.items and pack_list(field, held) or held
-        values[number + 1], values[number + 2] = #held, held
+      elseif found and (not field.items or found[1]) then
+        found = field.items and pack_list(field, found) or found
+        values[number + 1], values[number + 2] = #found, found
         number = number + 2
-        part = #held <= SHORT_LENGTH and SHORT or LONG
+        part = #found <= SHORT_LENGTH and SHORT or LONG
       end
-      step = step[part] or grown(fields, step, part)
+      step = step[part] or add_step(fields, step, part)
     end
     return pack_values(step.format, step.number, table.unpack(values, 1, number))
   end
 
-  -- Puts what was packed at `at` into `record` under the names of `fields`. Returns where it ends.
+  -- Reads the string from `at` on into `record`, under the names of `fields`. Returns the position after it.
   function unpack_into(record, fields, packed, at)
     local shape = shapes[unpack_values("<I3", packed, at)]
-    local parts, held = shape[1], { unpack_values(shape[2], packed, at) }
+    local parts, unpacked = shape[1], { unpack_values(shape[2], packed, at) }
     local number = 1
     for index = 1, #fields do
       local part = parts[index]
@@ -1243,7 +1246,7 @@ do
       elseif part ~= NONE then
         local field = fields[index]
         number = number + 1
-        local found = held[number]
+        local found = unpacked[number]
         if field.time then
           found = found + begin_us
         elseif field.items then
@@ -1252,14 +1255,15 @@ do
         record[field.name] = found
       end
     end
-    return held[number + 1]
+    return unpacked[number + 1]
   end
 end
 
--- Hosts: what each address showed over the whole capture ----------------------------------------------------
+-- Host profiles: the packets of each address over the whole capture -------------------------------------------
 
--- A tally counts packets by hop limit, in order of first sight, three numbers each: hop limit, count, first frame.
-local function count(tally, hop_limit, frame)
+-- A tally counts packets by hop limit, in the order of the capture, three numbers each: hop limit, count, first
+-- frame.
+local function add_to_tally(tally, hop_limit, frame)
   local at = 1
   while tally[at] and tally[at] ~= hop_limit do
     at = at + 3
@@ -1271,8 +1275,8 @@ local function count(tally, hop_limit, frame)
   end
 end
 
--- How many packets have shown `hop_limit`.
-local function counted(tally, hop_limit)
+-- How many packets of a tally have this hop limit.
+local function tally_count(tally, hop_limit)
   for at = 1, #tally, 3 do
     if tally[at] == hop_limit then
       return tally[at + 1]
@@ -1281,8 +1285,8 @@ local function counted(tally, hop_limit)
   return 0
 end
 
--- How many packets a tally has counted.
-local function all_counted(tally)
+-- How many packets a tally counts.
+local function tally_total(tally)
   local packets = 0
   for at = 2, #tally, 3 do
     packets = packets + tally[at]
@@ -1290,8 +1294,8 @@ local function all_counted(tally)
   return packets
 end
 
--- The hop limits that a tally has counted.
-local function hop_limits(tally)
+-- The hop limits that a tally counts.
+local function tally_values(tally)
   local values = {}
   for at = 1, #tally, 3 do
     values[#values + 1] = tally[at]
@@ -1299,8 +1303,8 @@ local function hop_limits(tally)
   return values
 end
 
--- The hop limit with the highest count, among equals the one seen first, and the first frame that showed it; nil where
--- there is none.
+-- The hop limit with the highest count, and the first frame that has it. Among equals the first in the capture; nil
+-- for an empty tally.
 local function most_frequent(tally)
   local best, most, frame = nil, 0, nil
   for at = 1, #tally, 3 do
@@ -1322,7 +1326,7 @@ local function include(set, key)
   end
 end
 
--- Distance from `wanted` to the nearest value, nil where there is none.
+-- The difference between `wanted` and the nearest value; nil if there are no values.
 local function nearest(wanted, values)
   local gap
   for _, other in ipairs(values) do
@@ -1332,7 +1336,7 @@ local function nearest(wanted, values)
   return gap
 end
 
--- The two smallest round trips measured, in microseconds, and whether a handshake is among all that were.
+-- Adds a round trip: of all only the two shortest are remembered (us), and whether a handshake is among them.
 local function add_round_trip(round_trips, rtt_us, handshake)
   round_trips.handshake_timed = round_trips.handshake_timed or handshake
   if not round_trips.least_us or rtt_us < round_trips.least_us then
@@ -1346,22 +1350,30 @@ local HOST = record_of({
   "(BI4I4) tcp other",
   "I4 least_us second_us last_frame",
   "time last_us",
-  "other handshake_timed accepts macs last_link",
+  "other handshake_timed accepting_ports macs last_link",
 })
 
-local hosts = {} -- by address: those lately asked for
-local resting_hosts, packed_hosts = {}, {} -- those not asked for since hosts were last laid by, and all others
-local crowd = {} -- items of sets of bytes that have many, by the item and the host's address
--- The first address that sent from a MAC, by MAC and length of the address (IPv4 or IPv6); and by address whether it
--- sends from a MAC of another of its length.
+local hosts = {} -- active hosts, by address
+local idle_hosts, evicted_hosts = {}, {} -- those not used since the last eviction, and all others, packed
+local overflow = {} -- items of large sets of bytes, by the item and the host's address
+-- By MAC and length of the address (IPv4 or IPv6): the first address that sent from the MAC. By address: whether it
+-- shares a MAC with another address of its length.
 local mac_owners = {}
-local lay_by -- packs the flows and hosts not lately asked for
-local held = { most = 1000000, turn = 256, flows = 0, recalled = 0, hosts = 0, packed = 0 } -- see "Flows held"
+local evict_idle -- packs the flows and hosts that were not used lately
+-- Capacity, quota and counters of the flow store, which holds hosts too.
+local flow_store = {
+  capacity = 1000000, -- flows, before old ones without a reset are dropped
+  quota = 256, -- flows that become active until idle ones are evicted; twice as many hosts
+  active_flows = 0,
+  active_hosts = 0,
+  evicted = 0, -- flows evicted recently
+  restored = 0, -- flows restored since the last eviction
+}
 
--- Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so TCP is counted apart, and
--- across protocols only distances are compared. Ports that accept connections and MACs are sets of bytes.
+-- TCP is counted separately, because other protocols may start from another initial hop limit (ping with 255, TCP
+-- with 64). Across protocols only distances are compared. Ports that accept connections and MACs are sets of bytes.
 local function new_host()
-  return { tcp = {}, other = {}, accepts = "", macs = "" }
+  return { tcp = {}, other = {}, accepting_ports = "", macs = "" }
 end
 
 local NO_HOST = new_host()
@@ -1372,112 +1384,112 @@ local function unpack_host(packed)
   return host
 end
 
--- The host with that address, if the capture shows it. To look at only: it may be a copy.
+-- The host with that address; NO_HOST if the capture has no packet of it. To read only: it may be a copy.
 local function known_host(of_address)
   if not of_address then
     return NO_HOST
   end
-  local host = hosts[of_address] or resting_hosts[of_address]
-  local packed = not host and packed_hosts[of_address]
+  local host = hosts[of_address] or idle_hosts[of_address]
+  local packed = not host and evicted_hosts[of_address]
   return host or (packed and unpack_host(packed)) or NO_HOST
 end
 
--- The host with that address, to note what it shows.
+-- The host with that address, to change.
 local function host_of(src)
   local host = hosts[src]
   if host then
     return host
   end
-  if held.hosts >= 2 * held.turn then
-    lay_by()
+  if flow_store.active_hosts >= 2 * flow_store.quota then
+    evict_idle()
   end
   host = known_host(src)
   host = host ~= NO_HOST and host or new_host()
-  hosts[src], resting_hosts[src], packed_hosts[src] = host, nil, nil
-  held.hosts = held.hosts + 1
+  hosts[src], idle_hosts[src], evicted_hosts[src] = host, nil, nil
+  flow_store.active_hosts = flow_store.active_hosts + 1
   return host
 end
 
-local function lay_hosts_by()
-  for src, host in pairs(resting_hosts) do
-    packed_hosts[src] = pack(HOST, host)
+local function evict_idle_hosts()
+  for src, host in pairs(idle_hosts) do
+    evicted_hosts[src] = pack(HOST, host)
   end
-  hosts, resting_hosts, held.hosts = {}, hosts, 0
+  hosts, idle_hosts, flow_store.active_hosts = {}, hosts, 0
 end
 
 local function host_baseline(host)
   return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
 
--- Packets by distance, all protocols together: the list of distances, all packets, and the most from one place. Two
--- distances next to each other are one place: a capture on both sides of a router shows each packet twice.
+-- For all protocols together: the list of distances, the number of packets, and the most packets with one distance.
+-- Two neighbouring distances count as one: a capture on both sides of a router holds each packet twice.
 local function host_distances(host)
   local order, counts, packets, most = {}, {}, 0, 0
   for _, tally in ipairs { host.tcp, host.other } do
     for at = 1, #tally, 3 do
-      local hops, seen = distance(tally[at]), tally[at + 1]
+      local hops, number = distance(tally[at]), tally[at + 1]
       if not counts[hops] then
         order[#order + 1] = hops
       end
-      counts[hops] = (counts[hops] or 0) + seen
-      packets = packets + seen
+      counts[hops] = (counts[hops] or 0) + number
+      packets = packets + number
     end
   end
-  for hops, seen in pairs(counts) do
-    most = math.max(most, seen + (counts[hops + 1] or 0))
+  for hops, number in pairs(counts) do
+    most = math.max(most, number + (counts[hops + 1] or 0))
   end
   return order, packets, most
 end
 
--- What part of the packets `most` are, in percent; nil of none.
+-- The share of `most` in the packets, in percent; nil if there are no packets.
 local function share(most, packets)
   return packets > 0 and floor(100 * most / packets) or nil
 end
 
--- A host's ports and MACs are sets of bytes, all items of one length: the first in a string, which is looked through,
--- and all others in a table, since a hostile host may show any number.
-local among, note_port, note_link
+-- A host's ports and MACs are sets of bytes, all items of one length. The first items are in a string, which is
+-- searched; the others are in a table, since a hostile host may have any number.
+local contains_item, add_port, add_link
 do
-  local MOST_IN_STRING = 64
+  local MAX_IN_STRING = 64
 
   local function is_full(set, item)
-    return #set >= MOST_IN_STRING * #item
+    return #set >= MAX_IN_STRING * #item
   end
 
   -- The set with another item.
-  local function added(set, src, item)
+  local function with_item(set, src, item)
     if not is_full(set, item) then
       return set .. item
     end
-    crowd[item .. src] = true
+    overflow[item .. src] = true
     return set
   end
 
   -- Whether `item` is in a `set` of the host with that address.
-  function among(set, src, item)
+  function contains_item(set, src, item)
     local at = 0
     repeat
       at = string.find(set, item, at + 1, true)
     until not at or at % #item == 1
-    return at ~= nil or (is_full(set, item) and crowd[item .. src] or false)
+    return at ~= nil or (is_full(set, item) and overflow[item .. src] or false)
   end
 
-  -- Notes a port that accepts connections, two bytes.
-  function note_port(host, src, port)
-    if not among(host.accepts, src, port) then
-      host.accepts = added(host.accepts, src, port)
+  -- Adds a port that accepts connections, two bytes.
+  function add_port(host, src, port)
+    if not contains_item(host.accepting_ports, src, port) then
+      host.accepting_ports = with_item(host.accepting_ports, src, port)
     end
   end
 
-  -- Notes the source MAC of an authentic packet of the host's, by its Ethernet addresses. Most hosts have one and send
-  -- to one: the last pair is remembered to ask no more.
-  function note_link(host, src, link)
+  -- Adds the source MAC of an authentic packet of the host, from its Ethernet addresses. Most hosts have one MAC and
+  -- send to one: `last_link` is the last pair, which callers compare first.
+  function add_link(host, src, link)
     local mac = source_mac(link)
     host.last_link = link
-    if among(host.macs, src, mac) then
+    if contains_item(host.macs, src, mac) then
       return
     end
-    host.macs = added(host.macs, src, mac)
+    host.macs = with_item(host.macs, src, mac)
     local user = mac .. #src
     local owner = mac_owners[user]
     if owner then
@@ -1490,24 +1502,24 @@ end
 
 local known_side, side_of, new_flow, initiator_of, forget_flows
 do
-  -- Flows held: in use and laid by ----------------------------------------------------------------------------
+  -- Flow store: active and evicted flows ----------------------------------------------------------------------
 
-  -- Flows in use are tables. One not seen for a while is laid by as a string, and comes back when it is seen again. So
-  -- that a long live capture does not fill the memory, once half of `held.most` flows are laid by, those laid by before
-  -- them are let go, except flows with resets.
+  -- Active flows are tables. A flow without packets for a while is evicted: packed into a string, and restored with its
+  -- next packet. A long live capture must not fill the memory: once half of `flow_store.capacity` flows are evicted,
+  -- those evicted before them are dropped, except flows with resets.
 
   local SIDE = record_of({
     "I3 data_packets",
-    "B handshake_packets handshake_sent syn_tos",
-    "H resets last_id before_last_id last_window last_flags opening_window",
-    "I3 opening_label",
-    "I4 next_seq acked last_ack front_seq isn last_tsval least_us second_us burst last_reset",
-    "I5 pause_us",
-    "time front_us last_us run_us handshake_us burst_us",
+    "B handshake_packets handshake_transmissions syn_tos",
+    "H resets last_id before_last_id last_window last_flags syn_window",
+    "I3 syn_label",
+    "I4 next_seq acked last_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset",
+    "I5 preceding_gap_us",
+    "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
-    "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed opening_df opening_linux",
-    "(BI4I4) shown handshake_shown reset_hops",
-    "(I4I4dB) sent",
+    "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
+    "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
+    "(I4I4dB) in_flight",
     "(I4) recent_resets",
   })
 
@@ -1518,37 +1530,39 @@ do
     "other ever_reset",
   })
 
-  local resting_sides = {} -- of flows not seen since flows were last laid by
-  local EVER_RESET, LATELY, BEFORE = 1, 2, 3
-  local laid_by = { {}, {}, {} } -- flows by the key of one side: those with resets, those laid by lately, those before
-  local earlier = {} -- by the same key: earlier incarnations of a flow, each its first frame and what it is packed into
-  local looked_at, looked_at_number = {}, 0 -- some of these unpacked
-  local MOST_LOOKED_AT = 64
-  local MOST_IN_USE = 16384
+  local idle_sides = {} -- of flows without packets since the last eviction
+  local WITH_RESET, RECENT, OLD = 1, 2, 3
+  local evicted_flows = { {}, {}, {} } -- packed, by the key of one side: with resets, evicted recently, evicted before
+  local earlier_incarnations = {} -- by the same key: of each its first frame, and the packed flow
+  local unpacked_incarnations, unpacked_number = {}, 0 -- some of them, unpacked
+  local MAX_UNPACKED = 64
+  local MAX_QUOTA = 16384
 
   local function reversed(key)
     local width = (#key - 4) / 2
     return sub(key, width + 1, 2 * width) .. sub(key, 1, width) .. sub(key, -2) .. sub(key, -4, -3)
   end
 
-  -- How many flows are taken into use until those not seen meanwhile are laid by.
-  local function turn_length()
-    return math.min(held.turn, held.most / 4)
+  -- How many flows become active until those without packets meanwhile are evicted.
+  local function current_quota()
+    return math.min(flow_store.quota, flow_store.capacity / 4)
   end
 
-  -- One direction of a flow: what its sender showed. `sent` holds the segments not yet acknowledged, four values each.
+  -- One direction of a flow, that is, the packets of its sender, summed up. `in_flight` holds four values for each
+  -- segment that is not acknowledged: begin, end, time, whether it was retransmitted.
   local function new_side()
     return {
       handshake_packets = 0,
-      handshake_sent = 0,
+      handshake_transmissions = 0,
       data_packets = 0,
       resets = 0,
-      shown = {},
-      sent = {},
-      -- Named here so that the table is made large enough at once.
-      flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, front_us = nil, front_seq = nil, last_us = nil,
+      hop_limits = {},
+      in_flight = {},
+      -- Named here so that Lua makes the table large enough at once.
+      flow = nil, peer = nil, host = nil, next_seq = nil, acked = nil, advanced_us = nil, advanced_seq = nil,
+      last_us = nil,
       last_id = nil, before_last_id = nil, last_tsval = nil, last_has_ts = nil, last_window = nil, last_flags = nil,
-      last_ack = nil, last_link = nil, run_us = nil, pause_us = nil,
+      last_ack = nil, last_link = nil, packet_burst_us = nil, preceding_gap_us = nil,
     }
   end
 
@@ -1575,79 +1589,79 @@ do
     return join(flow, side, peer)
   end
 
-  local function lay_flow_by(flow)
-    local at = flow.ever_reset and EVER_RESET or LATELY
-    laid_by[at][flow.key] = pack_flow(flow)
-    if at == EVER_RESET then
+  local function evict_flow(flow)
+    local at = flow.ever_reset and WITH_RESET or RECENT
+    evicted_flows[at][flow.key] = pack_flow(flow)
+    if at == WITH_RESET then
       return
     end
-    held.packed = held.packed + 1
-    if 2 * (held.packed + turn_length()) >= held.most then
-      for key in pairs(laid_by[BEFORE]) do
-        earlier[key] = nil
+    flow_store.evicted = flow_store.evicted + 1
+    if 2 * (flow_store.evicted + current_quota()) >= flow_store.capacity then
+      for key in pairs(evicted_flows[OLD]) do
+        earlier_incarnations[key] = nil
       end
-      laid_by[BEFORE], laid_by[LATELY], held.packed = laid_by[LATELY], {}, 0
+      evicted_flows[OLD], evicted_flows[RECENT], flow_store.evicted = evicted_flows[RECENT], {}, 0
     end
   end
 
-  -- Lays by what was not asked for since the last time. Where many flows come back, more are kept in use.
-  function lay_by()
-    for key, side in pairs(resting_sides) do
+  -- Evicts flows and hosts that were not used since the last time. If many flows are restored, more stay active.
+  function evict_idle()
+    for key, side in pairs(idle_sides) do
       if side.flow.key == key then
-        lay_flow_by(side.flow)
+        evict_flow(side.flow)
       end
     end
-    sides, resting_sides = {}, sides
-    lay_hosts_by()
-    if 4 * held.recalled > held.flows then
-      held.turn = math.min(2 * held.turn, MOST_IN_USE)
+    sides, idle_sides = {}, sides
+    evict_idle_hosts()
+    if 4 * flow_store.restored > flow_store.active_flows then
+      flow_store.quota = math.min(2 * flow_store.quota, MAX_QUOTA)
     end
-    held.flows, held.recalled = 0, 0
+    flow_store.active_flows, flow_store.restored = 0, 0
   end
 
-  -- Takes a flow into use; `back` is the key of its other side. Hosts are laid by at the same time as flows, so that
-  -- its sides have to find theirs again.
-  local function hold(flow, back)
-    if held.flows >= turn_length() then
-      lay_by()
+  -- Makes a flow active. `back` is the key of its other side. Hosts are evicted together with flows, so the sides have
+  -- to look for theirs again.
+  local function activate(flow, back)
+    if flow_store.active_flows >= current_quota() then
+      evict_idle()
     end
-    held.flows = held.flows + 1
+    flow_store.active_flows = flow_store.active_flows + 1
     sides[flow.key], sides[back] = flow.side, flow.peer
     flow.side.host, flow.peer.host = nil, nil
   end
 
-  -- The flow laid by under a key, which is its own from now on.
-  local function taken_out(key)
-    for since, flows in ipairs(laid_by) do
+  -- The flow evicted under a key, taken out of the store.
+  local function take_evicted(key)
+    for since, flows in ipairs(evicted_flows) do
       local packed = flows[key]
       if packed then
         flows[key] = nil
-        held.packed = held.packed - (since == LATELY and 1 or 0)
+        flow_store.evicted = flow_store.evicted - (since == RECENT and 1 or 0)
         return unpack_flow(key, packed)
       end
     end
   end
 
-  local function recalled_side(key)
+  local function restored_side(key)
     local back = reversed(key)
-    local side = resting_sides[key]
+    local side = idle_sides[key]
     local flow = side and side.flow
     if flow then
-      resting_sides[key], resting_sides[back] = nil, nil
+      idle_sides[key], idle_sides[back] = nil, nil
     else
-      flow = taken_out(key) or taken_out(back)
+      flow = take_evicted(key) or take_evicted(back)
       if not flow then
         return nil
       end
-      held.recalled = held.recalled + 1
+      flow_store.restored = flow_store.restored + 1
     end
-    hold(flow, flow.key == key and back or key)
+    activate(flow, flow.key == key and back or key)
     return flow.key == key and flow.side or flow.peer
   end
 
   -- The side that sends under `key`, of the last incarnation of its flow.
   function known_side(key)
-    return sides[key] or recalled_side(key)
+    return sides[key] or restored_side(key)
   end
 
   -- Begins a flow, or its next incarnation after `previous`, with a frame; returns the side of its sender.
@@ -1657,103 +1671,104 @@ do
     local peer = back == key and side or new_side()
     local flow = join({ key = key, first_frame = frame }, side, peer)
     local s1, s2, d1, d2 = byte(key, -4, -1)
-    -- Until the handshake is seen: the end with the higher port
+    -- Until a handshake says who it is: the end with the higher port
     local guessed = s1 * 256 + s2 >= d1 * 256 + d2 and side or peer
     guessed.may_initiate = true
     if not previous then
-      hold(flow, back)
+      activate(flow, back)
       return side
     end
     if previous.key ~= key then
       flow.key, flow.side, flow.peer = previous.key, peer, side
     end
     flow.ever_reset = previous.ever_reset
-    local before = earlier[flow.key] or {}
-    before[#before + 1], before[#before + 2] = previous.first_frame, pack_flow(previous)
-    earlier[flow.key] = before
+    local incarnations = earlier_incarnations[flow.key] or {}
+    incarnations[#incarnations + 1], incarnations[#incarnations + 2] = previous.first_frame, pack_flow(previous)
+    earlier_incarnations[flow.key] = incarnations
     sides[key], sides[back] = side, peer
     return side
   end
 
-  -- An earlier incarnation, to look at only.
-  local function look_at(key, packed)
-    local flow = looked_at[packed]
+  -- An earlier incarnation, to read only.
+  local function incarnation_of(key, packed)
+    local flow = unpacked_incarnations[packed]
     if not flow then
-      if looked_at_number == MOST_LOOKED_AT then
-        looked_at, looked_at_number = {}, 0
+      if unpacked_number == MAX_UNPACKED then
+        unpacked_incarnations, unpacked_number = {}, 0
       end
       flow = unpack_flow(key, packed)
-      looked_at[packed], looked_at_number = flow, looked_at_number + 1
+      unpacked_incarnations[packed], unpacked_number = flow, unpacked_number + 1
     end
     return flow
   end
 
-  -- The sender's side of the flow that a frame seen before belongs to: of the last incarnation that had begun by then.
-  -- Ports can be reused a million times in one file, hence by halves.
+  -- The sender's side of the flow of a frame that was dissected before: of the last incarnation that had begun by then.
+  -- Ports can be reused a million times in one file, hence the binary search.
   function side_of(key, frame)
     local side = known_side(key)
     if not side or side.flow.first_frame <= frame then
       return side
     end
-    local before = earlier[side.flow.key]
-    if not before then
+    local incarnations = earlier_incarnations[side.flow.key]
+    if not incarnations then
       return side
     end
-    local low, high = 1, #before / 2
+    local low, high = 1, #incarnations / 2
     while low < high do
       local middle = math.floor((low + high + 1) / 2)
-      if before[2 * middle - 1] <= frame then
+      if incarnations[2 * middle - 1] <= frame then
         low = middle
       else
         high = middle - 1
       end
     end
-    local flow = look_at(side.flow.key, before[2 * low])
+    local flow = incarnation_of(side.flow.key, incarnations[2 * low])
     return flow.key == key and flow.side or flow.peer
   end
 
-  -- The side that opened the connection, nil where no handshake was seen.
+  -- The side that opened the connection; nil if the capture holds no handshake.
   function initiator_of(flow)
     return flow.side.initiates and flow.side or flow.peer.initiates and flow.peer or nil
   end
 
   function forget_flows()
-    sides, resting_sides, earlier, looked_at, looked_at_number = {}, {}, {}, {}, 0
-    laid_by = { {}, {}, {} }
-    hosts, resting_hosts, packed_hosts, crowd, mac_owners = {}, {}, {}, {}, {}
-    held.flows, held.recalled, held.hosts, held.packed = 0, 0, 0, 0
+    sides, idle_sides, earlier_incarnations, unpacked_incarnations, unpacked_number = {}, {}, {}, {}, 0
+    evicted_flows = { {}, {}, {} }
+    hosts, idle_hosts, evicted_hosts, overflow, mac_owners = {}, {}, {}, {}, {}
+    flow_store.active_flows, flow_store.restored, flow_store.active_hosts, flow_store.evicted = 0, 0, 0, 0
   end
 end
 
--- Flows: addresses, ports and incarnation -------------------------------------------------------------------
+-- Tracker: follow TCP flows, that is, addresses, ports and incarnation -----------------------------------------
 
--- How many unacknowledged segments of a sender are remembered for round trips, and how many resets for finding copies.
+-- Segments in flight that are remembered for each sender, for round trips, and resets, to find duplicates.
 local REMEMBERED_SEGMENTS, REMEMBERED_RESETS = 8, 16
 
--- An IP ID that is the sender's own next, or close after it, may equal the peer's, or a stranger's, by chance.
+-- An IP ID that is the sender's own next, or close after it, may equal that of another host by chance.
 local OWN_RUN = 16
 
--- Packets of a sender that follow one another closer than this are one run of talk.
+-- Packets of a sender with gaps shorter than this form one packet burst.
 local TALK_GAP_US = THRESHOLDS.talk_gap_us
 
--- The last of the four values of a segment not yet acknowledged.
-local SENT_ONCE, SENT_AGAIN = 0, 1
+-- The last of the four values of a segment in flight.
+local NOT_RETRANSMITTED, RETRANSMITTED = 0, 1
 
-local resets = {} -- what was known when a reset passed, packed, by frame
-local last_frame, newest_us = 0, 0 -- the last frame taken in, and the latest time of all
-local reading = true -- whether the frame that is dissected is seen for the first time
+local resets = {} -- resets with their context, packed, by frame
+local last_frame, newest_us = 0, 0 -- the last new frame, and the latest time of all frames
+local reading = true -- whether the frame is dissected for the first time
 
+-- Whether the packet acknowledges the peer's last SYN or SYN-ACK.
 local function acknowledges_syn(packet, peer)
   return peer.isn ~= nil and packet.ack == (peer.isn + 1) % SEQUENCES
 end
 
--- A FIN or a reset was seen: the next new SYN begins another incarnation.
+-- The flow has a FIN or a reset: the next new SYN begins another incarnation.
 local function ended(side, peer)
   return side.fin or peer.fin or side.resets > 0 or peer.resets > 0
 end
 
--- A SYN on a flow that has ended: the next incarnation, unless it is the old SYN or SYN-ACK once more. A SYN-ACK begins
--- one only where its SYN was not captured: where the peer's SYN is known, it must be answered.
+-- Whether a SYN on a flow begins the next incarnation: the flow has ended, and it is not the old SYN once more. A
+-- SYN-ACK begins an incarnation only if the capture lacks the SYN: if it holds the peer's SYN, that one is answered.
 local function begins_again(packet, side)
   local peer = side.peer
   if not ended(side, peer) then
@@ -1765,14 +1780,14 @@ local function begins_again(packet, side)
   return packet.seq ~= side.isn
 end
 
--- The sender's side of the flow that a segment seen for the first time belongs to.
-local function follow_flow(packet)
+-- The sender's side of the flow that a new segment belongs to.
+local function side_for(packet)
   local key = packet.key
   local side = sides[key] or known_side(key)
   if not side then
     return new_flow(key, packet.frame)
   end
-  if packet.says.syn and not packet.reset and begins_again(packet, side) then
+  if packet.flag_set.syn and not packet.reset and begins_again(packet, side) then
     return new_flow(key, packet.frame, side.flow)
   end
   return side
@@ -1786,21 +1801,22 @@ local function push(list, entry, limit)
   list[#list + 1] = entry
 end
 
--- Keeps a segment until it is acknowledged. One that overlaps a remembered one was sent, or captured, twice. One that
--- fills a hole was overtaken by the next; one from before the oldest remembered may be a repetition.
-local function remember(sent, acked, seq, segment_end, time_us, fresh)
-  local length = #sent
+-- Remembers a segment until it is acknowledged. A segment that overlaps another was sent, or captured, twice. A
+-- segment that fills a hole was overtaken by the next one. A segment from before the oldest in flight may be a
+-- retransmission.
+local function remember_in_flight(in_flight, acked, seq, segment_end, time_us, fresh)
+  local length = #in_flight
   if not fresh then
-    local overlapping = false
+    local overlaps = false
     for at = 1, length, 4 do
-      if (seq - sent[at + 1]) % SEQUENCES > HALF and (sent[at] - segment_end) % SEQUENCES > HALF then
-        sent[at + 3] = SENT_AGAIN
-        overlapping = true
+      if (seq - in_flight[at + 1]) % SEQUENCES > HALF and (in_flight[at] - segment_end) % SEQUENCES > HALF then
+        in_flight[at + 3] = RETRANSMITTED
+        overlaps = true
       end
     end
-    local fills_hole = not overlapping
+    local fills_hole = not overlaps
       and length > 0
-      and seq_diff(seq, sent[1]) >= 0
+      and seq_diff(seq, in_flight[1]) >= 0
       and (not acked or seq_diff(seq, acked) >= 0)
     if not fills_hole then
       return
@@ -1809,65 +1825,67 @@ local function remember(sent, acked, seq, segment_end, time_us, fresh)
   if length == 4 * REMEMBERED_SEGMENTS then
     length = length - 4
     for at = 1, length do
-      sent[at] = sent[at + 4]
+      in_flight[at] = in_flight[at + 4]
     end
   end
-  sent[length + 1] = seq
-  sent[length + 2] = segment_end
-  sent[length + 3] = time_us
-  sent[length + 4] = SENT_ONCE
+  in_flight[length + 1] = seq
+  in_flight[length + 2] = segment_end
+  in_flight[length + 3] = time_us
+  in_flight[length + 4] = NOT_RETRANSMITTED
 end
 
--- An acknowledgement ends the round trip of the segment it ends at, if that was sent only once (Karn's rule).
-local function take_round_trips(side, peer, sent, ack, time_us)
-  local kept, length = 0, #sent
+-- An acknowledgement ends the round trip of the segment that ends there, unless retransmitted (Karn's rule).
+local function take_round_trips(side, peer, in_flight, ack, time_us)
+  local kept, length = 0, #in_flight
   for at = 1, length, 4 do
-    local segment_end, sent_us = sent[at + 1], sent[at + 2]
+    local segment_end, sent_us = in_flight[at + 1], in_flight[at + 2]
     if (ack - segment_end) % SEQUENCES >= HALF then
       if at ~= kept + 1 then
-        sent[kept + 1], sent[kept + 2], sent[kept + 3], sent[kept + 4] = sent[at], segment_end, sent_us, sent[at + 3]
+        in_flight[kept + 1], in_flight[kept + 2] = in_flight[at], segment_end
+        in_flight[kept + 3], in_flight[kept + 4] = sent_us, in_flight[at + 3]
       end
       kept = kept + 4
-    elseif ack == segment_end and sent[at + 3] == SENT_ONCE and time_us >= sent_us then
-      add_round_trip(side, elapsed_us(time_us, sent_us), sent[at] == peer.isn)
+    elseif ack == segment_end and in_flight[at + 3] == NOT_RETRANSMITTED and time_us >= sent_us then
+      add_round_trip(side, elapsed_us(time_us, sent_us), in_flight[at] == peer.isn)
     end
   end
   for at = kept + 1, length do
-    sent[at] = nil
+    in_flight[at] = nil
   end
 end
 
--- A SYN-ACK gives the host's round trip where exactly one SYN can have asked for it.
-local function time_answer(packet, peer, host)
+-- Adds the round trip that a SYN-ACK ends, if exactly one SYN can have asked for it.
+local function time_syn_ack(packet, peer, host)
   if peer.handshake_answered or not acknowledges_syn(packet, peer) then
     return
   end
   peer.handshake_answered = true
-  if peer.handshake_sent == 1 and packet.time_us >= peer.handshake_us then
+  if peer.handshake_transmissions == 1 and packet.time_us >= peer.handshake_us then
     add_round_trip(host, elapsed_us(packet.time_us, peer.handshake_us), true)
   end
 end
 
-local function handshake(packet, side, peer)
+-- Takes a SYN or SYN-ACK.
+local function take_handshake(packet, side, peer)
   local flow = side.flow
-  if not side.handshake_shown then
-    decode_habits()
-    side.handshake_shown = {}
-    side.opening_df, side.opening_label, side.opening_window = packet.df, packet.flow_label, packet.window
+  if not side.handshake_hop_limits then
+    decode_fingerprint()
+    side.handshake_hop_limits = {}
+    side.syn_df, side.syn_label, side.syn_window = packet.df, packet.flow_label, packet.window
     side.syn_tos = not packet.acknowledges and packet.tos or nil
   end
-  if side.opening_linux ~= false then -- so were all before
-    side.opening_linux = linux_options()
+  if side.handshake_linux ~= false then -- nil, or Linux so far
+    side.handshake_linux = linux_options()
   end
   side.handshake_packets = side.handshake_packets + 1
-  count(side.handshake_shown, packet.hop_limit, packet.frame)
-  side.handshake_sent = side.isn == packet.seq and side.handshake_sent + 1 or 1
-  if side.handshake_sent == 1 then
+  add_to_tally(side.handshake_hop_limits, packet.hop_limit, packet.frame)
+  side.handshake_transmissions = side.isn == packet.seq and side.handshake_transmissions + 1 or 1
+  if side.handshake_transmissions == 1 then
     side.isn, side.handshake_us, side.handshake_answered = packet.seq, packet.time_us, false
   end
   if packet.acknowledges then
-    note_port(side.host, source_of(packet.key), sub(packet.key, -4, -3))
-    time_answer(packet, peer, side.host)
+    add_port(side.host, source_of(packet.key), sub(packet.key, -4, -3))
+    time_syn_ack(packet, peer, side.host)
   else
     flow.last_syn_us = packet.time_us
   end
@@ -1876,50 +1894,51 @@ local function handshake(packet, side, peer)
   end
 end
 
--- Takes in a segment that its sender is taken to have sent itself: every one but resets. Nearly all packets come here,
--- so their values come as arguments: those of a table take several times as long. Of a SYN, `current` has them too.
+-- Takes a segment that its sender is assumed to have sent itself: every segment but resets. Nearly all packets come
+-- here, so their values are arguments: reading them from a table takes several times as long. `current` has those of
+-- a SYN too.
 local function take_authentic(
-  side, frame, time_us, key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval
+  side, frame, time_us, key, hop_limit, link, flag_set, seq, ack, payload_len, window, ip_id, tsval
 )
-  local peer, host, shown = side.peer, side.host, side.shown
+  local peer, host, hop_limits = side.peer, side.host, side.hop_limits
   local last_us, next_seq, acked = side.last_us, side.next_seq, side.acked
   if not host then
     host = host_of(source_of(key))
     side.host = host
   end
-  local shown_by_host = host.tcp
-  if shown[1] == hop_limit and shown_by_host[1] == hop_limit then -- as in nearly all packets: no call
-    shown[2], shown_by_host[2] = shown[2] + 1, shown_by_host[2] + 1
+  local host_hop_limits = host.tcp
+  if hop_limits[1] == hop_limit and host_hop_limits[1] == hop_limit then -- nearly always; saves two calls
+    hop_limits[2], host_hop_limits[2] = hop_limits[2] + 1, host_hop_limits[2] + 1
   else
-    count(shown, hop_limit, frame)
-    count(shown_by_host, hop_limit, frame)
+    add_to_tally(hop_limits, hop_limit, frame)
+    add_to_tally(host_hop_limits, hop_limit, frame)
   end
   host.last_frame, host.last_us = frame, time_us
   if link and link ~= host.last_link then
-    note_link(host, source_of(key), link)
+    add_link(host, source_of(key), link)
   end
-  if says.syn then
-    handshake(current, side, peer)
+  if flag_set.syn then
+    take_handshake(current, side, peer)
   end
-  local acknowledges, in_flight = says.acknowledges, peer.sent
+  local acknowledges, in_flight = flag_set.acknowledges, peer.in_flight
   if acknowledges and in_flight[1] then
     take_round_trips(side, peer, in_flight, ack, time_us)
   end
 
-  -- What it adds to the sender's sequence space, and whether it moves the conversation on
-  local length, segment_end = payload_len + says.length, seq
+  -- What the packet adds to the sender's sequence space, and whether it moves the conversation on
+  local length, segment_end = payload_len + flag_set.length, seq
   local fresh = not next_seq or (seq - next_seq) % SEQUENCES < HALF
   local advances = acknowledges and (not acked or (acked - ack) % SEQUENCES > HALF)
   if advances then
     side.acked = ack
   end
   if fresh and acknowledges and (advances or length > 0) then
-    side.front_us, side.front_seq = time_us, seq
+    side.advanced_us, side.advanced_seq = time_us, seq
   end
   if length > 0 then
     segment_end = (seq + length) % SEQUENCES
-    remember(side.sent, peer.acked, seq, segment_end, time_us, fresh)
-    if fresh and payload_len > 0 and not says.syn then -- TCP Fast Open (RFC 7413) sends data with the SYN
+    remember_in_flight(side.in_flight, peer.acked, seq, segment_end, time_us, fresh)
+    if fresh and payload_len > 0 and not flag_set.syn then -- TCP Fast Open (RFC 7413) sends data with the SYN
       side.data_packets = side.data_packets + 1
     end
   end
@@ -1928,10 +1947,10 @@ local function take_authentic(
   end
 
   if not last_us or time_us - last_us >= TALK_GAP_US then
-    side.run_us = time_us -- packets that follow one another closely, and the silence before
-    side.pause_us = last_us and elapsed_us(time_us, last_us)
+    side.packet_burst_us = time_us
+    side.preceding_gap_us = last_us and elapsed_us(time_us, last_us)
   end
-  if says.fin then
+  if flag_set.fin then
     side.fin = true
   end
   if tsval then
@@ -1942,72 +1961,72 @@ local function take_authentic(
   side.last_us = time_us
   side.last_ack = acknowledges and ack or nil
   side.last_window = window
-  side.last_flags = says.flags
+  side.last_flags = flag_set.flags
   side.last_link = link
 end
 
-local join_run, run_sizes, join_place, place_of, summary_of, forget_company
+local include_network, join_ip_id_run, ip_id_run_sizes, forget_ip_id_runs
 do
-  -- Company: what the resets of a capture have in common ------------------------------------------------------
+  -- IP-ID runs: resets whose IP IDs count up, as those of one device do, whichever senders they name --------------
 
-  -- How many runs of IP IDs are remembered; each is one more that a random IP ID may fall into.
+  -- Runs that are remembered. Each is one more that a random IP ID may fall into.
   local REMEMBERED_RUNS = 16
 
-  -- Of a baseline that speaks for the place of its host, in percent. Few packets do, since many hosts are asked.
-  local STABLE_SHARE = 90
+  local ip_id_runs = {} -- the last one continued comes last
+  local past_ip_id_runs = {} -- senders and networks of older runs of several senders, by number
 
-  -- Up to here the senders of a place are looked at anew for every reset while a capture is first read.
-  local FEW_SENDERS = 64
-
-  local runs = {} -- of IP IDs, the latest continued last
-  local past_runs = {} -- senders and networks of runs of several senders that are remembered no more, by number
-  local places = {} -- by IP version and hop limit: the senders that resets from there name
-
-  -- Private IPv4 addresses (RFC 1918, 6598, 3927, 1122): first byte, and the range of the second.
-  local PRIVATE = {
-    [10] = { 0, 255 },
-    [100] = { 64, 127 },
-    [127] = { 0, 255 },
-    [169] = { 254, 254 },
-    [172] = { 16, 31 },
-    [192] = { 168, 168 },
+  -- First bytes of private networks, and the range of the second byte (RFC 1918, 6598, 3927, 1122; RFC 4193, 4291).
+  local PRIVATE_NETWORKS = {
+    [4] = {
+      [10] = { 0, 255 },
+      [172] = { 16, 31 },
+      [192] = { 168, 168 },
+      [100] = { 64, 127 },
+      [169] = { 254, 254 },
+      [127] = { 0, 255 },
+    },
+    [6] = {
+      [252] = { 0, 255 },
+      [253] = { 0, 255 },
+      [254] = { 128, 191 },
+    },
   }
 
-  -- The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one, nil of a private one (RFC 4193, 4291):
-  -- addresses that differ in these are seldom neighbours, while private networks may lie side by side.
+  -- The first 16 bits of a public IPv4 address, the first 32 of an IPv6 one; nil for a private address. Addresses that
+  -- differ in these bits are seldom neighbours. Private networks may lie side by side.
   local function network(src)
+    local ipv4 = #src == 4
     local first, second = byte(src, 1, 2)
-    if #src == 4 then
-      local range = PRIVATE[first]
-      return not (range and second >= range[1] and second <= range[2]) and sub(src, 1, 2) or nil
+    local range = PRIVATE_NETWORKS[ipv4 and 4 or 6][first]
+    if range and second >= range[1] and second <= range[2] then
+      return nil
     end
-    local private = first == 252 or first == 253 or (first == 254 and second >= 128 and second < 192)
-    return not private and sub(src, 1, 4) or nil
+    return sub(src, 1, ipv4 and 2 or 4)
   end
 
-  -- Notes in a set of networks that of an address.
-  local function include_network(networks, src)
+  -- Adds the network of an address to a set of networks.
+  function include_network(networks, src)
     local of_sender = network(src)
     if of_sender then
       include(networks, of_sender)
     end
   end
 
-  -- The run that the reset's IP ID goes on with; a copy of its last packet stands at the same place in it.
+  -- The run that the reset continues, taken out of the list. A duplicate of the run's last packet has the same IP ID.
   local function continued_run(packet, src)
-    for index = #runs, 1, -1 do
-      local run = runs[index]
+    for index = #ip_id_runs, 1, -1 do
+      local run = ip_id_runs[index]
       local step = (packet.ip_id - run.last_id) % 65536
       local follows = (step >= 1 and step <= THRESHOLDS.run_step) or (step == 0 and run.senders.has[src])
       if run.hop_limit == packet.hop_limit and follows then
-        return table.remove(runs, index)
+        return table.remove(ip_id_runs, index)
       end
     end
   end
 
-  -- The number of the run of IP IDs that a reset seen for the first time is part of. An IP ID of 0 counts nothing, and
-  -- one that is the sender's own next is no company of others.
-  function join_run(packet, src, id_step)
+  -- The number of the run that a new reset belongs to; nil if its IP ID says nothing: it is missing, 0, or the sender's
+  -- own next.
+  function join_ip_id_run(packet, src, id_step)
     if (packet.ip_id or 0) == 0 or (id_step and id_step >= 1 and id_step <= OWN_RUN) then
       return nil
     end
@@ -2016,60 +2035,79 @@ do
     run.last_id = packet.ip_id
     include(run.senders, src)
     include_network(run.networks, src)
-    if #runs == REMEMBERED_RUNS and runs[1].senders.size > 1 then
-      past_runs[runs[1].number] = { runs[1].senders.size, runs[1].networks.size }
+    local oldest = ip_id_runs[1]
+    if #ip_id_runs == REMEMBERED_RUNS and oldest.senders.size > 1 then
+      past_ip_id_runs[oldest.number] = { oldest.senders.size, oldest.networks.size }
     end
-    push(runs, run, REMEMBERED_RUNS)
+    push(ip_id_runs, run, REMEMBERED_RUNS)
     return run.number
   end
 
-  -- How many senders and networks the run with that number has: one of each where it was not remembered.
-  function run_sizes(number, src)
-    for _, run in ipairs(runs) do
+  -- How many senders and networks the run with that number has. A run of one sender is not stored.
+  function ip_id_run_sizes(number, src)
+    for _, run in ipairs(ip_id_runs) do
       if run.number == number then
         return run.senders.size, run.networks.size
       end
     end
-    local sizes = past_runs[number]
+    local sizes = past_ip_id_runs[number]
     if sizes then
       return sizes[1], sizes[2]
     end
     return 1, network(src) and 1 or 0
   end
 
-  -- The place that resets of this hop limit come from, beside others of the IP version of `src`.
-  function place_of(hop_limit, src)
+  function forget_ip_id_runs()
+    ip_id_runs, past_ip_id_runs = {}, {}
+  end
+end
+
+local join_origin, shared_origin_of, summary_of, forget_origins
+do
+  -- Shared origin: senders whose resets arrive with one hop limit, perhaps from one place -------------------------
+
+  -- From this share of its packets on, in percent, a baseline counts for its host. Few hosts have one, since many are
+  -- compared.
+  local STABLE_SHARE = 90
+
+  -- Up to so many senders, an origin is summarised anew for every reset while a capture is read for the first time.
+  local FEW_SENDERS = 64
+
+  local origins = {} -- by IP version and hop limit: the senders of the resets
+
+  -- The origin of resets with this hop limit, of the IP version of `src`.
+  function shared_origin_of(hop_limit, src)
     local key = hop_limit + (#src == 4 and 0 or 256)
-    local place = places[key]
-    if not place then
-      place = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set() }
-      places[key] = place
+    local origin = origins[key]
+    if not origin then
+      origin = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set() }
+      origins[key] = origin
     end
-    return place
+    return origin
   end
 
-  -- Notes the sender of a reset at the place that it came from.
-  function join_place(packet, src)
-    local place = place_of(packet.hop_limit, src)
-    include(place.senders, src)
-    include_network(place.networks, src)
+  -- Adds the sender of a reset to the origin of the reset.
+  function join_origin(packet, src)
+    local origin = shared_origin_of(packet.hop_limit, src)
+    include(origin.senders, src)
+    include_network(origin.networks, src)
   end
 
-  -- Senders of the most crowded place but this one, of the same IP version: a scan finds hosts in many places.
-  local function rival_of(place)
+  -- The most senders of any other origin of the same IP version. A scan finds hosts in many places.
+  local function rival_of(origin)
     local most = 0
-    for _, other in pairs(places) do
-      if other ~= place and other.ipv4 == place.ipv4 then
+    for _, other in pairs(origins) do
+      if other ~= origin and other.ipv4 == origin.ipv4 then
         most = math.max(most, other.senders.size)
       end
     end
     return most
   end
 
-  -- What the senders of a place have in common.
-  local function place_summary(place)
-    local here, foreign, native, baselines = distance(place.hop_limit), 0, 0, new_set()
-    for src in pairs(place.senders.has) do
+  -- The observables `place_*` of an origin, under the rest of the name.
+  local function summarise(origin)
+    local here, foreign, native, baselines = distance(origin.hop_limit), 0, 0, new_set()
+    for src in pairs(origin.senders.has) do
       local host = known_host(src)
       local order, packets, most = host_distances(host)
       local gap = nearest(here, order)
@@ -2081,49 +2119,54 @@ do
       end
     end
     return {
-      senders = place.senders.size,
-      networks = place.networks.size,
+      senders = origin.senders.size,
+      networks = origin.networks.size,
       foreign = foreign,
       baselines = baselines.size,
       native = native,
-      rival = rival_of(place),
+      rival = rival_of(origin),
     }
   end
 
-  -- The same, kept until the capture has gone on. While it is first read (the verdicts are provisional), a place of
-  -- many senders is looked at anew only once it has grown by half.
-  function summary_of(place)
-    local kept = place.summary
-    local senders = place.senders.size
-    local crowded = reading and senders > FEW_SENDERS and kept and 2 * senders < 3 * kept.senders
-    if place.summarised_at ~= last_frame and not crowded then
-      place.summary, place.summarised_at = place_summary(place), last_frame
+  -- The summary of an origin, stored until the next frame. While a capture is read for the first time (the verdicts are
+  -- provisional), an origin of many senders is summarised anew only once it has grown by half.
+  function summary_of(origin)
+    local stored = origin.summary
+    local senders = origin.senders.size
+    local crowded = reading and senders > FEW_SENDERS and stored and 2 * senders < 3 * stored.senders
+    if origin.summarised_at ~= last_frame and not crowded then
+      origin.summary, origin.summarised_at = summarise(origin), last_frame
     end
-    return place.summary
+    return origin.summary
   end
 
-  function forget_company()
-    runs, past_runs, places = {}, {}, {}
+  function forget_origins()
+    origins = {}
   end
 end
 
-local unpacked_reset, reset_of, burst_of, stage_of, take, forget_resets
+local unpacked_reset, reset_of, burst_of, stage_of, follow, forget_resets
 do
-  -- Resets: what only the moment can tell ---------------------------------------------------------------------
+  -- Reset context: the state of the flow when a reset passed ---------------------------------------------------
 
-  -- What was known when a reset passed. Flow and sides are found again by key and frame. `before` is the frame of the
-  -- flow's reset before this one, `burst` that of the first of its burst, `run` the number of its run of IP IDs.
+  -- The record of a reset: the fields below, and every observable whose source is the context (the vocabulary of the
+  -- rulebook; the lines are generated from it). `previous_reset` is the frame of the flow's reset before this one,
+  -- `burst` that of the first reset of its burst, `ip_id_run` the number of its IP-ID run. `in_flight_end` and
+  -- `in_flight_us` belong to the last segment in flight to the sender: its end, and its age. Flow and sides are found
+  -- again by key and frame.
   local RESET = record_of({
-    "other key mac stage payload_kind",
-    "other df acknowledges syn_only sender_had_sent established fin_before ts_expected sender_is_initiator",
-    "other id_mirrored window_mirrored reserved_mirrored ack_unflagged answers_earlier mac_addressed",
+    "other key mac payload_kind df acknowledges sender_had_sent",
     "B hop_limit tos options_len",
-    "H flags window own_window ip_id id_step own_id_step resets_before peer_resets_before",
+    "H flags window ip_id",
     "I3 flow_label payload_len",
-    "I4 seq ack tsval before burst run under_way",
-    "i4 seq_ahead seq_step ts_step ack_ahead ack_step acked_bytes",
-    "I5 under_way_us acked_us idle_us response_us peer_run_us peer_pause_us peer_reset_gap_us",
+    "I4 seq ack tsval previous_reset burst ip_id_run in_flight_end",
+    "I5 in_flight_us",
     "time time_us",
+    "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us",
+    "other stage sender_is_initiator syn_only established seq_foreign fin_before answers_earlier",
+    "other id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
+    "H resets_before peer_resets_before id_step own_id_step own_window",
+    "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
 
   local bursts = {} -- of more than one reset, by the frame of the first
@@ -2143,61 +2186,13 @@ do
   end
 
   local function established(side)
-    return all_counted(side.shown) > side.handshake_packets
+    return tally_total(side.hop_limits) > side.handshake_packets
   end
 
-  -- Where the connection stood, in the words of the connection-tampering literature (SIGCOMM 2023). Only the
-  -- initiator's data count, as there. Without the handshake, data tell that it was later than the first.
-  function stage_of(flow)
-    local initiator = initiator_of(flow)
-    if flow.side.fin or flow.peer.fin then
-      return "after-fin"
-    elseif not initiator then
-      return (flow.side.data_packets > 0 or flow.peer.data_packets > 0) and "later" or "unknown"
-    end
-    if initiator.data_packets == 0 then
-      return established(initiator) and "post-ack" or "post-syn"
-    end
-    return initiator.data_packets == 1 and "post-psh" or "later"
-  end
-
-  -- Time since the last byte that the packet acknowledges was first seen.
-  local function acked_us(packet, peer)
-    if not packet.acknowledges then
-      return nil
-    end
-    local sent = peer.sent
-    for at = 1, #sent, 4 do
-      if seq_diff(sent[at + 1], packet.ack) >= 0 and seq_diff(packet.ack, sent[at]) > 0 then
-        return elapsed_us(packet.time_us, sent[at + 2])
-      end
-    end
-  end
-
-  -- Time since the last packet of the flow, in either direction.
-  local function idle_us(packet, side, peer)
-    local since_own = side.last_us and elapsed_us(packet.time_us, side.last_us)
-    local since_peer = peer.last_us and elapsed_us(packet.time_us, peer.last_us)
-    if since_own and since_peer then
-      return math.min(since_own, since_peer)
-    end
-    return since_own or since_peer
-  end
-
-  -- Against the most that the sender sent or the peer acknowledged: a capture may have missed the sender's side.
-  local function seq_ahead(packet, side, peer)
-    local beyond_sent = side.next_seq and seq_diff(packet.seq, side.next_seq)
-    local beyond_acked = peer.acked and seq_diff(packet.seq, peer.acked)
-    if beyond_sent and beyond_acked then
-      return math.min(beyond_sent, beyond_acked)
-    end
-    return beyond_sent or beyond_acked
-  end
-
-  -- The earlier reset that this is a second capture of (mirror port, both sides of a router), if any. An IP ID other
-  -- than 0 makes two resets one packet. Without it a copy is believed only when it is at most one router away from the
-  -- original, since forgers send the same reset again with another hop limit.
-  local function copied(packet, side)
+  -- The earlier reset of which this is a second capture (mirror port, both sides of a router), if any. Two resets with
+  -- the same IP ID other than 0 are one packet. Without an IP ID, a duplicate is accepted only if it is at most one
+  -- router away from the original, since forgers send the same reset again with another hop limit.
+  local function duplicate_of(packet, side)
     local recent = side.recent_resets
     for index = #recent, 1, -1 do
       local other = unpacked_reset(recent[index])
@@ -2219,38 +2214,64 @@ do
 
   local function add_to_burst(burst, reset)
     local ahead = reset.seq_ahead
-    count(burst.shown, reset.hop_limit, reset.frame)
+    add_to_tally(burst.hop_limits, reset.hop_limit, reset.frame)
     burst.size = burst.size + 1
     include(burst.seqs, reset.seq)
     if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
-      include(burst.ahead, reset.seq)
+      include(burst.seqs_ahead, reset.seq)
     end
   end
 
-  -- A burst of one reset needs no memory of its own.
+  -- The burst whose first reset is at `frame`. A burst of one reset is made anew: it is not stored.
   function burst_of(frame)
     local burst = bursts[frame]
     if not burst then
-      burst = { size = 0, shown = {}, seqs = new_set(), ahead = new_set() }
+      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set() }
       add_to_burst(burst, unpacked_reset(frame))
     end
     return burst
   end
 
-  -- Resets of one sender, each soon after the one before; copies of one packet counted once. Returns the first's frame.
+  -- The burst that the reset continues or begins: resets of one sender, each soon after the one before. Duplicates
+  -- count once. Returns the frame of its first reset.
   local function join_burst(reset, side)
-    if side.burst and math.abs(reset.time_us - side.burst_us) <= THRESHOLDS.burst_gap_us then
-      bursts[side.burst] = burst_of(side.burst)
-      add_to_burst(bursts[side.burst], reset)
+    if side.reset_burst and math.abs(reset.time_us - side.reset_burst_us) <= THRESHOLDS.burst_gap_us then
+      bursts[side.reset_burst] = burst_of(side.reset_burst)
+      add_to_burst(bursts[side.reset_burst], reset)
     else
-      side.burst = reset.frame
+      side.reset_burst = reset.frame
     end
-    side.burst_us = reset.time_us
-    return side.burst
+    side.reset_burst_us = reset.time_us
+    return side.reset_burst
   end
 
-  -- Time to the peer's nearest reset; for the peer's last one this reset may be the nearest.
-  local function note_crossing(packet, peer)
+  -- The stage of the connection, in the words of the connection-tampering literature (SIGCOMM 2023). As there, only the
+  -- initiator's data count. Without a handshake, data show that the stage was later than the first.
+  function stage_of(flow)
+    local initiator = initiator_of(flow)
+    if flow.side.fin or flow.peer.fin then
+      return "after-fin"
+    elseif not initiator then
+      return (flow.side.data_packets > 0 or flow.peer.data_packets > 0) and "later" or "unknown"
+    end
+    if initiator.data_packets == 0 then
+      return established(initiator) and "post-ack" or "post-syn"
+    end
+    return initiator.data_packets == 1 and "post-psh" or "later"
+  end
+
+  local function sender_is_initiator(flow, side)
+    if initiator_of(flow) then
+      return side.initiates or false
+    end
+  end
+
+  local function syn_only(side, sender_had_sent)
+    return sender_had_sent and side.initiates and not established(side) or false
+  end
+
+  -- Time to the peer's nearest reset. If this reset is the nearest to the peer's last one, notes it there too.
+  local function peer_reset_gap_us(packet, peer)
     if not peer.last_reset then
       return nil
     end
@@ -2263,7 +2284,34 @@ do
     return gap_us
   end
 
-  -- A firewall that shifts sequence numbers makes any number of the 0 that no ACK goes with.
+  -- Compares with the most that the sender sent or the peer acknowledged: a capture may lack the sender's side.
+  local function seq_ahead(packet, side, peer)
+    local beyond_sent = side.next_seq and seq_diff(packet.seq, side.next_seq)
+    local beyond_acked = peer.acked and seq_diff(packet.seq, peer.acked)
+    if beyond_sent and beyond_acked then
+      return math.min(beyond_sent, beyond_acked)
+    end
+    return beyond_sent or beyond_acked
+  end
+
+  -- The reset belongs to another conversation: one before a SYN proxy, or one before the ports were reused.
+  local function seq_foreign(sender_had_sent, ahead)
+    return sender_had_sent and ahead ~= nil and math.abs(ahead) > THRESHOLDS.seq_reach
+  end
+
+  local function ack_ahead(packet, peer)
+    return packet.acknowledges and peer.next_seq and seq_diff(packet.ack, peer.next_seq) or nil
+  end
+
+  local function ack_step(packet, side)
+    return packet.acknowledges and side.last_ack and seq_diff(packet.ack, side.last_ack) or nil
+  end
+
+  local function acked_bytes(packet, peer)
+    return packet.acknowledges and peer.isn and seq_diff(packet.ack, peer.isn) - 1 or nil
+  end
+
+  -- The limit is needed: without ACK the field is 0, and a firewall that shifts numbers makes any number of it.
   local function ack_unflagged(packet, peer)
     if packet.acknowledges or packet.ack == 0 or not peer.next_seq then
       return false
@@ -2280,17 +2328,89 @@ do
     return past_acked < 0 and past_acked >= -THRESHOLDS.seq_reach
   end
 
-  -- Takes down a reset seen for the first time.
-  local function take_reset(packet, side)
-    local flow, peer, sender_had_sent = side.flow, side.peer, side.shown[1] ~= nil
-    side.recent_resets, side.reset_hops = side.recent_resets or {}, side.reset_hops or {}
-    local original = copied(packet, side)
-    local ahead = seq_ahead(packet, side, peer)
-    local acked = acked_us(packet, peer)
-    local id_step = packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
-    local own_next = id_step and id_step <= OWN_RUN
+  -- Time since the last byte that the packet acknowledges was first captured.
+  local function acked_us(packet, peer)
+    if not packet.acknowledges then
+      return nil
+    end
+    local in_flight = peer.in_flight
+    for at = 1, #in_flight, 4 do
+      if seq_diff(in_flight[at + 1], packet.ack) >= 0 and seq_diff(packet.ack, in_flight[at]) > 0 then
+        return elapsed_us(packet.time_us, in_flight[at + 2])
+      end
+    end
+  end
+
+  -- Time since the last packet of the flow, in either direction.
+  local function idle_us(packet, side, peer)
+    local since_own = side.last_us and elapsed_us(packet.time_us, side.last_us)
+    local since_peer = peer.last_us and elapsed_us(packet.time_us, peer.last_us)
+    if since_own and since_peer then
+      return math.min(since_own, since_peer)
+    end
+    return since_own or since_peer
+  end
+
+  local function response_us(packet, peer)
+    return acked_us(packet, peer) or (peer.last_us and elapsed_us(packet.time_us, peer.last_us))
+  end
+
+  -- Whether the IP ID is copied from the peer's last packet.
+  local function id_mirrored(packet, peer, step)
+    if packet.ip_id and peer.last_id then
+      local own_next = step and step <= OWN_RUN
+      return packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
+    end
+  end
+
+  -- Whether the window is copied from the peer's last packet.
+  local function window_mirrored(packet, side, peer)
+    local window = packet.window
+    if peer.last_window then
+      return window ~= 0 and window == peer.last_window and window ~= side.last_window
+    end
+  end
+
+  -- Whether the reserved bits are copied from the peer's last packet.
+  local function reserved_mirrored(packet, peer)
     local reserved = reserved_bits(packet.flags)
-    local in_flight = #peer.sent
+    if peer.last_window then
+      return reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
+    end
+  end
+
+  local function id_step(packet, side)
+    return packet.ip_id and side.last_id and (packet.ip_id - side.last_id) % 65536
+  end
+
+  local function own_id_step(side)
+    return side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536
+  end
+
+  local function ts_step(packet, side)
+    return packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval)
+  end
+
+  local function ts_missing(packet, side)
+    return not packet.tsval and established(side) and side.last_has_ts
+  end
+
+  -- Whether the peer's last packet went to the MAC address that the reset comes from.
+  local function mac_addressed(mac, peer)
+    if not mac or not peer.last_us then
+      return false
+    elseif peer.last_link then
+      return mac == destination_mac(peer.last_link)
+    end
+  end
+
+  -- Stores a new reset with its context, and counts it on its side of the flow.
+  local function take_reset(packet, side)
+    local flow, peer, sender_had_sent = side.flow, side.peer, side.hop_limits[1] ~= nil
+    side.recent_resets, side.reset_hop_limits = side.recent_resets or {}, side.reset_hop_limits or {}
+    local original = duplicate_of(packet, side)
+    local ahead, step = seq_ahead(packet, side, peer), id_step(packet, side)
+    local in_flight, values = peer.in_flight, #peer.in_flight
     local src, mac = source_of(packet.key), packet.link and source_mac(packet.link)
     decode_reset()
     local reset = {
@@ -2302,93 +2422,82 @@ do
       options_len = packet.options_len,
       payload_kind = packet.payload_kind,
       mac = mac,
-      run = join_run(packet, src, id_step),
-      before = flow.last_reset, -- the flow's resets are a chain, last first
       time_us = packet.time_us,
       seq = packet.seq,
       ack = packet.ack,
       flags = packet.flags,
       acknowledges = packet.acknowledges,
       window = packet.window,
-      own_window = side.last_window,
       ip_id = packet.ip_id,
       payload_len = packet.payload_len,
       tsval = packet.tsval,
       hop_limit = packet.hop_limit,
-      stage = stage_of(flow),
-      syn_only = sender_had_sent and side.initiates and not established(side) or false,
+      ip_id_run = join_ip_id_run(packet, src, step),
+      previous_reset = flow.last_reset, -- the resets of a flow form a chain, the last one first
       sender_had_sent = sender_had_sent,
+      in_flight_end = in_flight[values - 2],
+      in_flight_us = values > 0 and elapsed_us(packet.time_us, in_flight[values - 1]) or nil,
+      -- The observables of the context
+      stage = stage_of(flow),
+      sender_is_initiator = sender_is_initiator(flow, side),
+      syn_only = syn_only(side, sender_had_sent),
       established = established(side),
       fin_before = side.fin or peer.fin or false,
       resets_before = original and original.resets_before or side.resets,
       peer_resets_before = peer.resets,
+      peer_reset_gap_us = peer_reset_gap_us(packet, peer),
       seq_ahead = ahead,
       seq_step = side.next_seq and seq_diff(packet.seq, side.next_seq),
-      acked_us = acked,
+      seq_foreign = seq_foreign(sender_had_sent, ahead),
+      ack_ahead = ack_ahead(packet, peer),
+      ack_step = ack_step(packet, side),
+      acked_bytes = acked_bytes(packet, peer),
+      ack_unflagged = ack_unflagged(packet, peer),
+      answers_earlier = answers_earlier(packet, peer),
+      acked_us = acked_us(packet, peer),
       idle_us = idle_us(packet, side, peer),
-      response_us = acked or (peer.last_us and elapsed_us(packet.time_us, peer.last_us)),
-      peer_run_us = peer.run_us and elapsed_us(packet.time_us, peer.run_us),
-      peer_pause_us = peer.pause_us,
-      under_way = peer.sent[in_flight - 2],
-      under_way_us = in_flight > 0 and elapsed_us(packet.time_us, peer.sent[in_flight - 1]) or nil,
-      id_step = id_step,
-      own_id_step = side.last_id and side.before_last_id and (side.last_id - side.before_last_id) % 65536,
-      peer_reset_gap_us = note_crossing(packet, peer),
-      ts_expected = established(side) and side.last_has_ts,
-      ts_step = packet.tsval and side.last_tsval and seq_diff(packet.tsval, side.last_tsval),
+      response_us = response_us(packet, peer),
+      peer_run_us = peer.packet_burst_us and elapsed_us(packet.time_us, peer.packet_burst_us),
+      peer_pause_us = peer.preceding_gap_us,
+      id_mirrored = id_mirrored(packet, peer, step),
+      window_mirrored = window_mirrored(packet, side, peer),
+      reserved_mirrored = reserved_mirrored(packet, peer),
+      id_step = step,
+      own_id_step = own_id_step(side),
+      own_window = side.last_window,
+      ts_step = ts_step(packet, side),
+      ts_missing = ts_missing(packet, side),
+      mac_addressed = mac_addressed(mac, peer),
     }
-    if initiator_of(flow) then
-      reset.sender_is_initiator = side.initiates or false
-    end
-    if packet.ip_id and peer.last_id then
-      reset.id_mirrored = packet.ip_id ~= 0 and packet.ip_id == peer.last_id and not own_next
-    end
-    if peer.last_window then
-      local window = packet.window
-      reset.window_mirrored = window ~= 0 and window == peer.last_window and window ~= side.last_window
-      reset.reserved_mirrored = reserved ~= 0 and reserved == reserved_bits(peer.last_flags)
-    end
-    if packet.acknowledges then
-      reset.ack_ahead = peer.next_seq and seq_diff(packet.ack, peer.next_seq)
-      reset.ack_step = side.last_ack and seq_diff(packet.ack, side.last_ack)
-      reset.acked_bytes = peer.isn and seq_diff(packet.ack, peer.isn) - 1
-    end
-    reset.ack_unflagged = ack_unflagged(packet, peer)
-    reset.answers_earlier = answers_earlier(packet, peer)
-    if not mac or not peer.last_us then
-      reset.mac_addressed = false
-    elseif peer.last_link then
-      reset.mac_addressed = mac == destination_mac(peer.last_link)
-    end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
-    join_place(packet, src)
+    join_origin(packet, src)
     flow.last_reset, side.last_reset, flow.ever_reset = packet.frame, packet.frame, true
     if not original then
       side.resets = side.resets + 1
-      count(side.reset_hops, packet.hop_limit, packet.frame)
+      add_to_tally(side.reset_hop_limits, packet.hop_limit, packet.frame)
       push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
     end
   end
 
-  -- Takes in a frame seen for the first time: TCP, or what is neither TCP nor an ICMP error.
-  function take(packet)
+  -- Follows a new frame: TCP, or neither TCP nor an ICMP error.
+  function follow(packet)
     if packet.kind == TCP then
-      local side = follow_flow(packet)
+      local side = side_for(packet)
       if packet.reset then
         take_reset(packet, side)
       else
-        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.link, packet.says,
+        take_authentic(side, packet.frame, packet.time_us, packet.key, packet.hop_limit, packet.link, packet.flag_set,
           packet.seq, packet.ack, packet.payload_len, packet.window, packet.ip_id, packet.tsval)
       end
       return
     end
     local src, link = packet.src, packet.link
     local host = host_of(src)
-    count(host.other, packet.hop_limit, packet.frame)
+    add_to_tally(host.other, packet.hop_limit, packet.frame)
     host.last_frame, host.last_us = packet.frame, packet.time_us
     if link and link ~= host.last_link then
-      note_link(host, src, link)
+      add_link(host, src, link)
     end
   end
 
@@ -2397,16 +2506,15 @@ do
   end
 end
 
-local errors, refusing, take_error, observe_error
+local errors, refusing, refusal, take_error
 do
-  -- ICMP errors: who rejected a packet, and where -------------------------------------------------------------
+  -- ICMP errors: what they say and quote, and the state when they passed ----------------------------------------
 
-  -- An error quotes the packet that it rejects, the probe. Several IP headers stand in such a frame: those of tunnels
-  -- around it, its own, and the quoted ones.
+  -- An error quotes the packet that it rejects, the probe. Such a frame holds several IP headers: those of tunnels
+  -- around the error, the error's own, and the quoted ones.
 
   local PROTOCOL_UDP = 17
-  local USED_UP = 1 -- who rejects a packet with this hop limit or less did so for want of hops
-  local ICMP_REDIRECT = 5 -- rejects nothing: not judged
+  local ICMP_REDIRECT = 5 -- rejects nothing, so it is not judged
 
   -- Next headers that are IPv6 extension headers (IANA)
   local IPV6_EXTENSIONS = {}
@@ -2414,7 +2522,7 @@ do
     IPV6_EXTENSIONS[number] = true
   end
 
-  -- What errors say: class and name, by IP version and then by type * 256 + code.
+  -- Class and name of errors, by IP version and then by type * 256 + code.
   local ICMP_MEANINGS = {
     [4] = {
       [768] = { "unreachable", "network unreachable" },
@@ -2467,11 +2575,11 @@ do
     },
   }
 
-  errors = {} -- what was known when an ICMP error passed, by frame
-  refusing = {} -- sources and targets of errors that say "prohibited", or speak of ports
+  errors = {} -- the context of each ICMP error, by frame
+  refusing = {} -- sources and targets of errors of the classes "prohibited" and "port"
 
   -- How many of the headers from index `first` to `last` carry `protocol`.
-  local function carriers(field, protocol, first, last)
+  local function count_headers(field, protocol, first, last)
     local found = 0
     for index, info in ipairs { field() } do
       if index >= first and index <= last and info.value == protocol then
@@ -2481,7 +2589,7 @@ do
     return found
   end
 
-  -- The ports of the quoted packet, where it says that it carries `protocol` or hides that behind an extension header.
+  -- Reads the ports of the quoted packet. True if it carries `protocol`, or may do so behind an extension header.
   local function quoted_ports(quoted, next_header, protocol, sports, dports, outer)
     local sport, dport = value(sports, outer + 1), value(dports, outer + 1)
     if next_header == protocol or (IPV6_EXTENSIONS[next_header or -1] and sport) then
@@ -2501,7 +2609,7 @@ do
     return "other"
   end
 
-  -- What the error says and quotes. Nil for a redirect.
+  -- Type, code and quoted packet of the error; nil for a redirect.
   local function decode_error(packet)
     local ipv4 = value(read.icmp_type) ~= nil
     local error = {
@@ -2522,8 +2630,9 @@ do
     error.quoted_src = address(ipv4 and read.ip_src or read.ipv6_src, index)
     error.quoted_dst = address(ipv4 and read.ip_dst or read.ipv6_dst, index)
     error.quoted_hop_limit = value(ipv4 and read.ip_ttl or read.ipv6_hlim, index)
-    local tcp_before = carriers(own, PROTOCOL_TCP, 1, carrying - 1) + carriers(other, PROTOCOL_TCP, 1, math.huge)
-    local udp_before = carriers(own, PROTOCOL_UDP, 1, carrying - 1) + carriers(other, PROTOCOL_UDP, 1, math.huge)
+    local before, all = carrying - 1, math.huge
+    local tcp_before = count_headers(own, PROTOCOL_TCP, 1, before) + count_headers(other, PROTOCOL_TCP, 1, all)
+    local udp_before = count_headers(own, PROTOCOL_UDP, 1, before) + count_headers(other, PROTOCOL_UDP, 1, all)
     error.protocol = quoted_protocol(error, value(own, index), tcp_before, udp_before)
     local meaning = ICMP_MEANINGS[packet.ipv4 and 4 or 6][error.type * 256 + (error.code or -1)]
     error.class = meaning and meaning[1] or "unknown"
@@ -2542,12 +2651,12 @@ do
     return side and stage_of(side.flow) or "unknown"
   end
 
-  -- Source and target of an error as one key.
-  local function refusal(from, error)
+  -- Source and target of an error, as one key.
+  function refusal(from, error)
     return from.src .. "|" .. (error.quoted_dst or "")
   end
 
-  -- Takes down an error seen for the first time.
+  -- Stores a new error with its context.
   function take_error(packet)
     local error = decode_error(packet)
     if not error then
@@ -2569,8 +2678,16 @@ do
       target_us = target.last_us,
     }
   end
+end
 
-  local function observe_target(o, moment, error)
+local observe_error
+do
+  -- Observables of an ICMP error: who rejected a packet, and where ------------------------------------------------
+
+  -- A packet with this hop limit or less is rejected because its hops are used up.
+  local USED_UP = 1
+
+  local function observe_target(o, context, error)
     local host = known_host(error.quoted_dst)
     local order, packets, most = host_distances(host)
     local baseline = host_baseline(host)
@@ -2579,30 +2696,31 @@ do
     o.target_nearest = nearest(0, order)
     o.target_share = share(most, packets)
     o.target_gap = nearest(o.distance, order)
-    o.target_idle_us = moment.target_us and elapsed_us(moment.time_us, moment.target_us)
-    o.target_after = (host.last_frame or 0) > moment.frame
-    o.port_answers = error.protocol == "tcp" and among(host.accepts, error.quoted_dst, port_bytes(error.dport))
+    o.target_idle_us = context.target_us and elapsed_us(context.time_us, context.target_us)
+    o.target_after = (host.last_frame or 0) > context.frame
+    o.port_answers = error.protocol == "tcp"
+      and contains_item(host.accepting_ports, error.quoted_dst, port_bytes(error.dport))
   end
 
-  local function observe_source(o, moment, error)
-    local host = known_host(moment.src)
+  local function observe_source(o, context, error)
+    local host = known_host(context.src)
     local order, packets, most = host_distances(host)
     o.hop_baseline = host_baseline(host)
     o.source_packets = packets
     o.source_share = share(most, packets)
     o.source_gap = nearest(o.distance, order)
-    o.source_refuses = refusing[refusal(moment, error)] or false
+    o.source_refuses = refusing[refusal(context, error)] or false
   end
 
-  -- How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say.
+  -- The hops that the probe had travelled. A hop limit that is used up, as traceroute sends it, does not say.
   local function travelled(quoted)
     return quoted and quoted > USED_UP and distance(quoted) or nil
   end
 
   -- The hop limit that the probe may have had at the capture point: the largest that has the same initial hop limit.
-  local function started_from(quoted, shown)
+  local function started_from(quoted, values)
     local started
-    for _, hop_limit in ipairs(shown) do
+    for _, hop_limit in ipairs(values) do
       local fits = hop_limit >= quoted and hop_limit + distance(hop_limit) == quoted + distance(quoted)
       if fits and (not started or hop_limit > started) then
         started = hop_limit
@@ -2613,17 +2731,17 @@ do
 
   local function observe_prober(o, error)
     local host, quoted = known_host(error.quoted_src), error.quoted_hop_limit
-    local shown, others = host.tcp, host.other
+    local tally, others = host.tcp, host.other
     if error.protocol ~= "tcp" then
-      shown, others = others, shown
+      tally, others = others, tally
     end
-    shown = #shown > 0 and shown or others
-    local packets = all_counted(shown)
+    tally = #tally > 0 and tally or others
+    local packets = tally_total(tally)
     o.probe_packets = packets
     if not quoted then
       return
     end
-    o.probe_hop_limit = started_from(quoted, hop_limits(shown))
+    o.probe_hop_limit = started_from(quoted, tally_values(tally))
     if packets == 0 then
       o.quoted_beyond = travelled(quoted)
     else
@@ -2632,27 +2750,27 @@ do
     o.quoted_short = o.target_nearest and o.quoted_beyond and o.target_nearest - o.quoted_beyond
   end
 
-  -- Everything that the rulebook may ask about an ICMP error; what the capture does not give is nil.
-  function observe_error(moment)
-    local error = moment.error
+  -- All observables of an ICMP error. Those that the capture does not give are nil.
+  function observe_error(context)
+    local error = context.error
     local o = {
-      ip_version = moment.ip_version,
+      ip_version = context.ip_version,
       icmp_type = error.type,
       icmp_code = error.code,
       icmp_name = error.name,
       icmp_class = error.class,
-      hop_limit = moment.hop_limit,
-      distance = distance(moment.hop_limit),
+      hop_limit = context.hop_limit,
+      distance = distance(context.hop_limit),
       quoted_hop_limit = error.quoted_hop_limit,
       quoted_travelled = travelled(error.quoted_hop_limit),
       quoted_protocol = error.protocol,
-      stage = moment.stage,
-      from_target = error.quoted_dst and moment.src == error.quoted_dst,
-      to_prober = error.quoted_src and moment.dst == error.quoted_src,
-      source_unspecified = moment.src == string.rep("\0", #moment.src),
+      stage = context.stage,
+      from_target = error.quoted_dst and context.src == error.quoted_dst,
+      to_prober = error.quoted_src and context.dst == error.quoted_src,
+      source_unspecified = context.src == string.rep("\0", #context.src),
     }
-    observe_target(o, moment, error)
-    observe_source(o, moment, error)
+    observe_target(o, context, error)
+    observe_source(o, context, error)
     observe_prober(o, error)
     return o
   end
@@ -2660,9 +2778,10 @@ end
 
 local observe, baseline_frame
 do
-  -- Observables: what the capture says about one reset --------------------------------------------------------
+  -- Observables of a reset --------------------------------------------------------------------------------------
 
-  -- Under way for less than this share of a round trip, in percent, and for so much less, it has not arrived.
+  -- A segment in flight for less than this share of a round trip, in percent, and for so much less than all of it, has
+  -- not arrived.
   local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
   local function distances(values)
@@ -2673,7 +2792,7 @@ do
     return hops
   end
 
-  local function observe_form(o, reset)
+  local function observe_header(o, reset)
     o.ip_version = #reset.key == 12 and 4 or 6
     o.hop_limit = reset.hop_limit
     o.distance = distance(reset.hop_limit)
@@ -2691,9 +2810,9 @@ do
   end
 
   local function observe_baseline(o, side, host)
-    local shown, handshake_shown, hop_limit = side.shown, side.handshake_shown, o.hop_limit
-    local values = hop_limits(shown)
-    local baseline = most_frequent(shown)
+    local counts, handshake_counts, hop_limit = side.hop_limits, side.handshake_hop_limits, o.hop_limit
+    local values = tally_values(counts)
+    local baseline = most_frequent(counts)
     o.baseline_source = "flow"
     if not baseline then
       baseline = host_baseline(host)
@@ -2702,16 +2821,16 @@ do
     o.hop_baseline = baseline
     o.hop_delta = baseline and hop_limit - baseline
     o.baseline_distance = baseline and distance(baseline)
-    o.flow_packets = all_counted(shown)
+    o.flow_packets = tally_total(counts)
     o.flow_values = #values
     o.hop_gap = nearest(hop_limit, values)
     o.distance_gap = nearest(o.distance, distances(values))
-    o.handshake_gap = handshake_shown and math.abs(hop_limit - handshake_shown[1])
+    o.handshake_gap = handshake_counts and math.abs(hop_limit - handshake_counts[1])
     local after_handshake = {}
-    for _, value_shown in ipairs(values) do
-      local in_handshake = handshake_shown and counted(handshake_shown, value_shown) or 0
-      if counted(shown, value_shown) > in_handshake then
-        after_handshake[#after_handshake + 1] = value_shown
+    for _, of_packets in ipairs(values) do
+      local in_handshake = handshake_counts and tally_count(handshake_counts, of_packets) or 0
+      if tally_count(counts, of_packets) > in_handshake then
+        after_handshake[#after_handshake + 1] = of_packets
       end
     end
     o.data_gap = nearest(hop_limit, after_handshake)
@@ -2725,8 +2844,8 @@ do
     o.host_gap = nearest(o.distance, order)
   end
 
-  -- The flow's own round trip, or the host's where that is smaller or the only one: too small accuses nobody. It is
-  -- confirmed where a second measurement of the same kind is at most half as long again.
+  -- The flow's own round trip, or the host's if that is shorter or the only one: a short one accuses nobody. It is
+  -- confirmed if a second measurement of the same kind is at most half as long again.
   local function observe_round_trip(o, side, host)
     local of_flow = side.handshake_timed
     o.rtt_source = of_flow and "flow" or host.handshake_timed and "host" or "none"
@@ -2742,111 +2861,117 @@ do
     end
   end
 
-  -- Whether the sender is known for a Linux host by its handshake. Behind a SYN proxy, packets show a hop limit that it
-  -- does not.
-  local function opening_linux(side)
-    if not side.opening_linux then
+  -- The observables of the context (the lines are generated from the vocabulary of the rulebook).
+  local function observe_context(o, reset)
+    o.acked_us = reset.acked_us
+    o.idle_us = reset.idle_us
+    o.peer_run_us = reset.peer_run_us
+    o.peer_pause_us = reset.peer_pause_us
+    o.response_us = reset.response_us
+    o.stage = reset.stage
+    o.sender_is_initiator = reset.sender_is_initiator
+    o.syn_only = reset.syn_only
+    o.established = reset.established
+    o.seq_foreign = reset.seq_foreign
+    o.fin_before = reset.fin_before
+    o.answers_earlier = reset.answers_earlier
+    o.resets_before = reset.resets_before
+    o.peer_resets_before = reset.peer_resets_before
+    o.peer_reset_gap_us = reset.peer_reset_gap_us
+    o.ack_ahead = reset.ack_ahead
+    o.acked_bytes = reset.acked_bytes
+    o.ack_step = reset.ack_step
+    o.seq_ahead = reset.seq_ahead
+    o.seq_step = reset.seq_step
+    o.id_mirrored = reset.id_mirrored
+    o.window_mirrored = reset.window_mirrored
+    o.reserved_mirrored = reset.reserved_mirrored
+    o.ts_missing = reset.ts_missing
+    o.ack_unflagged = reset.ack_unflagged
+    o.id_step = reset.id_step
+    o.own_id_step = reset.own_id_step
+    o.own_window = reset.own_window
+    o.ts_step = reset.ts_step
+    o.mac_addressed = reset.mac_addressed
+  end
+
+  -- Whether the handshake shows that the sender runs Linux. Behind a SYN proxy, other packets have a hop limit that no
+  -- packet of the handshake has.
+  local function handshake_linux(side)
+    if not side.handshake_linux then
       return false
     end
-    for _, hop_limit in ipairs(hop_limits(side.shown)) do
-      if counted(side.handshake_shown, hop_limit) == 0 then
+    for _, hop_limit in ipairs(tally_values(side.hop_limits)) do
+      if tally_count(side.handshake_hop_limits, hop_limit) == 0 then
         return false
       end
     end
     return true
   end
 
-  local function observe_moment(o, reset)
-    o.stage = reset.stage
-    o.sender_is_initiator = reset.sender_is_initiator
-    o.syn_only = reset.syn_only
-    o.established = reset.established
-    o.fin_before = reset.fin_before
-    o.resets_before = reset.resets_before
-    o.peer_resets_before = reset.peer_resets_before
-    o.seq_ahead = reset.seq_ahead
-    o.seq_step = reset.seq_step
-    o.acked_us = reset.acked_us
-    o.idle_us = reset.idle_us
-    o.response_us = reset.response_us
-    o.peer_run_us = reset.peer_run_us
-    o.peer_pause_us = reset.peer_pause_us
-    o.id_mirrored = reset.id_mirrored
-    o.window_mirrored = reset.window_mirrored
-    o.reserved_mirrored = reset.reserved_mirrored
-    o.id_step = reset.id_step
-    o.own_id_step = reset.own_id_step
-    o.own_window = reset.own_window
-    o.ts_step = reset.ts_step
-    o.ack_ahead = reset.ack_ahead
-    o.ack_step = reset.ack_step
-    o.acked_bytes = reset.acked_bytes
-    o.ack_unflagged = reset.ack_unflagged
-    o.answers_earlier = reset.answers_earlier
-    o.peer_reset_gap_us = reset.peer_reset_gap_us
-    o.opening_df = reset.side.opening_df
-    o.opening_label = reset.side.opening_label
-    o.opening_linux = opening_linux(reset.side)
-    o.opening_window = reset.side.opening_window
-    o.peer_syn_tos = reset.peer.syn_tos
+  -- Fingerprints of the two hosts in their SYNs or SYN-ACKs.
+  local function observe_handshakes(o, side, peer)
+    o.opening_df = side.syn_df
+    o.opening_label = side.syn_label
+    o.opening_linux = handshake_linux(side)
+    o.opening_window = side.syn_window
+    o.peer_syn_tos = peer.syn_tos
   end
 
-  -- The reset belongs to another conversation, such as the one before a SYN proxy or before the ports were reused.
-  local function seq_foreign(reset)
-    return reset.sender_had_sent and reset.seq_ahead ~= nil and math.abs(reset.seq_ahead) > THRESHOLDS.seq_reach
-  end
-
-  -- A host that accepts a SYN has a sequence number of its own, so only a stranger resets it with 0.
+  -- A host that accepts a SYN has a sequence number of its own, so only another host resets it with 0.
   local function refuses_accepted(reset)
     local peer = reset.peer
     local refuses = reset.acknowledges and reset.seq == 0 and peer.handshake_answered or false
     return refuses and acknowledges_syn(reset, peer)
   end
 
-  -- The sender's side of the conversation moved on past its own reset. A reset far outside the sender's sequence space
-  -- answers something old and ends nothing; a SYN begins anew.
-  local function went_on(reset)
-    local side, flow = reset.side, reset.flow
-    if not side.front_us or side.front_us <= reset.time_us then
-      return false
+  -- How long after its own reset the sender's side of the conversation moved on past it, if it did. A reset far outside
+  -- the sender's sequence space answers something old and ends nothing. A SYN begins a new flow.
+  local function continued_us(reset)
+    local side, flow, time_us = reset.side, reset.flow, reset.time_us
+    if not side.advanced_us or side.advanced_us <= time_us then
+      return nil
     end
-    if flow.last_syn_us and flow.last_syn_us > reset.time_us then
-      return false
+    if flow.last_syn_us and flow.last_syn_us > time_us then
+      return nil
     end
-    if not reset.sender_had_sent then
-      return true
+    if reset.sender_had_sent and (reset.seq_foreign or seq_diff(side.advanced_seq, reset.seq) < 0) then
+      return nil
     end
-    return not seq_foreign(reset) and seq_diff(side.front_seq, reset.seq) >= 0
+    return side.advanced_us - time_us
   end
 
-  -- The sender acknowledges bytes that had just passed, on their way to it, when the reset did. They need a round trip
-  -- of the capture point to reach it before what is captured now leaves it.
-  local function outran(reset, rtt_us)
-    local acked, under_way_us = reset.side.acked, reset.under_way_us
-    if not acked or not under_way_us or under_way_us < 0 or seq_diff(acked, reset.under_way) < 0 then
-      return false
+  -- If the sender acknowledges the bytes that were in flight to it when the reset passed: the age that these had then.
+  local function overtaken_us(reset)
+    local acked = reset.side.acked
+    if not reset.in_flight_end or not acked or seq_diff(acked, reset.in_flight_end) < 0 then
+      return nil
     end
-    return under_way_us * 100 < rtt_us * ON_ITS_WAY_SHARE and rtt_us - under_way_us >= ON_ITS_WAY_US
+    return reset.in_flight_us
   end
 
-  -- The sender went on too late for a packet that was overtaken, or knows of what came after its own reset had left.
-  local function spoke_after(reset, rtt_us, rtt_confirmed)
-    if not went_on(reset) then
+  -- The sender went on after its own reset: too late for a reordered packet, or with later knowledge. Bytes need a
+  -- round trip of the capture point to reach the sender before what is captured now leaves it.
+  local function continued_after(reset, rtt_us, rtt_confirmed)
+    local after_us, age_us = continued_us(reset), overtaken_us(reset)
+    if not after_us then
       return false
     end
-    local spoke_us = reset.side.front_us - reset.time_us
-    if spoke_us > math.max(rtt_us or 0, THRESHOLDS.speech_wait_us) then
+    if after_us > math.max(rtt_us or 0, THRESHOLDS.speech_wait_us) then
       return true
     end
-    return rtt_confirmed and outran(reset, rtt_us) or false
+    if not rtt_confirmed or not age_us or age_us < 0 then
+      return false
+    end
+    return age_us * 100 < rtt_us * ON_ITS_WAY_SHARE and rtt_us - age_us >= ON_ITS_WAY_US
   end
 
   -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
   local function own_resets(side)
     local own = 0
-    for _, hop_limit in ipairs(hop_limits(side.reset_hops)) do
-      if counted(side.shown, hop_limit) > 0 then
-        own = own + counted(side.reset_hops, hop_limit)
+    for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
+      if tally_count(side.hop_limits, hop_limit) > 0 then
+        own = own + tally_count(side.reset_hop_limits, hop_limit)
       end
     end
     return own
@@ -2854,9 +2979,9 @@ do
 
   local function observe_burst(o, reset)
     local burst, foreign = burst_of(reset.burst), 0
-    local values = hop_limits(burst.shown)
+    local values = tally_values(burst.hop_limits)
     for _, hop_limit in ipairs(values) do
-      if counted(reset.side.shown, hop_limit) == 0 then
+      if tally_count(reset.side.hop_limits, hop_limit) == 0 then
         foreign = foreign + 1
       end
     end
@@ -2864,65 +2989,64 @@ do
     o.burst_values = #values
     o.burst_foreign = foreign
     o.burst_seqs = burst.seqs.size
-    o.burst_ahead = burst.ahead.size
+    o.burst_ahead = burst.seqs_ahead.size
   end
 
   local function observe_link(o, reset, host, src)
-    o.mac_addressed = reset.mac_addressed
     if host.macs ~= "" then
-      o.mac_new = reset.mac and not among(host.macs, src, reset.mac)
+      o.mac_new = reset.mac and not contains_item(host.macs, src, reset.mac)
       o.mac_shared = mac_owners[src] or false
     end
   end
 
-  local function observe_company(o, reset, src)
-    local place = summary_of(place_of(reset.hop_limit, src))
-    if reset.run then
-      o.run_senders, o.run_networks = run_sizes(reset.run, src)
+  local function observe_shared_origin(o, reset, src)
+    local origin = summary_of(shared_origin_of(reset.hop_limit, src))
+    if reset.ip_id_run then
+      o.run_senders, o.run_networks = ip_id_run_sizes(reset.ip_id_run, src)
     end
-    o.place_senders = place.senders
-    o.place_networks = place.networks
-    o.place_foreign = place.foreign
-    o.place_baselines = place.baselines
-    o.place_native = place.native
-    o.place_rival = place.rival
+    o.place_senders = origin.senders
+    o.place_networks = origin.networks
+    o.place_foreign = origin.foreign
+    o.place_baselines = origin.baselines
+    o.place_native = origin.native
+    o.place_rival = origin.rival
   end
 
-  -- Why the session ended, as a Palo Alto firewall would log it: a reset outranks a FIN, and the client's the server's.
+  -- The end reason of a flow with a reset, as a Palo Alto firewall would log it (PAN-OS, "Traffic Log Fields"): a reset
+  -- comes before a FIN, and the client's reset before the server's.
   local function end_reason(flow)
     local client = initiator_of(flow) or (flow.side.may_initiate and flow.side or flow.peer)
     return client.resets > 0 and "tcp-rst-from-client" or "tcp-rst-from-server"
   end
 
-  -- The first authentic packet that showed the hop baseline, nil where there is none.
+  -- The first authentic packet with the hop limit of the baseline; nil if there is no baseline.
   function baseline_frame(reset)
-    local _, frame = most_frequent(reset.side.shown)
+    local _, frame = most_frequent(reset.side.hop_limits)
     if not frame then
       _, frame = host_baseline(known_host(source_of(reset.key)))
     end
     return frame
   end
 
-  -- Everything that rules may ask about a reset; what the capture does not give is nil.
+  -- All observables of a reset. Those that the capture does not give are nil.
   function observe(reset)
     local side = reset.side
     local src, sport = ends_of(reset.key)
     local o, host = {}, known_host(src)
-    observe_form(o, reset)
+    observe_header(o, reset)
     observe_baseline(o, side, host)
     observe_host(o, host)
     observe_round_trip(o, side, host)
-    observe_moment(o, reset)
-    o.ts_missing = reset.tsval == nil and reset.ts_expected
-    o.seq_foreign = seq_foreign(reset)
+    observe_context(o, reset)
+    observe_handshakes(o, side, reset.peer)
     o.refuses_accepted = refuses_accepted(reset)
-    o.spoke_after = spoke_after(reset, o.rtt_us, o.rtt_confirmed)
-    o.port_accepts = among(host.accepts, src, port_bytes(sport))
+    o.spoke_after = continued_after(reset, o.rtt_us, o.rtt_confirmed)
+    o.port_accepts = contains_item(host.accepting_ports, src, port_bytes(sport))
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
-    observe_company(o, reset, src)
+    observe_shared_origin(o, reset, src)
     return o
   end
 end
@@ -5077,7 +5201,7 @@ local function flow_verdict(flow)
       local reset = reset_of(frame)
       local score = judge(observe(reset)).score
       flow.worst = math.max(flow.worst or score, score)
-      frame = reset.before
+      frame = reset.previous_reset
     end
   end
   return flow.worst and verdict_of(flow.worst)
@@ -5194,7 +5318,7 @@ do
     "Hops: a difference up to this is a change of route rather than another sender")
   prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
     "Packets of a host from which its hop limit is a baseline")
-  prefs.flows = Pref.uint("Flows kept", held.most,
+  prefs.flows = Pref.uint("Flows kept", flow_store.capacity,
     "How many flows to keep in memory. The flows silent for the longest go first; flows with resets always stay.")
   prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
     { 1, "nothing", INFO.nothing },
@@ -5221,7 +5345,7 @@ do
     end
     THRESHOLDS.hop_tolerance = math.max(1, math.floor(prefs.hop_tolerance))
     THRESHOLDS.baseline_packets = math.max(1, math.floor(prefs.baseline_packets))
-    held.most = math.max(2, math.floor(prefs.flows))
+    flow_store.capacity = math.max(2, math.floor(prefs.flows))
     SHOWN.info = prefs.info
   end
 end
@@ -5411,7 +5535,8 @@ do
 
   function reset_state()
     forget_flows()
-    forget_company()
+    forget_ip_id_runs()
+    forget_origins()
     forget_resets()
     last_frame, newest_us, begin_us = 0, 0, 0
     first_us, first_ns = nil, nil
@@ -5458,17 +5583,17 @@ do
 
   local function show_segment(tree)
     local side = side_of(current.key, current.frame)
-    add_hops(tree, current.hop_limit, side and most_frequent(side.shown))
+    add_hops(tree, current.hop_limit, side and most_frequent(side.hop_limits))
     if side then
       add_text(tree, "flow_verdict", flow_verdict(side.flow))
     end
   end
 
   local function show_icmp(tree, pinfo)
-    local moment = errors[current.frame]
+    local context = errors[current.frame]
     local baseline, baseline_at = host_baseline(known_host(current.src))
-    if moment then
-      add_icmp_judgement(tree, pinfo, observe_error(moment), baseline_at)
+    if context then
+      add_icmp_judgement(tree, pinfo, observe_error(context), baseline_at)
     else
       add_hops(tree, current.hop_limit, baseline)
     end
@@ -5508,16 +5633,16 @@ do
         return
       end
     end
-    local key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval = decode_plain(tvb, pinfo)
-    if key and reading and not wanted and not (says.syn or says.reset) then -- nothing to show: most packets end here
+    local key, hop_limit, link, flag_set, seq, ack, payload_len, window, ip_id, tsval = decode_fast(tvb, pinfo)
+    if key and reading and not wanted and not (flag_set.syn or flag_set.reset) then -- nothing to show: most packets
       take_authentic(sides[key] or known_side(key) or new_flow(key, number), number, begin_frame(pinfo, number),
-        key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
+        key, hop_limit, link, flag_set, seq, ack, payload_len, window, ip_id, tsval)
       return
     end
 
     current.frame = number
     if key then
-      set_segment(key, hop_limit, link, says, seq, ack, payload_len, window, ip_id, tsval)
+      set_segment(key, hop_limit, link, flag_set, seq, ack, payload_len, window, ip_id, tsval)
     elseif not decode_fields() then
       return
     end
@@ -5526,7 +5651,7 @@ do
       if current.kind == ICMP_ERROR then
         take_error(current)
       else
-        take(current)
+        follow(current)
       end
       wanted = wanted or current.reset or current.kind == ICMP_ERROR
     end
@@ -5573,16 +5698,16 @@ do
         device = judgement.device,
       }
     end
-    for frame, moment in pairs(errors) do
-      local o = observe_error(moment)
+    for frame, context in pairs(errors) do
+      local o = observe_error(context)
       local entry = judge_icmp(o)
       judged[#judged + 1] = {
         frame = frame,
         kind = "icmp",
         verdict = entry.verdict,
         suspicion = entry.suspicion,
-        src = address_text(moment.src),
-        flow = string.format("%s > %s, %s", address_text(moment.src), address_text(moment.dst), o.icmp_name),
+        src = address_text(context.src),
+        flow = string.format("%s > %s, %s", address_text(context.src), address_text(context.dst), o.icmp_name),
         where = sent_from(o.distance, o.hop_baseline and distance(o.hop_baseline)),
         device = entry.device or "",
       }
@@ -5754,7 +5879,7 @@ do
         story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", baseline_at)
       end
       table.insert(lines, 1, table.concat(story, "\n"))
-      frame = reset.before
+      frame = reset.previous_reset
     end
     return table.concat(lines, "\n\n") .. "\n"
   end

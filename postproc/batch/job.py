@@ -150,9 +150,9 @@ def judge_source(
             packets = read_packets(source, tshark, whole=all_flows, prefilter=prefilter, spilled=spilled)
             flows = b""
             if with_flows:
-                flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, apart=spilled))
+                flows = packed(flow_table(packets.table, rulebook.thresholds, all_flows=all_flows, spilled=spilled))
             with gc_paused():  # flows are many small objects
-                resets = tuple(judged_resets(source.name, packets.table, rulebook, spilled))
+                resets = tuple(judged_resets(source.name, packets.table, rulebook, spilled=spilled))
                 errors = tuple(judged_errors(source.name, packets.table, rulebook))
         except CaptureError as error:  # after reading, too: there may be no room for spilled flows
             return unreadable(source, error)

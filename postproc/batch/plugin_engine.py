@@ -27,7 +27,8 @@ from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.flows.display_filter import ends_filter
 from postproc.runtime.errors import CaptureError, PluginError
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
-from postproc.verdicts.judge_icmp import error_of, quoted_flow_filter, rejection_of
+from postproc.verdicts.icmp_observables import error_of
+from postproc.verdicts.judge_icmp import quoted_flow_filter, rejection_of
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _READ = tuple(column for column in OUTPUT_COLUMNS if column.field is not None)  # columns that are fields of the plugin

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from postproc.capture.capture_point import CapturePoint
 from postproc.capture.discovery import Source
 from postproc.case.case_file import CaseFile
-from postproc.verdicts.shared_origin import is_private
+from postproc.flows.addresses import is_private
 
 _MAX_GAP_US = 86_400_000_000  # a day: after that, routes may have changed
 

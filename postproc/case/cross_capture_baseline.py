@@ -18,7 +18,7 @@ from postproc.capture.discovery import Source
 from postproc.case.capture_points import CaptureLocation, is_one_host, is_same_location, unambiguous_location_of
 from postproc.case.case_file import CaseFile
 from postproc.flows.host_profile import most_frequent, nearest, share
-from postproc.verdicts.rescoring import reweighed
+from postproc.verdicts.rescoring import rescore
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset
 
@@ -101,4 +101,4 @@ def _rescored_reset(reset: JudgedReset, distances: Counter[int], rulebook: Ruleb
     if not holding:
         return reset
     with_distance = replace(reset, row=replace(reset.row, sender_distance=most_frequent(distances)))
-    return reweighed(with_distance, holding, observation, rulebook)
+    return rescore(with_distance, holding, observation, rulebook)

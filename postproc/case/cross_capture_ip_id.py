@@ -17,10 +17,10 @@ from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.case.capture_points import CaptureLocation, is_one_host, is_same_location, unambiguous_location_of
 from postproc.case.case_file import CaseFile
-from postproc.verdicts.rescoring import reweighed
+from postproc.verdicts.ip_id_runs import IpIdRun, IpIdSample, ip_id_runs
+from postproc.verdicts.rescoring import rescore
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset
-from postproc.verdicts.shared_origin import Counted, Run, runs
 
 _Key = tuple[int, int]  # index of the capture, index of the reset in it
 
@@ -41,19 +41,19 @@ def rescored_by_ip_id_runs(
     }
     rescored = list(results)
     for captures in _by_location(locations):
-        together = runs(_by_time([with_id[index] for index in captures], results), rulebook.thresholds)
+        together = ip_id_runs(_by_time([with_id[index] for index in captures], results), rulebook.thresholds)
         for index in captures:
-            alone = runs(_by_time([with_id[index]], results), rulebook.thresholds)
+            alone = ip_id_runs(_by_time([with_id[index]], results), rulebook.thresholds)
             one_sender = {key: together[key] for key, run in alone.items() if len(run.senders) == 1}
             rescored[index] = _rescored(index, results[index], one_sender, rulebook)
     return rescored
 
 
-def _with_ip_id(capture: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, Counted]]:
+def _with_ip_id(capture: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, IpIdSample]]:
     """The resets with an IP ID and a time: without a time, their order is unknown."""
     for index, reset in enumerate(resets):
         if reset.ip_id is not None and reset.row.time and is_one_host(reset.row.src, case):
-            yield (capture, index), Counted(reset.ip_id, reset.row.hop_limit, reset.row.src)
+            yield (capture, index), IpIdSample(reset.ip_id, reset.row.hop_limit, reset.row.src)
 
 
 def _by_location(locations: dict[int, CaptureLocation]) -> list[list[int]]:
@@ -70,13 +70,15 @@ def _is_joined(one: CaptureLocation, other: CaptureLocation) -> bool:
     return (one.point is None) == (other.point is None) and is_same_location(one, other)
 
 
-def _by_time(captures: Iterable[dict[_Key, Counted]], results: Sequence[CaptureResult]) -> list[tuple[_Key, Counted]]:
+def _by_time(
+    captures: Iterable[dict[_Key, IpIdSample]], results: Sequence[CaptureResult]
+) -> list[tuple[_Key, IpIdSample]]:
     """All resets of these captures, sorted by time, then by IP ID."""
     every = [item for capture in captures for item in capture.items()]
     return sorted(every, key=lambda item: (results[item[0][0]].resets[item[0][1]].row.time, item[1]))
 
 
-def _rescored(capture: int, result: CaptureResult, runs_of: dict[_Key, Run], rulebook: Rulebook) -> CaptureResult:
+def _rescored(capture: int, result: CaptureResult, runs_of: dict[_Key, IpIdRun], rulebook: Rulebook) -> CaptureResult:
     def rescored(index: int, reset: JudgedReset) -> JudgedReset:
         run = runs_of.get((capture, index))
         if run is None:
@@ -87,6 +89,6 @@ def _rescored(capture: int, result: CaptureResult, runs_of: dict[_Key, Run], rul
             "case_run_networks": run.networks,
         }
         holding = [rule for rule in rulebook.case_rules if rule.holds(observation)]
-        return reweighed(reset, holding, observation, rulebook)
+        return rescore(reset, holding, observation, rulebook)
 
     return replace(result, resets=tuple(rescored(index, reset) for index, reset in enumerate(result.resets)))

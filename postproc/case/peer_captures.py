@@ -15,7 +15,7 @@ from postproc.capture.tshark.program import Tshark
 from postproc.case.capture_points import location_of
 from postproc.case.case_file import CaseFile
 from postproc.verdicts.reconcile_result import CapturePair, ReconcileResult
-from postproc.verdicts.rescoring import reweighed
+from postproc.verdicts.rescoring import rescore
 from postproc.verdicts.result_row import JudgedReset
 
 _MAX_GAP_US = 600_000_000  # ten minutes: captures whose times differ by more are not compared
@@ -87,7 +87,7 @@ def rescored_by_peers(
 def _rescored(reset: JudgedReset, rule_ids: set[str], rulebook: Rulebook) -> JudgedReset:
     if len(rule_ids) != 1:
         return reset
-    return reweighed(reset, [rule for rule in map(rulebook.rule, rule_ids) if rule.enabled], {}, rulebook)
+    return rescore(reset, [rule for rule in map(rulebook.rule, rule_ids) if rule.enabled], {}, rulebook)
 
 
 def _pairs(sources: Sequence[Source], results: Sequence[CaptureResult], case: CaseFile) -> Iterator[CapturePair]:

@@ -26,7 +26,7 @@ from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import CaptureError, UsageError
 from postproc.runtime.text import escape_markdown, plural
 from postproc.verdicts.judge_resets import observe_resets
-from postproc.verdicts.scoring import judged_reset, named
+from postproc.verdicts.scoring import judged_reset, reset_identity
 
 _NEAREST = 5  # resets that an error message names
 
@@ -88,7 +88,11 @@ def explain(
 def _material(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> StoryMaterial | None:
     """What there is about the reset at `frame`, or else the one with the highest score; None without any reset."""
     judged = {
-        reset.packet.frame: (judged_reset(capture.as_posix(), named(reset), observation, rulebook), reset, observation)
+        reset.packet.frame: (
+            judged_reset(capture.as_posix(), reset_identity(reset), observation, rulebook),
+            reset,
+            observation,
+        )
         for reset, observation in observe_resets(packets.table, rulebook)
     }
     if frame is not None and frame not in judged:

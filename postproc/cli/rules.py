@@ -14,6 +14,7 @@ from tabulate import tabulate
 from heuristics.errors import UnknownRuleError, visible
 from heuristics.language.expressions import Node, definitions_in, named
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
+from heuristics.observables.observable import Source
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import Define, IcmpEntry, Rule, Rulebook
 from heuristics.rulebook.thresholds import THRESHOLDS
@@ -93,25 +94,23 @@ def observables(
     table = "icmp_define" if icmp else "define"
     rows: list[Row] = [
         *(
-            _name_row(one.name, one.type, one.unit, one.name not in always, one.meaning)
+            _name_row(one.name, one.type, one.source, one.unit, one.name not in always, one.meaning)
             for one in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
         ),
         *(
-            _name_row(one.name, "int", one.unit, False, f"`[thresholds]`: {one.meaning}")
+            _name_row(one.name, "int", Source.THRESHOLDS, one.unit, False, one.meaning)
             for one in (() if icmp else THRESHOLDS)
         ),
-        *(
-            _name_row(one.name, one.type, one.unit, not one.definition.always, f"`[{table}]`: {one.meaning}")
-            for one in defines
-        ),
+        *(_name_row(one.name, one.type, table, one.unit, not one.definition.always, one.meaning) for one in defines),
     ]
     typer.echo(_tabled(rows, rows, format_))
 
 
-def _name_row(name: str, type_: str, unit: str, may_be_missing: bool, meaning: str) -> Row:
+def _name_row(name: str, type_: str, source: str, unit: str, may_be_missing: bool, meaning: str) -> Row:
     return {
         "name": name,
         "type": str(type_),
+        "source": str(source),
         "unit": unit,
         "missing": "may be" if may_be_missing else "",
         "meaning": meaning,

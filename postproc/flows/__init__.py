@@ -1,1 +1,1 @@
-"""TCP flows and hosts: what their packets show, and how a flow stood when a reset passed. It uses capture and below."""
+"""TCP flows and hosts: follow flows, profile hosts, and take the context of each reset. Uses capture and below."""

@@ -1,7 +1,7 @@
-"""The packets table -> one row for every TCP flow, with the end that a Palo Alto firewall would log. Works on columns.
+"""The packets table -> one row for every TCP flow. Works on columns.
 
-PAN-OS, "Traffic Log Fields", session end reason: of several causes the log names one, a reset before a FIN before a
-reuse. And what its application field says where there was too little to recognise one: incomplete, insufficient-data.
+Each row has what a Palo Alto firewall would log: the session end reason (end_reason.py), and the application field of a
+flow too short to recognise one, incomplete or insufficient-data (PAN-OS, "Traffic Log Fields").
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Thresholds
 from postproc.capture.packet_table import ENDS, TCP, both_ways, is_reset, packets_of
 from postproc.capture.spill import SpilledFlows
+from postproc.flows.end_reason import end_reasons
 from postproc.flows.tracker import Tracker
 
-# Names and order are stable. The initiator comes first: its address is `src`, what it sent is `packets_sent` and
-# `bytes_sent` (payload). Times are seconds since the epoch; `resets` counts packets, copies too.
+# Names and order are stable. The initiator comes first: `src` is its address, `packets_sent` and `bytes_sent` (payload)
+# count what it sent. Times are seconds since the epoch. `resets` counts packets, with duplicates.
 FLOW_SCHEMA: dict[str, pl.DataType] = {
     "flow": pl.String(),
     "src": pl.String(),
@@ -41,7 +42,7 @@ FLOW_SCHEMA: dict[str, pl.DataType] = {
     "application": pl.String(),
 }
 
-_READ = ["frame", "time_us", "src", "sport", "dst", "dport", "seq", "flags", "payload_len"]
+_COLUMNS_READ = ["frame", "time_us", "src", "sport", "dst", "dport", "seq", "flags", "payload_len"]
 _FLOW = ["low", "low_port", "high", "high_port"]
 _FLAGS = pl.col("flags")
 _RESET = _FLAGS & RST != 0
@@ -56,7 +57,7 @@ def no_flows() -> pl.DataFrame:
 
 
 def packed(flows: pl.DataFrame) -> bytes:
-    """A table of flows as a Parquet file, nothing where it has no rows: small, and read only where it is asked for."""
+    """A table of flows as a Parquet file, which is small; no bytes if it has no rows."""
     file = io.BytesIO()
     if not flows.is_empty():
         flows.write_parquet(file)
@@ -64,45 +65,45 @@ def packed(flows: pl.DataFrame) -> bytes:
 
 
 def unpacked(flows: bytes) -> pl.DataFrame:
-    """The table that was packed."""
+    """The table that `packed` made these bytes of."""
     return pl.read_parquet(io.BytesIO(flows), schema=FLOW_SCHEMA) if flows else no_flows()
 
 
 def flow_table(
-    packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool, apart: SpilledFlows | None = None
+    packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool, spilled: SpilledFlows | None = None
 ) -> pl.DataFrame:
     """The flows of one capture by first frame, with the columns of FLOW_SCHEMA; those with a reset, or all of them.
 
-    `packets` is the packets table, sorted by frame, but for flows that are kept `apart`.
+    `packets` is the packets table, sorted by frame, without the flows that are `spilled`.
     """
-    here = packets
-    if apart is not None and not apart.flows.is_empty():
-        here = packets.join(apart.flows, on=ENDS, how="anti", maintain_order="left")
-    parts = chain([here], apart or ())
-    tables = [flows for part in parts if (flows := _counted(part, thresholds, all_flows=all_flows)) is not None]
+    in_memory = packets
+    if spilled is not None and not spilled.flows.is_empty():
+        in_memory = packets.join(spilled.flows, on=ENDS, how="anti", maintain_order="left")
+    parts = chain([in_memory], spilled or ())
+    tables = [flows for part in parts if (flows := _flow_counts(part, thresholds, all_flows=all_flows)) is not None]
     if not tables:
         return no_flows()
     flows = pl.concat(tables).sort("first_frame")
     reused = pl.col("incarnation") < pl.col("incarnation").max().over(_FLOW)
-    return flows.with_columns(reused=reused).with_columns(flow=_filter()).select(_columns())
+    return flows.with_columns(reused=reused).with_columns(flow=_flow_filter()).select(_columns())
 
 
-def _counted(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) -> pl.DataFrame | None:
-    """What is counted of each flow; None where there are none."""
-    asked_for = packets.lazy().filter(pl.col("kind") == TCP).select(_READ)
+def _flow_counts(packets: pl.DataFrame, thresholds: Thresholds, *, all_flows: bool) -> pl.DataFrame | None:
+    """The counts of each flow; None if there are no flows."""
+    selected = packets.lazy().filter(pl.col("kind") == TCP).select(_COLUMNS_READ)
     if not all_flows:
         flows = both_ways(packets.filter(is_reset()))
-        asked_for = asked_for.join(flows.lazy(), on=ENDS, how="semi", maintain_order="left")
-    tcp = _ends_named(asked_for.collect())
+        selected = selected.join(flows.lazy(), on=ENDS, how="semi", maintain_order="left")
+    tcp = _with_ends_in_order(selected.collect())
     if tcp.is_empty():
         return None
-    numbered = _numbered(tcp, packets, thresholds)
+    with_incarnation = _with_incarnation(tcp, packets, thresholds)
     del tcp  # memory: a row a packet
-    return numbered.group_by([*_FLOW, "incarnation"]).agg(*_totals())
+    return with_incarnation.group_by([*_FLOW, "incarnation"]).agg(*_totals())
 
 
-def _ends_named(tcp: pl.DataFrame) -> pl.DataFrame:
-    """The two ends in an order that does not depend on the direction, as postproc.flows has them."""
+def _with_ends_in_order(tcp: pl.DataFrame) -> pl.DataFrame:
+    """With the two ends in an order that does not depend on the direction, as in the tracker."""
     swapped = (pl.col("src") > pl.col("dst")) | ((pl.col("src") == pl.col("dst")) & (pl.col("sport") > pl.col("dport")))
     return tcp.with_columns(
         low=pl.when(swapped).then("dst").otherwise("src"),
@@ -113,8 +114,8 @@ def _ends_named(tcp: pl.DataFrame) -> pl.DataFrame:
     ).drop("src", "dst")
 
 
-def _numbered(tcp: pl.DataFrame, packets: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
-    """With the column `incarnation`. Only flows that can have several are followed packet by packet."""
+def _with_incarnation(tcp: pl.DataFrame, packets: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
+    """With the column `incarnation`. Follows only flows that can have several incarnations packet by packet."""
     ends = tcp.filter(_FLAGS & (FIN | RST) != 0).group_by(_FLOW).agg(end=pl.col("frame").min())
     edges = tcp.filter(_FLAGS & (SYN | FIN | RST) != 0)
     again = edges.join(ends, on=_FLOW).filter(_HANDSHAKE & (pl.col("frame") > pl.col("end")))
@@ -132,7 +133,7 @@ def _numbered(tcp: pl.DataFrame, packets: pl.DataFrame, thresholds: Thresholds) 
 
 
 def _starts(edges: pl.DataFrame, thresholds: Thresholds) -> Iterator[tuple[str, int, str, int, int, int]]:
-    """Where the second and later incarnations of these flows begin."""
+    """The frames that begin the second and later incarnations of these flows."""
     tracker = Tracker(thresholds)
     for packet in packets_of(edges):
         tracker.follow([packet])
@@ -143,11 +144,11 @@ def _starts(edges: pl.DataFrame, thresholds: Thresholds) -> Iterator[tuple[str, 
 
 
 def _totals() -> list[pl.Expr]:
-    """What is counted of a flow, by the end it came from."""
+    """The counts of a flow, for each of its ends."""
     from_low = pl.col("from_low")
-    opener_is_low = from_low != (_FLAGS & ACK != 0)  # a SYN comes from the opener, a SYN-ACK goes to it
+    initiator_is_low = from_low != (_FLAGS & ACK != 0)  # the initiator sends the SYN and receives the SYN-ACK
     likely_low = from_low == (pl.col("sport") >= pl.col("dport"))
-    counted = {
+    counts = {
         "packets": pl.lit(1),
         "bytes": pl.when(~_RESET).then("payload_len").otherwise(0),
         "resets": _RESET.cast(pl.Int64),
@@ -159,40 +160,26 @@ def _totals() -> list[pl.Expr]:
         pl.col("frame").max().alias("last_frame"),
         pl.col("time_us").first().alias("first_us"),
         pl.col("time_us").last().alias("last_us"),
-        pl.coalesce(opener_is_low.filter(_HANDSHAKE).first(), likely_low.first()).alias("client_is_low"),
+        pl.coalesce(initiator_is_low.filter(_HANDSHAKE).first(), likely_low.first()).alias("client_is_low"),
         (_HANDSHAKE & (_FLAGS & ACK == 0)).any().alias("syn"),
         (_HANDSHAKE & (_FLAGS & ACK != 0)).any().alias("syn_ack"),
         pl.struct("from_low", "seq").filter(_DATA).n_unique().alias("segments"),
         *(
             value.filter(side).sum().cast(pl.Int64).alias(f"{name}_{which}")
-            for name, value in counted.items()
+            for name, value in counts.items()
             for which, side in (("low", from_low), ("high", ~from_low))
         ),
     ]
 
 
 def _of(name: str, *, client: bool) -> pl.Expr:
-    """What was counted of the end that opened the flow, or of the other one."""
+    """A count of the initiator, or of the other end."""
     mine, other = (f"{name}_low", f"{name}_high") if client else (f"{name}_high", f"{name}_low")
     return pl.when("client_is_low").then(mine).otherwise(other)
 
 
-def _end_reason() -> pl.Expr:
-    return (
-        pl.when(_of("resets", client=True) > 0)
-        .then(pl.lit("tcp-rst-from-client"))
-        .when(_of("resets", client=False) > 0)
-        .then(pl.lit("tcp-rst-from-server"))
-        .when((pl.col("fins_low") > 0) & (pl.col("fins_high") > 0))
-        .then(pl.lit("tcp-fin"))
-        .when("reused")
-        .then(pl.lit("tcp-reuse"))
-        .otherwise(pl.lit("aged-out"))
-    )
-
-
 def _application() -> pl.Expr:
-    """Only of flows whose beginning was captured, and null where the handshake was, but not all of it."""
+    """Null if the capture lacks the start of the flow, or a part of its handshake."""
     complete = pl.col("syn") & pl.col("syn_ack") & (_of("acks", client=True) > 0)
     return (
         pl.when((pl.col("syn") | pl.col("syn_ack")) & (pl.col("segments") == 0))
@@ -205,7 +192,7 @@ def _application() -> pl.Expr:
 _FLOW_FORMAT = FLOW_FORMAT.replace("%s", "{}").replace("%d", "{}")  # as Polars writes formats
 
 
-def _filter() -> pl.Expr:
+def _flow_filter() -> pl.Expr:
     """As flow_filter in postproc/flows/display_filter.py."""
     ip = pl.when(pl.col("low").str.contains(":", literal=True)).then(pl.lit("ipv6")).otherwise(pl.lit("ip"))
     tcp = pl.lit("tcp")
@@ -229,7 +216,13 @@ def _columns() -> list[pl.Expr]:
         "bytes_sent": _of("bytes", client=True),
         "bytes_received": _of("bytes", client=False),
         "resets": pl.col("resets_low") + pl.col("resets_high"),
-        "end_reason": _end_reason(),
+        "end_reason": end_reasons(
+            client_resets=_of("resets", client=True),
+            server_resets=_of("resets", client=False),
+            client_fins=_of("fins", client=True),
+            server_fins=_of("fins", client=False),
+            reused=pl.col("reused"),
+        ),
         "application": _application(),
     }
     return [columns.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in FLOW_SCHEMA.items()]

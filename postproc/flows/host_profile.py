@@ -1,4 +1,4 @@
-"""What each host showed over the whole capture: its hop limits by protocol and its MAC addresses, in whatever flow."""
+"""Host profiles: the hop limits of a host by protocol, and its MAC addresses, in all flows of the capture."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from heuristics.protocol.tshark_fields import distance
 
 @dataclass(slots=True)
 class HostProfile:
-    """Hop limits of one address's authentic packets, as packet counts in order of first sight, TCP apart from the rest.
+    """The hop limits of one address's authentic packets: packet counts, in the order of the capture.
 
-    Another protocol may start from another initial hop limit (ping with 255, TCP with 64), so across protocols only
-    distances are compared. `macs` are the source MAC addresses of the same packets; `mac_shared` says that other
-    addresses send from one of them too.
+    TCP is separate, because other protocols may start from another initial hop limit (ping with 255, TCP with 64).
+    Across protocols only distances are compared. `macs` are the source MAC addresses of the same packets. `mac_shared`
+    says that other addresses send from one of them too.
     """
 
     tcp: dict[int, int] = field(default_factory=dict)
@@ -23,11 +23,11 @@ class HostProfile:
     mac_shared: bool = False
 
     def baseline(self) -> int | None:
-        """The most frequent hop limit, of TCP where there is any; among equals the one seen first."""
+        """The most frequent hop limit, of TCP if there is any; among equals the first in the capture."""
         return most_frequent(self.tcp or self.other)
 
     def distances(self) -> dict[int, int]:
-        """Packets by distance, all protocols together."""
+        """Packet counts by distance, for all protocols together."""
         counts: dict[int, int] = {}
         for hop_limits in (self.tcp, self.other):
             for hop_limit, packets in hop_limits.items():
@@ -36,19 +36,19 @@ class HostProfile:
 
 
 def most_frequent(counts: dict[int, int]) -> int | None:
-    """The key with the highest count; among equals the first in the dict; None where there is none."""
+    """The key with the highest count; among equals the first in the dict; None if the dict is empty."""
     return max(counts, key=counts.__getitem__, default=None)
 
 
 def nearest(value: int, others: Iterable[int]) -> int | None:
-    """How far `value` is from the nearest of `others`; None where there is none."""
+    """The difference between `value` and the nearest of `others`; None if there are none."""
     return min((abs(value - other) for other in others), default=None)
 
 
 def share(counts: dict[int, int]) -> int | None:
-    """The share of all packets that come from one place, in whole percent; None where there is none.
+    """The share of the packets with the most frequent distance, in whole percent; None if there are no packets.
 
-    Two distances next to each other are one place: a capture on both sides of a router shows each packet twice.
+    Two neighbouring distances count as one: a capture on both sides of a router holds each packet twice.
     """
     if not counts:
         return None

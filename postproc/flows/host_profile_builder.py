@@ -1,4 +1,4 @@
-"""The packets table -> profiles of its hosts (hosts.py)."""
+"""The packets table -> the profiles of its hosts (host_profile.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from postproc.flows.host_profile import HostProfile
 
 
 def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, HostProfile]:
-    """Profiles of `addresses` from the packets table."""
+    """The profiles of `addresses`, by address."""
     wanted = list(addresses)
     profiles: dict[str, HostProfile] = {}
     for address, is_tcp, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
@@ -35,7 +35,7 @@ def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame
 
 
 def _macs(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
-    """A host has an IPv4 and an IPv6 address on one MAC, so that only addresses of one version share it."""
+    """Only addresses of one IP version share a MAC: a host has both an IPv4 and an IPv6 address on one MAC."""
     used = packets.lazy().filter(authentic() & pl.col("mac").is_not_null()).select("ip_version", "mac", "src").unique()
     return (
         used.with_columns(shared=pl.len().over("ip_version", "mac") > 1)

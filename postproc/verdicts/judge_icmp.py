@@ -1,217 +1,31 @@
-"""ICMP and ICMPv6 errors, judged: who rejected a packet, and where.
-
-Names and meaning: heuristics/observables/icmp_vocabulary.py.
-
-The plugin does the same in Lua (generator/templates/state/icmp_errors.lua.j2).
-"""
+"""ICMP and ICMPv6 errors, judged: who rejected a packet, and where."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import polars as pl
 
-from heuristics.protocol.icmp_codes import IcmpClass, icmp_meaning
-from heuristics.protocol.tshark_fields import ACK, ICMP_REDIRECT, SYN, USED_UP, distance, initial_hop_limit
+from heuristics.protocol.icmp_codes import icmp_meaning
+from heuristics.protocol.tshark_fields import distance
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import judge_icmp
 from postproc.capture.icmp_quote import TCP_QUOTED, UDP_QUOTED, IcmpError
-from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways, packets_of
+from postproc.capture.packet_table import Packet
 from postproc.flows.display_filter import addresses_filter, ends_filter
-from postproc.flows.host_profile import HostProfile, nearest, share
-from postproc.flows.host_profile_builder import profile_hosts
-from postproc.flows.reset_context import stage_of
-from postproc.flows.state import elapsed_us
-from postproc.flows.tracker import Tracker
+from postproc.verdicts.icmp_observables import error_of, observe_errors, travelled
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, Rejection, result_row
 
-_REFUSALS = (IcmpClass.PROHIBITED, IcmpClass.PORT)
-_UNSPECIFIED = ("0.0.0.0", "::")
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What was known when an error passed: the stage of the TCP flow it is about, the target's last packet (us)."""
-
-    stage: str
-    target_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the whole capture shows of the hosts that errors speak of."""
-
-    profiles: dict[str, HostProfile]
-    last_frames: dict[str, int]
-    accepting: frozenset[tuple[str, int]]
-    refusing: frozenset[tuple[str, str]]  # source and target of errors of the classes in _REFUSALS
-
-    def host(self, address: str) -> HostProfile:
-        return self.profiles.get(address) or HostProfile()
-
 
 def judged_errors(capture: str, packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[JudgedReset]:
-    """Every ICMP error of one capture, judged, in frame order. `packets` is the packets table (`packets.normalise`)."""
+    """Every ICMP error of one capture, judged, in frame order. `packets` is the packets table."""
     for packet, observation in observe_errors(packets, rulebook):
         yield judged_error(capture, packet, observation, rulebook)
 
 
-def observe_errors(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Packet, Observation]]:
-    """Every ICMP error of one capture in frame order, with its observables. `packets` is sorted by frame."""
-    errors = _judged_errors(packets)
-    if errors.is_empty():
-        return
-    known = _known(packets, errors)
-    moments = _moments(packets, errors, rulebook)
-    for packet in packets_of(errors):
-        yield packet, _observe(packet, error_of(packet), moments[packet.frame], known)
-
-
-def error_of(packet: Packet) -> IcmpError:
-    """What a packet of kind ICMP_ERROR says and quotes."""
-    assert packet.error is not None
-    return IcmpError(**packet.error)
-
-
-def _judged_errors(packets: pl.DataFrame) -> pl.DataFrame:
-    redirect = (pl.col("ip_version") == 4) & (pl.col("error").struct.field("icmp_type") == ICMP_REDIRECT)
-    return packets.filter((pl.col("kind") == ICMP_ERROR) & ~redirect)
-
-
-def _known(packets: pl.DataFrame, errors: pl.DataFrame) -> _Known:
-    quoted = errors.select(pl.col("error").struct.unnest())
-    addresses = {*errors["src"], *quoted["quoted_src"], *quoted["quoted_dst"]}
-    of_hosts = packets.filter(authentic() & pl.col("src").is_in(list(addresses)))
-    last = of_hosts.group_by("src").agg(pl.col("frame").max())
-    handshakes = of_hosts.filter((pl.col("kind") == TCP) & (pl.col("flags") & (SYN | ACK) == SYN | ACK))
-    return _Known(
-        profiles=profile_hosts(packets, addresses),
-        last_frames=dict(last.iter_rows()),
-        accepting=frozenset(handshakes.select("src", "sport").iter_rows()),
-        refusing=frozenset(_refusals(packets_of(errors))),
-    )
-
-
-def _refusals(errors: Iterable[Packet]) -> Iterator[tuple[str, str]]:
-    for packet in errors:
-        error = error_of(packet)
-        if icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code).icmp_class in _REFUSALS:
-            yield packet.src, error.quoted_dst
-
-
-def _moments(packets: pl.DataFrame, errors: pl.DataFrame, rulebook: Rulebook) -> dict[int, Moment]:
-    """By frame. Follows the flows that errors quote, and when each target last spoke."""
-    about = errors.select("frame", pl.col("error").struct.unnest())
-    targets = about["quoted_dst"].unique().implode()
-    spoken = packets.filter(authentic() & pl.col("src").is_in(targets)).select("frame", "src", "time_us")
-    target_us = dict(
-        about.select("frame", src="quoted_dst")
-        .join_asof(spoken, on="frame", by="src", check_sortedness=False)
-        .select("frame", "time_us")
-        .iter_rows()
-    )
-    stages = _stages(packets, about.filter(pl.col("quoted_protocol") == TCP_QUOTED), rulebook)
-    return {frame: Moment(stages.get(frame, "unknown"), target_us[frame]) for frame in about["frame"]}
-
-
-def _stages(packets: pl.DataFrame, about: pl.DataFrame, rulebook: Rulebook) -> dict[int, str]:
-    """The stage of the flow that each error in `about` quotes, by the error's frame."""
-    if about.is_empty():
-        return {}
-    ends = about.select("frame", src="quoted_src", sport="quoted_sport", dst="quoted_dst", dport="quoted_dport")
-    ends = ends.cast({"sport": pl.Int64, "dport": pl.Int64})
-    tcp = packets.filter(pl.col("kind") == TCP).join(both_ways(ends), on=ENDS, how="semi")
-    segments = packets_of(tcp.sort("frame"))
-    tracker, stages = Tracker(rulebook.thresholds), {}
-    waiting = next(segments, None)
-    for frame, src, sport, dst, dport in ends.sort("frame").iter_rows():
-        while waiting is not None and waiting.frame < frame:
-            tracker.follow([waiting])
-            waiting = next(segments, None)
-        flow = tracker.flows.get((min((src, sport), (dst, dport)), max((src, sport), (dst, dport))))
-        stages[frame] = stage_of(flow) if flow else "unknown"
-    return stages
-
-
-def _observe(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> Observation:
-    meaning = icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code)
-    quoted = error.quoted_hop_limit
-    target = _target(packet, error, moment, known)
-    prober = _prober(error, known.host(error.quoted_src))
-    beyond, closest = prober["quoted_beyond"], target["target_nearest"]
-    return {
-        "ip_version": packet.ip_version,
-        "icmp_type": error.icmp_type,
-        "icmp_code": error.icmp_code,
-        "icmp_name": meaning.name,
-        "icmp_class": meaning.icmp_class.value,
-        "hop_limit": packet.hop_limit,
-        "distance": distance(packet.hop_limit),
-        "quoted_hop_limit": quoted,
-        "quoted_travelled": _travelled(quoted),
-        "quoted_protocol": error.quoted_protocol,
-        "stage": moment.stage,
-        "from_target": packet.src == error.quoted_dst if error.quoted_dst else None,
-        "to_prober": packet.dst == error.quoted_src if error.quoted_src else None,
-        "source_unspecified": packet.src in _UNSPECIFIED,
-        **target,
-        **_source(packet, known.host(packet.src)),
-        "source_refuses": (packet.src, error.quoted_dst) in known.refusing,
-        **prober,
-        "quoted_short": closest - beyond if isinstance(closest, int) and isinstance(beyond, int) else None,
-    }
-
-
-def _target(packet: Packet, error: IcmpError, moment: Moment, known: _Known) -> Observation:
-    host = known.host(error.quoted_dst)
-    distances, baseline = host.distances(), host.baseline()
-    return {
-        "target_packets": sum(distances.values()),
-        "target_distance": None if baseline is None else distance(baseline),
-        "target_nearest": min(distances, default=None),
-        "target_share": share(distances),
-        "target_gap": nearest(distance(packet.hop_limit), distances),
-        "target_idle_us": None if moment.target_us is None else elapsed_us(packet.time_us, moment.target_us),
-        "target_after": known.last_frames.get(error.quoted_dst, 0) > packet.frame,
-        "port_answers": error.quoted_protocol == TCP_QUOTED
-        and (error.quoted_dst, error.quoted_dport) in known.accepting,
-    }
-
-
-def _source(packet: Packet, host: HostProfile) -> Observation:
-    distances, baseline = host.distances(), host.baseline()
-    return {
-        "source_packets": sum(distances.values()),
-        "source_share": share(distances),
-        "source_gap": nearest(distance(packet.hop_limit), distances),
-        "hop_baseline": baseline,
-    }
-
-
-def _travelled(quoted: int | None) -> int | None:
-    """How far the probe had come; a hop limit that is used up, as traceroute sends it, does not say."""
-    return None if quoted is None or quoted <= USED_UP else distance(quoted)
-
-
-def _prober(error: IcmpError, host: HostProfile) -> Observation:
-    of_kind, others = (host.tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, host.tcp)
-    shown = of_kind or others
-    quoted, started = error.quoted_hop_limit, None
-    if quoted is not None:
-        initial = initial_hop_limit(quoted)
-        started = max((hops for hops in shown if hops >= quoted and initial_hop_limit(hops) == initial), default=None)
-    beyond = None
-    if quoted is not None and not shown:
-        beyond = _travelled(quoted)
-    elif quoted is not None and started is not None:
-        beyond = started - quoted
-    return {"probe_packets": sum(shown.values()), "probe_hop_limit": started, "quoted_beyond": beyond}
-
-
 def judged_error(capture: str, packet: Packet, observation: Observation, rulebook: Rulebook) -> JudgedReset:
-    """Find the entry that holds, and write down what comes of it."""
+    """Find the entry of the rulebook that holds, and make the row of the error."""
     judgement, error = judge_icmp(rulebook, observation), error_of(packet)
     row = result_row(
         observation | derived_columns(observation),
@@ -247,12 +61,12 @@ def derived_columns(observation: Observation) -> Observation:
 
 
 def rejection_of(packet: Packet) -> Rejection:
-    """What the error in `packet`, of kind ICMP_ERROR, rejects."""
+    """The packet that the error in `packet`, of kind ICMP_ERROR, rejects."""
     error = error_of(packet)
     return Rejection(
         name=icmp_meaning(packet.ip_version, error.icmp_type, error.icmp_code).name,
         target=error.quoted_dst,
-        travelled=_travelled(error.quoted_hop_limit),
+        travelled=travelled(error.quoted_hop_limit),
     )
 
 

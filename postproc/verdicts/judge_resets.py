@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,109 +11,108 @@ from heuristics.protocol.tshark_fields import FIN, SYN
 from heuristics.rulebook.model import Rulebook, Thresholds
 from postproc.capture.packet_table import ENDS, TCP, Packet, both_ways, is_reset, packets_of
 from postproc.capture.spill import SpilledFlows
-from postproc.flows.handshake_rtt import note_answers, odd_flows
+from postproc.flows.handshake_rtt import repeated_handshakes, time_syn_acks
 from postproc.flows.host_profile import HostProfile
 from postproc.flows.host_profile_builder import profile_hosts
-from postproc.flows.state import Answers, Reset
+from postproc.flows.state import HostHandshakes, Reset
 from postproc.flows.tracker import Tracker
-from postproc.verdicts.reset_observables import InFlow, Observation, observe_capture, observe_flow
+from postproc.verdicts.packed_observations import PackedObservations, cut_references
+from postproc.verdicts.reset_observables import FlowObservation, Observation, observe_capture, observe_flow
 from postproc.verdicts.result_row import JudgedReset
-from postproc.verdicts.scoring import Named, judged_reset, named
-from postproc.verdicts.shared_origin import Company
+from postproc.verdicts.scoring import ResetIdentity, judged_reset, reset_identity
+from postproc.verdicts.shared_origin import CrossFlowCorrelation
 from postproc.verdicts.tampering_signature import signature
 
 _FLAGS = pl.col("flags")
-_AT_ONCE = 131_072  # packets that are looked through at a time
-_UNSEEN, _UNANSWERED = HostProfile(), Answers()
+_PART = 131_072  # rows of the packets table that are filtered at one time
+_NO_PROFILE, _NO_HANDSHAKES = HostProfile(), HostHandshakes()
 
 
 def judged_resets(
-    capture: str, packets: pl.DataFrame, rulebook: Rulebook, apart: SpilledFlows | None = None
+    capture: str, packets: pl.DataFrame, rulebook: Rulebook, *, spilled: SpilledFlows | None = None
 ) -> list[JudgedReset]:
-    """Every reset of one capture, judged, in frame order; `packets` is the packets table (`packets.normalise`).
+    """Every reset of one capture, judged, in frame order. `packets` is the packets table.
 
-    Flows that are kept `apart` are followed some at a time. Of each reset what its flow says is kept, packed, until
-    all that the capture says of it is known.
+    Flows that are `spilled` are followed some at a time.
     """
-    of_all = _OfAll(rulebook.thresholds)
-    noted: list[bytes] = []
-    for resets in of_all.resets(packets, apart):
-        noted.append(pickle.dumps([*zip(_named(resets), map(of_all.in_flow, resets), strict=True)], -1))
-        for reset in resets:  # which would keep each other, and their flows, in memory
-            reset.side.recent_resets, reset.side.last_reset = [], None
-    judged: list[JudgedReset] = []
-    while noted:
-        for name, in_flow in pickle.loads(noted.pop()):
-            judged.append(judged_reset(capture, name, of_all.observed(name.packet, in_flow), rulebook))
+    observer = _CaptureObserver(rulebook.thresholds)
+    waiting = PackedObservations()
+    for resets in observer.resets(packets, spilled):
+        waiting.add(zip(_identities(resets), map(observer.observe_flow, resets), strict=True))
+        cut_references(resets)
+    judged = [
+        judged_reset(capture, identity, observer.observe_capture(identity.packet, of_flow), rulebook)
+        for identity, of_flow in waiting.drain()
+    ]
     return sorted(judged, key=lambda each: each.row.frame)
 
 
-def _named(resets: Sequence[Reset]) -> Iterator[Named]:
-    """With their signatures, which those of one sender have together, at one stage of a flow."""
+def _identities(resets: Sequence[Reset]) -> Iterator[ResetIdentity]:
+    """With signatures: all resets of one sender at one stage of a flow give one signature together."""
     groups: defaultdict[tuple[int, str], list[Reset]] = defaultdict(list)
     for reset in resets:
         groups[id(reset.side), reset.stage].append(reset)
     signatures = {group: signature(alike) for group, alike in groups.items()}
-    return (named(reset, signatures[id(reset.side), reset.stage]) for reset in resets)
+    return (reset_identity(reset, signatures[id(reset.side), reset.stage]) for reset in resets)
 
 
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
-    of_all = _OfAll(rulebook.thresholds)
-    for reset in [reset for resets in of_all.resets(packets) for reset in resets]:
-        yield reset, of_all.observed(reset.packet, of_all.in_flow(reset))
+    observer = _CaptureObserver(rulebook.thresholds)
+    for reset in [reset for resets in observer.resets(packets) for reset in resets]:
+        yield reset, observer.observe_capture(reset.packet, observer.observe_flow(reset))
 
 
-class _OfAll:
-    """What a capture says of its resets beyond their flows: their hosts, how these answered, and all other resets."""
+class _CaptureObserver:
+    """Observes the resets of one capture: their flows, hosts and handshakes, and all resets together."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
         self._profiles: dict[str, HostProfile] = {}
-        self._answers: dict[str, Answers] = {}
-        self._company = Company(self._profiles, thresholds)
+        self._handshakes: dict[str, HostHandshakes] = {}
+        self._correlation = CrossFlowCorrelation(self._profiles, thresholds)
 
-    def resets(self, packets: pl.DataFrame, apart: SpilledFlows | None = None) -> Iterator[list[Reset]]:
-        """All resets, in parts that have all of a flow, each in frame order. To be asked for before anything else."""
+    def resets(self, packets: pl.DataFrame, spilled: SpilledFlows | None = None) -> Iterator[list[Reset]]:
+        """All resets in parts, each of whole flows and in frame order. Has to be exhausted before anything else."""
         resets = packets.filter(is_reset()).select(ENDS)
         if resets.is_empty():
             return
         flows, senders = both_ways(resets), resets["src"].unique()
         edges = _edges(packets, senders).join(flows, on=ENDS, how="anti")
-        odd = odd_flows(edges)
-        note_answers(edges.join(odd, on="frame", how="anti"), self._answers)
+        repeated = repeated_handshakes(edges)
+        time_syn_acks(edges.join(repeated, on="frame", how="anti"), self._handshakes)
         self._profiles.update(profile_hosts(packets, senders))
-        here = flows if apart is None else flows.join(apart.flows, on=ENDS, how="anti")
-        yield self._followed(_in_flows(packets, here, odd))
-        for part in apart or ():
-            yield self._followed(part.iter_slices(_AT_ONCE))
+        in_memory = flows if spilled is None else flows.join(spilled.flows, on=ENDS, how="anti")
+        yield self._follow(_packets_of_flows(packets, in_memory, repeated))
+        for part in spilled or ():
+            yield self._follow(part.iter_slices(_PART))
 
-    def _followed(self, parts: Iterable[pl.DataFrame]) -> list[Reset]:
-        tracker = Tracker(self._thresholds, self._answers)
+    def _follow(self, parts: Iterable[pl.DataFrame]) -> list[Reset]:
+        tracker = Tracker(self._thresholds, self._handshakes)
         for part in parts:
             tracker.follow(packets_of(part))
-        self._company.note(tracker.resets)
+        self._correlation.add(tracker.resets)
         return tracker.resets
 
-    def in_flow(self, reset: Reset) -> InFlow:
-        """What its flow says, and the host that it names."""
-        return observe_flow(reset, self._profiles.get(reset.packet.src) or _UNSEEN, self._thresholds)
+    def observe_flow(self, reset: Reset) -> FlowObservation:
+        """The observables from the flow of a reset and the profile of its claimed sender."""
+        return observe_flow(reset, self._profiles.get(reset.packet.src) or _NO_PROFILE, self._thresholds)
 
-    def observed(self, packet: Packet, in_flow: InFlow) -> Observation:
-        """Everything the capture says of the reset `packet`."""
-        answers = self._answers.get(packet.src) or _UNANSWERED
-        return observe_capture(packet, in_flow, answers, self._company, self._thresholds)
+    def observe_capture(self, packet: Packet, of_flow: FlowObservation) -> Observation:
+        """All observables of the reset `packet`."""
+        handshakes = self._handshakes.get(packet.src) or _NO_HANDSHAKES
+        return observe_capture(packet, of_flow, handshakes, self._correlation, self._thresholds)
 
 
 def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:
-    """What begins and ends flows of hosts that sent resets, which times these hosts."""
+    """The SYNs and FINs of flows of hosts that sent resets, for the round trips to these hosts."""
     of_senders = pl.any_horizontal(pl.col("src", "dst").is_in(senders.implode()))
     return packets.filter((pl.col("kind") == TCP) & (_FLAGS & (SYN | FIN) != 0) & of_senders)
 
 
-def _in_flows(packets: pl.DataFrame, flows: pl.DataFrame, odd: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Flows with a reset, whole, and the packets `odd`, by frame; in parts, since all would take their memory again."""
-    for part in packets.iter_slices(_AT_ONCE):
-        in_flows = part.filter(pl.col("kind") == TCP).join(flows, on=ENDS, how="semi", maintain_order="left")
-        others = odd.filter(pl.col("frame").is_between(part["frame"][0], part["frame"][-1]))
-        yield in_flows if others.is_empty() else pl.concat([in_flows, others]).sort("frame")
+def _packets_of_flows(packets: pl.DataFrame, flows: pl.DataFrame, others: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """All packets of `flows` and the packets `others`, by frame. In parts: one table would take their memory again."""
+    for part in packets.iter_slices(_PART):
+        of_flows = part.filter(pl.col("kind") == TCP).join(flows, on=ENDS, how="semi", maintain_order="left")
+        more = others.filter(pl.col("frame").is_between(part["frame"][0], part["frame"][-1]))
+        yield of_flows if more.is_empty() else pl.concat([of_flows, more]).sort("frame")

@@ -18,7 +18,7 @@ import polars as pl
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from postproc.capture.capture_point_stats import local_addresses
 from postproc.capture.packet_table import TCP, Packet, is_reset, packets_of
-from postproc.flows.state import seq_diff
+from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT, PeerEvidence, ReconcileResult
 
 # Not PSH, which moves when a network card cuts segments, nor the ECN bits, which routers change.

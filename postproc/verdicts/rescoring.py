@@ -1,4 +1,4 @@
-"""Weighing evidence into a verdict that was given without it: what other captures say, once all are judged."""
+"""Rescoring: add the evidence of other captures to a verdict, once all captures are judged."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from heuristics.rulebook.scoring import (
 from postproc.verdicts.result_row import JudgedReset
 
 
-def reweighed(
+def rescore(
     reset: JudgedReset, rules: Sequence[Rule], observation: dict[str, Value], rulebook: Rulebook
 ) -> JudgedReset:
-    """The reset with these rules counted too; `observation` has what their explanations show."""
+    """The reset with these rules added to its score. `observation` has the values that their explanations print."""
     if not rules:
         return reset
     score = reset.score + sum(rule.weight for rule in rules)
@@ -36,9 +36,9 @@ def reweighed(
         suspicion=suspicion(score, suspicion_limits()),
         evidence=(*reset.row.evidence, *(rule.id for rule in rules)),
     )
-    if verdict.value != reset.row.verdict:  # of what was concluded from the other verdict, only this can be told anew
+    if verdict.value != reset.row.verdict:  # only this can be concluded anew from the new verdict
         hops = {"distance": row.distance, "baseline_distance": row.sender_distance, "origin": origin}
         reason = UNCLEAR if verdict is Verdict.UNCLEAR else ""
         row = replace(row, cause=None, device=None, where=where(rulebook, hops) or None, reason=reason)
-    said = tuple(rule.say.render(observation) for rule in rules)
-    return replace(reset, row=row, score=score, words=(*reset.words, *said))
+    explanations = tuple(rule.say.render(observation) for rule in rules)
+    return replace(reset, row=row, score=score, words=(*reset.words, *explanations))

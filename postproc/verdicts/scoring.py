@@ -1,4 +1,4 @@
-"""One reset and its observables -> a row of the resets table, with the verdict that they add up to."""
+"""One reset and its observables -> a row of the resets table with its verdict."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Judgement, judge
 from postproc.flows.display_filter import flow_filter
 from postproc.flows.state import Reset
+from postproc.verdicts.ip_id_runs import ip_id_sample
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, ResetRow, result_row
-from postproc.verdicts.shared_origin import counted_in
 
 if TYPE_CHECKING:
     from postproc.capture.packet_table import Packet  # slow to import: Polars
 
 
-_shared = sys.intern  # many resets have the same texts: equal texts become one object
+_interned = sys.intern  # many resets have equal texts: these are one object
 
 
-class Named(NamedTuple):
-    """Which reset it is, and what goes with its verdict: the packet, a filter for its flow, its signature.
+class ResetIdentity(NamedTuple):
+    """What a row says of a reset besides its verdict: the packet, a filter for its flow, its signature.
 
-    `ip_id` is there where it may come from a counter that serves several senders.
+    `ip_id` is None if its IP ID cannot come from a counter that serves several senders.
     """
 
     packet: Packet
@@ -32,21 +32,26 @@ class Named(NamedTuple):
     signature: str | None = None
 
 
-def named(reset: Reset, signature: str | None = None) -> Named:
-    """A reset whose flow has ended."""
-    counted = counted_in(reset)
-    return Named(reset.packet, flow_filter(reset.flow), counted.ip_id if counted else None, signature)
+def reset_identity(reset: Reset, signature: str | None = None) -> ResetIdentity:
+    """The identity of a reset whose flow has ended."""
+    sample = ip_id_sample(reset)
+    return ResetIdentity(
+        packet=reset.packet,
+        flow=flow_filter(reset.flow),
+        ip_id=sample.ip_id if sample else None,
+        signature=signature,
+    )
 
 
-def judged_reset(capture: str, reset: Named, observation: Observation, rulebook: Rulebook) -> JudgedReset:
-    """Weigh the observation and write down what comes of it."""
+def judged_reset(capture: str, reset: ResetIdentity, observation: Observation, rulebook: Rulebook) -> JudgedReset:
+    """Score the observation, and make the row of the reset."""
     judgement = judge(rulebook, observation)
-    words = tuple(_shared(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
+    words = tuple(_interned(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
     row = _row(capture, reset, observation, judgement)
     return JudgedReset(row, judgement.score, words, signature=reset.signature, ip_id=reset.ip_id)
 
 
-def _row(capture: str, reset: Named, observation: Observation, judgement: Judgement) -> ResetRow:
+def _row(capture: str, reset: ResetIdentity, observation: Observation, judgement: Judgement) -> ResetRow:
     packet = reset.packet
     return result_row(
         observation,
@@ -63,8 +68,8 @@ def _row(capture: str, reset: Named, observation: Observation, judgement: Judgem
         origin=judgement.origin.value,
         suspicion=judgement.suspicion,
         evidence=judgement.evidence,
-        reason=_shared(judgement.reason),
-        cause=_shared(judgement.cause) or None,
-        device=_shared(judgement.device) or None,
-        where=_shared(judgement.where) or None,
+        reason=_interned(judgement.reason),
+        cause=_interned(judgement.cause) or None,
+        device=_interned(judgement.device) or None,
+        where=_interned(judgement.where) or None,
     )

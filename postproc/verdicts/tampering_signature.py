@@ -1,8 +1,8 @@
-"""The signature of a reset flow, in the notation of a study of connection tampering with 19 of them.
+"""The tampering signature of a flow with resets, in the notation of a study that lists 19 of them.
 
 Sundara Raman, Merino, Bock, Fayed, Levin, Sullivan, Valenta, "Global, Passive Detection of Connection Tampering", ACM
-SIGCOMM 2023, Table 1: what the initiator had sent -> which resets then came. The study saw packets towards a server
-only, so resets in the initiator's name; those in the responder's name are written alike here.
+SIGCOMM 2023, Table 1: the packets that the initiator had sent -> the resets that followed. The study has only packets
+towards a server, so its resets are in the initiator's name. Resets in the responder's name are written alike here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ _BEFORE = {
 
 
 def signature(resets: Sequence[Reset]) -> str | None:
-    """The signature that resets of one sender at one stage of a flow give together, such as "⟨SYN; ACK → RST⟩".
+    """The signature of all resets of one sender at one stage of a flow together, such as "⟨SYN; ACK → RST⟩".
 
-    `resets` are all of them; copies of one packet count once. None where the flow's start is missing, or where they
-    fit none of the 19.
+    Duplicates count once. None if the capture lacks the start of the flow, or if the resets fit none of the 19.
     """
-    once = list({reset.resets_before: reset for reset in resets}.values())
-    first = once[0]
+    distinct = list({reset.resets_before: reset for reset in resets}.values())
+    first = distinct[0]
     before = _BEFORE.get(first.stage)
     if before is None or first.sender_is_initiator is None:
         return None
-    after = _after(first.stage, once)
+    after = _after(first.stage, distinct)
     return f"⟨{before} → {after}⟩" if after else None
 
 
@@ -55,7 +54,7 @@ def _one_or_more(kind: str, count: int) -> str:
 
 
 def _several_bare(resets: Sequence[Reset]) -> str:
-    """After the first data, the study tells several bare resets apart by their acknowledgement numbers."""
+    """After the first data, the study distinguishes several bare resets by their acknowledgement numbers."""
     numbers = {reset.packet.ack for reset in resets}
     if len(resets) == 1:
         return "RST"

@@ -1,4 +1,4 @@
-"""What the plugin lays by as strings comes back whole, and changes nothing that it says."""
+"""The plugin restores evicted flows, hosts and resets whole, and its verdicts do not depend on eviction."""
 
 from __future__ import annotations
 
@@ -24,47 +24,48 @@ from support.random_captures import NEVER, random_capture
 
 from heuristics.rulebook.model import load
 
-# Compares what is laid by with what would come back, value by value.
+# Compares what is evicted with what would be restored, value by value.
 CHECK = """
-local function same(held, found)
-  if type(held) ~= "table" then
-    return held == found
+local function same(stored, found)
+  if type(stored) ~= "table" then
+    return stored == found
   end
-  for index = 1, math.max(#held, #(found or {})) do
-    if held[index] ~= (found or {})[index] then
+  for index = 1, math.max(#stored, #(found or {})) do
+    if stored[index] ~= (found or {})[index] then
       return false
     end
   end
   return true
 end
 local function check(name, before, after)
-  for key, held in pairs(before) do
+  for key, stored in pairs(before) do
     local found, links = after[key], { flow = true, side = true, peer = true, host = true, frame = true }
-    if not links[key] and not same(held, found) then
-      error(string.format("%s: %s was %s and came back as %s", name, key, tostring(held), tostring(found)))
+    if not links[key] and not same(stored, found) then
+      error(string.format("%s: %s was %s and came back as %s", name, key, tostring(stored), tostring(found)))
     end
   end
 end
 """
 
-# A turn of one flow, so that all but the last few are laid by; and checks where something is.
+# A quota of one flow, so that all but the last few are evicted; and a check at each eviction.
 CHANGES = {
-    "turn = 256": "turn = 1",
-    "MOST_IN_USE = 16384": "MOST_IN_USE = 1",
+    "quota = 256": "quota = 1",
+    "MAX_QUOTA = 16384": "MAX_QUOTA = 1",
     "local begin_us = 0": CHECK + "local begin_us = 0",
-    "laid_by[at][flow.key] = pack_flow(flow)\n": "laid_by[at][flow.key] = pack_flow(flow)\n"
-    "local back = unpack_flow(flow.key, laid_by[at][flow.key])\n"
+    "evicted_flows[at][flow.key] = pack_flow(flow)\n": "evicted_flows[at][flow.key] = pack_flow(flow)\n"
+    "local back = unpack_flow(flow.key, evicted_flows[at][flow.key])\n"
     'check("flow", flow, back) check("side", flow.side, back.side) check("peer", flow.peer, back.peer)\n',
-    "packed_hosts[src] = pack(HOST, host)\n": "packed_hosts[src] = pack(HOST, host)\n"
-    'check("host", host, unpack_host(packed_hosts[src]))\n',
+    "evicted_hosts[src] = pack(HOST, host)\n": "evicted_hosts[src] = pack(HOST, host)\n"
+    'check("host", host, unpack_host(evicted_hosts[src]))\n',
     "resets[packet.frame] = pack(RESET, reset)\n": "resets[packet.frame] = pack(RESET, reset)\n"
     'check("reset", reset, unpacked_reset(packet.frame))\n',
-    "held.recalled = held.recalled + 1\n": 'held.recalled = held.recalled + 1 io.stderr:write("recalled\\n")\n',
+    "flow_store.restored = flow_store.restored + 1\n": "flow_store.restored = flow_store.restored + 1 "
+    'io.stderr:write("restored\\n")\n',
 }
 
 
 def crowded() -> str:
-    """The plugin with hardly any room, checking what it lays by."""
+    """The plugin with hardly any room, and checks at each eviction."""
     text = plugin_text(load())
     for usual, changed in CHANGES.items():
         assert text.count(usual) == 1, usual
@@ -72,19 +73,19 @@ def crowded() -> str:
     return text
 
 
-def recalled(capture: Path) -> int:
-    """How often a flow came back to the plugin; asserts that nothing was lost, and that it judges as postproc does."""
+def restored(capture: Path) -> int:
+    """How often the plugin restored a flow. Asserts that nothing was lost, and that it judges as postproc does."""
     run = run_plugin(capture, system_wireshark(), load(), text=crowded())
     assert run.errors == ()
     lines = run.stderr.splitlines()
-    assert set(lines) <= {"recalled"}
+    assert set(lines) <= {"restored"}
     found = differences(capture.name, run.rows, postproc_rows(export(capture, system_wireshark()), load()))
     assert not found, listed(found)
     return len(lines)
 
 
 def test_nothing_is_lost_in_captures_we_have() -> None:
-    assert sum(map(recalled, every_capture()[::3])) > 500
+    assert sum(map(restored, every_capture()[::3])) > 500
 
 
 def test_nothing_is_lost_in_random_captures(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_nothing_is_lost_in_random_captures(tmp_path: Path) -> None:
     for seed in range(6):
         capture = tmp_path / f"seed{seed}.pcap"
         capture.write_bytes(random_capture(Random(seed), 300, NEVER if seed % 2 else 3, NEVER))
-        total += recalled(capture)
+        total += restored(capture)
     assert total > 200
 
 

@@ -1,4 +1,4 @@
-"""Wireshark's own window, with plugin and profile: what it shows is what tshark says."""
+"""Wireshark's window with plugin and profile shows the same values as tshark."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def expected(display_filter: str) -> list[tuple[str, ...]]:
 
 
 def shown(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
-    """The columns that tshark can be asked for as fields."""
+    """The columns that tshark can print as fields."""
     return [tuple(row[column] for column in COLUMNS) for row in rows]
 
 
 def test_packet_list() -> None:
-    """Columns and values of the window are tshark's; a macro typed as display filter selects what tshark's does."""
+    """Columns and values of the window equal tshark's. A macro selects the same packets as a display filter in both."""
     with opened(CAPTURE, PLUGIN, render_profile()) as window:
         assert window.title() == CAPTURE.name
         rows = exported(window, "all.csv")
@@ -62,7 +62,7 @@ def test_packet_list() -> None:
         assert shown(rows) == expected("frame")
         window.press("ctrl+slash")
         window.write("${rst_forged}")
-        time.sleep(1)  # the field completes words as they are typed
+        time.sleep(1)  # the input field completes words during typing
         window.press("Return")
         time.sleep(1)
         forged = exported(window, "forged.csv")

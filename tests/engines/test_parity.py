@@ -105,8 +105,8 @@ when = "window == 0 and has_ack"
 say = "window {window}, IP ID {ip_id}, flow label {flow_label}: 100 % of it"
 """
 
-# Settings that Wireshark users change. None may change a verdict, since only header fields are read. Those of one set
-# leave one another's effect alone: without sequence analysis there are no relative numbers to switch off.
+# Settings that Wireshark users change. None may change a verdict, since the plugin reads only header fields. Settings
+# of one set do not cancel each other: without sequence analysis there are no relative numbers to switch off.
 SETTINGS = (
     (
         *("-o", "tcp.relative_sequence_numbers:FALSE"),
@@ -139,7 +139,7 @@ def overlaid(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
 
 @pytest.fixture(scope="module")
 def samename(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hosts file that gives several addresses one name, as DNS may too: they stay several hosts."""
+    """A hosts file that gives several addresses one name, as DNS may do. They are still several hosts."""
     hosts = tmp_path_factory.mktemp("names") / "hosts"
     addresses = ("192.0.2.2", "203.0.113.2", "2001:db8:1::2", "2001:db8:5::2")
     hosts.write_text("".join(f"{address} samename\n" for address in addresses), encoding="utf-8")
@@ -154,12 +154,12 @@ def usual_run(capture: Path) -> Run:
 
 @cache
 def exported(capture: Path) -> pl.DataFrame:
-    """What postproc has from tshark."""
+    """The packets that postproc reads from tshark."""
     return export(capture, system_wireshark())
 
 
 def several(count: int) -> list[Path]:
-    """Every so many captures of those we have, `count` in all."""
+    """`count` of our captures, at equal intervals."""
     every = captures()
     return every[:: max(1, len(every) // count)][:count]
 
@@ -191,7 +191,7 @@ def test_engines_agree_whatever_the_users_rules_settings_and_names(
 
 
 def agrees(capture: Path, run: Run, rulebook: Rulebook) -> None:
-    """Asserts that `run`, of the plugin, was clean and that postproc says the same."""
+    """Asserts that `run`, of the plugin, was clean, and that postproc gives the same rows."""
     assert (run.errors, run.stderr) == ((), "")
     found = differences(capture.name, run.rows, postproc_rows(exported(capture), rulebook))
     assert not found, listed(found)
@@ -207,7 +207,7 @@ def test_the_overlay_has_an_effect(overlaid: Rulebook) -> None:
 
 
 def fired(rows: Iterable[dict[str, str]]) -> set[str]:
-    """Every rule that fired."""
+    """All rules that fired."""
     return {rule for row in rows for rule in row.get("evidence", "").split(",")}
 
 
@@ -260,7 +260,7 @@ def test_two_passes_without_a_filter_warn_once(capture: Path) -> None:
 
 
 def test_a_header_of_another_ip_version_carries_no_segment(tmp_path: Path) -> None:
-    """Wireshark dissects no more of it, whatever the Ethernet type says."""
+    """Wireshark does not dissect it further, whatever the Ethernet type is."""
     packets = Talk(ipv6=True).packets((*OPEN, "> PA 100", "< PA 100", "> A", "> R"))
     packets[3].payload.version = 15
     found = compare(written(tmp_path / "version15.pcap", packets), system_wireshark(), load())
@@ -269,7 +269,7 @@ def test_a_header_of_another_ip_version_carries_no_segment(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("version", [4, 5, 15])
 def test_an_icmp_error_quotes_no_packet_of_another_ip_version(version: int, tmp_path: Path) -> None:
-    """Wireshark names the header, but reads no more of it."""
+    """Wireshark names the header, but does not dissect it."""
     target, router = bytes((203, 0, 113, 7)), bytes((198, 51, 100, 1))
     prober = bytes((192, 0, 2, 1))
     segment = frames.tcp(50000, 80, 1, 0, SYN, 500)
@@ -287,7 +287,7 @@ def test_an_icmp_error_quotes_no_packet_of_another_ip_version(version: int, tmp_
 
 @pytest.mark.parametrize("without", [range(8), range(4, 8), (0,)], ids=["all", "the last", "the first"])
 def test_frames_without_a_time(without: Sequence[int], tmp_path: Path) -> None:
-    """pcapng's simple packet blocks tell none."""
+    """Simple packet blocks of pcapng have no time."""
     packets = Talk().packets((*OPEN, "> PA 100", "< PA 100", "> A", "> PA 100", "< R"))
     times = [None if number in without else int(packet.time * 10**9) for number, packet in enumerate(packets)]
     capture = tmp_path / "timeless.pcapng"
@@ -297,7 +297,7 @@ def test_frames_without_a_time(without: Sequence[int], tmp_path: Path) -> None:
 
 
 def test_the_locale_does_not_matter(tmp_path: Path) -> None:
-    """In en_US.UTF-8 the C library takes bytes that are no UTF-8 for equal, such as 192 and 203 of two addresses."""
+    """In en_US.UTF-8 the C library treats bytes that are not UTF-8 as equal, such as 192 and 203 in two addresses."""
     ends = (bytes((192, 0, 2, 1)), bytes((203, 0, 2, 1)))
     flags = (SYN, SYN | ACK, ACK, ACK, RST | ACK)
     records = []

@@ -1,4 +1,4 @@
-"""The plugin and postproc agree on captures that nobody thought of.
+"""The plugin and postproc agree on random captures.
 
 `make test` tries a few, `make test-random` many more; with HYPOTHESIS_PROFILE=deep it runs for about half an hour. A
 failure prints the blob that brings it back (`@reproduce_failure`) and keeps the smallest capture found.
@@ -19,9 +19,9 @@ from heuristics.rulebook.model import load
 # Each example takes two runs of tshark, most of it their start: 0.3 s for 10 packets, 0.4 s for 200.
 EXAMPLES = {"default": 8, "more": 60, "deep": 600}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-FAILED = Path(tempfile.gettempdir()) / f"rstorigin-failed-{os.getuid()}"  # where captures that failed are kept
+FAILED = Path(tempfile.gettempdir()) / f"rstorigin-failed-{os.getuid()}"  # captures that failed stay here
 
-# A failing example runs slower and faster from one time to the next, as the machine is busy: that is no failure.
+# The run time of an example varies with the load of the machine: that is no failure.
 fuzzed = settings(
     max_examples=EXAMPLES.get(PROFILE, EXAMPLES["default"]),
     deadline=None,
@@ -31,9 +31,9 @@ fuzzed = settings(
 
 
 def check(capture: bytes, name: str) -> None:
-    """Both engines agree on `capture`; where they do not, it is kept and named."""
+    """Both engines agree on `capture`. If not, the capture is kept, and its path is in the message."""
     FAILED.mkdir(exist_ok=True)
-    path = FAILED / f"{name}.pcap"  # of all that fail, the last that Hypothesis tries is the smallest
+    path = FAILED / f"{name}.pcap"  # the last failing capture that Hypothesis tries is the smallest
     path.write_bytes(capture)
     note(f"capture kept as {path}")
     found = compare(path, system_wireshark(), load())

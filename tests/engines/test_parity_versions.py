@@ -1,4 +1,4 @@
-"""Every Wireshark sees the same: the plugin's rows are alike on all, and postproc's on each one's own."""
+"""All versions of Wireshark agree: the plugin gives the same rows in each, and postproc from the packets of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from heuristics.rulebook.model import load
 
 pytestmark = pytest.mark.versions
 
-# Seed, packets, one conversation in so many odd, one packet in so many damaged.
+# Seed, number of packets, one odd conversation in so many, one damaged packet in so many.
 RANDOM = [
     *((seed, 150, NEVER, NEVER) for seed in range(5)),
     *((seed, 150, 2, NEVER) for seed in range(5, 10)),
@@ -25,7 +25,7 @@ RANDOM = [
 
 
 def check(capture: Path) -> None:
-    """The rows of `capture` by every Wireshark there is."""
+    """The rows of `capture` by every version of Wireshark on this machine."""
     with ThreadPoolExecutor() as pool:
         seen = list(pool.map(lambda wireshark: agreed(capture, wireshark), available()))
     for wireshark, rows in zip(available(), seen, strict=True):
@@ -34,7 +34,7 @@ def check(capture: Path) -> None:
 
 
 def agreed(capture: Path, wireshark: Wireshark) -> Rows:
-    """The rows that both engines make of `capture` with one Wireshark."""
+    """The rows that both engines make of `capture` with one version of Wireshark."""
     run = run_plugin(capture, wireshark, load())
     assert (run.errors, run.stderr) == ((), ""), wireshark
     found = differences(f"{capture.name} on {wireshark}", run.rows, postproc_rows(export(capture, wireshark), load()))
@@ -61,7 +61,7 @@ def test_versions_agree_on_random_captures(shape: tuple[int, int, int, int], tmp
 
 @pytest.mark.parametrize("seed", range(20, 25))
 def test_each_version_agrees_on_captures_with_short_packets(seed: int, tmp_path: Path) -> None:
-    """Of a TCP header cut by the snap length, 4.6 shows the fields that are there, 4.0 and 4.4 only the ports."""
+    """Of a TCP header cut by the snap length, 4.6 shows the captured fields, 4.0 and 4.4 only the ports."""
     capture = tmp_path / f"seed{seed}.pcap"
     capture.write_bytes(random_capture(Random(seed), 150, 4, NEVER, cut_one_in=1))
     for wireshark in available():

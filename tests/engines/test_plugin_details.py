@@ -1,4 +1,4 @@
-"""What a person sees of the plugin: packet details, expert information, preferences, summary. In every Wireshark."""
+"""The plugin in the user interface: packet details, expert information, preferences, summary."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def segment(seconds: float, flags: int, *, back: bool = False, sport: int = 4000
 
 
 def shown(wireshark: Wireshark, capture: Path, *options: str | Path) -> str:
-    """What tshark prints of `capture`, with the plugin installed and no Lua error."""
+    """The output of tshark for `capture`, with the plugin installed and no Lua error."""
     result = wireshark.tshark("-r", capture, *options, plugins=[PLUGIN])
     assert "_ws.lua" not in result.stdout
     assert "Lua" not in result.stderr
@@ -46,7 +46,7 @@ def shown(wireshark: Wireshark, capture: Path, *options: str | Path) -> str:
 
 
 def fields(wireshark: Wireshark, capture: Path, *names: str, options: tuple[str, ...] = ()) -> list[list[str]]:
-    """The rstorigin fields `names` of every judged packet, after the frame number, by all that the capture shows."""
+    """The frame number and the rstorigin fields `names` of every judged packet, from the whole capture."""
     columns = [word for name in names for word in ("-e", f"rstorigin.{name}")]
     text = shown(
         wireshark, capture, "-2", "-Y", "rstorigin.verdict", *options, "-T", "fields", "-e", "frame.number", *columns
@@ -101,7 +101,7 @@ def test_the_frame_to_compare_with_is_the_senders_own_and_shows_the_baseline(
     assert compared
     for frame, other, baseline in compared:
         assert sources[other] == sources[frame]
-        if other in hop_limits:  # else it is neither TCP nor ICMP, and has no fields of ours
+        if other in hop_limits:  # other packets are neither TCP nor ICMP, and have no fields of ours
             assert hop_limits[other] == (baseline, "")
 
 
@@ -132,7 +132,7 @@ def test_a_preference_moves_the_limit_of_a_verdict(wireshark: Wireshark) -> None
     lenient = fields(
         wireshark, REJECTED, "verdict", options=("-o", "rstorigin.likely_genuine:99", "-o", "rstorigin.genuine:99")
     )
-    assert {verdict for _, verdict in lenient} == {"forged"}  # accusing comes first
+    assert {verdict for _, verdict in lenient} == {"forged"}  # an accusation comes first
     nothing = fields(
         wireshark,
         CAPTURES / "lab" / "06_benign.client.pcap",
@@ -145,7 +145,7 @@ def test_a_preference_moves_the_limit_of_a_verdict(wireshark: Wireshark) -> None
 
 @pytest.mark.parametrize(("name", "value"), [("hop_tolerance", 4), ("hop_tolerance", 9), ("baseline_packets", 50)])
 def test_a_preference_is_a_threshold_of_the_rulebook(name: str, value: int, tmp_path: Path) -> None:
-    """Set in Wireshark or laid over the rulebook, in both engines: the same evidence and verdicts."""
+    """Limits set in Wireshark, or in an overlay for both engines, give the same evidence and verdicts."""
     overlay = tmp_path / "overlay.toml"
     overlay.write_text(f'[rulebook]\nname = "mine"\n[thresholds]\n{name} = {value}\n', encoding="utf-8")
     wireshark, usual, mine = available()[0], load(), load(overlays=[overlay])
@@ -193,7 +193,7 @@ def test_the_plugin_tells_what_it_can_be_asked_for(wireshark: Wireshark) -> None
 
 
 def said(wireshark: Wireshark, word: str, capture: Path, *options: str) -> str:
-    """What the plugin prints when `lua_script1` asks for `word`: all that tshark -q prints, so nothing else."""
+    """The output of the plugin for `lua_script1` = `word`. It is all output of tshark -q."""
     quiet = () if "-2" in options else ("-q",)
     result = wireshark.tshark("-r", capture, *quiet, *options, "-X", f"lua_script1:{word}", scripts=[PLUGIN])
     assert "Lua" not in result.stderr
@@ -211,7 +211,7 @@ def test_a_verdict_is_provisional_until_its_flow_has_long_been_silent(tmp_path: 
 
 
 def test_a_capture_that_grows_is_judged_as_it_comes(tmp_path: Path) -> None:
-    """A live capture through a pipe: the verdict is out before the capture ends."""
+    """A live capture through a pipe: the verdict is printed before the capture ends."""
     capture = frames.pcap([segment(0.0, SYN), segment(0.04, SYN | ACK, back=True), segment(0.041, ACK)], frames.RAW)
     reset = frames.pcap([segment(0.05, RST | ACK, back=True, hop_limit=62)], frames.RAW)[PCAP_HEADER:]
     plugin = tmp_path / PLUGIN.name

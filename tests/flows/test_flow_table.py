@@ -1,4 +1,4 @@
-"""The flows table: the end a Palo Alto firewall would log, on flows made for each; and flows are the engine's."""
+"""The flows table: one flow for each end reason, and the same flows as the tracker's."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_initiator_comes_first_and_is_counted_as_sending(tmp_path: Path) -> 
         row = flows(path).row(0, named=True)
         assert (row["src"], row["sport"], row["dst"], row["dport"]) == (CLIENT, port, SERVER, 443)
         assert (row["packets_sent"], row["packets_received"]) == (4, 3)
-        assert (row["bytes_sent"], row["bytes_received"]) == (10, 600)  # what a reset carries is no data
+        assert (row["bytes_sent"], row["bytes_received"]) == (10, 600)  # the payload of a reset does not count
         assert (row["first_frame"], row["last_frame"], row["resets"]) == (1, 7, 1)
         assert row["last_time"] - row["first_time"] == pytest.approx(0.06)
 
@@ -113,7 +113,7 @@ CAPTURED = sorted([*LAB.glob("0[1379]*.pcap"), *SITUATIONS.glob("*cap"), *REUSED
 
 @pytest.mark.parametrize("capture", [*CAPTURED, *public_captures.SKIPPED], ids=lambda path: path.name)
 def test_flows_are_those_that_the_engine_follows(capture: Path) -> None:
-    """Names, frames and incarnations as postproc.flows has them, packet by packet."""
+    """Names, frames and incarnations are those of the tracker, which follows packet by packet."""
     table = read_packets(Source(capture, capture.name, FileType.CAPTURE), find_tshark(), whole=True).table
     tracker, seen = Tracker(RULES.thresholds), {}
     for packet in map(Packet._make, table.filter(pl.col("kind") == TCP).iter_rows()):

@@ -31,11 +31,12 @@ from postproc.flows.host_profile import HostProfile, most_frequent
 from postproc.flows.host_profile_builder import profile_hosts
 from postproc.flows.state import Flow
 from postproc.flows.tracker import Tracker
-from postproc.verdicts.judge_icmp import judged_error, observe_errors
+from postproc.verdicts.icmp_observables import observe_errors
+from postproc.verdicts.judge_icmp import judged_error
 from postproc.verdicts.judge_resets import observe_resets
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
-from postproc.verdicts.scoring import judged_reset, named
+from postproc.verdicts.scoring import judged_reset, reset_identity
 from support import public_captures
 from support.wiresharks import Wireshark, available
 
@@ -216,7 +217,7 @@ def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:
     rows, flows = _hop_rows(packets, _icmp_frames(raw), rulebook)
     worst: dict[FlowKey, JudgedReset] = {}
     for reset, observation in observe_resets(packets, rulebook):
-        judged = judged_reset("", named(reset), observation, rulebook)
+        judged = judged_reset("", reset_identity(reset), observation, rulebook)
         rows[reset.packet.frame] = _reset_row(judged, observation)
         flow = _flow_key(reset.flow)
         worst[flow] = max(worst.get(flow, judged), judged, key=lambda each: each.score)

@@ -1,4 +1,4 @@
-"""Honest resets in situations that look like forgery at first sight: none may be accused."""
+"""Honest resets in situations that look like forgery at first sight: no reset may be accused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def on_one_link(*steps: str) -> list[Packet]:
 
 @pytest.mark.parametrize("moved", [True, False])
 def test_an_address_that_moves_to_another_host(moved: bool, tmp_path: Path) -> None:
-    """Its new owner knows nothing of the connection; a stranger answers what is sent to another's MAC."""
+    """Its new owner does not know the connection. An injector answers packets that go to another MAC."""
     packets = on_one_link("wait 1", "> PA 10", "< R")
     *_, asked, reset = packets
     reset.src = OTHER
@@ -41,7 +41,7 @@ def test_an_address_that_moves_to_another_host(moved: bool, tmp_path: Path) -> N
 
 
 def test_an_export_without_the_macs_that_packets_went_to(tmp_path: Path) -> None:
-    """As rstorigin asked for them before: whether the address has moved cannot be told."""
+    """Exports of earlier versions lack the destination MAC: they cannot show whether the address has moved."""
     packets = on_one_link("wait 1", "> PA 10", "< R")
     packets[-1].src = OTHER
     export = tmp_path / "old.tsv"
@@ -55,7 +55,7 @@ def test_an_export_without_the_macs_that_packets_went_to(tmp_path: Path) -> None
 
 
 def test_a_service_whose_hop_limit_does_not_tell_how_far_it_is(tmp_path: Path) -> None:
-    """BGP between neighbours starts from 1, the kernel's resets from 64."""
+    """BGP between neighbours starts from hop limit 1, resets of the kernel start from 64."""
     packets = talk("> A", "wait 1", "> PA 10", "< R")
     for packet in packets:
         packet.payload.ttl = 64 if packet[TCP].flags == "R" else 1
@@ -64,7 +64,7 @@ def test_a_service_whose_hop_limit_does_not_tell_how_far_it_is(tmp_path: Path) -
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_the_owner_of_an_address_answers_for_a_host_behind_it(shown: bool, tmp_path: Path) -> None:
-    """One hop nearer than the container: the owner's own packets come from there too, where the capture has any."""
+    """One hop nearer than the container. The owner's own packets come from there too, if the capture has any."""
     packets = talk("wait 1", "> PA 10", "< R")
     packets[-1].payload.ttl += 1
     pings = [
@@ -77,7 +77,7 @@ def test_the_owner_of_an_address_answers_for_a_host_behind_it(shown: bool, tmp_p
 
 
 def test_a_capture_of_nothing_but_syns_and_resets(tmp_path: Path) -> None:
-    """Behind a SYN proxy: what it says in the handshake is no baseline of the server's."""
+    """Behind a SYN proxy: the proxy's handshake is no baseline of the server."""
     packets = []
     for port in range(50_000, 50_006):
         flow = Talk(port, isn=ISN).packets((*OPEN, "> PA 10", "< A", "< PA 700", "< RA"))
@@ -104,7 +104,7 @@ def test_a_load_balancer_that_says_so_is_a_front_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("away", "guilty"), [(-2, False), (-3, False), (2, True)])
 def test_from_beyond_the_sender_is_less_telling(away: int, guilty: bool, tmp_path: Path) -> None:
-    """Another site may have taken the address over; what sits in between is nearer."""
+    """Another site may have taken over the address. A device in between is nearer."""
     packets = talk("wait 1", "> PA 10", "< R")
     packets[-1].payload.ttl += away
     assert accused(last_row(tmp_path, packets)) is guilty
@@ -112,7 +112,7 @@ def test_from_beyond_the_sender_is_less_telling(away: int, guilty: bool, tmp_pat
 
 @pytest.mark.parametrize(("away", "guilty"), [(-5, False), (5, True)])
 def test_a_port_that_a_proxy_does_not_answer_for(away: int, guilty: bool, tmp_path: Path) -> None:
-    """Its neighbours do come from the proxy, which is nearer; the host itself refuses."""
+    """Its neighbours' packets come from the proxy, which is nearer. The host itself refuses."""
     packets = [*talk(), *Talk(50_000, 81).packets(("> S", "< RA"), 1_700_000_010)]
     packets[-1].payload.ttl = 55 + away
     for packet in packets[:-1]:
@@ -136,14 +136,14 @@ def test_data_start_from_60_and_resets_from_64(
 
 @pytest.mark.parametrize(("away", "guilty"), [(-1, False), (1, True)])
 def test_another_host_of_a_pool_knows_nothing_of_the_connection(away: int, guilty: bool, tmp_path: Path) -> None:
-    """One hop beyond the one that had it before; what sits in between is nearer."""
+    """One hop beyond the host that had the address before. A device in between is nearer."""
     packets = talk("wait 1", "> PA 10", "< R")
     packets[-1].payload.ttl += away
     assert accused(last_row(tmp_path, packets)) is guilty
 
 
 def test_a_burst_over_ways_that_differ_by_a_hop(tmp_path: Path) -> None:
-    """A link that is bundled of several ways is no injector with many hop limits."""
+    """A bundle of several links is no injector with many hop limits."""
     packets = talk("wait 1", "> PA 10", "> PA 10", "> PA 10", "< R", "< R", "< R")
     for packet, away in zip(packets[-3:], (0, -1, 1), strict=True):
         packet.payload.ttl += away
@@ -160,7 +160,7 @@ def test_data_in_a_refused_syn_do_not_move_the_stage(tmp_path: Path) -> None:
 
 
 def test_an_error_whose_quote_is_cut_before_the_target(tmp_path: Path) -> None:
-    """Snapped after the probe's source: whether the host itself refuses cannot be told."""
+    """The snap length cuts the quote after the probe's source: it is unknown whether the host itself refuses."""
     probe = IP(src=CLIENT, dst=SERVER, ttl=60) / UDP(sport=40_000, dport=161)
     error = Ether() / IP(src=SERVER, dst=CLIENT, ttl=56) / ICMP(type=3, code=13) / probe
     error.time = 1_700_000_000
@@ -172,7 +172,7 @@ def test_an_error_whose_quote_is_cut_before_the_target(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("earlier", [True, False])
 def test_an_answer_that_took_long_to_what_came_before(earlier: bool, tmp_path: Path) -> None:
-    """Where round trips vary, the reset comes just after the next segment; its number tells which one it answers."""
+    """If round trips vary, the reset may come just after the next segment. Its number shows which one it answers."""
     packets = talk("wait 1", "> PA 20", "wait 0.06", "< PA 40", "wait 0.03", "> PA 20", "< R")
     reset = packets[-1]
     reset.time = packets[-2].time + 0.002
@@ -184,7 +184,7 @@ def test_an_answer_that_took_long_to_what_came_before(earlier: bool, tmp_path: P
 
 @pytest.mark.parametrize("stamped", [True, False])
 def test_the_abort_of_a_host_nearer_than_others_behind_the_same_address(stamped: bool, tmp_path: Path) -> None:
-    """Its connection is older than the capture; a device that refuses in the address' name sends no options."""
+    """Its connection is older than the capture. A device that refuses in the name of the address sends no options."""
     *_, abort = talk("wait 1", "> PA 10", "< RA")
     abort.payload.ttl += 4
     abort[TCP].options = abort[TCP].options if stamped else []

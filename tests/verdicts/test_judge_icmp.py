@@ -1,4 +1,4 @@
-"""ICMP errors: every entry of the ladder by an example, and the origin of every labelled error."""
+"""ICMP errors: an example for every entry of the rulebook, and the origin of every labelled error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import find_tshark
 from postproc.report import formats as outputs
 from postproc.report.summary import summarise
-from postproc.verdicts.judge_icmp import judged_errors, observe_errors
+from postproc.verdicts.icmp_observables import observe_errors
+from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.result_row import JudgedReset
 
 RULEBOOK = load()
@@ -66,7 +67,7 @@ def shown(src: str = HOST, dst: str = CLIENT, hop_limit: int = HOST_HOPS, count:
 
 
 def written(path: Path, packets: Iterable[frames.Datagram | float]) -> Path:
-    """A capture of `packets`, a millisecond apart; a number stands for so many seconds in which nothing comes."""
+    """A capture of `packets` at intervals of a millisecond. A number is a pause of so many seconds."""
     records, now_ns = [], 1_700_000_000 * SECOND
     for each in packets:
         if isinstance(each, int | float):
@@ -86,7 +87,7 @@ def judged(capture: Path) -> list[JudgedReset]:
 
 PORT, PORT6, ADMIN, HOST_UNREACHABLE = (3, 3), (1, 4), (3, 13), (3, 1)
 
-# By entry of the rulebook: the packets of a capture that ends in an error which that entry judges.
+# By entry of the rulebook: the packets of a capture that ends with an error, which that entry judges.
 EXAMPLES: dict[str, list[frames.Datagram | float]] = {
     "unspecified_source": [
         probe(64, HOST6, CLIENT6),
@@ -194,7 +195,7 @@ def test_a_redirect_rejects_nothing(tmp_path: Path) -> None:
     assert judged(written(tmp_path / "redirect.pcap", [probe(64), error(ROUTER, 64, probe(63), (5, 1))])) == []
 
 
-# Where the quoted packet is not the second header of the frame, or not all there.
+# The quoted packet is not the second header of the frame, or it is cut.
 TUNNELLED = error(ROUTER, 62, probe(61), PORT)
 ODD: dict[str, tuple[list[frames.Datagram | float], tuple[int | None, str, int, int]]] = {
     "eight bytes of TCP": ([error(ROUTER, 62, bytes(syn(61))[:28], PORT)], (61, "tcp", 40001, 5001)),

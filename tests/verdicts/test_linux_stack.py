@@ -1,4 +1,4 @@
-"""Resets in the name of a Linux host that its kernel would not send so, and the ones it does send."""
+"""Resets in the name of a Linux host: some that its kernel never sends in this form, and some that it sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIGNS = {
 
 
 def talk(*steps: str, ipv6: bool = False) -> list[Packet]:
-    """An open connection between two Linux hosts, and what follows."""
+    """An open connection between two Linux hosts, and the steps that follow."""
     packets = Talk(isn=ISN, ipv6=ipv6).packets((*OPEN_FLOW, *steps))
     for packet in packets:
         as_linux(packet)
@@ -39,12 +39,12 @@ def talk(*steps: str, ipv6: bool = False) -> list[Packet]:
 
 
 def last_row(folder: Path, packets: Sequence[Packet]) -> dict[str, str]:
-    """What is said of the last reset."""
+    """The row of the last reset."""
     return rows(written(folder / "linux.pcap", packets))[-1]
 
 
 def signs(row: dict[str, str]) -> set[str]:
-    """Which signs that Linux would not show are among its evidence."""
+    """The signs in its evidence that Linux would not show."""
     return SIGNS.intersection(row["evidence"].split(";"))
 
 
@@ -56,7 +56,7 @@ def evidence(folder: Path, steps: tuple[str, ...], change: Callable[[Packet], No
 
 
 def as_linux(packet: Packet) -> None:
-    """Gives a packet what Linux 6.18 gives it: options, window, IP ID, flow label."""
+    """Gives a packet the options, window, IP ID and flow label of Linux 6.18."""
     ip, tcp = packet.payload, packet[TCP]
     handshake, bare = "S" in tcp.flags, tcp.flags == "R"
     tcp.options = LINUX_SYN if handshake else [] if bare else STAMPED
@@ -69,7 +69,7 @@ def as_linux(packet: Packet) -> None:
 
 
 def unstamped(packet: Packet) -> None:
-    """RST+ACK as many injectors make it."""
+    """RST+ACK in the form of many injectors."""
     packet[TCP].options = []
 
 
@@ -113,7 +113,7 @@ def unchanged(packet: Packet) -> None:
 
 
 def without_socket(packet: Packet) -> None:
-    """What Linux answers to a segment without ACK where it has no socket."""
+    """The answer of Linux without a socket to a segment without ACK."""
     closed(packet)
     unstamped(packet)
 
@@ -142,7 +142,7 @@ def test_what_linux_would_not_send(
 def test_a_field_that_evidence_rests_on_is_no_trifle(
     change: Callable[[Packet], None], note: str, tmp_path: Path
 ) -> None:
-    """In the story of a reset. Windows of honest ones often differ too."""
+    """In the story of a reset. The windows of honest resets often differ too."""
     packets = talk("< RA")
     change(packets[-1])
     path = written(tmp_path / "linux.pcap", packets)
@@ -158,7 +158,7 @@ def test_what_linux_sends(steps: tuple[str, ...], ipv6: bool, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("held", "sign"), [(True, {"ip_id_foreign_linux"}), (False, set())])
 def test_ip_ids_that_the_capture_may_have_missed_are_no_sign(held: bool, sign: set[str], tmp_path: Path) -> None:
-    """The data of an upload, of which a filter may leave no more than the acknowledgements."""
+    """The data of an upload. A filter may leave only the acknowledgements."""
     data = [step for _ in range(60) for step in ("> PA 1400", "< A")]
     packets = talk("< A", "< A", *data, "> RA")
     packets[-1].payload.id = packets[-3].payload.id + 5000
@@ -172,7 +172,7 @@ def test_ip_ids_that_the_capture_may_have_missed_are_no_sign(held: bool, sign: s
 
 @pytest.mark.parametrize(("received", "sign"), [(501, {"abort_window_linux"}), (502, set()), (900, set())])
 def test_a_window_that_the_peer_may_have_filled_is_no_sign(received: int, sign: set[str], tmp_path: Path) -> None:
-    """After more than the first window; how far the server scales its windows is not known."""
+    """After more than the first window. The window scale of the server is not known."""
     packets = talk("> PA 40000", "< A", f"> PA {received}", "< RA")
     closed(packets[-1])
     assert signs(last_row(tmp_path, packets)) == sign
@@ -199,7 +199,7 @@ def test_only_the_window_of_linux_4_20_tells_that_ip_ids_are_0(opening_window: i
 def test_a_socket_that_goes_on_is_excused_by_its_own_firewall_alone(
     change: Callable[[Packet], None], verdict: str, ipv6: bool, tmp_path: Path
 ) -> None:
-    """Which acknowledges 0, or what a device on the way makes of it; an injector, what the peer sent."""
+    """It acknowledges 0, or what a device on the path makes of 0. An injector acknowledges the peer's data."""
     packets = talk("< R", "wait 3", "< PA 10", ipv6=ipv6)
     if ipv6:
         unlabelled(packets[-2])
@@ -211,7 +211,7 @@ def test_a_socket_that_goes_on_is_excused_by_its_own_firewall_alone(
 
 @pytest.mark.parametrize(("ipv6", "verdict"), [(False, "unclear"), (True, "likely genuine")])
 def test_the_kernel_behind_a_service_with_a_hop_limit_of_its_own(ipv6: bool, verdict: str, tmp_path: Path) -> None:
-    """The socket aborts by the service's hop limit; what still arrives, the kernel answers by its default."""
+    """The socket aborts with the service's hop limit. The kernel answers later packets with its default."""
     packets = talk("< RA", "> PA 20", "< R", ipv6=ipv6)
     if ipv6:
         packets[-1].payload.hlim = 42
@@ -223,7 +223,7 @@ def test_the_kernel_behind_a_service_with_a_hop_limit_of_its_own(ipv6: bool, ver
 
 
 def test_a_proxy_on_linux_that_answers_first_tells_nothing_of_the_host(tmp_path: Path) -> None:
-    """Its SYN-ACK, then the host's own, from where the host is."""
+    """Its SYN-ACK, then the host's own, from the distance of the host."""
     packets = talk("< RA")
     for packet in packets[1:]:
         packet.time += 0.02
@@ -236,7 +236,7 @@ def test_a_proxy_on_linux_that_answers_first_tells_nothing_of_the_host(tmp_path:
 
 
 def test_a_mirror_port_before_and_after_a_router_shows_one_host_twice(tmp_path: Path) -> None:
-    """Every packet by two hop limits, the handshake too: none answers for another."""
+    """Every packet, also of the handshake, has one of two hop limits: no device answers for another host."""
     packets = talk("< RA")
     closed(packets[-1])
     copies = [packet.copy() for packet in packets]
@@ -264,9 +264,9 @@ def test_a_syn_proxy_on_linux_tells_nothing_of_the_host_behind_it(
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_socket_that_answers_what_its_reset_cannot_have_known(answers: bool, tmp_path: Path) -> None:
-    """The data pass 3 ms before the reset and need 10 to be answered: their acknowledgement is sent after the reset."""
+    """The data pass 3 ms before the reset, and an answer takes 10 ms: the acknowledgement comes after the reset."""
     *before, asked, reset, after = talk("> PA 50", "< R", "< PA 10")
-    reset.time, after.time = asked.time + 0.003, asked.time + 0.009  # too soon for a packet that comes too late
+    reset.time, after.time = asked.time + 0.003, asked.time + 0.009  # too early for a delayed packet
     after[TCP].ack -= 0 if answers else 50
     row = last_row(tmp_path, [*before, asked, reset, after])
     assert ("speaks_after" in row["evidence"].split(";")) is answers

@@ -1,4 +1,4 @@
-"""What the resets of a capture have in common: one counter, one place; and who has which MAC on the link."""
+"""Cross-flow correlation of resets: IP-ID runs, shared origins, and MAC addresses on the link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROUTER, STRANGER = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x66"
 
 @dataclass(frozen=True)
 class Server:
-    """An address, the hop limit that its own packets arrive with, and the source MAC they arrive from."""
+    """An address, and the hop limit and source MAC of its own packets at the capture point."""
 
     address: bytes
     hop_limit: int
@@ -83,7 +83,7 @@ def test_a_place_that_resets_for_many_is_known_for_those_without_a_baseline(tmp_
     for each in SCATTERED:
         capture.answers(each)
         capture.refused(each, hop_limit=62)
-    capture.refused(server(100, 128, 40), hop_limit=62)  # never seen otherwise
+    capture.refused(server(100, 128, 40), hop_limit=62)  # no other packet of it
     *known, unseen = capture.judged(tmp_path)
     assert all("same_place" in row.evidence for row in known)
     assert {row.verdict for row in known} == {"forged"}
@@ -115,7 +115,7 @@ def test_unrelated_senders_that_only_refuse_from_one_place(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("hosts", "hop_limits"), [(120, 10), (12, 1)])
 def test_a_scan_of_many_networks_accuses_nobody(hosts: int, hop_limits: int, tmp_path: Path) -> None:
-    """Who scans the internet is refused from everywhere; who asks one cloud, by equally far hosts of many networks."""
+    """Refusals of an internet scan come from everywhere, those of a cloud scan from equal distances."""
     capture = Capture()
     for number in range(hosts):
         capture.refused(server(20 + number, number, 54 - number % hop_limits))
@@ -167,7 +167,7 @@ def test_one_host_with_several_addresses_has_one_counter(tmp_path: Path) -> None
 
 
 def test_own_name_from_a_strangers_mac(tmp_path: Path) -> None:
-    """Alone it accuses nobody: a team of interfaces sends from several MACs."""
+    """A new MAC alone accuses nobody: a team of interfaces sends from several MACs."""
     neighbour = Server(bytes([198, 18, 0, 2]), 64, b"\x02\0\0\0\0\x05")
     capture = Capture()
     capture.answers(neighbour)

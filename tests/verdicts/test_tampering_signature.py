@@ -1,4 +1,4 @@
-"""Signatures in the notation of the study of connection tampering, on flows made for each."""
+"""One flow for each signature of the study of connection tampering."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def signatures(folder: Path, steps: list[str]) -> list[str | None]:
 
 
 def test_there_are_as_many_as_the_study_has_with_a_reset() -> None:
-    assert len(SIGNATURES) == 19 - 3  # three are of flows that fall silent, which have no reset to show
+    assert len(SIGNATURES) == 19 - 3  # three are of flows that fall silent, without a reset
 
 
 @pytest.mark.parametrize(("signature", "steps"), SIGNATURES.items(), ids=list(SIGNATURES))
