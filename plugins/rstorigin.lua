@@ -1347,7 +1347,7 @@ local function add_round_trip(round_trips, rtt_us, handshake)
 end
 
 local HOST = record_of({
-  "(BI4I4) tcp other",
+  "(BI4I4) tcp other syns",
   "I4 least_us second_us last_frame",
   "time last_us",
   "other handshake_timed accepting_ports macs last_link",
@@ -1371,9 +1371,10 @@ local flow_store = {
 }
 
 -- TCP is counted separately, because other protocols may start from another initial hop limit (ping with 255, TCP
--- with 64). Across protocols only distances are compared. Ports that accept connections and MACs are sets of bytes.
+-- with 64). Across protocols only distances are compared. SYNs are left out, since anybody can send a SYN in another's
+-- name; `syns` has these. Ports that accept connections and MACs are sets of bytes.
 local function new_host()
-  return { tcp = {}, other = {}, accepting_ports = "", macs = "" }
+  return { tcp = {}, other = {}, syns = {}, accepting_ports = "", macs = "" }
 end
 
 local NO_HOST = new_host()
@@ -1421,9 +1422,10 @@ local function host_baseline(host)
   return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
 
--- For all protocols together: the list of distances, the number of packets, and the most packets with one distance.
+-- For all protocols together, without SYNs: the list of distances, the number of packets, and the most packets with one distance.
 -- Two neighbouring distances count as one: a capture on both sides of a router holds each packet twice.
-local function host_distances(host)
+-- A distance `except` is left out if it has at most `few` packets.
+local function host_distances(host, except, few)
   local order, counts, packets, most = {}, {}, 0, 0
   for _, tally in ipairs { host.tcp, host.other } do
     for at = 1, #tally, 3 do
@@ -1433,6 +1435,15 @@ local function host_distances(host)
       end
       counts[hops] = (counts[hops] or 0) + number
       packets = packets + number
+    end
+  end
+  if except and counts[except] and counts[except] <= few then
+    packets, counts[except] = packets - counts[except], nil
+    for index, hops in ipairs(order) do
+      if hops == except then
+        table.remove(order, index)
+        break
+      end
     end
   end
   for hops, number in pairs(counts) do
@@ -1519,6 +1530,7 @@ do
     "other last_link",
     "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
     "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
+    "(BI4) hop_limit_onsets",
     "(I4I4dB) in_flight",
     "(I4) recent_resets",
   })
@@ -1739,6 +1751,83 @@ do
   end
 end
 
+local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits
+do
+  -- Own hop limits: which hop limits of a flow are the sender's, and which another device's that put packets in ---------
+
+  -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, less than
+  -- this share of the sender's packets (percent), and so many hops from any other of its hop limits.
+  local MAX_STRAY_PACKETS, MIN_OWN_SHARE = 8, 25
+  local MIN_STRAY_GAP = 2
+
+  -- Counts an authentic packet whose hop limit is not the first of its side. `hop_limit_onsets` has, for every hop limit
+  -- but the first, how many packets came before.
+  function count_hop_limit(side, hop_limit, frame)
+    local counts = side.hop_limits
+    if counts[1] and tally_count(counts, hop_limit) == 0 then
+      side.hop_limit_onsets = side.hop_limit_onsets or {}
+      local onsets = side.hop_limit_onsets
+      onsets[#onsets + 1], onsets[#onsets + 2] = hop_limit, tally_total(counts)
+    end
+    add_to_tally(counts, hop_limit, frame)
+  end
+
+  local function is_rare(side, hop_limit)
+    local packets = tally_count(side.hop_limits, hop_limit)
+    return packets <= MAX_STRAY_PACKETS and packets * 100 < tally_total(side.hop_limits) * MIN_OWN_SHARE
+  end
+
+  -- Whether a packet that passes now counts as the sender's, as far as the flow is known.
+  function is_sender_hop_limit(side, hop_limit)
+    return side.hop_limits[1] == hop_limit or not is_rare(side, hop_limit)
+  end
+
+  -- How many packets had come before the first one with this hop limit; nil for the first hop limit of a side.
+  local function onset_of(side, hop_limit)
+    local onsets = side.hop_limit_onsets or {}
+    for at = 1, #onsets, 2 do
+      if onsets[at] == hop_limit then
+        return onsets[at + 1]
+      end
+    end
+  end
+
+  -- How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own. Stray
+  -- packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's own
+  -- packets go on after the first of them. After a change of route they would not.
+  function stray_packets(side, hop_limit)
+    local onset = onset_of(side, hop_limit)
+    if not onset or tally_count(side.handshake_hop_limits or {}, hop_limit) > 0 then
+      return 0
+    end
+    local packets, others = tally_count(side.hop_limits, hop_limit), {}
+    for _, value in ipairs(tally_values(side.hop_limits)) do
+      if value ~= hop_limit then
+        others[#others + 1] = value
+      end
+    end
+    local others_after = tally_total(side.hop_limits) - onset - packets
+    local stray = is_rare(side, hop_limit) and others_after > 0 and nearest(hop_limit, others) >= MIN_STRAY_GAP
+    return stray and packets or 0
+  end
+
+  -- The tally of the hop limits that the sender's own packets show.
+  function own_hop_limits(side)
+    if not side.hop_limit_onsets then
+      return side.hop_limits
+    end
+    local own = {}
+    for at = 1, #side.hop_limits, 3 do
+      if stray_packets(side, side.hop_limits[at]) == 0 then
+        for offset = 0, 2 do
+          own[#own + 1] = side.hop_limits[at + offset]
+        end
+      end
+    end
+    return own
+  end
+end
+
 -- Tracker: follow TCP flows, that is, addresses, ports and incarnation -----------------------------------------
 
 -- Segments in flight that are remembered for each sender, for round trips, and resets, to find duplicates.
@@ -1906,11 +1995,12 @@ local function take_authentic(
     host = host_of(source_of(key))
     side.host = host
   end
-  local host_hop_limits = host.tcp
+  local acknowledges = flag_set.acknowledges
+  local host_hop_limits = flag_set.syn and not acknowledges and host.syns or host.tcp
   if hop_limits[1] == hop_limit and host_hop_limits[1] == hop_limit then -- nearly always; saves two calls
     hop_limits[2], host_hop_limits[2] = hop_limits[2] + 1, host_hop_limits[2] + 1
   else
-    add_to_tally(hop_limits, hop_limit, frame)
+    count_hop_limit(side, hop_limit, frame)
     add_to_tally(host_hop_limits, hop_limit, frame)
   end
   host.last_frame, host.last_us = frame, time_us
@@ -1920,7 +2010,7 @@ local function take_authentic(
   if flag_set.syn then
     take_handshake(current, side, peer)
   end
-  local acknowledges, in_flight = flag_set.acknowledges, peer.in_flight
+  local in_flight = peer.in_flight
   if acknowledges and in_flight[1] then
     take_round_trips(side, peer, in_flight, ack, time_us)
   end
@@ -1932,7 +2022,7 @@ local function take_authentic(
   if advances then
     side.acked = ack
   end
-  if fresh and acknowledges and (advances or length > 0) then
+  if fresh and acknowledges and (advances or length > 0) and is_sender_hop_limit(side, hop_limit) then
     side.advanced_us, side.advanced_seq = time_us, seq
   end
   if length > 0 then
@@ -2168,6 +2258,10 @@ do
     "H resets_before peer_resets_before id_step own_id_step own_window",
     "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
+
+  -- Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link
+  -- send with it on purpose (SSDP).
+  local MIN_OTHER_HOP_LIMIT = 20
 
   local bursts = {} -- of more than one reset, by the frame of the first
 
@@ -2494,7 +2588,9 @@ do
     end
     local src, link = packet.src, packet.link
     local host = host_of(src)
-    add_to_tally(host.other, packet.hop_limit, packet.frame)
+    if packet.hop_limit >= MIN_OTHER_HOP_LIMIT then
+      add_to_tally(host.other, packet.hop_limit, packet.frame)
+    end
     host.last_frame, host.last_us = packet.frame, packet.time_us
     if link and link ~= host.last_link then
       add_link(host, src, link)
@@ -2729,9 +2825,23 @@ do
     return started
   end
 
+  -- One tally of two.
+  local function merged_tally(one, other)
+    local merged = { table.unpack(one) }
+    for at = 1, #other, 3 do
+      local here = 1
+      while merged[here] and merged[here] ~= other[at] do
+        here = here + 3
+      end
+      merged[here], merged[here + 2] = other[at], merged[here + 2] or other[at + 2]
+      merged[here + 1] = (merged[here + 1] or 0) + other[at + 1]
+    end
+    return merged
+  end
+
   local function observe_prober(o, error)
     local host, quoted = known_host(error.quoted_src), error.quoted_hop_limit
-    local tally, others = host.tcp, host.other
+    local tally, others = merged_tally(host.tcp, host.syns), host.other
     if error.protocol ~= "tcp" then
       tally, others = others, tally
     end
@@ -2784,12 +2894,23 @@ do
   -- not arrived.
   local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
+  -- So many stray packets of a device may stand in other flows of the host.
+  local STRAY_ELSEWHERE = 3
+
   local function distances(values)
     local hops = {}
     for index, hop_limit in ipairs(values) do
       hops[index] = distance(hop_limit)
     end
     return hops
+  end
+
+  local function count_values(values)
+    local set = new_set()
+    for _, value in ipairs(values) do
+      include(set, value)
+    end
+    return set.size
   end
 
   local function observe_header(o, reset)
@@ -2809,8 +2930,8 @@ do
     o.netscaler_code = netscaler_meaning(reset.window)
   end
 
-  local function observe_baseline(o, side, host)
-    local counts, handshake_counts, hop_limit = side.hop_limits, side.handshake_hop_limits, o.hop_limit
+  local function observe_baseline(o, side, peer, host)
+    local counts, handshake_counts, hop_limit = own_hop_limits(side), side.handshake_hop_limits, o.hop_limit
     local values = tally_values(counts)
     local baseline = most_frequent(counts)
     o.baseline_source = "flow"
@@ -2821,8 +2942,12 @@ do
     o.hop_baseline = baseline
     o.hop_delta = baseline and hop_limit - baseline
     o.baseline_distance = baseline and distance(baseline)
-    o.flow_packets = tally_total(counts)
+    local of_peer = most_frequent(peer.hop_limits)
+    o.peer_distance = of_peer and distance(of_peer)
+    o.flow_packets = tally_total(side.hop_limits)
     o.flow_values = #values
+    o.match_packets = tally_count(side.hop_limits, hop_limit)
+    o.stray_packets = stray_packets(side, hop_limit)
     o.hop_gap = nearest(hop_limit, values)
     o.distance_gap = nearest(o.distance, distances(values))
     o.handshake_gap = handshake_counts and math.abs(hop_limit - handshake_counts[1])
@@ -2836,12 +2961,15 @@ do
     o.data_gap = nearest(hop_limit, after_handshake)
   end
 
+  -- A distance that only stray packets show is none of the host's; others of them may stand in other flows.
   local function observe_host(o, host)
-    local order, packets, most = host_distances(host)
-    o.host_packets = packets
+    local stray = o.stray_packets
+    local order, packets, most = host_distances(host, stray > 0 and o.distance or nil, stray + STRAY_ELSEWHERE)
+    o.host_packets = tally_total(host.tcp) + tally_total(host.other)
     o.host_values = #order
     o.host_share = share(most, packets)
     o.host_gap = nearest(o.distance, order)
+    o.syn_values = count_values(distances(tally_values(host.syns)))
   end
 
   -- The flow's own round trip, or the host's if that is shorter or the only one: a short one accuses nobody. It is
@@ -2901,7 +3029,7 @@ do
     if not side.handshake_linux then
       return false
     end
-    for _, hop_limit in ipairs(tally_values(side.hop_limits)) do
+    for _, hop_limit in ipairs(tally_values(own_hop_limits(side))) do
       if tally_count(side.handshake_hop_limits, hop_limit) == 0 then
         return false
       end
@@ -2918,11 +3046,12 @@ do
     o.peer_syn_tos = peer.syn_tos
   end
 
-  -- A host that accepts a SYN has a sequence number of its own, so only another host resets it with 0.
+  -- A host that accepts a SYN has a sequence number of its own, so only another host resets it with 0. A SYN that was
+  -- sent again may have found the service up the second time.
   local function refuses_accepted(reset)
     local peer = reset.peer
     local refuses = reset.acknowledges and reset.seq == 0 and peer.handshake_answered or false
-    return refuses and acknowledges_syn(reset, peer)
+    return refuses and peer.handshake_transmissions == 1 and acknowledges_syn(reset, peer)
   end
 
   -- How long after its own reset the sender's side of the conversation moved on past it, if it did. A reset far outside
@@ -2968,9 +3097,9 @@ do
 
   -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
   local function own_resets(side)
-    local own = 0
+    local own, own_counts = 0, own_hop_limits(side)
     for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
-      if tally_count(side.hop_limits, hop_limit) > 0 then
+      if tally_count(own_counts, hop_limit) > 0 then
         own = own + tally_count(side.reset_hop_limits, hop_limit)
       end
     end
@@ -2979,9 +3108,9 @@ do
 
   local function observe_burst(o, reset)
     local burst, foreign = burst_of(reset.burst), 0
-    local values = tally_values(burst.hop_limits)
+    local values, own_counts = tally_values(burst.hop_limits), own_hop_limits(reset.side)
     for _, hop_limit in ipairs(values) do
-      if tally_count(reset.side.hop_limits, hop_limit) == 0 then
+      if tally_count(own_counts, hop_limit) == 0 then
         foreign = foreign + 1
       end
     end
@@ -3021,7 +3150,7 @@ do
 
   -- The first authentic packet with the hop limit of the baseline; nil if there is no baseline.
   function baseline_frame(reset)
-    local _, frame = most_frequent(reset.side.hop_limits)
+    local _, frame = most_frequent(own_hop_limits(reset.side))
     if not frame then
       _, frame = host_baseline(known_host(source_of(reset.key)))
     end
@@ -3034,7 +3163,7 @@ do
     local src, sport = ends_of(reset.key)
     local o, host = {}, known_host(src)
     observe_header(o, reset)
-    observe_baseline(o, side, host)
+    observe_baseline(o, side, reset.peer, host)
     observe_host(o, host)
     observe_round_trip(o, side, host)
     observe_context(o, reset)

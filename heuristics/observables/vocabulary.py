@@ -70,6 +70,7 @@ _BASELINE = table(
     ),
     ("hop_delta", HOST, "hops", "hop limit minus hop baseline, signed"),
     ("baseline_distance", HOST, "hops", "distance of the hop baseline"),
+    ("peer_distance", FLOW, "hops", "distance of the most frequent hop limit of the peer's packets in this flow"),
     (
         "flow_packets",
         FLOW,
@@ -78,6 +79,20 @@ _BASELINE = table(
         GIVEN,
     ),
     ("flow_values", FLOW, "", "how many different hop limits those packets show", GIVEN),
+    (
+        "match_packets",
+        FLOW,
+        "packets",
+        "authentic packets in the sender's name, in this flow, with the hop limit of the reset",
+        GIVEN,
+    ),
+    (
+        "stray_packets",
+        FLOW,
+        "packets",
+        "the same if another device sent them: few, with a hop limit of their own, amid the sender's packets; else 0",
+        GIVEN,
+    ),
     ("hop_gap", FLOW, "hops", "distance, on the hop limit scale, to the nearest value the sender shows in this flow"),
     (
         "distance_gap",
@@ -91,7 +106,7 @@ _BASELINE = table(
         "host_packets",
         HOST,
         "packets",
-        "authentic packets of the sending host in the whole capture, all flows and protocols",
+        "authentic packets of the sending host in the whole capture, all flows and protocols, but its SYNs",
         GIVEN,
     ),
     ("host_values", HOST, "", "how many different distances those packets show", GIVEN),
@@ -102,6 +117,7 @@ _BASELINE = table(
         "share of the host's packets that show its most frequent distance, or one next to it",
     ),
     ("host_gap", HOST, "hops", "distance difference to the nearest distance the host shows anywhere"),
+    ("syn_values", HOST, "", "how many different distances the SYNs of the sending host show", GIVEN),
 )
 
 _TIMING = table(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from heuristics.protocol.tshark_fields import (
+    ACK,
     FIELDS,
     ICMP_ERRORS,
     ICMPV6_FIRST_INFORMATIONAL,
@@ -21,6 +22,7 @@ from heuristics.protocol.tshark_fields import (
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
     RST,
+    SYN,
 )
 from postproc.capture.icmp_quote import read_errors
 
@@ -120,6 +122,11 @@ TCP_MIN_HEADER = 20
 def is_reset() -> pl.Expr:
     """TCP resets."""
     return (pl.col("kind") == TCP) & (pl.col("flags") & RST != 0)
+
+
+def is_syn() -> pl.Expr:
+    """SYNs that open a connection, not SYN-ACKs."""
+    return (pl.col("kind") == TCP) & (pl.col("flags") & (SYN | ACK) == SYN)
 
 
 def notable() -> pl.Expr:

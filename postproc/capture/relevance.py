@@ -14,7 +14,7 @@ import polars as pl
 
 from heuristics.protocol.tshark_fields import ACK, FIN, SYN
 from postproc.capture.icmp_quote import TCP_QUOTED
-from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table, notable
+from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table, is_syn, notable
 from postproc.capture.spill import SpilledFlows
 
 _FLAGS = pl.col("flags")
@@ -100,6 +100,7 @@ class Relevance:
             pl.col("ip_version"),
             pl.col("mac"),
             (profiled & _IS_TCP).alias("tcp"),
+            (profiled & is_syn()).alias("syn"),
             pl.when(profiled).then("hop_limit").alias("hops"),
             pl.col("since"),
         ]

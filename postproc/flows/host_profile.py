@@ -12,13 +12,14 @@ from heuristics.protocol.tshark_fields import distance
 class HostProfile:
     """The hop limits of one address's authentic packets: packet counts, in the order of the capture.
 
-    TCP is separate, because other protocols may start from another initial hop limit (ping with 255, TCP with 64).
+    `tcp` leaves out SYNs, since anybody can send a SYN in another's name; `syns` has these. TCP is separate, because other protocols may start from another initial hop limit (ping with 255, TCP with 64).
     Across protocols only distances are compared. `macs` are the source MAC addresses of the same packets. `mac_shared`
     says that other addresses send from one of them too.
     """
 
     tcp: dict[int, int] = field(default_factory=dict)
     other: dict[int, int] = field(default_factory=dict)
+    syns: dict[int, int] = field(default_factory=dict)
     macs: frozenset[str] = frozenset()
     mac_shared: bool = False
 
@@ -27,7 +28,7 @@ class HostProfile:
         return most_frequent(self.tcp or self.other)
 
     def distances(self) -> dict[int, int]:
-        """Packet counts by distance, for all protocols together."""
+        """Packet counts by distance, for all protocols together, without SYNs."""
         counts: dict[int, int] = {}
         for hop_limits in (self.tcp, self.other):
             for hop_limit, packets in hop_limits.items():

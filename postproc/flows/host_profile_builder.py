@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from postproc.capture.packet_table import TCP, authentic
+from heuristics.engine_limits import MIN_OTHER_HOP_LIMIT
+from postproc.capture.packet_table import TCP, authentic, is_syn
 from postproc.flows.host_profile import HostProfile
 
 
@@ -14,11 +15,12 @@ def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, 
     """The profiles of `addresses`, by address."""
     wanted = list(addresses)
     profiles: dict[str, HostProfile] = {}
-    for address, is_tcp, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
+    for address, is_tcp, is_syn, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
         profile = profiles.setdefault(address, HostProfile())
-        (profile.tcp if is_tcp else profile.other)[hop_limit] = count
+        (profile.syns if is_syn else profile.tcp if is_tcp else profile.other)[hop_limit] = count
     for address, macs, shared in _macs(packets, wanted).iter_rows():
-        profiles[address].macs, profiles[address].mac_shared = frozenset(macs), shared
+        profile = profiles.setdefault(address, HostProfile())
+        profile.macs, profile.mac_shared = frozenset(macs), shared
     return profiles
 
 
@@ -26,10 +28,11 @@ def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame
     return (
         packets.lazy()
         .filter(authentic() & pl.col("src").is_in(addresses))
-        .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP)
+        .filter((pl.col("kind") == TCP) | (pl.col("hop_limit") >= MIN_OTHER_HOP_LIMIT))
+        .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP, syn=is_syn())
         .agg(packets=pl.col("weight").sum(), first=pl.col("frame").min())
         .sort("first")
-        .select("src", "tcp", "hop_limit", "packets")
+        .select("src", "tcp", "syn", "hop_limit", "packets")
         .collect()
     )
 

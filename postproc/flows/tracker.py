@@ -13,6 +13,7 @@ from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Thresholds
 from postproc.capture.packet_table import Packet
 from postproc.flows.handshake_rtt import acknowledges_syn, time_syn_ack
+from postproc.flows.own_hop_limits import count_hop_limit, is_sender_hop_limit
 from postproc.flows.reset_context import take_reset
 from postproc.flows.state import Flow, HostHandshakes, InFlight, Reset, Side
 from postproc.flows.tcp_arithmetic import SEQ_HALF, SEQ_MASK, elapsed_us, seq_diff
@@ -73,8 +74,7 @@ class Tracker:
     def _take_authentic(self, packet: Packet, flow: Flow, side: Side, peer: Side) -> None:
         """Take a segment that its sender is assumed to have sent itself: every segment but resets."""
         flags, last = packet.flags, side.last
-        side.packets += 1
-        side.hop_limits[packet.hop_limit] = side.hop_limits.get(packet.hop_limit, 0) + 1
+        count_hop_limit(side, packet.hop_limit)
         if flags & SYN:
             self._take_handshake(packet, flow, side, peer)
         if flags & ACK and peer.in_flight:
@@ -138,7 +138,7 @@ def _advance(packet: Packet, side: Side, peer: Side) -> None:
     acknowledges_more = False
     if flags & ACK:
         acknowledges_more = side.acked is None or 0 < (packet.ack - side.acked) & SEQ_MASK < SEQ_HALF
-        if fresh and (length or acknowledges_more):
+        if fresh and (length or acknowledges_more) and is_sender_hop_limit(side, packet.hop_limit):
             side.advanced_us, side.advanced_seq = packet.time_us, seq
     if length:
         _remember_in_flight(packet, side, peer, end, fresh=fresh)

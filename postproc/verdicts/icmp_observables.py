@@ -192,7 +192,8 @@ def _started_from(quoted: int, values: Iterable[int]) -> int | None:
 
 
 def _observe_prober(error: IcmpError, host: HostProfile) -> Observation:
-    of_kind, others = (host.tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, host.tcp)
+    of_tcp = host.tcp | {hop_limit: host.tcp.get(hop_limit, 0) + packets for hop_limit, packets in host.syns.items()}
+    of_kind, others = (of_tcp, host.other) if error.quoted_protocol == TCP_QUOTED else (host.other, of_tcp)
     values = of_kind or others
     quoted = error.quoted_hop_limit
     started = None if quoted is None else _started_from(quoted, values)

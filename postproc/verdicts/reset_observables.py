@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US
+from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
@@ -19,6 +19,7 @@ from heuristics.rulebook.model import Thresholds
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
+from postproc.flows.own_hop_limits import own_hop_limits, stray_packets
 from postproc.flows.state import CONTEXT_NAMES, HostHandshakes, Reset, RoundTrips, Side
 from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.shared_origin import CrossFlowCorrelation
@@ -107,20 +108,24 @@ def _observe_header(reset: Reset) -> Observation:
 
 def _observe_baseline(reset: Reset, host: HostProfile) -> Observation:
     hop_limit, side = reset.packet.hop_limit, reset.side
-    baseline = most_frequent(side.hop_limits)
+    counts, handshake_counts = own_hop_limits(side), side.handshake_hop_limits
+    baseline = most_frequent(counts)
     source = "flow" if baseline is not None else "none"
     if baseline is None:
         baseline = host.baseline()
         source = "host" if baseline is not None else "none"
-    counts, handshake_counts = side.hop_limits, side.handshake_hop_limits
     after_handshake = [value for value, packets in counts.items() if packets > handshake_counts.get(value, 0)]
+    of_peer = most_frequent(reset.peer.hop_limits)
     return {
         "baseline_source": source,
         "hop_baseline": baseline,
         "hop_delta": None if baseline is None else hop_limit - baseline,
         "baseline_distance": None if baseline is None else distance(baseline),
+        "peer_distance": None if of_peer is None else distance(of_peer),
         "flow_packets": side.packets,
         "flow_values": len(counts),
+        "match_packets": side.hop_limits.get(hop_limit, 0),
+        "stray_packets": stray_packets(side, hop_limit),
         "hop_gap": nearest(hop_limit, counts),
         "distance_gap": nearest(distance(hop_limit), [distance(value) for value in counts]),
         "handshake_gap": None if side.first_syn is None else abs(hop_limit - side.first_syn.hop_limit),
@@ -129,12 +134,17 @@ def _observe_baseline(reset: Reset, host: HostProfile) -> Observation:
 
 
 def _observe_host(reset: Reset, host: HostProfile) -> Observation:
-    distances = host.distances()
+    """A distance that only stray packets show is none of the host's; others of them may stand in other flows."""
+    hop_limit, distances = reset.packet.hop_limit, host.distances()
+    packets, stray = sum(distances.values()), stray_packets(reset.side, hop_limit)
+    if stray and distances.get(distance(hop_limit), 0) <= stray + STRAY_ELSEWHERE:
+        distances.pop(distance(hop_limit), None)
     return {
-        "host_packets": sum(distances.values()),
+        "host_packets": packets,
         "host_values": len(distances),
         "host_share": share(distances),
-        "host_gap": nearest(distance(reset.packet.hop_limit), distances),
+        "host_gap": nearest(distance(hop_limit), distances),
+        "syn_values": len({distance(value) for value in host.syns}),
     }
 
 
@@ -175,15 +185,18 @@ def _handshake_linux(side: Side) -> bool:
     """
     if side.first_syn is None or not side.handshake_linux:
         return False
-    return side.hop_limits.keys() <= side.handshake_hop_limits.keys()
+    return own_hop_limits(side).keys() <= side.handshake_hop_limits.keys()
 
 
 def _refuses_accepted(reset: Reset) -> bool:
-    """A host that accepts a SYN has a sequence number of its own, so only another host resets it with 0."""
+    """A host that accepts a SYN has a sequence number of its own, so only another host resets it with 0.
+
+    A SYN that was sent again may have found the service up the second time.
+    """
     packet, peer = reset.packet, reset.peer
     if not packet.flags & ACK or packet.seq != 0:
         return False
-    return peer.handshake_answered and acknowledges_syn(packet, peer)
+    return peer.handshake_answered and peer.handshake_transmissions == 1 and acknowledges_syn(packet, peer)
 
 
 def _continued_after(of_flow: FlowObservation, rtt: Observation, thresholds: Thresholds) -> bool:
@@ -228,7 +241,7 @@ def _continued_us(reset: Reset) -> int | None:
 def _own_resets(reset: Reset) -> int:
     """Resets in the sender's name that carry a hop limit of its authentic packets, this one included."""
     side = reset.side
-    return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in side.hop_limits)
+    return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in own_hop_limits(side))
 
 
 def _observe_burst(reset: Reset) -> Observation:
@@ -236,7 +249,7 @@ def _observe_burst(reset: Reset) -> Observation:
     return {
         "burst_size": burst.size,
         "burst_values": len(burst.hop_limits),
-        "burst_foreign": len(burst.hop_limits - reset.side.hop_limits.keys()),
+        "burst_foreign": len(burst.hop_limits - own_hop_limits(reset.side).keys()),
         "burst_seqs": len(burst.seqs),
         "burst_ahead": len(burst.seqs_ahead),
     }

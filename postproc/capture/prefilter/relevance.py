@@ -138,9 +138,11 @@ class ArrayRelevance:
         profiled = host >= 0
         mac = np.unique(macs, return_inverse=True)[1]
         since = np.searchsorted(self._errors, _host_then_frame(host, located.frames[which]), "right")
-        protocol_and_hops = packets.is_tcp[which] * 256 + packets.ip["hop_limit"][which].astype(np.int64)
+        is_syn = packets.is_tcp[which] & (packets.tcp["flags"][which] & (SYN | ACK) == SYN)
+        protocol = packets.is_tcp[which].astype(np.int64) + is_syn
+        protocol_and_hops = protocol * 256 + packets.ip["hop_limit"][which].astype(np.int64)
         mac_and_host = np.unique(mac * (len(self._hosts) + 1) + host + 1, return_inverse=True)[1]
-        groups: Integers = (mac_and_host * (len(self._errors) + 1) + np.where(profiled, since, 0)) * 512
+        groups: Integers = (mac_and_host * (len(self._errors) + 1) + np.where(profiled, since, 0)) * 768
         return groups + np.where(profiled, protocol_and_hops, 0)
 
 

@@ -1,0 +1,51 @@
+"""Which hop limits of a flow are the sender's own, and which are those of packets that another device put in.
+
+A device that injects data (a block page) speaks in the sender's name before it resets: its packets must not become the
+sender's. The plugin does the same in Lua (generator/templates/state/own_hop_limits.lua.j2), function by function.
+"""
+
+from __future__ import annotations
+
+from heuristics.engine_limits import MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP
+from postproc.flows.host_profile import nearest
+from postproc.flows.state import Side
+
+
+def count_hop_limit(side: Side, hop_limit: int) -> None:
+    """Count one more authentic packet of a side."""
+    if hop_limit not in side.hop_limits and side.packets:
+        side.hop_limit_onsets[hop_limit] = side.packets
+    side.hop_limits[hop_limit] = side.hop_limits.get(hop_limit, 0) + 1
+    side.packets += 1
+
+
+def is_sender_hop_limit(side: Side, hop_limit: int) -> bool:
+    """Whether a packet that passes now counts as the sender's, as far as the flow is known."""
+    return hop_limit not in side.hop_limit_onsets or not _is_rare(side, hop_limit)
+
+
+def _is_rare(side: Side, hop_limit: int) -> bool:
+    packets = side.hop_limits[hop_limit]
+    return packets <= MAX_STRAY_PACKETS and packets * 100 < side.packets * MIN_OWN_SHARE
+
+
+def stray_packets(side: Side, hop_limit: int) -> int:
+    """How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own.
+
+    Stray packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's
+    own packets go on after the first of them. After a change of route they would not.
+    """
+    if hop_limit not in side.hop_limit_onsets or hop_limit in side.handshake_hop_limits:
+        return 0
+    packets = side.hop_limits[hop_limit]
+    others_after = side.packets - side.hop_limit_onsets[hop_limit] - packets
+    others = (value for value in side.hop_limits if value != hop_limit)
+    stray = _is_rare(side, hop_limit) and others_after > 0 and (nearest(hop_limit, others) or 0) >= MIN_STRAY_GAP
+    return packets if stray else 0
+
+
+def own_hop_limits(side: Side) -> dict[int, int]:
+    """The hop limits that the sender's own packets show: packet counts, in the order of the capture."""
+    if not side.hop_limit_onsets:
+        return side.hop_limits
+    return {value: packets for value, packets in side.hop_limits.items() if not stray_packets(side, value)}
