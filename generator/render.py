@@ -36,15 +36,18 @@ from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.protocol.netscaler_codes import NETSCALER_CODES
 from heuristics.protocol.reset_payload import PayloadKind
-from heuristics.rulebook.model import Rulebook, Statement
+from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import (
     ICMP_UNJUDGED,
     ICMP_UNJUDGED_SUSPICION,
+    OTHER_SENDER,
+    TWO_EXPLANATIONS,
     UNCLEAR,
     Origin,
     Verdict,
     suspicion_limits,
 )
+from heuristics.rulebook.statements import Statement
 
 PLUGIN_NAME = "rstorigin.lua"
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
@@ -66,11 +69,15 @@ def render_plugin(rulebook: Rulebook) -> str:
     """The plugin as one Lua file, for Wireshark 4.0 (Lua 5.2) and later (Lua 5.4)."""
     template = _environment().get_template("plugin.lua.j2")
     statements = _statements(rulebook)
+    of_resets = (value for key, value in statements.items() if key != "icmp")
     return template.render(
         rulebook=rulebook,
         statements=statements,
-        definitions=_definitions(chain.from_iterable(value for key, value in statements.items() if key != "icmp")),
-        icmp_definitions=_definitions(statements["icmp"]),
+        explanations=rulebook.explanations,
+        two_explanations=TWO_EXPLANATIONS.replace("{}", "%s"),
+        other_sender=OTHER_SENDER,
+        definitions=_definitions([*_trees(chain.from_iterable(of_resets)), *_explanation_trees(rulebook)]),
+        icmp_definitions=_definitions(_trees(statements["icmp"])),
         plugin_name=PLUGIN_NAME,
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
@@ -113,9 +120,19 @@ def _statements(rulebook: Rulebook) -> dict[str, list[Statement]]:
     }
 
 
-def _definitions(statements: Iterable[Statement]) -> list[Definition]:
-    """The definitions that these statements need, each after those that it needs itself; no literals."""
-    trees = (tree for statement in statements for tree in (statement.condition, *statement.say.subjects))
+def _trees(statements: Iterable[Statement]) -> Iterable[Node]:
+    return (tree for statement in statements for tree in (statement.condition, *statement.say.subjects))
+
+
+def _explanation_trees(rulebook: Rulebook) -> Iterable[Node]:
+    for explanation in rulebook.explanations:
+        yield from (case.condition for case in explanation.cases)
+        for sentence in filter(None, (explanation.say, explanation.cause)):
+            yield from sentence.subjects
+
+
+def _definitions(trees: Iterable[Node]) -> list[Definition]:
+    """The definitions that these trees need, each after those that it needs itself; no literals."""
     needed = {found.name: found for tree in trees for found in definitions_in(tree)}
     return [found for found in needed.values() if not found.literal]
 

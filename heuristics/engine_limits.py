@@ -22,11 +22,11 @@ ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 # enough where many hosts are compared.
 STABLE_SHARE = 90
 
-# A few packets of a flow with a hop limit of their own, among many others, may be another device's: at most so many, and
-# less than this share of the sender's packets (percent). One hop is a change of route. So many such packets may stand in
-# other flows of the host.
+# A few packets of a flow with a hop limit of their own, among many others, may be another device's: at most so many,
+# and less than this share of the sender's packets (percent). One hop is a change of route. So many such packets may
+# stand in other flows of the host.
 MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
 
-# Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link send
-# with it on purpose (SSDP 1 to 4). No kernel starts from 32 and is more than a dozen hops away.
+# Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link
+# send with it on purpose (SSDP 1 to 4). No kernel starts from 32 and is more than a dozen hops away.
 MIN_OTHER_HOP_LIMIT = 20

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: f0b9a27ba3a03e0b2468e172dad21e5350f7d3b86801291c5791ef699d2ef5e0
+-- rulebook hash: 05f466924f30f9d8a774bff8e6cb2e4e3bff0edcb98d7e680c57091d3a4b8c7b
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -102,10 +102,18 @@ local proto_fields = {
 -- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
 -- Wireshark have one too, so that display filters may name every rule.
 local evidence_fields = {
+  ["desync_fake"] = ProtoField.bool("rstorigin.evidence.desync_fake",
+    "the client itself sends a fake reset that must not arrive, to confuse a censor"),
+  ["two_initial_hop_limits"] = ProtoField.bool("rstorigin.evidence.two_initial_hop_limits",
+    "the host starts data from 60 and resets from 64"),
+  ["other_stack"] = ProtoField.bool("rstorigin.evidence.other_stack",
+    "a stack other than Linux aborts without timestamps or don't-fragment"),
+  ["silent_drop"] = ProtoField.bool("rstorigin.evidence.silent_drop",
+    "the host sends a reset that dies at its first router"),
+  ["injected_data"] = ProtoField.bool("rstorigin.evidence.injected_data",
+    "a device injects data in the sender's name, and then resets"),
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
-  ["data_from_sixty"] = ProtoField.bool("rstorigin.evidence.data_from_sixty",
-    "Four hops nearer, or just where the sender sits: some stacks start data from 60"),
   ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
     "From a few hops beyond the sender"),
   ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
@@ -276,6 +284,14 @@ local evidence_fields = {
     "An abort with TCP options, of a flow of which the capture shows nothing else"),
   ["id_run"] = ProtoField.bool("rstorigin.evidence.id_run",
     "IP ID is the sender's next"),
+  ["id_counter"] = ProtoField.bool("rstorigin.evidence.id_counter",
+    "IP ID goes on in the sender's counter"),
+  ["refuses_syn_ack"] = ProtoField.bool("rstorigin.evidence.refuses_syn_ack",
+    "Refuses a SYN-ACK, from where its SYN came"),
+  ["abort_window_less"] = ProtoField.bool("rstorigin.evidence.abort_window_less",
+    "A window smaller than Linux may offer"),
+  ["abort_window_jump"] = ProtoField.bool("rstorigin.evidence.abort_window_jump",
+    "A window larger than Linux would have offered"),
   ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
     "After a FIN: ordinary teardown"),
   ["own_name"] = ProtoField.bool("rstorigin.evidence.own_name",
@@ -298,6 +314,8 @@ local evidence_fields = {
     "From the place of resets that are not their senders'"),
   ["same_place_everywhere"] = ProtoField.bool("rstorigin.evidence.same_place_everywhere",
     "Unrelated senders refuse from one place"),
+  ["nobody_so_near"] = ProtoField.bool("rstorigin.evidence.nobody_so_near",
+    "Both ends on this link, though of unrelated networks"),
   ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
     "NetScaler reset code in the window"),
   ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
@@ -3202,12 +3220,8 @@ local function define(o)
   end
   o.baseline_sufficient = (o.flow_packets >= 2 or o.host_packets >= THRESHOLDS.baseline_packets)
     and (o.data_gap ~= nil or o.stage ~= "post-syn")
-  if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
-    o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
-      and not o.opening_linux
-  end
-  o.host_has_one_path = o.host_values == 1 and o.host_packets - o.flow_packets >= 16
-    and o.host_packets >= 3 * o.flow_packets
+  o.host_has_one_path = o.host_values == 1 and o.host_packets - o.flow_packets >= 12
+    and 2 * o.host_packets >= 5 * o.flow_packets
   o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
     and (o.flow_label == o.opening_label or o.host_has_one_path)
   if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
@@ -3228,6 +3242,12 @@ local function define(o)
   if o.distance_gap ~= nil and o.baseline_distance ~= nil then
     o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3 and o.baseline_distance - o.distance >= 3
   end
+  if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
+    o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
+      and not o.opening_linux
+  end
+  o.match_is_firm = o.match_packets >= 4 or o.match_packets * 4 >= o.flow_packets
+    or o.handshake_gap ~= nil and o.handshake_gap == 0
   o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
   if o.ip_id ~= nil and o.df ~= nil then
     o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
@@ -3294,6 +3314,17 @@ local function define(o)
     or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
     or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
     or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
+  if o.sender_is_initiator ~= nil and o.own_window ~= nil then
+    o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
+      and o.window == o.own_window
+  end
+  if o.hop_gap ~= nil then
+    o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
+  end
+  if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
+    o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
+      and o.own_id_step <= 64
+  end
 end
 
 -- The same of ICMP errors.
@@ -3316,18 +3347,6 @@ local RULES = {
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
         .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
-    end,
-  },
-  { -- Four hops nearer, or just where the sender sits: some stacks start data from 60
-    id = "data_from_sixty",
-    weight = -140,
-    holds = function(o)
-      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.starts_from_sixty ~= nil
-        and o.foreign_hop_limit and o.baseline_sufficient and o.baseline_distance <= 40 and o.starts_from_sixty
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " is 4 away from the sender's " .. text(o.hop_baseline)
-        .. "; some stacks start data from 60 and resets from 64"
     end,
   },
   { -- From a few hops beyond the sender
@@ -3483,7 +3502,7 @@ local RULES = {
     id = "hop_match",
     weight = -180,
     holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
+      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3 and o.match_is_firm
     end,
     say = function(o)
       return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
@@ -3551,10 +3570,10 @@ local RULES = {
     id = "raw_scanner",
     weight = -150,
     holds = function(o)
-      return o.host_share ~= nil and o.syn_only and not o.has_ack and o.host_values >= 5 and o.host_share < 60
+      return o.syn_only and not o.has_ack and o.syn_values >= 5
     end,
     say = function(o)
-      return "the sender's SYNs come with " .. text(o.host_values)
+      return "the sender's SYNs come with " .. text(o.syn_values)
         .. " different distances, so it makes them itself, and its kernel knows nothing of them"
     end,
   },
@@ -3563,7 +3582,8 @@ local RULES = {
     weight = -200,
     was = { "own_resets_too_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.burst_ahead == 0 and o.df_or_ipv6
+      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.resets_before >= 1
+        and o.burst_ahead == 0 and o.df_or_ipv6
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -4273,6 +4293,53 @@ local RULES = {
       return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
     end,
   },
+  { -- IP ID goes on in the sender's counter
+    id = "id_counter",
+    weight = -150,
+    holds = function(o)
+      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
+        and o.own_id_step <= 64 and 9 <= o.id_step and o.id_step <= 56 + 8 * o.own_id_step
+    end,
+    say = function(o)
+      return "IP ID " .. text(o.ip_id) .. " goes on in the counter of the sender, " .. text(o.id_step)
+        .. " after its last one"
+    end,
+  },
+  { -- Refuses a SYN-ACK, from where its SYN came
+    id = "refuses_syn_ack",
+    weight = -120,
+    holds = function(o)
+      return o.distance_gap ~= nil and o.syn_only and not o.has_ack and o.distance_gap <= 1
+    end,
+    say = function()
+      return "the sender had sent a SYN only, and a reset without ACK is how its kernel refuses a "
+        .. "SYN-ACK that fits no socket"
+    end,
+  },
+  { -- A window smaller than Linux may offer
+    id = "abort_window_less",
+    weight = 250,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
+        and 0 < o.window * 2 and o.window * 2 < o.own_window
+    end,
+    say = function(o)
+      return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
+        .. text(o.own_window) .. " before and takes nothing back"
+    end,
+  },
+  { -- A window larger than Linux would have offered
+    id = "abort_window_jump",
+    weight = 250,
+    holds = function(o)
+      return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
+        and o.window > o.own_window * 2 and o.window > o.own_window + 32 and o.ts_step == nil
+    end,
+    say = function(o)
+      return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
+        .. text(o.own_window) .. " just before"
+    end,
+  },
   { -- After a FIN: ordinary teardown
     id = "after_fin",
     weight = -60,
@@ -4393,6 +4460,17 @@ local RULES = {
         .. " unrelated networks show nothing but resets, all with hop limit " .. text(o.hop_limit)
     end,
   },
+  { -- Both ends on this link, though of unrelated networks
+    id = "nobody_so_near",
+    weight = 150,
+    holds = function(o)
+      return o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0 and o.place_networks >= 2
+    end,
+    say = function(o)
+      return "sender and peer both look 0 hops away, and so do senders of " .. text(o.place_networks)
+        .. " unrelated networks: a device here speaks for them"
+    end,
+  },
   { -- NetScaler reset code in the window
     id = "netscaler_code",
     weight = -300,
@@ -4414,6 +4492,185 @@ local RULES = {
     end,
     say = function()
       return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+    end,
+  },
+}
+
+-- Stories that account for several signs at once. A forger's story ("middlebox") takes the rules that it explains from
+-- the weight for the endpoint, any other from the weight against it. The cheapest case that holds is its price.
+local EXPLANATIONS = {
+  { -- the client itself sends a fake reset that must not arrive, to confuse a censor
+    id = "desync_fake",
+    title = "the client itself sends a fake reset that must not arrive, to confuse a censor",
+    origin = "endpoint",
+    explains = {
+      ["abort_label_linux"] = true,
+      ["abort_window_jump"] = true,
+      ["abort_window_less"] = true,
+      ["abort_window_linux"] = true,
+      ["bad_ack"] = true,
+      ["bare_ack_linux"] = true,
+      ["bare_id_linux"] = true,
+      ["bare_label_linux"] = true,
+      ["bare_on_open"] = true,
+      ["bare_on_open_other"] = true,
+      ["bare_window_linux"] = true,
+      ["behind"] = true,
+      ["behind_gap"] = true,
+      ["behind_other"] = true,
+      ["both_ways"] = true,
+      ["flow_label_zero"] = true,
+      ["hop_gap"] = true,
+      ["mirrored_window"] = true,
+      ["near_initial"] = true,
+      ["speaks_after"] = true,
+      ["ts_missing"] = true,
+      ["ts_missing_linux"] = true,
+      ["ts_missing_other"] = true,
+    },
+    cases = {
+      {
+        price = -110,
+        holds = function(o)
+          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.follows_counter ~= nil and o.fake_of_client
+        and o.dies_on_the_way and o.follows_counter
+        end,
+      },
+      {
+        price = -110,
+        holds = function(o)
+          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
+        and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
+        end,
+      },
+      {
+        price = 0,
+        holds = function(o)
+          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
+        end,
+      },
+    },
+    say = function()
+      return "in the form of the client's own packets, before its first data, and the client goes "
+        .. "on: a fake that it sends on purpose"
+    end,
+    cause = function()
+      return "a fake reset of a program against censorship on the client (zapret, GoodbyeDPI and " .. "the like)"
+    end,
+  },
+  { -- the host starts data from 60 and resets from 64
+    id = "two_initial_hop_limits",
+    title = "the host starts data from 60 and resets from 64",
+    origin = "endpoint",
+    explains = {
+      ["burst_hops"] = true,
+      ["df_clear"] = true,
+      ["hop_gap"] = true,
+      ["hop_gap_host"] = true,
+      ["near_initial"] = true,
+      ["near_initial_host"] = true,
+    },
+    cases = {
+      {
+        price = -100,
+        holds = function(o)
+          return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.follows_counter ~= nil
+        and o.starts_from_sixty and o.hop_baseline >= 3 and o.follows_counter
+        end,
+      },
+      {
+        price = 200,
+        holds = function(o)
+          return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty and o.hop_baseline >= 3
+        end,
+      },
+    },
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit) .. " against " .. text(o.hop_baseline)
+        .. ": illumos and Solaris start data from 60 and resets from 64"
+    end,
+  },
+  { -- a stack other than Linux aborts without timestamps or don't-fragment
+    id = "other_stack",
+    title = "a stack other than Linux aborts without timestamps or don't-fragment",
+    origin = "endpoint",
+    explains = {
+      ["df_clear"] = true,
+      ["ts_missing_other"] = true,
+    },
+    cases = {
+      {
+        price = 0,
+        holds = function(o)
+          return o.hop_gap ~= nil and o.follows_counter ~= nil and o.id_step ~= nil and o.hop_gap == 0
+        and not o.opening_linux and o.follows_counter and o.id_step <= 8
+        end,
+      },
+    },
+    say = function()
+      return "its IP ID is the sender's next one, and stacks such as AIX leave timestamps and "
+        .. "don't-fragment out of resets"
+    end,
+  },
+  { -- the host sends a reset that dies at its first router
+    id = "silent_drop",
+    title = "the host sends a reset that dies at its first router",
+    origin = "endpoint",
+    explains = {
+      ["hop_gap"] = true,
+      ["near_initial"] = true,
+    },
+    cases = {
+      {
+        price = 0,
+        holds = function(o)
+          return o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step and o.ts_step <= 100000000
+        end,
+      },
+      {
+        price = 0,
+        holds = function(o)
+          return o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+        end,
+      },
+    },
+    say = function(o)
+      return "hop limit " .. text(o.hop_limit)
+        .. " in the form of the sender's own abort: it drops the connection without telling the " .. "other end"
+    end,
+    cause = function()
+      return "the host drops the connection silently (HAProxy silent-drop)"
+    end,
+  },
+  { -- a device injects data in the sender's name, and then resets
+    id = "injected_data",
+    title = "a device injects data in the sender's name, and then resets",
+    origin = "middlebox",
+    explains = {
+      ["active_form"] = true,
+      ["after_fin"] = true,
+      ["explained"] = true,
+      ["hop_known_of_host"] = true,
+      ["id_counter"] = true,
+      ["id_run"] = true,
+      ["own_firewall"] = true,
+      ["own_firewall_another_way"] = true,
+    },
+    cases = {
+      {
+        price = 0,
+        holds = function(o)
+          return o.stray_packets >= 1
+        end,
+      },
+    },
+    say = function(o)
+      return "packets with this hop limit amid the sender's own, which have another: " .. text(o.stray_packets)
+        .. "; they are injected too"
+    end,
+    cause = function(o)
+      return "a device answers in the host's name (a block page) and ends the connection; packets "
+        .. "that it injected before: " .. text(o.stray_packets)
     end,
   },
 }
@@ -5291,6 +5548,61 @@ local function first(statements, o)
   end
 end
 
+-- The price of an explanation; nil if it is not possible.
+local function price_of(explanation, o)
+  local price
+  for _, case in ipairs(explanation.cases) do
+    if (not price or case.price < price) and case.holds(o) then
+      price = case.price
+    end
+  end
+  return price
+end
+
+-- How much the score changes if an explanation is taken at that price; 0 if it gains nothing.
+local function change_of(explanation, price, fired)
+  local sign, explained = explanation.origin == "middlebox" and 1 or -1, 0
+  for _, rule in ipairs(fired) do
+    if rule.weight * sign < 0 and explanation.explains[rule.id] then
+      explained = explained + rule.weight
+    end
+  end
+  local change = -explained - sign * price
+  return change * sign > 0 and change or 0
+end
+
+-- The explanation that changes the score most, and by how much; among equals the first.
+local function explained(o, fired)
+  local best, most = nil, 0
+  for _, explanation in ipairs(EXPLANATIONS) do
+    local price = price_of(explanation, o)
+    local change = price and change_of(explanation, price, fired) or 0
+    if math.abs(change) > math.abs(most) then
+      best, most = explanation, change
+    end
+  end
+  return best, most
+end
+
+local function reason_of(o, explanation)
+  if not explanation then
+    return (first(REASONS, o) or NO_REASON).say(o)
+  end
+  local other = explanation.origin == "middlebox" and "the sender did"
+    or "a device in between sent it"
+  return string.format("two explanations fit: %s, or %s", explanation.title, other)
+end
+
+local function cause_of(o, explanation)
+  local accused = o.origin == "middlebox"
+  local decided = o.verdict ~= "unclear"
+  if decided and explanation and explanation.cause and accused == (explanation.origin == "middlebox") then
+    return explanation.cause(o)
+  end
+  local cause = first(CAUSES, o)
+  return cause and cause.say(o) or ""
+end
+
 -- Everything about one reset that follows from its observables `o`; adds definitions, verdict and origin to them.
 local function judge(o)
   define(o)
@@ -5303,9 +5615,15 @@ local function judge(o)
       ids[#ids + 1] = rule.id
     end
   end
+  local explanation, change = explained(o, fired)
+  if explanation then
+    score = score + change
+    front_end = front_end or explanation.origin == "front-end"
+    fired[#fired + 1] = { id = explanation.id, weight = change, say = explanation.say }
+    ids[#ids + 1] = explanation.id
+  end
   o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
-  local reason = o.verdict == "unclear" and (first(REASONS, o) or NO_REASON)
-  local cause, device, where = first(CAUSES, o), first(DEVICES, o), first(WHERES, o)
+  local device, where = first(DEVICES, o), first(WHERES, o)
   return {
     score = score,
     suspicion = suspicion_of(score),
@@ -5313,8 +5631,8 @@ local function judge(o)
     origin = o.origin,
     fired = fired,
     evidence = table.concat(ids, ","),
-    reason = reason and reason.say(o) or "",
-    cause = cause and cause.say(o) or "",
+    reason = o.verdict == "unclear" and reason_of(o, explanation) or "",
+    cause = cause_of(o, explanation),
     device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
     where = where and where.say(o) or "",
   }
@@ -5959,7 +6277,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(96 rules, hash f0b9a27ba3a0)"
+    .. "(100 rules, hash 05f466924f30)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

@@ -30,7 +30,8 @@ from bench.weights.fit import CONFIDENCE, FALSE_ACCUSATION_COST, fit, most_weigh
 from bench.weights.labelled import Label, labelled_captures, read_packets_of
 from bench.weights.real_resets import Observation, genuine_observations, readable
 from heuristics.language.expressions import named
-from heuristics.rulebook.model import Rule, Rulebook, load
+from heuristics.rulebook.model import Rulebook, load
+from heuristics.rulebook.statements import Rule
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.runtime.atomic_file import whole_file
 from postproc.verdicts.judge_resets import observe_resets

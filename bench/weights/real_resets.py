@@ -15,7 +15,8 @@ from heuristics.language.expressions.tree import Name
 from heuristics.observables.vocabulary import Value
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.tshark_fields import ACK, distance
-from heuristics.rulebook.model import Rule, Thresholds
+from heuristics.rulebook.model import Thresholds
+from heuristics.rulebook.statements import Rule
 from postproc.flows.host_profile import nearest
 
 Observation = dict[str, Value]

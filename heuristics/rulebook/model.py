@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,18 +15,27 @@ from typing import Any, TypeVar
 from heuristics.errors import Problem, RulebookError, UnknownRuleError
 from heuristics.language.expressions import (
     Definition,
-    Node,
-    Test,
     Which,
     named,
-    to_python,
     to_python_all,
     to_python_first,
 )
-from heuristics.language.template import Template
-from heuristics.observables.vocabulary import OF_CASES, Type, Value
+from heuristics.observables.vocabulary import OF_CASES, Value
 from heuristics.rulebook.overlay import Layers
 from heuristics.rulebook.reader import read_layer
+from heuristics.rulebook.statements import (
+    Advice,
+    Cause,
+    Define,
+    Device,
+    Explanation,
+    ExplanationCase,
+    IcmpEntry,
+    Reason,
+    Rule,
+    Statement,
+    Where,
+)
 from heuristics.rulebook.texts import Texts
 
 DEFAULT_NAME = "default rulebook"  # what messages call the packaged folder
@@ -35,41 +44,6 @@ _NO_EFFECT = ("condition", "was")  # fields that say nothing that `when` and `id
 
 _S = TypeVar("_S", bound="Statement")
 FirstOf = Callable[[Mapping[str, Value]], _S | None]
-
-
-@dataclass(frozen=True)
-class Define:
-    """A named condition or value. `source` is one text, or conditions of which one has to hold."""
-
-    name: str
-    source: str | tuple[str, ...]
-    meaning: str
-    unit: str
-    definition: Definition = field(repr=False)
-
-    @property
-    def type(self) -> Type:
-        """The type of its values."""
-        return self.definition.tree.type
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A sentence, and the condition under which it is given. `when` is its text, as in `Define.source`."""
-
-    id: str
-    when: str | tuple[str, ...]
-    condition: Node = field(repr=False)
-    say: Template
-
-    @cached_property
-    def holds(self) -> Test:
-        """Whether the condition holds for an observation (observable name -> value); compiled on first use."""
-        return to_python(self.condition)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the compiled function, which cannot be sent to another process."""
-        return {key: value for key, value in vars(self).items() if key != "holds"}
 
 
 def _first_of(statements: Sequence[_S]) -> FirstOf[_S]:
@@ -81,64 +55,6 @@ def _first_of(statements: Sequence[_S]) -> FirstOf[_S]:
         return None if index is None else statements[index]
 
     return found
-
-
-@dataclass(frozen=True)
-class Rule(Statement):
-    """One piece of evidence. `weight` in centi-nats: + for "in between", - for "endpoint"."""
-
-    title: str
-    weight: int
-    reference: str
-    origin: str | None = None  # "front-end": a reset that a device in front of the endpoint sends on its behalf
-    enabled: bool = True
-    was: tuple[str, ...] = ()  # ids that it had before
-
-
-@dataclass(frozen=True)
-class Reason(Statement):
-    """Why a verdict is unclear; the first that holds is given."""
-
-
-@dataclass(frozen=True)
-class Cause(Statement):
-    """What may have made the sender reset; the first that holds is given. May name verdict and origin."""
-
-
-@dataclass(frozen=True)
-class Where(Statement):
-    """Where a suspect reset came from, in words; the first that holds is given. May name verdict and origin."""
-
-
-@dataclass(frozen=True)
-class Device(Statement):
-    """A known device or mechanism, and the form of its resets; the first that holds is given.
-
-    `confidence` (percent) says how sure the name is. Devices follow the verdict and never change it.
-    """
-
-    confidence: int
-    reference: str
-
-
-@dataclass(frozen=True)
-class Advice(Statement):
-    """What to capture next, to be surer. All that hold are given. May name verdict and origin."""
-
-
-@dataclass(frozen=True)
-class IcmpEntry(Statement):
-    """A judgement of ICMP and ICMPv6 errors; that of the first entry that holds is given.
-
-    `verdict` and `origin` are values of scoring's Verdict and Origin, `suspicion` is 0-100, `device` names a known
-    device whose form the error has.
-    """
-
-    verdict: str
-    origin: str
-    suspicion: int
-    reference: str
-    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +101,7 @@ class Rulebook:
     defines: tuple[Define, ...]
     icmp_defines: tuple[Define, ...]
     all_rules: tuple[Rule, ...]  # disabled ones too, in order
+    all_explanations: tuple[Explanation, ...]  # disabled ones too, in order
     reasons: tuple[Reason, ...]
     causes: tuple[Cause, ...]
     wheres: tuple[Where, ...]
@@ -201,6 +118,28 @@ class Rulebook:
     def which_rules(self) -> Which:
         """Which of `rules` hold for an observation, by index; compiled on first use."""
         return to_python_all([rule.condition for rule in self.rules])
+
+    @cached_property
+    def explanations(self) -> tuple[Explanation, ...]:
+        """The enabled explanations, in order."""
+        return tuple(explanation for explanation in self.all_explanations if explanation.enabled)
+
+    @cached_property
+    def _cases(self) -> tuple[tuple[int, ExplanationCase], ...]:
+        """The cases of all `explanations`, each with the index of its explanation."""
+        return tuple((index, case) for index, each in enumerate(self.explanations) for case in each.cases)
+
+    @cached_property
+    def _which_cases(self) -> Which:
+        return to_python_all([case.condition for _, case in self._cases])
+
+    def prices(self, observation: Mapping[str, Value]) -> dict[int, int]:
+        """The price of each of `explanations` that is possible, by index in order."""
+        prices: dict[int, int] = {}
+        for number in self._which_cases(observation):
+            index, case = self._cases[number]
+            prices[index] = min(case.price, prices.get(index, case.price))
+        return prices
 
     @cached_property
     def first_reason(self) -> FirstOf[Reason]:
@@ -242,6 +181,11 @@ class Rulebook:
         old = {id_: rule for rule in self.all_rules for id_ in rule.was}
         return old | {rule.id: rule for rule in self.all_rules}
 
+    def evidence(self, id_: str) -> Rule | Explanation:
+        """The rule or explanation called `id_`. Raises UnknownRuleError with the nearest id of a rule."""
+        found = next((explanation for explanation in self.all_explanations if explanation.id == id_), None)
+        return found or self.rule(id_)
+
     def rule(self, id_: str) -> Rule:
         """The rule that is or was called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""
         if id_ in self._by_id:
@@ -265,6 +209,7 @@ class Rulebook:
             "define": {define.name: define.source for define in self.defines},
             "icmp_define": {define.name: define.source for define in self.icmp_defines},
             "rule": [_content(rule) for rule in self.rules],
+            "explanation": [_explanation_content(explanation) for explanation in self.explanations],
             "reason": [_content(reason) for reason in self.reasons],
             "cause": [_content(cause) for cause in self.causes],
             "where": [_content(where) for where in self.wheres],
@@ -334,6 +279,7 @@ def _built(layers: Layers, texts: Texts) -> Rulebook:
         defines=_defines(layers, "define", texts.definitions),
         icmp_defines=_defines(layers, "icmp_define", texts.icmp_definitions),
         all_rules=tuple(Rule(**{**entry, "was": tuple(entry.get("was", ()))}) for entry in entries("rule")),
+        all_explanations=tuple(_explanations(layers, texts)),
         reasons=tuple(Reason(**entry) for entry in entries("reason")),
         causes=tuple(Cause(**entry) for entry in entries("cause")),
         wheres=tuple(Where(**entry) for entry in entries("where")),
@@ -343,11 +289,35 @@ def _built(layers: Layers, texts: Texts) -> Rulebook:
     )
 
 
+def _explanations(layers: Layers, texts: Texts) -> Iterable[Explanation]:
+    for id_, entry in layers.entries["explanation"].items():
+        cases = zip(entry["cases"], texts.cases[id_], strict=True)
+        yield Explanation(
+            **{
+                **entry,
+                "explains": frozenset(filter(None, map(layers.rule_id, entry["explains"]))),
+                "cases": tuple(ExplanationCase(case["when"], condition, case["price"]) for case, condition in cases),
+                "say": texts.sentences["explanation", id_],
+                "cause": texts.sentences.get(("explanation cause", id_)),
+            }
+        )
+
+
 def _defines(layers: Layers, table: str, definitions: Mapping[str, Definition]) -> tuple[Define, ...]:
     return tuple(
         Define(name, entry["is"], entry["meaning"], entry.get("unit", ""), definitions[name])
         for name, entry in layers.entries[table].items()
     )
+
+
+def _explanation_content(entry: Explanation) -> dict[str, Any]:
+    return {
+        **{part.name: getattr(entry, part.name) for part in fields(entry)},
+        "explains": sorted(entry.explains),
+        "cases": [(case.when, case.price) for case in entry.cases],
+        "say": entry.say.source,
+        "cause": entry.cause.source if entry.cause else None,
+    }
 
 
 def _content(entry: Statement) -> dict[str, Any]:

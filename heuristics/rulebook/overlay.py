@@ -17,6 +17,7 @@ _REQUIRED = {
     "define": ("is", "meaning"),
     "icmp_define": ("is", "meaning"),
     "rule": ("title", "when", "weight", "say", "reference"),
+    "explanation": ("title", "origin", "explains", "cases", "say", "reference"),
     "reason": ("when", "say"),
     "cause": ("when", "say"),
     "where": ("when", "say"),
@@ -59,7 +60,10 @@ class Layers:
                     problems.append(problem_of(file, table, id_, "", f"stands in {other} too", "give each its own id"))
                 self._merge_entry(file, table, id_, entry)
         for table, ids in inherited.items():
-            if table != "rule":  # of the others the first that holds is given, so the new ones of a layer come first
+            if table not in (
+                "rule",
+                "explanation",
+            ):  # of others the first that holds counts, so new ones come first
                 merged = self.entries[table]
                 new = {id_: entry for id_, entry in merged.items() if id_ not in ids}
                 self.entries[table] = {**new, **{id_: merged[id_] for id_ in ids}}
@@ -76,6 +80,8 @@ class Layers:
         if "is" in entry and "is" in given:
             self.replaced[table].setdefault(id_, entry["is"])
         entry.update({**given, "id": id_} if "id" in given else given)
+        if also := entry.pop("also_explains", None):
+            entry["explains"] = [*entry.get("explains", ()), *also]
         self._files.setdefault((table, id_, ""), file)
         for key in given:
             self._files[table, id_, key] = file
@@ -91,6 +97,10 @@ class Layers:
                     problems.append(Problem(self.file("rule", id_, "was"), id_, "was", reason))
                 self._current.setdefault(old, id_)
         return problems
+
+    def rule_id(self, id_: str) -> str | None:
+        """The current id of the rule that is or was called `id_`; None where there is none."""
+        return id_ if id_ in self.entries["rule"] else self._current.get(id_)
 
     def file(self, table: str, id_: str = "", key: str = "") -> str:
         """The file that gave this key last, or first named this entry."""

@@ -31,12 +31,15 @@ _REASONS = {
     "int_type": "must be a whole number, not {input}",
     "int_from_float": "must be a whole number, not {input}",
     "string_type": "must be text, not {input}",
-    "list_type": "must be a list of texts, not {input}",
+    "list_type": "must be a list, not {input}",
     "bool_type": "must be true or false, not {input}",
     "literal_error": "must be {expected}, not {input}",
     "greater_than_equal": "must be at least {ge}, not {input}",
     "less_than_equal": "must be at most {le}, not {input}",
+    "model_type": "must be a table, not {input}",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "too_long": "has more than {max_length} entries",
     "string_too_long": "is longer than {max_length} characters",
     "string_pattern_mismatch": "{input} is not allowed",
     "missing": "is missing",
@@ -97,6 +100,8 @@ def parse_file(file: str, raw: bytes) -> tuple[RulebookFile | None, list[Problem
 def _what_is_right(data: dict[str, Any], wrong: Iterable[tuple[int | str, ...]]) -> RulebookFile:
     """The content without the keys at the places `wrong`, and without the entries whose ids are wrong."""
     for table, *path in wrong:
+        if "cases" in path:  # wrong in part, wrong as a whole
+            path = path[: path.index("cases") + 1]
         whole = not path or path[-1] in ("id", "[key]") or isinstance(path[-1], int)
         _remove(data, [table, *(path[:1] if whole else path)])
     for name in ENTRIES:

@@ -102,6 +102,28 @@ class DefineTable(Table):
     unit: Text | None = None
 
 
+class CaseTable(Table):
+    """One of the `cases` of an explanation: a condition, and the price of the explanation where it holds."""
+
+    when: Expression
+    price: Weight
+
+
+class ExplanationTable(Table):
+    """One `[[explanation]]`. `also_explains` adds to what a lower layer says."""
+
+    id: Identifier
+    title: Text | None = None
+    origin: Literal["endpoint", "front-end", "middlebox"] | None = None
+    explains: list[Identifier] | None = None
+    also_explains: list[Identifier] | None = None
+    cases: Annotated[list[CaseTable], Field(min_length=1, max_length=MAX_CONDITIONS)] | None = None
+    say: Text | None = None
+    cause: Text | None = None
+    reference: Text | None = None
+    enabled: bool | None = None
+
+
 class StatementTable(Table):
     """One `[[reason]]`, why a verdict is unclear, `[[cause]]`, what may have made the sender reset, `[[where]]`,
     where a suspect reset came from, or `[[advice]]`, what to capture next."""
@@ -148,6 +170,7 @@ class RulebookFile(Table):
     define: dict[Identifier, DefineTable] = {}
     icmp_define: dict[Identifier, DefineTable] = {}
     rule: list[RuleTable] = []
+    explanation: list[ExplanationTable] = []
     reason: list[StatementTable] = []
     cause: list[StatementTable] = []
     where: list[StatementTable] = []
@@ -164,6 +187,7 @@ SINGLE_TABLES: dict[str, type[Table]] = {
 NAMED_TABLES: dict[str, type[Table]] = {"define": DefineTable, "icmp_define": DefineTable}  # one for each name
 ENTRIES: dict[str, type[Table]] = {  # several of each, with an id
     "rule": RuleTable,
+    "explanation": ExplanationTable,
     "reason": StatementTable,
     "cause": StatementTable,
     "where": StatementTable,

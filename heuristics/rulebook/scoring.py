@@ -10,9 +10,13 @@ from enum import StrEnum
 from functools import cache
 
 from heuristics.observables.vocabulary import Value
-from heuristics.rulebook.model import Rulebook, Statement, VerdictLimits
+from heuristics.rulebook.model import Rulebook, VerdictLimits
+from heuristics.rulebook.statements import Explanation, Rule, Statement
 
 UNCLEAR = "evidence too weak either way"  # the reason where no [[reason]] holds
+# The reason where an explanation fits, and what speaks against it weighs about the same.
+TWO_EXPLANATIONS = "two explanations fit: {}, or {}"
+OTHER_SENDER = {False: "a device in between sent it", True: "the sender did"}  # by whether the explanation accuses
 ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 
 
@@ -43,10 +47,10 @@ class Origin(StrEnum):
 class Judgement:
     """The result of judging one reset.
 
-    `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order, `reason`
-    why the verdict is unclear (empty otherwise), `cause` what may have made the sender reset (a hypothesis), `device`
-    the known device whose form it has, with how sure that is, `where` from where a suspect reset was sent; these are
-    empty where nothing fits.
+    `score` in centi-nats, `suspicion` 0-100, `evidence` the ids of the rules that fired in rulebook order and of the
+    explanation that was chosen, if any, `reason` why the verdict is unclear (empty otherwise), `cause` what may have
+    made the sender reset (a hypothesis), `device` the known device whose form it has, with how sure that is, `where`
+    from where a suspect reset was sent; these are empty where nothing fits.
     """
 
     score: int
@@ -79,23 +83,60 @@ def suspicion(score: int, limits: Sequence[int]) -> int:
 def judge(rulebook: Rulebook, observation: Mapping[str, Value]) -> Judgement:
     """Judge the reset that `observation` (observable name -> value) describes by `rulebook`."""
     fired = [rulebook.rules[index] for index in rulebook.which_rules(observation)]
-    score = rulebook.verdict.prior + sum(rule.weight for rule in fired)
+    explanation, change = _explained(rulebook, observation, fired)
+    evidence: list[Rule | Explanation] = [*fired, *([explanation] if explanation else [])]
+    score = rulebook.verdict.prior + sum(rule.weight for rule in fired) + change
     verdict = verdict_at(score, rulebook.verdict)
-    origin = origin_of(verdict, front_end=any(rule.origin == Origin.FRONT_END for rule in fired))
+    origin = origin_of(verdict, front_end=any(each.origin == Origin.FRONT_END for each in evidence))
     concluded = {**observation, "verdict": verdict.value, "origin": origin.value}
-    unclear = verdict is Verdict.UNCLEAR
-    cause, device = rulebook.first_cause(concluded), rulebook.first_device(concluded)
+    device = rulebook.first_device(concluded)
     return Judgement(
         score=score,
         suspicion=suspicion(score, suspicion_limits()),
         verdict=verdict,
         origin=origin,
-        evidence=tuple(rule.id for rule in fired),
-        reason=_sentence(rulebook.first_reason(observation), observation, UNCLEAR) if unclear else "",
-        cause=_sentence(cause, observation),
+        evidence=tuple(each.id for each in evidence),
+        reason=_reason(rulebook, observation, explanation) if verdict is Verdict.UNCLEAR else "",
+        cause=_cause(rulebook, concluded, explanation, verdict),
         device=f"{_sentence(device, observation)} ({device.confidence} %)" if device else "",
         where=where(rulebook, concluded),
     )
+
+
+def _explained(
+    rulebook: Rulebook, observation: Mapping[str, Value], fired: Sequence[Rule]
+) -> tuple[Explanation | None, int]:
+    """The explanation that changes the score most, and by how much; among equals the first in the rulebook."""
+    best: tuple[Explanation | None, int] = (None, 0)
+    for index, price in rulebook.prices(observation).items():
+        explanation = rulebook.explanations[index]
+        change = explanation.change(price, fired)
+        if abs(change) > abs(best[1]):
+            best = explanation, change
+    return best
+
+
+def _reason(rulebook: Rulebook, observation: Mapping[str, Value], explanation: Explanation | None) -> str:
+    if explanation is None:
+        return _sentence(rulebook.first_reason(observation), observation, UNCLEAR)
+    return TWO_EXPLANATIONS.format(explanation.title, OTHER_SENDER[explanation.accuses])
+
+
+def _cause(
+    rulebook: Rulebook, concluded: Mapping[str, Value], explanation: Explanation | None, verdict: Verdict
+) -> str:
+    agrees = explanation and verdict is not Verdict.UNCLEAR and explanation.accuses == (verdict in ACCUSED)
+    if explanation and explanation.cause and agrees:
+        return explanation.cause.render(concluded)
+    return _sentence(rulebook.first_cause(concluded), concluded)
+
+
+def evidence_weights(rulebook: Rulebook, evidence: Sequence[str], score: int) -> list[int]:
+    """The part that each entry of `evidence`, ids of rules and at most one explanation, has in the score."""
+    found = [rulebook.evidence(id_) for id_ in evidence]
+    of_rules = sum(each.weight for each in found if isinstance(each, Rule))
+    rest = score - rulebook.verdict.prior - of_rules
+    return [each.weight if isinstance(each, Rule) else rest for each in found]
 
 
 def where(rulebook: Rulebook, concluded: Mapping[str, Value]) -> str:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from heuristics.errors import ExpressionError, PlacedError, Problem, UnknownObservableError, UnknownPlaceholderError
+from heuristics.errors import (
+    ExpressionError,
+    PlacedError,
+    Problem,
+    UnknownObservableError,
+    UnknownPlaceholderError,
+    nearest,
+)
 from heuristics.errors import UnusableDefinitionError as _Unusable
 from heuristics.language.expressions import Names, Node
 from heuristics.language.template import Template, parse_template
@@ -37,8 +45,11 @@ class Texts:
         self._thresholds = {name: given.get(name, 1) for name in _THRESHOLD_NAMES}
         self.definitions = self._define("define", VOCABULARY, ALWAYS, taken=CONCLUDED)
         self.icmp_definitions = self._define("icmp_define", ICMP, ICMP_ALWAYS, taken=ICMP)
+        self.cases: dict[str, list[Node]] = {}
         for table in ENTRIES:
             self._parse_entries(table)
+        for id_ in layers.entries["explanation"]:
+            self._parse_explanation(id_)
 
     def _define(
         self, table: str, observables: Mapping[str, Type], always: frozenset[str], taken: Mapping[str, Type]
@@ -94,7 +105,7 @@ class Texts:
         concluded = Names(CONCLUDED, ALWAYS, self._thresholds, self.definitions)
         if table == "advice":
             return concluded, concluded
-        return (names if table in ("rule", "reason") else concluded), names
+        return (names if table in ("rule", "explanation", "reason") else concluded), names
 
     def _parse_entries(self, table: str) -> None:
         for_conditions, for_sentences = self._names(table)
@@ -110,13 +121,44 @@ class Texts:
                 except PlacedError as error:
                     self._report(table, id_, "say", error)
 
-    def _report(self, table: str, id_: str, key: str, error: PlacedError) -> None:
-        """Add the problem that `error` is, unless it only follows from another one."""
+    def _parse_explanation(self, id_: str) -> None:
+        """Check the cases, the cause, and the ids of the rules that it explains."""
+        entry = self._layers.entries["explanation"][id_]
+        names, _ = self._names("rule")
+        self.cases[id_] = []
+        for number, case in enumerate(entry.get("cases", ()), 1):
+            try:
+                self.cases[id_].append(parse_condition(case["when"], names))
+            except PlacedError as error:
+                self._report("explanation", id_, "cases", error, case["when"], f"case {number}, when")
+        if "cause" in entry:
+            try:
+                self.sentences["explanation cause", id_] = parse_template(entry["cause"], names)
+            except PlacedError as error:
+                self._report("explanation", id_, "cause", error)
+        rules = self._layers.entries["rule"]
+        for explained in entry.get("explains", ()):
+            if self._layers.rule_id(explained) is None and not self._partial:
+                self._problem(id_, "explains", f"there is no rule '{explained}'", nearest(explained, rules))
+        if id_ in rules:
+            self._problem(id_, "id", f"'{id_}' is a rule already", "choose another id")
+
+    def _problem(self, id_: str, key: str, reason: str, hint: str) -> None:
+        file = self._layers.file("explanation", id_, key)
+        self.problems.append(problem_of(file, "explanation", id_, key, reason, hint))
+
+    def _report(
+        self, table: str, id_: str, key: str, error: PlacedError, text: Source | None = None, where: str = ""
+    ) -> None:
+        """Add the problem that `error` is, unless it only follows from another one.
+
+        `text` is what it is about (default: the value of `key`), `where` what the message calls that (default: `key`).
+        """
         unknown = isinstance(error, UnknownObservableError | UnknownPlaceholderError)
         if isinstance(error, _Unusable) or (self._partial and unknown):
             return
-        text = self._layers.entries[table][id_][key]
+        given: Any = text or self._layers.entries[table][id_][key]
         number = f"text {error.number}, " if error.number else ""
-        place = error.place(text[error.number - 1] if error.number else text)
+        place = error.place(given[error.number - 1] if error.number else given)
         file = self._layers.file(table, id_, key)
-        self.problems.append(problem_of(file, table, id_, f"{key}, {number}{place}", error.reason, error.hint))
+        self.problems.append(problem_of(file, table, id_, f"{where or key}, {number}{place}", error.reason, error.hint))

@@ -134,7 +134,7 @@ class Plugin:
         score = fields[f"rstorigin.{SCORE.name}"]
         if score is None:
             raise _missing(SCORE.name, f"{capture}: frame {packet.frame}")
-        return JudgedReset(row, int(score), tuple(self.rulebook.rule(id_).title for id_ in row.evidence))
+        return JudgedReset(row, int(score), tuple(self.rulebook.evidence(id_).title for id_ in row.evidence))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from heuristics.language.expressions import Node, definitions_in, named
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
 from heuristics.observables.observable import Source
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
-from heuristics.rulebook.model import Define, IcmpEntry, Rule, Rulebook
+from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.statements import Define, IcmpEntry, Rule
 from heuristics.rulebook.thresholds import THRESHOLDS
 from postproc.cli.options import RulebookOption, TableFormat, load_rules
 from postproc.runtime.text import csv_table

@@ -12,9 +12,10 @@ from heuristics.protocol.tshark_fields import distance
 class HostProfile:
     """The hop limits of one address's authentic packets: packet counts, in the order of the capture.
 
-    `tcp` leaves out SYNs, since anybody can send a SYN in another's name; `syns` has these. TCP is separate, because other protocols may start from another initial hop limit (ping with 255, TCP with 64).
-    Across protocols only distances are compared. `macs` are the source MAC addresses of the same packets. `mac_shared`
-    says that other addresses send from one of them too.
+    `tcp` leaves out SYNs, since anybody can send a SYN in another's name; `syns` has these. TCP is separate, because
+    other protocols may start from another initial hop limit (ping with 255, TCP with 64). Across protocols only
+    distances are compared. `macs` are the source MAC addresses of all these packets. `mac_shared` says that other
+    addresses send from one of them too.
     """
 
     tcp: dict[int, int] = field(default_factory=dict)

@@ -15,9 +15,9 @@ def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, 
     """The profiles of `addresses`, by address."""
     wanted = list(addresses)
     profiles: dict[str, HostProfile] = {}
-    for address, is_tcp, is_syn, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
+    for address, tcp, syn, hop_limit, count in _hop_limits(packets, wanted).iter_rows():
         profile = profiles.setdefault(address, HostProfile())
-        (profile.syns if is_syn else profile.tcp if is_tcp else profile.other)[hop_limit] = count
+        (profile.syns if syn else profile.tcp if tcp else profile.other)[hop_limit] = count
     for address, macs, shared in _macs(packets, wanted).iter_rows():
         profile = profiles.setdefault(address, HostProfile())
         profile.macs, profile.mac_shared = frozenset(macs), shared

@@ -105,9 +105,9 @@ class Side:
     """The authentic packets of one end of a flow, summed up, and the resets sent in its name.
 
     `hop_limit_onsets` has how many packets came before the first one with a hop limit, for every hop limit but the
-    first. `first_syn` is its first SYN or SYN-ACK. The fields `handshake_*` describe its last SYN or SYN-ACK and how often it
-    was sent; `handshake_packets`, `handshake_hop_limits` and `handshake_linux` cover all of them. A packet burst is a
-    series of packets, each soon after the one before: `packet_burst_us` is the start of the last one,
+    first. `first_syn` is its first SYN or SYN-ACK. The fields `handshake_*` describe its last SYN or SYN-ACK and how
+    often it was sent; `handshake_packets`, `handshake_hop_limits` and `handshake_linux` cover all of them. A packet
+    burst is a series of packets, each soon after the one before: `packet_burst_us` is the start of the last one,
     `preceding_gap_us` the silence before it. `advanced_us` and `advanced_seq` belong to the last packet that moved the
     conversation on.
     """

@@ -10,7 +10,8 @@ import polars as pl
 from heuristics.language.expressions import named
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Rulebook
-from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
+from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
+from heuristics.rulebook.statements import Rule
 from postproc.capture.packet_table import TCP, Packet, authentic, packets_of
 from postproc.flows.state import Flow, Reset
 from postproc.report.capture_advice import advise
@@ -124,7 +125,7 @@ def build_story(material: StoryMaterial, details: Mapping[int, Details], ruleboo
     """The story of a reset. `details` has further fields of the compared packets, by frame number."""
     row = material.judged.row
     against, in_favour = _evidence(material.judged, rulebook)
-    accusing = [rule for id_ in row.evidence if (rule := rulebook.rule(id_)).weight > 0]
+    accusing = [rule for id_ in row.evidence if isinstance(rule := rulebook.evidence(id_), Rule) and rule.weight > 0]
     return Story(
         reset=row,
         headline=_headline(row),
@@ -239,9 +240,10 @@ def _shown(count: int, here: int) -> set[int]:
 
 def _evidence(judged: JudgedReset, rulebook: Rulebook) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
     """The evidence for a sender in between, and the evidence for the endpoint, each heaviest first."""
-    rules = [rulebook.rule(id_) for id_ in judged.row.evidence]
+    weights = evidence_weights(rulebook, judged.row.evidence, judged.score)
     evidence = [
-        Evidence(rule.id, rule.weight, words, rule.reference) for rule, words in zip(rules, judged.words, strict=True)
+        Evidence(id_, weight, words, rulebook.evidence(id_).reference)
+        for id_, weight, words in zip(judged.row.evidence, weights, judged.words, strict=True)
     ]
     heaviest = sorted(evidence, key=lambda each: -abs(each.weight))
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
-from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
+from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
 from postproc.batch.job import CaptureResult
 from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, icmp_error_sources
 from postproc.runtime.text import plural
@@ -218,7 +218,7 @@ def _example(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
     if row.sender_distance is not None and _hop_difference(row) >= _SIGNIFICANT_HOPS:
         there = plural(row.sender_distance, "hop")
         return f"{where} was sent from {plural(row.distance, 'hop')} away while {row.src} is {there} away"
-    weights = [rulebook.rule(id_).weight for id_ in row.evidence]
+    weights = evidence_weights(rulebook, row.evidence, reset.score)
     strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
     return f"{where} ({strongest})"
 

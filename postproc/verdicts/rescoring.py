@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heuristics.observables.vocabulary import Value
-from heuristics.rulebook.model import Rule, Rulebook
+from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import (
     UNCLEAR,
     Origin,
@@ -17,6 +17,7 @@ from heuristics.rulebook.scoring import (
     verdict_at,
     where,
 )
+from heuristics.rulebook.statements import Rule
 from postproc.verdicts.result_row import JudgedReset
 
 

@@ -46,7 +46,7 @@ def reset_identity(reset: Reset, signature: str | None = None) -> ResetIdentity:
 def judged_reset(capture: str, reset: ResetIdentity, observation: Observation, rulebook: Rulebook) -> JudgedReset:
     """Score the observation, and make the row of the reset."""
     judgement = judge(rulebook, observation)
-    words = tuple(_interned(rulebook.rule(id_).say.render(observation)) for id_ in judgement.evidence)
+    words = tuple(_interned(rulebook.evidence(id_).say.render(observation)) for id_ in judgement.evidence)
     row = _row(capture, reset, observation, judgement)
     return JudgedReset(row, judgement.score, words, signature=reset.signature, ip_id=reset.ip_id)
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heuristics.observables.vocabulary import ALWAYS, OBSERVABLES, Type, Value
-from heuristics.rulebook.model import Reason, Rule, Rulebook, Thresholds, load
+from heuristics.rulebook.model import Rulebook, Thresholds, load
 from heuristics.rulebook.scoring import UNCLEAR, Origin, Verdict, judge, suspicion, suspicion_limits
+from heuristics.rulebook.statements import Reason, Rule
 
 RULEBOOK = (
     """\
