@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 05f466924f30f9d8a774bff8e6cb2e4e3bff0edcb98d7e680c57091d3a4b8c7b
+-- rulebook hash: 0119c86dc75cf77269510395359775ef4a66f7dbf14e9a0cbf5dbe8e63abb662
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -1440,7 +1440,8 @@ local function host_baseline(host)
   return most_frequent(#host.tcp > 0 and host.tcp or host.other)
 end
 
--- For all protocols together, without SYNs: the list of distances, the number of packets, and the most packets with one distance.
+-- For all protocols together, without SYNs: the list of distances, the number of packets, and the most packets with
+-- one distance.
 -- Two neighbouring distances count as one: a capture on both sides of a router holds each packet twice.
 -- A distance `except` is left out if it has at most `few` packets.
 local function host_distances(host, except, few)
@@ -1771,15 +1772,15 @@ end
 
 local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits
 do
-  -- Own hop limits: which hop limits of a flow are the sender's, and which another device's that put packets in ---------
+  -- Own hop limits: which hop limits of a flow are the sender's, and which another device's ----------------------
 
   -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, less than
   -- this share of the sender's packets (percent), and so many hops from any other of its hop limits.
   local MAX_STRAY_PACKETS, MIN_OWN_SHARE = 8, 25
   local MIN_STRAY_GAP = 2
 
-  -- Counts an authentic packet whose hop limit is not the first of its side. `hop_limit_onsets` has, for every hop limit
-  -- but the first, how many packets came before.
+  -- Counts an authentic packet. `hop_limit_onsets` has, for every hop limit but the first of its side, how many packets
+  -- came before.
   function count_hop_limit(side, hop_limit, frame)
     local counts = side.hop_limits
     if counts[1] and tally_count(counts, hop_limit) == 0 then
@@ -1819,9 +1820,9 @@ do
       return 0
     end
     local packets, others = tally_count(side.hop_limits, hop_limit), {}
-    for _, value in ipairs(tally_values(side.hop_limits)) do
-      if value ~= hop_limit then
-        others[#others + 1] = value
+    for _, other in ipairs(tally_values(side.hop_limits)) do
+      if other ~= hop_limit then
+        others[#others + 1] = other
       end
     end
     local others_after = tally_total(side.hop_limits) - onset - packets
@@ -2925,8 +2926,8 @@ do
 
   local function count_values(values)
     local set = new_set()
-    for _, value in ipairs(values) do
-      include(set, value)
+    for _, each in ipairs(values) do
+      include(set, each)
     end
     return set.size
   end
@@ -3582,8 +3583,8 @@ local RULES = {
     weight = -200,
     was = { "own_resets_too_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets >= 1 and o.hop_gap >= 1 and o.resets_before >= 1
-        and o.burst_ahead == 0 and o.df_or_ipv6
+      return o.hop_gap ~= nil and o.own_resets >= 1 and (o.resets_before >= 1 and o.hop_gap >= 1 or 1 <= o.hop_gap
+        and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -5477,197 +5478,200 @@ local ICMP_ENTRIES = {
   },
 }
 
--- Verdict ---------------------------------------------------------------------------------------------------
+local LIMITS, SUSPICION_LIMITS, suspicion_of, judge, flow_verdict, judge_icmp
+do
+  -- Verdict ---------------------------------------------------------------------------------------------------
 
-local PRIOR = -70
+  local PRIOR = -70
 
--- The scores at which each verdict begins; preferences may move them.
-local LIMITS = {
-  forged = 450,
-  likely_forged = 200,
-  likely_genuine = -150,
-  genuine = -350,
-}
-
--- The scores from which suspicion is at least 1, 2 ... 100: the logistic curve, as a table that postproc shares.
-local SUSPICION_LIMITS = {
-  -529, -418, -366, -332, -306, -284, -267, -251, -238, -225, -214, -204, -195, -186, -177, -170,
-  -162, -155, -148, -142, -136, -130, -124, -118, -113, -107, -102, -97, -92, -87, -82, -78,
-  -73, -69, -64, -60, -55, -51, -47, -43, -38, -34, -30, -26, -22, -18, -14, -10,
-  -6, -2, 2, 6, 10, 14, 18, 22, 26, 30, 34, 38, 43, 47, 51, 55,
-  60, 64, 69, 73, 78, 82, 87, 92, 97, 102, 107, 113, 118, 124, 130, 136,
-  142, 148, 155, 162, 170, 177, 186, 195, 204, 214, 225, 238, 251, 267, 284, 306,
-  332, 366, 418, 529,
-}
-
-local function suspicion_of(score)
-  local suspicion = 0
-  while suspicion < #SUSPICION_LIMITS and score >= SUSPICION_LIMITS[suspicion + 1] do
-    suspicion = suspicion + 1
-  end
-  return suspicion
-end
-
-local function verdict_of(score)
-  if score >= LIMITS.forged then
-    return "forged"
-  elseif score >= LIMITS.likely_forged then
-    return "likely forged"
-  elseif score <= LIMITS.genuine then
-    return "genuine"
-  elseif score <= LIMITS.likely_genuine then
-    return "likely genuine"
-  end
-  return "unclear"
-end
-
-local function origin_of(score, front_end)
-  if score >= LIMITS.likely_forged then
-    return "middlebox"
-  elseif front_end then
-    return "front-end"
-  elseif score <= LIMITS.likely_genuine then
-    return "endpoint"
-  end
-  return "unknown"
-end
-
--- The reason for an unclear verdict where no other holds.
-local NO_REASON = {
-  say = function()
-    return "evidence too weak either way"
-  end,
-}
-
--- The first of the statements that holds.
-local function first(statements, o)
-  for _, statement in ipairs(statements) do
-    if statement.holds(o) then
-      return statement
-    end
-  end
-end
-
--- The price of an explanation; nil if it is not possible.
-local function price_of(explanation, o)
-  local price
-  for _, case in ipairs(explanation.cases) do
-    if (not price or case.price < price) and case.holds(o) then
-      price = case.price
-    end
-  end
-  return price
-end
-
--- How much the score changes if an explanation is taken at that price; 0 if it gains nothing.
-local function change_of(explanation, price, fired)
-  local sign, explained = explanation.origin == "middlebox" and 1 or -1, 0
-  for _, rule in ipairs(fired) do
-    if rule.weight * sign < 0 and explanation.explains[rule.id] then
-      explained = explained + rule.weight
-    end
-  end
-  local change = -explained - sign * price
-  return change * sign > 0 and change or 0
-end
-
--- The explanation that changes the score most, and by how much; among equals the first.
-local function explained(o, fired)
-  local best, most = nil, 0
-  for _, explanation in ipairs(EXPLANATIONS) do
-    local price = price_of(explanation, o)
-    local change = price and change_of(explanation, price, fired) or 0
-    if math.abs(change) > math.abs(most) then
-      best, most = explanation, change
-    end
-  end
-  return best, most
-end
-
-local function reason_of(o, explanation)
-  if not explanation then
-    return (first(REASONS, o) or NO_REASON).say(o)
-  end
-  local other = explanation.origin == "middlebox" and "the sender did"
-    or "a device in between sent it"
-  return string.format("two explanations fit: %s, or %s", explanation.title, other)
-end
-
-local function cause_of(o, explanation)
-  local accused = o.origin == "middlebox"
-  local decided = o.verdict ~= "unclear"
-  if decided and explanation and explanation.cause and accused == (explanation.origin == "middlebox") then
-    return explanation.cause(o)
-  end
-  local cause = first(CAUSES, o)
-  return cause and cause.say(o) or ""
-end
-
--- Everything about one reset that follows from its observables `o`; adds definitions, verdict and origin to them.
-local function judge(o)
-  define(o)
-  local score, front_end, fired, ids = PRIOR, false, {}, {}
-  for _, rule in ipairs(RULES) do
-    if rule.holds(o) then
-      score = score + rule.weight
-      front_end = front_end or rule.origin == "front-end"
-      fired[#fired + 1] = rule
-      ids[#ids + 1] = rule.id
-    end
-  end
-  local explanation, change = explained(o, fired)
-  if explanation then
-    score = score + change
-    front_end = front_end or explanation.origin == "front-end"
-    fired[#fired + 1] = { id = explanation.id, weight = change, say = explanation.say }
-    ids[#ids + 1] = explanation.id
-  end
-  o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
-  local device, where = first(DEVICES, o), first(WHERES, o)
-  return {
-    score = score,
-    suspicion = suspicion_of(score),
-    verdict = o.verdict,
-    origin = o.origin,
-    fired = fired,
-    evidence = table.concat(ids, ","),
-    reason = o.verdict == "unclear" and reason_of(o, explanation) or "",
-    cause = cause_of(o, explanation),
-    device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
-    where = where and where.say(o) or "",
+  -- The scores at which each verdict begins; preferences may move them.
+  LIMITS = {
+    forged = 450,
+    likely_forged = 200,
+    likely_genuine = -150,
+    genuine = -350,
   }
-end
 
--- Verdict of the most suspicious reset of a flow. In the first pass over the frames it grows with each reset judged;
--- afterwards all resets are judged once more, by the whole file.
-local function flow_verdict(flow)
-  if not reading and flow.judged_at ~= last_frame then
-    flow.judged_at, flow.worst = last_frame, nil
-    local frame = flow.last_reset
-    while frame do
-      local reset = reset_of(frame)
-      local score = judge(observe(reset)).score
-      flow.worst = math.max(flow.worst or score, score)
-      frame = reset.previous_reset
+  -- The scores from which suspicion is at least 1, 2 ... 100: the logistic curve, as a table that postproc shares.
+  SUSPICION_LIMITS = {
+    -529, -418, -366, -332, -306, -284, -267, -251, -238, -225, -214, -204, -195, -186, -177, -170,
+    -162, -155, -148, -142, -136, -130, -124, -118, -113, -107, -102, -97, -92, -87, -82, -78,
+    -73, -69, -64, -60, -55, -51, -47, -43, -38, -34, -30, -26, -22, -18, -14, -10,
+    -6, -2, 2, 6, 10, 14, 18, 22, 26, 30, 34, 38, 43, 47, 51, 55,
+    60, 64, 69, 73, 78, 82, 87, 92, 97, 102, 107, 113, 118, 124, 130, 136,
+    142, 148, 155, 162, 170, 177, 186, 195, 204, 214, 225, 238, 251, 267, 284, 306,
+    332, 366, 418, 529,
+  }
+
+  function suspicion_of(score)
+    local suspicion = 0
+    while suspicion < #SUSPICION_LIMITS and score >= SUSPICION_LIMITS[suspicion + 1] do
+      suspicion = suspicion + 1
+    end
+    return suspicion
+  end
+
+  local function verdict_of(score)
+    if score >= LIMITS.forged then
+      return "forged"
+    elseif score >= LIMITS.likely_forged then
+      return "likely forged"
+    elseif score <= LIMITS.genuine then
+      return "genuine"
+    elseif score <= LIMITS.likely_genuine then
+      return "likely genuine"
+    end
+    return "unclear"
+  end
+
+  local function origin_of(score, front_end)
+    if score >= LIMITS.likely_forged then
+      return "middlebox"
+    elseif front_end then
+      return "front-end"
+    elseif score <= LIMITS.likely_genuine then
+      return "endpoint"
+    end
+    return "unknown"
+  end
+
+  -- The reason for an unclear verdict where no other holds.
+  local NO_REASON = {
+    say = function()
+      return "evidence too weak either way"
+    end,
+  }
+
+  -- The first of the statements that holds.
+  local function first(statements, o)
+    for _, statement in ipairs(statements) do
+      if statement.holds(o) then
+        return statement
+      end
     end
   end
-  return flow.worst and verdict_of(flow.worst)
-end
 
--- Where no entry holds.
-local ICMP_UNJUDGED = {
-  verdict = "unclear",
-  origin = "unknown",
-  suspicion = 50,
-  say = function()
-    return "the rulebook has no entry for it"
-  end,
-}
+  -- The price of an explanation; nil if it is not possible.
+  local function price_of(explanation, o)
+    local price
+    for _, case in ipairs(explanation.cases) do
+      if (not price or case.price < price) and case.holds(o) then
+        price = case.price
+      end
+    end
+    return price
+  end
 
--- Everything about one ICMP error that follows from its observables `o`.
-local function judge_icmp(o)
-  define_icmp(o)
-  return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
+  -- How much the score changes if an explanation is taken at that price; 0 if it gains nothing.
+  local function change_of(explanation, price, fired)
+    local sign, explained = explanation.origin == "middlebox" and 1 or -1, 0
+    for _, rule in ipairs(fired) do
+      if rule.weight * sign < 0 and explanation.explains[rule.id] then
+        explained = explained + rule.weight
+      end
+    end
+    local change = -explained - sign * price
+    return change * sign > 0 and change or 0
+  end
+
+  -- The explanation that changes the score most, and by how much; among equals the first.
+  local function explained(o, fired)
+    local best, most = nil, 0
+    for _, explanation in ipairs(EXPLANATIONS) do
+      local price = price_of(explanation, o)
+      local change = price and change_of(explanation, price, fired) or 0
+      if math.abs(change) > math.abs(most) then
+        best, most = explanation, change
+      end
+    end
+    return best, most
+  end
+
+  local function reason_of(o, explanation)
+    if not explanation then
+      return (first(REASONS, o) or NO_REASON).say(o)
+    end
+    local other = explanation.origin == "middlebox" and "the sender did"
+      or "a device in between sent it"
+    return string.format("two explanations fit: %s, or %s", explanation.title, other)
+  end
+
+  local function cause_of(o, explanation)
+    local accused = o.origin == "middlebox"
+    local decided = o.verdict ~= "unclear"
+    if decided and explanation and explanation.cause and accused == (explanation.origin == "middlebox") then
+      return explanation.cause(o)
+    end
+    local cause = first(CAUSES, o)
+    return cause and cause.say(o) or ""
+  end
+
+  -- Everything about one reset that follows from its observables `o`; adds definitions, verdict and origin to them.
+  function judge(o)
+    define(o)
+    local score, front_end, fired, ids = PRIOR, false, {}, {}
+    for _, rule in ipairs(RULES) do
+      if rule.holds(o) then
+        score = score + rule.weight
+        front_end = front_end or rule.origin == "front-end"
+        fired[#fired + 1] = rule
+        ids[#ids + 1] = rule.id
+      end
+    end
+    local explanation, change = explained(o, fired)
+    if explanation then
+      score = score + change
+      front_end = front_end or explanation.origin == "front-end"
+      fired[#fired + 1] = { id = explanation.id, weight = change, say = explanation.say }
+      ids[#ids + 1] = explanation.id
+    end
+    o.verdict, o.origin = verdict_of(score), origin_of(score, front_end)
+    local device, where = first(DEVICES, o), first(WHERES, o)
+    return {
+      score = score,
+      suspicion = suspicion_of(score),
+      verdict = o.verdict,
+      origin = o.origin,
+      fired = fired,
+      evidence = table.concat(ids, ","),
+      reason = o.verdict == "unclear" and reason_of(o, explanation) or "",
+      cause = cause_of(o, explanation),
+      device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
+      where = where and where.say(o) or "",
+    }
+  end
+
+  -- Verdict of the most suspicious reset of a flow. In the first pass over the frames it grows with each reset judged;
+  -- afterwards all resets are judged once more, by the whole file.
+  function flow_verdict(flow)
+    if not reading and flow.judged_at ~= last_frame then
+      flow.judged_at, flow.worst = last_frame, nil
+      local frame = flow.last_reset
+      while frame do
+        local reset = reset_of(frame)
+        local score = judge(observe(reset)).score
+        flow.worst = math.max(flow.worst or score, score)
+        frame = reset.previous_reset
+      end
+    end
+    return flow.worst and verdict_of(flow.worst)
+  end
+
+  -- Where no entry holds.
+  local ICMP_UNJUDGED = {
+    verdict = "unclear",
+    origin = "unknown",
+    suspicion = 50,
+    say = function()
+      return "the rulebook has no entry for it"
+    end,
+  }
+
+  -- Everything about one ICMP error that follows from its observables `o`.
+  function judge_icmp(o)
+    define_icmp(o)
+    return first(ICMP_ENTRIES, o) or ICMP_UNJUDGED
+  end
 end
 
 -- Text ------------------------------------------------------------------------------------------------------
@@ -6277,7 +6281,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 05f466924f30)"
+    .. "(100 rules, hash 0119c86dc75c)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

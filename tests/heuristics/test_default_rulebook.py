@@ -37,6 +37,7 @@ def test_no_packaged_condition_is_too_long_to_be_read() -> None:
     kinds = (rulebook.all_rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices, rulebook.icmp)
     sources = [statement.when for kind in kinds for statement in kind]
     sources += [define.source for define in (*rulebook.defines, *rulebook.icmp_defines)]
+    sources += [case.when for explanation in rulebook.all_explanations for case in explanation.cases]
     for source in sources:
         for text in [source] if isinstance(source, str) else source:
             assert len(" ".join(text.split())) <= 160, text
@@ -44,11 +45,17 @@ def test_no_packaged_condition_is_too_long_to_be_read() -> None:
 
 def test_every_packaged_definition_is_in_use() -> None:
     rulebook = load()
-    for defines, kinds in (
-        (rulebook.defines, (rulebook.rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices)),
-        (rulebook.icmp_defines, (rulebook.icmp,)),
+    of_cases = [case.condition for explanation in rulebook.explanations for case in explanation.cases]
+    for defines, kinds, more in (
+        (
+            rulebook.defines,
+            (rulebook.rules, rulebook.reasons, rulebook.causes, rulebook.wheres, rulebook.devices),
+            of_cases,
+        ),
+        (rulebook.icmp_defines, (rulebook.icmp,), []),
     ):
-        used = {used.name for kind in kinds for statement in kind for used in definitions_in(statement.condition)}
+        conditions = [*more, *(statement.condition for kind in kinds for statement in kind)]
+        used = {used.name for condition in conditions for used in definitions_in(condition)}
         assert used == {define.name for define in defines}
 
 

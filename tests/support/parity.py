@@ -158,7 +158,10 @@ def run_plugin(
     text: str | None = None,
 ) -> Run:
     """The plugin's rows over `capture`, with tshark's `options`; `text` is a plugin other than `plugin_text`'s."""
-    evidence = [*(f"evidence.{rule.id}" for rule in rulebook.rules), *(f"icmp.{entry.id}" for entry in rulebook.icmp)]
+    evidence = [
+        *(f"evidence.{each.id}" for each in (*rulebook.rules, *rulebook.explanations)),
+        *(f"icmp.{entry.id}" for entry in rulebook.icmp),
+    ]
     names = [*HOP_FIELDS, *RESET_FIELDS, *evidence]
     shown = ["frame.number", *(f"rstorigin.{name}" for name in names), "parity.observed", LUA_ERROR]
     columns = [word for field in shown for word in ("-e", field)]

@@ -186,7 +186,7 @@ def test_an_answer_that_took_long_to_what_came_before(earlier: bool, tmp_path: P
 def test_the_abort_of_a_host_nearer_than_others_behind_the_same_address(stamped: bool, tmp_path: Path) -> None:
     """Its connection is older than the capture. A device that refuses in the name of the address sends no options."""
     *_, abort = talk("wait 1", "> PA 10", "< RA")
-    abort.payload.ttl += 4
+    abort.payload.ttl += 3
     abort[TCP].options = abort[TCP].options if stamped else []
     farther = Talk(port=40001).packets((*OPEN, "> PA 10", "< PA 10", "> PA 10", "< PA 10"), start=abort.time + 1)
     row = last_row(tmp_path, [abort, *farther])
