@@ -1,9 +1,10 @@
 """Two captures of the same traffic: did a reset that arrived at one end ever leave the other end's interface?
 
-The peer capture is taken at the claimed sender's own interface. A reset that it holds was sent by the sender
-(`left_sender`). One that it lacks, although it holds everything else that the sender sent then, was not
-(`never_left`). Any doubt (a peer that lost packets, was not running, or was taken elsewhere; rewritten addresses or
-sequence numbers) means no evidence at all.
+The peer capture is taken at the claimed sender's own interface. A reset that it holds, from the sender's MAC address,
+was sent by the sender (`left_sender`). One that it lacks, although it holds everything else that the sender sent then,
+was not, nor was one that merely passed there, from a MAC address that the sender never uses (`never_left`). Any doubt
+(a peer that lost packets, was not running, or was taken elsewhere; rewritten addresses or sequence numbers) means no
+evidence at all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import polars as pl
 
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from postproc.capture.capture_point_stats import local_addresses
-from postproc.capture.packet_table import TCP, Packet, is_reset, packets_of
+from postproc.capture.packet_table import TCP, Packet, authentic, is_reset, packets_of
 from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT, PeerEvidence, ReconcileResult
 
@@ -38,6 +39,7 @@ def reconcile(packets: pl.DataFrame, peer: pl.DataFrame, complete: Iterable[str]
     """
     ours, peers = _by_direction(packets, packets), _by_direction(peer, packets)
     local = local_addresses(peer) - local_addresses(packets)
+    macs = _macs_by_address(peer)
     flows = {direction: _MatchedDirection(ours[direction], peers.get(direction, [])) for direction in ours}
     evidence: list[PeerEvidence] = []
     for direction, flow in flows.items():
@@ -49,8 +51,14 @@ def reconcile(packets: pl.DataFrame, peer: pl.DataFrame, complete: Iterable[str]
                     direction[0] not in complete or flow.authentic or not all(other.is_complete for other in others)
                 )
                 span = None if filtered and not flow.is_certain else _span(peer)
-                evidence += _evidence(flow, between, span)
+                evidence += _evidence(flow, between, span, macs.get(direction[0], frozenset()))
     return ReconcileResult(tuple(sorted(evidence, key=lambda each: each.frame)), _offset_us(flows))
+
+
+def _macs_by_address(packets: pl.DataFrame) -> dict[str, frozenset[str]]:
+    """The source MAC addresses of each host's authentic packets."""
+    known = packets.lazy().filter(authentic() & pl.col("mac").is_not_null()).group_by("src").agg(pl.col("mac").unique())
+    return {address: frozenset(macs) for address, macs in known.collect().iter_rows()}
 
 
 def _by_direction(packets: pl.DataFrame, resets: pl.DataFrame) -> dict[Direction, list[Packet]]:
@@ -94,12 +102,14 @@ class _PathBetween:
     """What packets that are in both captures show of the path between the two capture points.
 
     `delay_us` is how much later the capture has them, by its own clock. `hops` is by how much the hop limit falls
-    (several values where the route changed). `ids_kept`: IP IDs arrive as they were sent.
+    (several values where the route changed). `ids_kept`: IP IDs arrive as they were sent. `hop_limits` are those with
+    which the packets left.
     """
 
     delay_us: float
     hops: frozenset[int]
     ids_kept: bool
+    hop_limits: frozenset[int]
 
     @classmethod
     def of(cls, flows: Iterable[_MatchedDirection]) -> _PathBetween | None:
@@ -111,6 +121,7 @@ class _PathBetween:
             delay_us=median(mine.time_us - peer.time_us for mine, peer in pairs),
             hops=frozenset(peer.hop_limit - mine.hop_limit for mine, peer in pairs),
             ids_kept=all(mine.ip_id == peer.ip_id for mine, peer in pairs),
+            hop_limits=frozenset(peer.hop_limit for _, peer in pairs),
         )
 
 
@@ -171,11 +182,13 @@ def _span(packets: pl.DataFrame) -> tuple[int, int]:
     return packets.select(pl.col("time_us").min(), pl.col("time_us").max().alias("latest")).row(0)
 
 
-def _evidence(flow: _MatchedDirection, between: _PathBetween, span: tuple[int, int] | None) -> Iterator[PeerEvidence]:
+def _evidence(
+    flow: _MatchedDirection, between: _PathBetween, span: tuple[int, int] | None, macs: frozenset[str]
+) -> Iterator[PeerEvidence]:
     """The evidence about the resets of one direction. Resets with equal fields are only counted.
 
     `span` is the time in which the peer holds all packets. None where packets may be missing: then a reset that the
-    peer lacks gives no evidence.
+    peer lacks gives no evidence. `macs` are the MAC addresses that the sender uses in the peer.
     """
     if min(between.hops) < 1:  # no hop lies between the capture points, so neither capture is a peer of the other
         return
@@ -187,15 +200,28 @@ def _evidence(flow: _MatchedDirection, between: _PathBetween, span: tuple[int, i
     for key, resets in alike.items():
         found = candidates[key]
         if found and len(found) >= len(resets):
-            yield from (
-                PeerEvidence(mine.frame, LEFT_SENDER, peer.frame) for mine, peer in zip(resets, found, strict=False)
-            )
+            if rule_id := _left_or_passed(found, between, macs):
+                yield from (
+                    PeerEvidence(mine.frame, rule_id, peer.frame) for mine, peer in zip(resets, found, strict=False)
+                )
         elif not found and span is not None:
             yield from (
                 PeerEvidence(reset.frame, NEVER_LEFT, None)
                 for reset in resets
                 if _was_running(reset, between, span) and not _may_be_rewritten(reset, flow.peer_resets, taken)
             )
+
+
+def _left_or_passed(found: Sequence[Packet], between: _PathBetween, macs: frozenset[str]) -> str | None:
+    """Whether the peer's resets `found` left the sender, or merely passed, sent by a neighbour; None where it may be
+    either. Where nothing tells MAC addresses, they left only with a hop limit of the sender's other packets."""
+    if all(packet.mac in macs for packet in found):
+        return LEFT_SENDER
+    if macs and all(packet.mac is not None and packet.mac not in macs for packet in found):
+        return NEVER_LEFT
+    if not macs and all(packet.hop_limit in between.hop_limits for packet in found):
+        return LEFT_SENDER
+    return None
 
 
 def _candidates(resets: Sequence[Packet], peer_packets: Iterable[Packet], between: _PathBetween) -> list[Packet]:
