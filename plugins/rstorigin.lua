@@ -6114,6 +6114,15 @@ do
     end
   end
 
+  -- Linux, flannel and Cilium send VXLAN to their own port, of which Wireshark knows nothing.
+  do
+    local ports = DissectorTable.get("udp.port")
+    local vxlan = ports:get_dissector(4789)
+    if vxlan then
+      ports:add(8472, vxlan)
+    end
+  end
+
   register_postdissector(rstorigin)
 end
 

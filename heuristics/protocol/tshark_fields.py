@@ -48,6 +48,10 @@ FIELDS: tuple[str, ...] = (
 # Exports may lack these; observables of them are then missing.
 OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
 
+# The UDP port of VXLAN (RFC 7348), and that of Linux before this RFC, which flannel and Cilium still use. Wireshark knows
+# the first only.
+VXLAN_PORT, LINUX_VXLAN_PORT = 4789, 8472
+
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1
 PROTOCOL_TCP = 6

@@ -13,7 +13,7 @@ import polars as pl
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS
 from postproc.capture.file_type import FileType, file_type_of, is_other_archive
-from postproc.capture.tshark.program import PREFERENCES, Tshark, TsharkProcess, preference_options
+from postproc.capture.tshark.program import DECODE_AS, PREFERENCES, Tshark, TsharkProcess, preference_options
 from postproc.runtime.errors import CaptureError, why_not_written
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 from postproc.runtime.text import shell_command
@@ -45,7 +45,7 @@ def readable(capture: Path) -> str:
 
 def print_command(capture: Path) -> str:
     """The command for a shell, on any machine with tshark 4.0 or newer. The export goes to stdout."""
-    return shell_command(["tshark", *arguments(capture, preference_options(PREFERENCES))])
+    return shell_command(["tshark", *arguments(capture, [*preference_options(PREFERENCES), *DECODE_AS])])
 
 
 def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:

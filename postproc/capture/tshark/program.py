@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from heuristics.errors import RstoriginError, visible
+from heuristics.protocol.tshark_fields import LINUX_VXLAN_PORT
 from postproc.runtime.errors import TsharkError, TsharkNotFoundError, TsharkTooOldError
 from postproc.runtime.temp_files import temporary_file
 
@@ -35,6 +36,8 @@ PREFERENCES: tuple[str, ...] = (
     "ip.tso_support:TRUE",  # packets captured before the network card cut them have a total length of 0
     "ipv6.tso_support:FALSE",  # in IPv6 a length of 0 may also mean a jumbogram
 )
+# Linux, flannel and Cilium send VXLAN to their own port, of which Wireshark knows nothing. The plugin does the same.
+DECODE_AS: tuple[str, ...] = ("-d", f"udp.port=={LINUX_VXLAN_PORT},vxlan")
 # Without this preference 4.0 prints no frame.time_epoch. Later versions refuse it.
 _EPOCH_TIME = "frame.generate_epoch_time:TRUE"
 _EPOCH_TIME_GONE = (4, 2, 0)
@@ -86,7 +89,7 @@ class Tshark:
     def preferences(self) -> list[str]:
         """The options that give tshark the settings that we read with."""
         old = (_EPOCH_TIME,) if self.version < _EPOCH_TIME_GONE else ()
-        return preference_options([*PREFERENCES, *old])
+        return [*preference_options([*PREFERENCES, *old]), *DECODE_AS]
 
     @contextmanager
     def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[TsharkProcess]:
