@@ -29,6 +29,7 @@ from heuristics.observables import output_columns
 from heuristics.observables.cross_flow_vocabulary import OF_CASE, OF_PAIR
 from heuristics.observables.icmp_vocabulary import ICMP_BY_NAME
 from heuristics.observables.vocabulary import OF_CONTEXT
+from heuristics.protocol import hop_limit as hop_limits
 from heuristics.protocol import private_networks as networks
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
@@ -84,6 +85,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         suspicion_limits=_rows(suspicion_limits()),
         context_observables=OF_CONTEXT,
         context_record=[*context_record(OF_CONTEXT)],
+        hop_limits=hop_limits,
         private_prefixes=private_prefixes(),
         networks=networks,
         wireshark=wireshark,

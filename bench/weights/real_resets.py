@@ -13,8 +13,9 @@ from pathlib import Path
 from heuristics.language.expressions import named, walk
 from heuristics.language.expressions.tree import Name
 from heuristics.observables.vocabulary import Value
+from heuristics.protocol.hop_limit import distance
 from heuristics.protocol.netscaler_codes import netscaler_meaning
-from heuristics.protocol.tshark_fields import ACK, distance
+from heuristics.protocol.tshark_fields import ACK
 from heuristics.rulebook.model import Thresholds
 from heuristics.rulebook.statements import Rule
 from postproc.flows.host_profile import nearest

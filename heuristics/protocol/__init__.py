@@ -1,4 +1,4 @@
-"""Constants of the protocols: tshark's field names, ICMP codes, NetScaler codes, payloads of resets.
+"""Constants of the protocols: tshark's fields, initial hop limits, ICMP and NetScaler codes, payloads of resets.
 
 Both engines and the generator use them.
 """

@@ -48,8 +48,8 @@ FIELDS: tuple[str, ...] = (
 # Exports may lack these; observables of them are then missing.
 OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
 
-# The UDP port of VXLAN (RFC 7348), and that of Linux before this RFC, which flannel and Cilium still use. Wireshark knows
-# the first only.
+# The UDP port of VXLAN (RFC 7348), and that of Linux before this RFC, which flannel and Cilium still use. Wireshark
+# knows the first only.
 VXLAN_PORT, LINUX_VXLAN_PORT = 4789, 8472
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
@@ -75,20 +75,7 @@ RESERVED_UNIT = 256
 # padding (1), window scale (3); and the same without timestamps.
 LINUX_OPTIONS = ("2,4,8,1,3", "2,1,1,4,1,3")
 
-# The smallest of these not below a hop limit is taken for the sender's initial hop limit (p0f's convention).
-INITIAL_HOP_LIMITS = (32, 64, 128, 255)
-
-
-def initial_hop_limit(hop_limit: int) -> int:
-    """The initial hop limit that a packet with `hop_limit` most likely started from."""
-    return next(initial for initial in INITIAL_HOP_LIMITS if hop_limit <= initial)
-
 
 def reserved_bits(flags: int) -> int:
     """The four TCP flag bits above CWR: AE and the reserved three."""
     return flags // RESERVED_UNIT
-
-
-def distance(hop_limit: int) -> int:
-    """Hops from the sender to the capture point, by the most likely initial hop limit."""
-    return initial_hop_limit(hop_limit) - hop_limit

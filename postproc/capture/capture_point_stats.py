@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from heuristics.protocol.tshark_fields import INITIAL_HOP_LIMITS
+from heuristics.protocol.hop_limit import INITIAL_HOP_LIMITS
 from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.packet_table import authentic
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from heuristics.protocol.tshark_fields import distance
+from heuristics.protocol.hop_limit import distance
 from heuristics.rulebook.model import Rulebook
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from heuristics.protocol.tshark_fields import distance
+from heuristics.protocol.hop_limit import distance
 from heuristics.rulebook.model import Rulebook
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source

@@ -18,7 +18,8 @@ from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import find_tshark
-from postproc.cli.messages import SOME_FAILED, print_problems, write_result
+from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import OutputOption, RulebookOption, load_rules
 from postproc.report import story_text
 from postproc.report.story import StoryMaterial, build_story, gather_material

@@ -11,7 +11,8 @@ import typer
 
 from postproc.capture.tshark.fields_export import check_capture, print_command, write_parquet, write_tsv
 from postproc.capture.tshark.program import find_tshark
-from postproc.cli.messages import SOME_FAILED, print_problems
+from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.messages import print_problems
 from postproc.cli.options import OutputOption
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import UsageError

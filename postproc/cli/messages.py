@@ -1,4 +1,4 @@
-"""Messages on stderr, results on stdout, and exit statuses."""
+"""Messages on stderr, results on stdout."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from heuristics.errors import Problem, RstoriginError
+from postproc.cli.exit_status import WRONG_USAGE
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-SOME_FAILED = 1  # the command finished, but some input could not be read, or not to its end
-WRONG_USAGE = 2  # the command could do nothing: wrong arguments, a rulebook with mistakes, no tshark
 
 
 def messages() -> Console:

@@ -13,7 +13,8 @@ from generator.profile import PROFILE_NAME
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.tshark.program import is_root
-from postproc.cli.messages import SOME_FAILED, print_message
+from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.messages import print_message
 from postproc.cli.options import RulebookOption, load_rules
 from postproc.plugin_setup import check as checking
 from postproc.plugin_setup.check import Level

@@ -18,7 +18,8 @@ from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.case.peer_captures import Comparison
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
-from postproc.cli.messages import SOME_FAILED, print_problems, write_result
+from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input

@@ -15,7 +15,8 @@ from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
-from postproc.cli.messages import SOME_FAILED, WRONG_USAGE, print_problems, write_result
+from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
+from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.report import formats

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from heuristics.protocol.tshark_fields import distance
+from heuristics.protocol.hop_limit import distance
 
 
 @dataclass(slots=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from heuristics.protocol.hop_limit import distance, initial_hop_limit
 from heuristics.protocol.icmp_codes import IcmpClass, icmp_meaning
-from heuristics.protocol.tshark_fields import ACK, ICMP_REDIRECT, SYN, USED_UP, distance, initial_hop_limit
+from heuristics.protocol.tshark_fields import ACK, ICMP_REDIRECT, SYN, USED_UP
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.icmp_quote import TCP_QUOTED, IcmpError
 from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, Packet, authentic, both_ways, packets_of

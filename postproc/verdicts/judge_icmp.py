@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from heuristics.protocol.hop_limit import distance
 from heuristics.protocol.icmp_codes import icmp_meaning
-from heuristics.protocol.tshark_fields import distance
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import judge_icmp
 from postproc.capture.icmp_quote import TCP_QUOTED, UDP_QUOTED, IcmpError

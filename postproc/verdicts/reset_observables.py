@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
+from heuristics.protocol.hop_limit import distance
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
-from heuristics.protocol.tshark_fields import ACK, distance, reserved_bits
+from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from heuristics.engine_limits import STABLE_SHARE
-from heuristics.protocol.tshark_fields import distance
+from heuristics.protocol.hop_limit import distance
 from heuristics.rulebook.model import Thresholds
 from postproc.flows.addresses import network
 from postproc.flows.host_profile import HostProfile, nearest, share
