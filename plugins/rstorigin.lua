@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 0119c86dc75cf77269510395359775ef4a66f7dbf14e9a0cbf5dbe8e63abb662
+-- rulebook hash: 075bd97513100f1b2d7ff9b4e82ce6f67c94fddbb1d1a7bc7659a3cd0f43c0d6
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -3125,6 +3125,16 @@ do
     return own
   end
 
+  -- How far the highest of some sequence numbers lies beyond the lowest; `seq` is one of them.
+  local function span(seqs, seq)
+    local highest, lowest = 0, 0
+    for other in pairs(seqs.has) do
+      local beyond = seq_diff(other, seq)
+      highest, lowest = math.max(highest, beyond), math.min(lowest, beyond)
+    end
+    return highest - lowest
+  end
+
   local function observe_burst(o, reset)
     local burst, foreign = burst_of(reset.burst), 0
     local values, own_counts = tally_values(burst.hop_limits), own_hop_limits(reset.side)
@@ -3137,6 +3147,7 @@ do
     o.burst_values = #values
     o.burst_foreign = foreign
     o.burst_seqs = burst.seqs.size
+    o.burst_span = span(burst.seqs, reset.seq)
     o.burst_ahead = burst.seqs_ahead.size
   end
 
@@ -3211,6 +3222,24 @@ local function text(value_shown)
     return string.format("%d", value_shown)
   end
   return value_shown
+end
+
+-- Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s.
+local function time_text(us)
+  if us == nil or us < 0 then
+    return text(us)
+  elseif us < 1000 then
+    return string.format("%d us", us)
+  elseif us < 10000 then
+    local tenths = floor((us + 50) / 100)
+    return string.format("%d.%d ms", floor(tenths / 10), tenths % 10)
+  elseif us < 1000000 then
+    return string.format("%d ms", floor((us + 500) / 1000))
+  elseif us < 10000000 then
+    local hundredths = floor((us + 5000) / 10000)
+    return string.format("%d.%02d s", floor(hundredths / 100), hundredths % 100)
+  end
+  return string.format("%d s", floor((us + 500000) / 1000000))
 end
 
 -- Definitions: named conditions and values. What reads a missing observable stays nil.
@@ -4800,10 +4829,39 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin == "middlebox" and o.usual_idle_timeout
+      return o.origin == "middlebox" and (o.fin_before or o.own_resets >= 1 and o.resets_before >= 1)
+    end,
+    say = function()
+      return "a device answers what still arrives after the connection had ended"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.idle_us ~= nil and o.origin == "middlebox" and o.idle_us >= 60000000
     end,
     say = function(o)
-      return "idle timeout of a stateful device: the flow had been silent for " .. text(o.idle_us) .. " us"
+      return "the connection had been silent for " .. time_text(o.idle_us)
+        .. ": a device that keeps state ends it (idle timeouts are often 240, 300, 350, 900, " .. "3600 or 7200 s)"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.peer_pause_us ~= nil and o.origin == "middlebox" and o.peer_pause_us >= 60000000
+    end,
+    say = function(o)
+      return "the other side had been silent for " .. time_text(o.peer_pause_us)
+        .. " and sent again: a device had dropped the idle connection (timeouts are often 240, "
+        .. "300, 350, 900, 3600 or 7200 s)"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.one_hop_nearer ~= nil and o.origin == "middlebox" and o.one_hop_nearer and o.netfilter_header
+        and not o.has_ack and o.established
+    end,
+    say = function()
+      return "a NAT host or firewall next to the sender answers a segment that fits none of its "
+        .. "connections (conntrack INVALID, outside the window), or rejects it by policy"
     end,
   },
   {
@@ -4817,10 +4875,18 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin == "middlebox" and (o.stage == "post-ack" or o.stage == "post-psh")
+      return o.origin == "middlebox" and o.stage == "post-psh"
     end,
     say = function()
       return "policy: a device ends the connection after seeing what it is for"
+    end,
+  },
+  {
+    holds = function(o)
+      return o.origin == "middlebox" and o.stage == "post-ack"
+    end,
+    say = function()
+      return "policy: a device ends the connection before any data, so by addresses and ports"
     end,
   },
   {
@@ -4852,7 +4918,8 @@ local CAUSES = {
       return o.stage == "post-syn" and o.flow_packets == 0 and o.port_accepts
     end,
     say = function()
-      return "refused while the same port accepts others: a resource limit, or a guard against " .. "SYN floods"
+      return "refused while the same port accepts others: nothing listened just then (a restart), "
+        .. "a full backlog, or a guard against SYN floods"
     end,
   },
   {
@@ -4865,11 +4932,20 @@ local CAUSES = {
   },
   {
     holds = function(o)
+      return o.sender_is_initiator ~= nil and o.acked_bytes ~= nil and o.sender_is_initiator and o.has_ack
+        and (o.stage == "post-syn" or o.stage == "post-ack") and o.acked_bytes == 0
+    end,
+    say = function()
+      return "a health check or port probe: the client aborts as soon as the server has answered"
+    end,
+  },
+  {
+    holds = function(o)
       return o.syn_only
     end,
     say = function()
-      return "the sender's kernel knows nothing of the connection that its SYN asked for: a scan, "
-        .. "or a reused port"
+      return "the sender's kernel knows nothing of the connection that this SYN-ACK answers: a "
+        .. "scan, a reused port, or an answer from another address than it dialled (address " .. "translation)"
     end,
   },
   {
@@ -4893,7 +4969,7 @@ local CAUSES = {
       return o.usual_idle_timeout
     end,
     say = function(o)
-      return "idle timeout: the flow had been silent for " .. text(o.idle_us) .. " us"
+      return "idle timeout: the flow had been silent for " .. time_text(o.idle_us)
     end,
   },
   {
@@ -5030,6 +5106,15 @@ local DEVICES = {
     end,
   },
   {
+    confidence = 70,
+    holds = function(o)
+      return o.origin == "middlebox" and o.burst_span == 12503
+    end,
+    say = function()
+      return "shaper of peer-to-peer traffic (Sandvine)"
+    end,
+  },
+  {
     confidence = 80,
     holds = function(o)
       return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
@@ -5053,7 +5138,7 @@ local DEVICES = {
     confidence = 70,
     holds = function(o)
       return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
-        and not o.df and o.has_ack and o.window_mirrored
+        and not o.df and o.has_ack and o.window_mirrored and o.hop_limit <= 64
     end,
     say = function()
       return "Suricata reject"
@@ -6290,7 +6375,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 0119c86dc75c)"
+    .. "(100 rules, hash 075bd9751310)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

@@ -1,9 +1,12 @@
-"""Explanation templates: text with `{name}` in it, parsed once, rendered by Python or written as Lua."""
+"""Sentences with `{name}` in them, parsed once, rendered by Python or written as Lua.
+
+`{name:time}` writes microseconds in a unit that people use.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,19 +23,23 @@ from heuristics.language.expressions import (
     to_python_value,
 )
 from heuristics.language.lua_text import lua_string
-from heuristics.observables.vocabulary import Value
+from heuristics.observables.vocabulary import Type, Value
 
 MISSING = "unknown"  # the text of a value that is not there
 MAX_PARTS = 60  # Lua nests one level per part it concatenates, and refuses 200
 
-_TOKEN = re.compile(r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<wrong>[{}])")
+_TOKEN = re.compile(
+    r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<time>:time)?\}"
+    r"|(?P<wrong>[{}])"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Where the value of a name goes."""
+    """Where the value of a name goes; `time`: it is microseconds, and is written in a unit that people use."""
 
     subject: Reference
+    time: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ class Template:
 
     def render(self, observation: Mapping[str, Value]) -> str:
         """The text with every value in place; see `value_text`."""
-        return "".join(piece if isinstance(piece, str) else value_text(piece(observation)) for piece in self._pieces)
+        return "".join(piece if isinstance(piece, str) else piece(observation) for piece in self._pieces)
 
     @cached_property
-    def _pieces(self) -> tuple[str | Evaluate, ...]:
-        return tuple(part if isinstance(part, str) else _evaluate(part.subject) for part in self.parts)
+    def _pieces(self) -> tuple[str | Callable[[Mapping[str, Value]], str], ...]:
+        return tuple(part if isinstance(part, str) else _rendered(part) for part in self.parts)
 
     @property
     def subjects(self) -> tuple[Reference, ...]:
@@ -58,15 +65,23 @@ class Template:
     def to_lua(self) -> str:
         """A Lua expression for the same text: `"Hop limit " .. text(o.hop_limit)`.
 
-        The plugin defines `text`, the twin of `value_text`.
+        The plugin defines `text` and `time_text`, the twins of `value_text` and `time_text`.
         """
-        return " .. ".join(
-            lua_string(part) if isinstance(part, str) else f"text({lua_reference(part.subject)})" for part in self.parts
-        )
+        return " .. ".join(lua_string(part) if isinstance(part, str) else _lua_text(part) for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the compiled functions, which cannot be sent to another process."""
         return {"source": self.source, "parts": self.parts}
+
+
+def _rendered(part: Placeholder) -> Callable[[Mapping[str, Value]], str]:
+    """The text of a placeholder as a function of an observation."""
+    evaluate, text = _evaluate(part.subject), time_text if part.time else value_text
+    return lambda observation: text(evaluate(observation))
+
+
+def _lua_text(part: Placeholder) -> str:
+    return f"{'time_text' if part.time else 'text'}({lua_reference(part.subject)})"
 
 
 def _evaluate(subject: Reference) -> Evaluate:
@@ -89,6 +104,23 @@ def value_text(value: Value) -> str:
     return f"{value:d}" if isinstance(value, int) else value
 
 
+def time_text(value: Value) -> str:
+    """Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return value_text(value)
+    if value < 1_000:
+        return f"{value} us"
+    if value < 10_000:
+        tenths = (value + 50) // 100
+        return f"{tenths // 10}.{tenths % 10} ms"
+    if value < 1_000_000:
+        return f"{(value + 500) // 1_000} ms"
+    if value < 10_000_000:
+        hundredths = (value + 5_000) // 10_000
+        return f"{hundredths // 100}.{hundredths % 100:02} s"
+    return f"{(value + 500_000) // 1_000_000} s"
+
+
 def parse_template(source: str, names: Names) -> Template:
     """Parse `source`, whose placeholders are among `names`; `{{` and `}}` stand for braces.
 
@@ -98,9 +130,14 @@ def parse_template(source: str, names: Names) -> Template:
     for token in _TOKEN.finditer(source):
         if token["wrong"]:
             reason = f"'{token['wrong']}' does not belong to a placeholder"
-            raise TemplateError(token.start() + 1, reason, "only {name} is allowed; write {{ or }} for a brace")
+            raise TemplateError(
+                token.start() + 1, reason, "only {name} and {name:time} are allowed; write {{ or }} for a brace"
+            )
         if token["name"]:
-            parts.append(Placeholder(_subject(token["name"], token.start() + 2, names)))
+            subject = _subject(token["name"], token.start() + 2, names)
+            if token["time"] and subject.type is not Type.INT:
+                raise TemplateError(token.start() + 2, f"'{token['name'][:80]}' is no time", "write it without :time")
+            parts.append(Placeholder(subject, time=bool(token["time"])))
             continue
         text = token["text"] or token["brace"][0]
         if parts and isinstance(parts[-1], str):

@@ -291,6 +291,7 @@ _BURST = table(
         GIVEN,
     ),
     ("burst_seqs", FLOW, "", "different sequence numbers among them", GIVEN),
+    ("burst_span", FLOW, "bytes", "how far the highest of these sequence numbers lies beyond the lowest", GIVEN),
     ("burst_ahead", FLOW, "", "different sequence numbers among them that lie beyond all the sender sent", GIVEN),
 )
 

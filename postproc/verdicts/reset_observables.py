@@ -246,12 +246,14 @@ def _own_resets(reset: Reset) -> int:
 
 
 def _observe_burst(reset: Reset) -> Observation:
-    burst = reset.burst
+    burst, seq = reset.burst, reset.packet.seq
+    beyond = [seq_diff(other, seq) for other in burst.seqs]
     return {
         "burst_size": burst.size,
         "burst_values": len(burst.hop_limits),
         "burst_foreign": len(burst.hop_limits - own_hop_limits(reset.side).keys()),
         "burst_seqs": len(burst.seqs),
+        "burst_span": max(beyond) - min(beyond),
         "burst_ahead": len(burst.seqs_ahead),
     }
 
