@@ -2,6 +2,10 @@
 
 usage: python -m bench.accuracy FOLDER... [--expected expected.csv]
 
+First come four figures, over all labelled resets: honest resets accused, forged ones cleared, forged ones found and
+honest ones cleared (means over mechanisms and capture points), each capture judged alone, and again with the capture
+from the other end of the same traffic (NAME.client.pcap and NAME.server.pcap). Nothing is left out of them.
+
 A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
 decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
 bench/weights/labelled.py. `--expected` checks the captures in a folder against a table of verdicts to accept
@@ -16,7 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -24,7 +28,7 @@ from pathlib import Path
 import polars as pl
 from tabulate import tabulate
 
-from bench.weights.labelled import MIMIC, NEXT_TO_SENDER, Labelled, labelled_captures, read_packets_of
+from bench.weights.labelled import MIMIC, NEXT_TO_SENDER, Label, Labelled, labelled_captures, read_packets_of
 from bench.weights.scores import Case, IcmpCase, grouped, naive_scores, our_scores
 from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED, Origin
@@ -32,6 +36,9 @@ from postproc.capture.packet_table import authentic, is_reset
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.judge_resets import judged_resets
+from postproc.verdicts.reconcile import reconcile
+from postproc.verdicts.rescoring import rescore
+from postproc.verdicts.result_row import JudgedReset
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,24 @@ def labelled_cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
     labels = [label for label in capture.labels if label.kind == "rst"]
     if not labels:
         return []
-    rows = {each.row.frame: each.row for each in judged_resets(capture.name, capture.packets, rulebook)}
+    return _cases(capture, labels, judged_resets(capture.name, capture.packets, rulebook))
+
+
+def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook) -> list[Case]:
+    """Every labelled reset of a capture, judged with what the capture from the other end says of it."""
+    labels = [label for label in capture.labels if label.kind == "rst"]
+    if not labels:
+        return []
+    evidence = {each.frame: each.rule_id for each in reconcile(capture.packets, peer.packets).evidence}
+    judged = [
+        rescore(each, [rulebook.rule(evidence[each.row.frame])], {}, rulebook) if each.row.frame in evidence else each
+        for each in judged_resets(capture.name, capture.packets, rulebook)
+    ]
+    return _cases(capture, labels, judged)
+
+
+def _cases(capture: Labelled, labels: Iterable[Label], judged: Iterable[JudgedReset]) -> list[Case]:
+    rows = {each.row.frame: each.row for each in judged}
     naive = _naively_accused(capture.packets)
     cases = []
     for label in labels:
@@ -99,6 +123,21 @@ def _naively_accused(packets: pl.DataFrame) -> set[int]:
     usual = packets.filter(authentic()).group_by("src").agg(usual=pl.col("hop_limit").mode(maintain_order=True).first())
     accused = packets.filter(is_reset()).join(usual, on="src").filter(pl.col("hop_limit") != pl.col("usual"))
     return set(accused["frame"])
+
+
+def _print_four(found: Mapping[str, Sequence[Case]]) -> None:
+    """Accused, cleared, found and cleared rightly: all cases, undecidable ones too."""
+    rows = []
+    for name, cases in found.items():
+        forged = [case for case in cases if case.label.forged]
+        accused = sum(case.accused for case in cases if not case.label.forged)
+        cleared = sum(case.cleared for case in forged)
+        scores = our_scores(cases)
+        honest = f"{accused} of {len(cases) - len(forged)}"
+        shares = (f"{scores.forged_recall_all:.3f}", f"{scores.genuine_recall:.3f}")
+        rows.append((name, honest, f"{cleared} of {len(forged)}", *shares))
+    header = ("judged", "honest, accused", "forged, cleared", "forged, found", "honest, cleared")
+    print(tabulate(rows, header, disable_numparse=True), end="\n\n")
 
 
 def _print_groups(cases: Sequence[Case]) -> None:
@@ -186,6 +225,11 @@ def _print_expectations(found: Sequence[Expectation]) -> None:
             print(f"NOT MET: {each.capture} frame {each.frame}: {each.verdict}, not {each.accept} ({each.why})")
 
 
+def _other_end(name: str) -> str:
+    """The name of the capture from the other end."""
+    return name.replace(".client.", ".server.") if ".client." in name else name.replace(".server.", ".client.")
+
+
 def main() -> None:
     """Print what the verdicts are worth on the captures that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=(__doc__ or "").partition("\n")[0])
@@ -195,12 +239,18 @@ def main() -> None:
     arguments = parser.parse_args()
     rulebook = load(overlays=[arguments.rulebook] if arguments.rulebook else [])
     program = find_tshark()
-    cases, icmp = [], []
+    cases: list[Case] = []
+    paired: list[Case] = []
+    icmp: list[IcmpCase] = []
     for folder in arguments.folders:
-        for capture in labelled_captures(folder, program):
+        captures = {capture.name: capture for capture in labelled_captures(folder, program)}
+        for capture in captures.values():
             cases += labelled_cases(capture, rulebook)
             icmp += labelled_icmp(capture, rulebook)
+            if (peer := captures.get(_other_end(capture.name))) and peer is not capture:
+                paired += paired_cases(capture, peer, rulebook)
     if cases:
+        _print_four({"each capture alone": cases, **({"with the other end": paired} if paired else {})})
         _print_groups(cases)
         _print_classes(cases)
         _print_reasons(cases)

@@ -126,9 +126,10 @@ def _label(labels: Mapping[str, Any], event: Mapping[str, Any], sources: set[str
 
 
 def _sender_hops(labels: Mapping[str, Any], address: str) -> int:
-    if address in labels[labels["vantage"]].values():
+    if address in labels.get(labels["vantage"], {}).values():  # a capture between the hosts has no addresses of its own
         return 0
-    return int(labels.get("other_hosts", {}).get(address, labels["hops"]))
+    hops = labels.get("other_hosts", {}).get(address, labels["hops"])
+    return int(hops["4"] if isinstance(hops, dict) else hops)  # a number for each IP version where they differ
 
 
 def _node_hops(labels: Mapping[str, Any], node: str) -> int | None:
@@ -137,4 +138,4 @@ def _node_hops(labels: Mapping[str, Any], node: str) -> int | None:
     if number is None:
         return None
     from_client = int(number[1]) - 1
-    return from_client if labels["vantage"] == "client" else int(labels["hops"]) - 1 - from_client
+    return from_client if labels["vantage"] == "client" else _sender_hops(labels, "") - 1 - from_client
