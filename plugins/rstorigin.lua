@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 075bd97513100f1b2d7ff9b4e82ce6f67c94fddbb1d1a7bc7659a3cd0f43c0d6
+-- rulebook hash: dc44e671e79b8e7d88f86eb1a32b30ba9aaaf09d1c11de6e03911357988e401c
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -1770,7 +1770,7 @@ do
   end
 end
 
-local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits
+local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits, own_resets
 do
   -- Own hop limits: which hop limits of a flow are the sender's, and which another device's ----------------------
 
@@ -1841,6 +1841,17 @@ do
         for offset = 0, 2 do
           own[#own + 1] = side.hop_limits[at + offset]
         end
+      end
+    end
+    return own
+  end
+
+  -- Resets in the sender's name that carry a hop limit of its own packets.
+  function own_resets(side)
+    local own, own_counts = 0, own_hop_limits(side)
+    for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
+      if tally_count(own_counts, hop_limit) > 0 then
+        own = own + tally_count(side.reset_hop_limits, hop_limit)
       end
     end
     return own
@@ -2274,7 +2285,7 @@ do
     "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us",
     "other stage sender_is_initiator syn_only established seq_foreign fin_before answers_earlier",
     "other id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
-    "H resets_before peer_resets_before id_step own_id_step own_window",
+    "H resets_before own_resets_before peer_resets_before id_step own_id_step own_window",
     "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
 
@@ -2557,6 +2568,7 @@ do
       established = established(side),
       fin_before = side.fin or peer.fin or false,
       resets_before = original and original.resets_before or side.resets,
+      own_resets_before = own_resets(side),
       peer_resets_before = peer.resets,
       peer_reset_gap_us = peer_reset_gap_us(packet, peer),
       seq_ahead = ahead,
@@ -3023,6 +3035,7 @@ do
     o.fin_before = reset.fin_before
     o.answers_earlier = reset.answers_earlier
     o.resets_before = reset.resets_before
+    o.own_resets_before = reset.own_resets_before
     o.peer_resets_before = reset.peer_resets_before
     o.peer_reset_gap_us = reset.peer_reset_gap_us
     o.ack_ahead = reset.ack_ahead
@@ -3112,17 +3125,6 @@ do
       return false
     end
     return age_us * 100 < rtt_us * ON_ITS_WAY_SHARE and rtt_us - age_us >= ON_ITS_WAY_US
-  end
-
-  -- Resets in the sender's name that carry a hop limit of its authentic packets, this one included.
-  local function own_resets(side)
-    local own, own_counts = 0, own_hop_limits(side)
-    for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
-      if tally_count(own_counts, hop_limit) > 0 then
-        own = own + tally_count(side.reset_hop_limits, hop_limit)
-      end
-    end
-    return own
   end
 
   -- How far the highest of some sequence numbers lies beyond the lowest; `seq` is one of them.
@@ -3612,8 +3614,8 @@ local RULES = {
     weight = -200,
     was = { "own_resets_too_ipv6" },
     holds = function(o)
-      return o.hop_gap ~= nil and o.own_resets >= 1 and (o.resets_before >= 1 and o.hop_gap >= 1 or 1 <= o.hop_gap
-        and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
+      return o.hop_gap ~= nil and (o.own_resets_before >= 1 and o.hop_gap >= 1 or o.own_resets >= 1
+        and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
     end,
     say = function(o)
       return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -3624,8 +3626,8 @@ local RULES = {
     id = "after_own_abort",
     weight = -150,
     holds = function(o)
-      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.resets_before >= 1
-        and o.own_resets >= 1 and o.hop_gap >= 1
+      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
+        and o.hop_gap >= 1
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -3636,8 +3638,8 @@ local RULES = {
     id = "after_own_abort_ipv6",
     weight = -240,
     holds = function(o)
-      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.resets_before >= 1
-        and o.own_resets >= 1 and o.hop_gap >= 1
+      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets_before >= 1
+        and o.hop_gap >= 1
     end,
     say = function()
       return "its socket reset the connection too, and in this form its kernel answers what still "
@@ -4829,7 +4831,7 @@ local CAUSES = {
   },
   {
     holds = function(o)
-      return o.origin == "middlebox" and (o.fin_before or o.own_resets >= 1 and o.resets_before >= 1)
+      return o.origin == "middlebox" and (o.fin_before or o.own_resets_before >= 1)
     end,
     say = function()
       return "a device answers what still arrives after the connection had ended"
@@ -6375,7 +6377,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 075bd9751310)"
+    .. "(100 rules, hash dc44e671e79b)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

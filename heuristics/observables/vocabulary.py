@@ -213,6 +213,14 @@ _FLOW = (
             GIVEN,
             UINT16,
         ),
+        (
+            "own_resets_before",
+            CONTEXT,
+            "",
+            "those of them that carry a hop limit of the sender's packets, as far as the flow was known by then",
+            GIVEN,
+            UINT16,
+        ),
         ("peer_resets_before", CONTEXT, "", "earlier resets of the peer in this flow", GIVEN, UINT16),
         ("peer_reset_gap_us", CONTEXT, "us", "time between this reset and the nearest one of the peer, either way"),
         (

@@ -49,3 +49,9 @@ def own_hop_limits(side: Side) -> dict[int, int]:
     if not side.hop_limit_onsets:
         return side.hop_limits
     return {value: packets for value, packets in side.hop_limits.items() if not stray_packets(side, value)}
+
+
+def own_resets(side: Side) -> int:
+    """Resets in the sender's name that carry a hop limit of its own packets."""
+    own = own_hop_limits(side)
+    return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in own)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from heuristics.engine_limits import OWN_RUN, REMEMBERED_RESETS
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
+from postproc.flows.own_hop_limits import own_resets
 from postproc.flows.state import Flow, Reset, ResetBurst, Side
 from postproc.flows.tcp_arithmetic import elapsed_us, seq_diff
 
@@ -40,6 +41,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         established=side.established,
         fin_before=side.fin or peer.fin,
         resets_before=original.resets_before if original else side.resets,
+        own_resets_before=own_resets(side),
         peer_resets_before=peer.resets,
         peer_reset_gap_us=_peer_reset_gap_us(packet, peer),
         seq_ahead=seq_ahead,

@@ -20,7 +20,7 @@ from heuristics.rulebook.model import Thresholds
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
-from postproc.flows.own_hop_limits import own_hop_limits, stray_packets
+from postproc.flows.own_hop_limits import own_hop_limits, own_resets, stray_packets
 from postproc.flows.state import CONTEXT_NAMES, HostHandshakes, Reset, RoundTrips, Side
 from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.shared_origin import CrossFlowCorrelation
@@ -56,7 +56,7 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> Flo
         **_observe_handshakes(reset),
         "refuses_accepted": _refuses_accepted(reset),
         "end_reason": end_reason(reset.flow),
-        "own_resets": _own_resets(reset),
+        "own_resets": own_resets(reset.side),
         **_observe_burst(reset),
         **_observe_link(reset, host),
     }
@@ -237,12 +237,6 @@ def _continued_us(reset: Reset) -> int | None:
     if reset.sender_had_sent and (reset.seq_foreign or seq_diff(side.advanced_seq, reset.packet.seq) < 0):
         return None
     return side.advanced_us - time_us
-
-
-def _own_resets(reset: Reset) -> int:
-    """Resets in the sender's name that carry a hop limit of its authentic packets, this one included."""
-    side = reset.side
-    return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in own_hop_limits(side))
 
 
 def _observe_burst(reset: Reset) -> Observation:
