@@ -49,8 +49,8 @@ def run(*arguments: str) -> Result:
 def test_list_shows_every_rule_and_explanation() -> None:
     result = run("list")
     assert result.exit_code == 0
-    listed = (*load().all_rules, *load().all_explanations)
-    assert all(each.id in result.stdout and each.title in result.stdout for each in listed)
+    assert all(rule.id in result.stdout and rule.title in result.stdout for rule in load().all_rules)
+    assert all(each.id in result.stdout and each.title in result.stdout for each in load().all_explanations)
 
 
 def test_list_as_csv_and_json_says_the_same(mine: str) -> None:
