@@ -218,6 +218,15 @@ def block_page() -> list[Packet]:
 
 
 @situation
+def abort_by_a_detour_of_two_hops() -> list[Packet]:
+    """The server's own abort, and one packet before, come by a shorter way; time stamps and IP IDs go on."""
+    packets = flow(*OPEN, *REQUEST, *AGAIN, *AGAIN, "> PA 60", "< PA 200", "> A", "< PA 200", "> PA 10", "< RA")
+    sent = [packet for packet in packets if packet.payload.src == SERVER]
+    sent[-3].payload.ttl = sent[-1].payload.ttl = 54
+    return packets
+
+
+@situation
 def block_page_on_the_first_request() -> list[Packet]:
     """The device drops the request and answers; of the server the capture has the SYN-ACK alone."""
     packets = flow(*OPEN, "> PA 60", "< PFA 200", "< RA")
