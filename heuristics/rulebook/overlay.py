@@ -80,10 +80,11 @@ class Layers:
         if "is" in entry and "is" in given:
             self.replaced[table].setdefault(id_, entry["is"])
         entry.update({**given, "id": id_} if "id" in given else given)
-        if also := entry.pop("also_explains", None):
+        also = entry.pop("also_explains", [])
+        if also:
             entry["explains"] = [*entry.get("explains", ()), *also]
         self._files.setdefault((table, id_, ""), file)
-        for key in given:
+        for key in (*given, *(f"explains {rule}" for rule in (*given.get("explains", ()), *also))):
             self._files[table, id_, key] = file
 
     def _name_old_ids(self) -> list[Problem]:

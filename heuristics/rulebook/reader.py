@@ -17,10 +17,20 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from heuristics.errors import Problem, nearest
-from heuristics.rulebook.schema import ENTRIES, IDENTIFIER, NAMED_TABLES, SLUG, TABLES, RulebookFile
+from heuristics.rulebook.schema import (
+    ENTRIES,
+    IDENTIFIER,
+    NAMED_TABLES,
+    SLUG,
+    TABLES,
+    CaseTable,
+    RulebookFile,
+    Table,
+)
 
 MAX_FILE_BYTES = 2**20
 
+_KEYS_OF: dict[str, type[Table]] = {**TABLES, "cases": CaseTable}
 _MAX_SHOWN = 60  # characters of a wrong value that a message repeats
 _PATTERNS = {
     IDENTIFIER: "small letters, digits and underscores, a letter first",
@@ -100,8 +110,7 @@ def parse_file(file: str, raw: bytes) -> tuple[RulebookFile | None, list[Problem
 def _what_is_right(data: dict[str, Any], wrong: Iterable[tuple[int | str, ...]]) -> RulebookFile:
     """The content without the keys at the places `wrong`, and without the entries whose ids are wrong."""
     for table, *path in wrong:
-        if "cases" in path:  # wrong in part, wrong as a whole
-            path = path[: path.index("cases") + 1]
+        path = path[:2]  # a list that is wrong in part is wrong as a whole
         whole = not path or path[-1] in ("id", "[key]") or isinstance(path[-1], int)
         _remove(data, [table, *(path[:1] if whole else path)])
     for name in ENTRIES:
@@ -172,12 +181,18 @@ def _problem(file: str, data: dict[str, Any], details: ErrorDetails) -> Problem:
 
 def _explained(table: str, path: Sequence[int | str], details: ErrorDetails) -> tuple[str, str, str]:
     """Place, reason and hint."""
+    if table == "explanation" and len(path) > 2 and path[1] == "cases":
+        number, *inside = path[2:]
+        place, reason, hint = _explained("cases", [*path[:2], *inside], details)
+        return f"case {int(number) + 1}{place and f', {place}'}", reason, hint
     context: dict[str, Any] = details.get("ctx", {})
     key = next((str(part) for part in reversed(path) if isinstance(part, str) and part != "[key]"), "")
     if table in NAMED_TABLES and len(path) < 2 + (path[-1:] == ["[key]"]):
         key = ""  # the name itself
+    if table == "cases" and len(path) == 2:
+        key = ""  # the case itself
     if details["type"] == "extra_forbidden":
-        names = [field.alias or name for name, field in TABLES[table].model_fields.items()] if path else list(TABLES)
+        names = [field.alias or name for name, field in _KEYS_OF[table].model_fields.items()] if path else list(TABLES)
         return "", f"unknown {'key' if path else 'table'} '{_shorten(key or table)}'", nearest(key or table, names)
     if details["type"] == "text":
         return f"{key}, column {context['column']}", str(context["reason"]), str(context.get("hint", ""))

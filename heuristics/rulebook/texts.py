@@ -139,13 +139,13 @@ class Texts:
         rules = self._layers.entries["rule"]
         for explained in entry.get("explains", ()):
             if self._layers.rule_id(explained) is None and not self._partial:
-                self._problem(id_, "explains", f"there is no rule '{explained}'", nearest(explained, rules))
-        if id_ in rules:
-            self._problem(id_, "id", f"'{id_}' is a rule already", "choose another id")
-
-    def _problem(self, id_: str, key: str, reason: str, hint: str) -> None:
-        file = self._layers.file("explanation", id_, key)
-        self.problems.append(problem_of(file, "explanation", id_, key, reason, hint))
+                file = self._layers.file("explanation", id_, f"explains {explained}")
+                reason = f"there is no rule '{explained}'"
+                hint = nearest(explained, rules)
+                self.problems.append(problem_of(file, "explanation", id_, "explains", reason, hint))
+        if self._layers.rule_id(id_) is not None:
+            file, reason = self._layers.file("explanation", id_), f"'{id_}' is a rule already"
+            self.problems.append(problem_of(file, "explanation", id_, "id", reason, "choose another id"))
 
     def _report(
         self, table: str, id_: str, key: str, error: PlacedError, text: Source | None = None, where: str = ""

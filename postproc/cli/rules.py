@@ -1,4 +1,4 @@
-"""`rstorigin rules`: the rules, what one of them means, and whether a rulebook is right."""
+"""`rstorigin rules`: rules and explanations, what one of them means, and whether a rulebook is right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, IC
 from heuristics.observables.observable import Source
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import Rulebook
-from heuristics.rulebook.statements import Define, IcmpEntry, Rule
+from heuristics.rulebook.statements import Define, Explanation, ExplanationCase, IcmpEntry, Rule
 from heuristics.rulebook.thresholds import THRESHOLDS
 from postproc.cli.options import RulebookOption, TableFormat, load_rules
 from postproc.runtime.text import csv_table
@@ -30,23 +30,23 @@ def list_rules(
     rulebook: RulebookOption = None,
     format_: Annotated[TableFormat, typer.Option("--format", help="How to write the list.")] = TableFormat.TABLE,
 ) -> None:
-    """List every rule: its id, its weight in centi-nats, whether it is enabled, and its title."""
-    typer.echo(_written(load_rules(rulebook).all_rules, format_))
+    """List every rule with its weight, and every explanation with its least and greatest price, in centi-nats."""
+    typer.echo(_written(load_rules(rulebook), format_))
 
 
 @app.command()
 def show(
     id_: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The id of a rule, as `rules list` shows it, or the name of a definition."),
+        typer.Argument(metavar="ID", help="An id, as `rules list` shows it, or the name of a definition."),
     ],
     rulebook: RulebookOption = None,
 ) -> None:
-    """Show all about one rule, entry for ICMP errors or definition: its condition, what it reads, its reference."""
+    """Show all about one rule, explanation, entry for ICMP errors or definition: conditions, what they read, source."""
     rules = load_rules(rulebook)
     described = _descriptions(id_, rules)
     if not described:
-        kinds = (rules.all_rules, rules.icmp)
+        kinds = (rules.all_rules, rules.all_explanations, rules.icmp)
         ids = [entry.id for kind in kinds for entry in kind]
         raise UnknownRuleError(id_, [*ids, *(define.name for define in (*rules.defines, *rules.icmp_defines))])
     typer.echo("\n\n".join(described))
@@ -60,6 +60,7 @@ def _descriptions(id_: str, rules: Rulebook) -> list[str]:
     for rule in rules.all_rules:
         if id_ in rule.was:
             found.append(f"{id_} is now {rule.id}.\n\n{_rule_described(rule, resets)}")
+    found += [_explanation_described(each, rules, resets) for each in rules.all_explanations if each.id == id_]
     found += [_entry_described(entry, errors) for entry in rules.icmp if entry.id == id_]
     for meanings in (resets, errors):
         if id_ in meanings.defines:
@@ -78,8 +79,9 @@ def check(
 ) -> None:
     """Check a rulebook file: says ok, or everything that is wrong with it."""
     checked = load_rules(file)
-    rules, reasons, icmp = len(checked.rules), len(checked.reasons), len(checked.icmp)
-    counts = f"{rules} rules, {reasons} reasons and {icmp} entries for ICMP errors"
+    rules, explanations = len(checked.rules), len(checked.explanations)
+    reasons, icmp = len(checked.reasons), len(checked.icmp)
+    counts = f"{rules} rules, {explanations} explanations, {reasons} reasons and {icmp} entries for ICMP errors"
     typer.echo(visible(f"{file}: ok, {counts} with the default rulebook below"))
 
 
@@ -129,15 +131,28 @@ class _Meanings(NamedTuple):
     defines: Mapping[str, Define]
 
 
-Content = dict[str, str | int | bool | list[str] | None]
+Content = dict[str, object]
 
 
-def _row(rule: Rule) -> Row:
-    return {"id": rule.id, "weight": rule.weight, "enabled": "yes" if rule.enabled else "no", "title": rule.title}
+def _written(rules: Rulebook, format_: TableFormat) -> str:
+    rows = [*map(_rule_row, rules.all_rules), *map(_explanation_row, rules.all_explanations)]
+    of_explanations = [_explanation_content(explanation, rules) for explanation in rules.all_explanations]
+    return _tabled(rows, [*map(_rule_content, rules.all_rules), *of_explanations], format_)
 
 
-def _written(rules: Sequence[Rule], format_: TableFormat) -> str:
-    return _tabled([_row(rule) for rule in rules], [_content(rule) for rule in rules], format_)
+def _rule_row(rule: Rule) -> Row:
+    return _row(rule, "rule", rule.weight, "")
+
+
+def _explanation_row(explanation: Explanation) -> Row:
+    prices = [case.price for case in explanation.cases]
+    low, high = min(prices), max(prices)
+    return _row(explanation, "explanation", "", low if low == high else f"from {low} to {high}")
+
+
+def _row(entry: Rule | Explanation, kind: str, weight: int | str, price: int | str) -> Row:
+    enabled = "yes" if entry.enabled else "no"
+    return {"id": entry.id, "kind": kind, "weight": weight, "price": price, "enabled": enabled, "title": entry.title}
 
 
 def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], format_: TableFormat) -> str:
@@ -156,18 +171,42 @@ def _tabled(rows: Sequence[Row], contents: Sequence[Mapping[str, object]], forma
             return tabulate(rows, headers="keys", tablefmt="simple")
 
 
-def _content(rule: Rule) -> Content:
-    lines = _one_line_each(rule.when)
+def _rule_content(rule: Rule) -> Content:
     return {
         "id": rule.id,
+        "kind": "rule",
         "weight": rule.weight,
         "enabled": rule.enabled,
         "title": rule.title,
-        "when": lines[0] if isinstance(rule.when, str) else lines,
+        "when": _when(rule),
         "say": rule.say.source,
         "origin": rule.origin,
         "reference": rule.reference,
     }
+
+
+def _explanation_content(explanation: Explanation, rules: Rulebook) -> Content:
+    return {
+        "id": explanation.id,
+        "kind": "explanation",
+        "enabled": explanation.enabled,
+        "title": explanation.title,
+        "origin": explanation.origin,
+        "explains": [rule.id for rule in _explained(explanation, rules)],
+        "cases": [{"when": _when(case), "price": case.price} for case in explanation.cases],
+        "say": explanation.say.source,
+        "cause": explanation.cause.source if explanation.cause else None,
+        "reference": explanation.reference,
+    }
+
+
+def _when(entry: Rule | ExplanationCase) -> str | list[str]:
+    lines = _one_line_each(entry.when)
+    return lines[0] if isinstance(entry.when, str) else lines
+
+
+def _explained(explanation: Explanation, rules: Rulebook) -> list[Rule]:
+    return [rule for rule in rules.all_rules if rule.id in explanation.explains]
 
 
 def _one_line_each(source: str | Sequence[str]) -> list[str]:
@@ -190,7 +229,30 @@ def _rule_described(rule: Rule, meanings: _Meanings) -> str:
         *([("was", ", ".join(rule.was))] if rule.was else []),
         ("reference", rule.reference),
     ]
-    return _listed(f"{rule.id}: {rule.title}", facts, rule.condition, meanings)
+    return _listed(f"{rule.id}: {rule.title}", facts, [rule.condition], meanings)
+
+
+def _explanation_described(explanation: Explanation, rules: Rulebook, meanings: _Meanings) -> str:
+    side = "for" if explanation.accuses else "against"
+    facts = [
+        ("origin", f"{explanation.origin}: what it explains does not count {side} the sender"),
+        *(("" if number else "explains", _sign(rule)) for number, rule in enumerate(_explained(explanation, rules))),
+        *(fact for case in explanation.cases for fact in _case_facts(case)),
+        ("says", explanation.say.source),
+        *([("cause", explanation.cause.source)] if explanation.cause else []),
+        ("enabled", "yes" if explanation.enabled else "no"),
+        ("reference", explanation.reference),
+    ]
+    conditions = [case.condition for case in explanation.cases]
+    return _listed(f"{explanation.id}: {explanation.title}", facts, conditions, meanings)
+
+
+def _sign(rule: Rule) -> str:
+    return f"{rule.id} ({rule.weight:+d}{'' if rule.enabled else ', disabled'}): {rule.title}"
+
+
+def _case_facts(case: ExplanationCase) -> list[Fact]:
+    return [*_condition_facts("case", case.when), ("price", f"{case.price:d} centi-nats")]
 
 
 def _entry_described(entry: IcmpEntry, meanings: _Meanings) -> str:
@@ -201,7 +263,7 @@ def _entry_described(entry: IcmpEntry, meanings: _Meanings) -> str:
         *([("device", entry.device)] if entry.device else []),
         ("reference", entry.reference),
     ]
-    return _listed(f"{entry.id}: an entry for ICMP errors", facts, entry.condition, meanings)
+    return _listed(f"{entry.id}: an entry for ICMP errors", facts, [entry.condition], meanings)
 
 
 def _define_described(define: Define, meanings: _Meanings) -> str:
@@ -211,17 +273,17 @@ def _define_described(define: Define, meanings: _Meanings) -> str:
         ("type", f"{kind}{f' ({define.unit})' if define.unit else ''}"),
         ("missing", "never" if define.definition.always else "where an observable that it needs is missing"),
     ]
-    return _listed(f"{define.name}: {define.meaning}", facts, define.definition.tree, meanings)
+    return _listed(f"{define.name}: {define.meaning}", facts, [define.definition.tree], meanings)
 
 
-def _listed(title: str, facts: Sequence[Fact], condition: Node, meanings: _Meanings) -> str:
+def _listed(title: str, facts: Sequence[Fact], conditions: Sequence[Node], meanings: _Meanings) -> str:
     lines = [title, *(f"  {label:<10} {text}" for label, text in facts)]
-    if definitions := definitions_in(condition):
+    definitions = {found.name: None for condition in conditions for found in definitions_in(condition)}
+    if definitions:
         lines.append("  definitions")
-        for definition in definitions:
-            source = " or ".join(_one_line_each(meanings.defines[definition.name].source))
-            lines.append(f"    {definition.name}: {source}")
-    if names := named(condition):
+        for name in definitions:
+            lines.append(f"    {name}: {' or '.join(_one_line_each(meanings.defines[name].source))}")
+    if names := {name: None for condition in conditions for name in named(condition)}:
         lines.append("  reads")
         for observable in map(meanings.observables.__getitem__, names):
             unit = f" ({observable.unit})" if observable.unit else ""

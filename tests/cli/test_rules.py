@@ -22,6 +22,16 @@ weight = 250
 say = "Window {window}"
 reference = "Own measurement"
 enabled = false
+
+[[explanation]]
+id = "my_story"
+title = "Our box | answers"
+origin = "endpoint"
+explains = ["near_initial", "my_rule"]
+cases = [{ when = "window == 1 and known(ip_id)", price = 90 }, { when = ["not df", "flow_label == 0"], price = -7 }]
+say = "Window {window}, our box"
+cause = "our box"
+reference = "Ticket 5"
 """
 
 
@@ -36,27 +46,53 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["rules", *arguments])
 
 
-def test_list_shows_every_rule() -> None:
+def test_list_shows_every_rule_and_explanation() -> None:
     result = run("list")
     assert result.exit_code == 0
     assert all(rule.id in result.stdout and rule.title in result.stdout for rule in load().all_rules)
+    assert all(each.id in result.stdout and each.title in result.stdout for each in load().all_explanations)
 
 
 def test_list_as_csv_and_json_says_the_same(mine: str) -> None:
-    ids = [*(rule.id for rule in load().all_rules), "my_rule"]
+    explanations = [each.id for each in load().all_explanations]
+    ids = [*(rule.id for rule in load().all_rules), "my_rule", *explanations, "my_story"]
     table = list(csv.DictReader(io.StringIO(run("list", "--format", "csv", "--rulebook", mine).stdout)))
     rules = json.loads(run("list", "--format", "json", "--rulebook", mine).stdout)
     lines = [json.loads(line) for line in run("list", "--format", "jsonl", "--rulebook", mine).stdout.splitlines()]
     assert [row["id"] for row in table] == [rule["id"] for rule in rules] == ids
     assert lines == rules
-    assert table[-1] == {"id": "my_rule", "weight": "250", "enabled": "no", "title": "Window | of my box"}
-    assert rules[-1]["when"] == "window in {1, 2} and known(ip_id)"
+    by_id = {row["id"]: row for row in table}
+    title = "Window | of my box"
+    assert by_id["my_rule"] == {
+        "id": "my_rule", "kind": "rule", "weight": "250", "price": "", "enabled": "no", "title": title,
+    }  # fmt: skip
+    assert table[-1] == {
+        "id": "my_story", "kind": "explanation", "weight": "", "price": "from -7 to 90", "enabled": "yes",
+        "title": "Our box | answers",
+    }  # fmt: skip
+    (mine_again,) = [rule for rule in rules if rule["id"] == "my_rule"]
+    assert (mine_again["kind"], mine_again["when"]) == ("rule", "window in {1, 2} and known(ip_id)")
+    assert rules[-1] == {
+        "id": "my_story",
+        "kind": "explanation",
+        "enabled": True,
+        "title": "Our box | answers",
+        "origin": "endpoint",
+        "explains": ["near_initial", "my_rule"],
+        "cases": [
+            {"when": "window == 1 and known(ip_id)", "price": 90},
+            {"when": ["not df", "flow_label == 0"], "price": -7},
+        ],
+        "say": "Window {window}, our box",
+        "cause": "our box",
+        "reference": "Ticket 5",
+    }
 
 
 def test_markdown_keeps_its_columns_whatever_a_title_says(mine: str) -> None:
     lines = run("list", "--format", "markdown", "--rulebook", mine).stdout.splitlines()
-    assert r"Window \| of my box" in lines[-1]
-    assert len(lines) == 2 + len(load().all_rules) + 1
+    assert r"Our box \| answers" in lines[-1]
+    assert len(lines) == 2 + len(load().all_rules) + 1 + len(load().all_explanations) + 1
 
 
 def test_show_describes_a_rule(mine: str) -> None:
@@ -66,6 +102,39 @@ def test_show_describes_a_rule(mine: str) -> None:
         assert text in result.stdout
     assert "Own measurement" in result.stdout
     assert "ip_id: IPv4 identification" in result.stdout
+
+
+def test_show_describes_an_explanation(mine: str) -> None:
+    result = run("show", "my_story", "--rulebook", mine)
+    assert result.exit_code == 0
+    weight = load().rule("near_initial").weight
+    assert result.stdout.splitlines() == [
+        "my_story: Our box | answers",
+        "  origin     endpoint: what it explains does not count against the sender",
+        f"  explains   near_initial ({weight:+d}): {load().rule('near_initial').title}",
+        "             my_rule (+250, disabled): Window | of my box",
+        "  case       window == 1 and known(ip_id)",
+        "  price      90 centi-nats",
+        "  case       not df",
+        "  or         flow_label == 0",
+        "  price      -7 centi-nats",
+        "  says       Window {window}, our box",
+        "  cause      our box",
+        "  enabled    yes",
+        "  reference  Ticket 5",
+        "  reads",
+        "    window (bytes): TCP window field as it stands in the header, unscaled",
+        "    ip_id: IPv4 identification; missing in IPv6",
+        "    df: IPv4 don't-fragment bit; missing in IPv6",
+        "    flow_label: IPv6 flow label; missing in IPv4",
+    ]
+
+
+def test_show_says_whose_signs_a_forgers_explanation_explains() -> None:
+    lines = run("show", "injected_data").stdout.splitlines()
+    assert "  origin     middlebox: what it explains does not count for the sender" in lines
+    definition = "    follows_counter: ip_id != 0 and 1 <= id_step <= 64 and 1 <= own_id_step <= 64"
+    assert run("show", "desync_fake").stdout.splitlines().count(definition) == 1
 
 
 def test_show_tells_of_definitions(tmp_path: Path) -> None:
@@ -102,11 +171,12 @@ def test_observables_are_listed_with_thresholds_and_definitions(tmp_path: Path) 
     assert by_name["mine"] == {
         "name": "mine",
         "type": "int",
+        "source": "define",
         "unit": "us",
         "missing": "may be",
-        "meaning": "`[define]`: my own",
+        "meaning": "my own",
     }
-    assert by_name["hop_tolerance"]["meaning"].startswith("`[thresholds]`: ")
+    assert by_name["hop_tolerance"]["source"] == "thresholds"
     assert by_name["hop_gap"]["missing"] == "may be"
     icmp = {row["name"] for row in json.loads(run("observables", "--icmp", "--format", "json").stdout)}
     assert "target_place_known" in icmp
@@ -128,12 +198,15 @@ def test_show_names_the_nearest_rule(mine: str) -> None:
     assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr == "no rule 'my_rul\\x1b' (did you mean 'my_rule'?)\n"
+    assert run("show", "my_stor", "--rulebook", mine).stderr == "no rule 'my_stor' (did you mean 'my_story'?)\n"
 
 
 def test_check_says_ok(mine: str) -> None:
     result = run("check", mine)
     assert result.exit_code == 0
     assert f"{mine}: ok" in result.stdout
+    counts = f"{len(load().rules)} rules, {len(load().explanations) + 1} explanations, {len(load().reasons)} reasons"
+    assert counts in result.stdout
 
 
 def test_check_reports_all_problems_on_stderr(tmp_path: Path) -> None:

@@ -53,6 +53,23 @@ def test_every_example_of_the_rulebook_chapter_is_good(tmp_path: Path) -> None:
         load(overlays=[overlay])
 
 
+def test_explanations_in_the_rulebook_chapter(tmp_path: Path) -> None:
+    text = (DOCS / "rulebook.md").read_text(encoding="utf-8")
+    for explanation in load().explanations:
+        prices = sorted(case.price for case in explanation.cases)
+        shown = f"{prices[0]} to {prices[-1]}" if prices[0] < prices[-1] else f"{prices[0]}"
+        assert f"| `{explanation.id}` | {explanation.title} | {shown} |" in text
+    (example,) = [each for each in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "[[explanation]]" in each]
+    overlay = tmp_path / "mine.toml"
+    overlay.write_text(example, encoding="utf-8")
+    rulebook = load(overlays=[overlay])
+    by_id = {explanation.id: explanation for explanation in rulebook.all_explanations}
+    assert [case.price for case in by_id["our_probe"].cases] == [-50, 100]
+    assert [case.price for case in by_id["silent_drop"].cases] == [60]
+    assert by_id["desync_fake"].explains >= {"ip_id_foreign", "hop_gap"}
+    assert not by_id["other_stack"].enabled
+
+
 def test_the_wireshark_chapter_names_everything() -> None:
     text = (DOCS / "wireshark.md").read_text(encoding="utf-8")
     plugin = (DOCS.parent / "plugins" / "rstorigin.lua").read_text(encoding="utf-8")

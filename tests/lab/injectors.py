@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .lab import TRIGGER, Lab, emit
-from .packets import ACK, RST, TCP, Packet, build, read_frame
+from .packets import ACK, FIN, PSH, RST, TCP, Packet, build, read_frame
 from .sandbox import Node
 from .wire import tap
 
@@ -111,6 +111,15 @@ def mirroring(observed: Observation, rng: random.Random) -> list[Packet]:
               "flow_label": packet.flow_label, "df": packet.df}  # fmt: skip
     limit = rng.choice((observed.device_limit, packet.hop_limit))
     return [answer_to(observed, hop_limit=limit, flags=rng.choice((RST, RST | ACK)), **copied)]
+
+
+def block_page(observed: Observation, rng: random.Random) -> list[Packet]:
+    """A page in the server's name, and a reset after it, both with the device's own hop limit; sometimes two."""
+    page = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n" + b"blocked " * rng.randint(5, 60)
+    ip_ids = [rng.choice((0, rng.randrange(1, 65000))) if observed.offender.version == 4 else None] * 2
+    data = answer_to(observed, flags=FIN | PSH | ACK, window=rng.randrange(100, 65000), ip_id=ip_ids[0], payload=page)
+    reset = replace(data, sequence=data.sequence + len(page) + 1, flags=RST | ACK, payload=b"", ip_id=ip_ids[1])
+    return [data, *([reset] * rng.choice((1, 1, 2)))]
 
 
 class Counting:

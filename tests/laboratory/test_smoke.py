@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from lab.capture import read_pcap
 from lab.lan import ATTACKER_MAC, SECOND_ROUTER_MAC
+from lab.packets import read_frame
 from lab.sandbox import why_not
 
+PAGE = b"403 Forbidden"
 ROOT = Path(__file__).parents[2]
 SCENARIOS = (
     "closed-port",
@@ -21,6 +23,8 @@ SCENARIOS = (
     "many-addresses",
     "link-attacker-server",
     "failover-client",
+    "block-page-on-side",
+    "desync-fake",
 )
 
 
@@ -71,6 +75,7 @@ def labels(folder: Path, name: str) -> dict[str, object]:
         ("many-addresses.client", "endpoint"),
         ("link-attacker-server.server", "middlebox"),
         ("failover-client.client", "endpoint"),
+        ("block-page-on-side.client", "middlebox"),
     ],
 )
 def test_each_scenario_shows_what_it_is_for(captures: Path, name: str, origin: str) -> None:
@@ -94,6 +99,25 @@ def test_a_device_speaks_for_many_hosts_and_hosts_for_themselves(captures: Path)
     honest = labels(captures, "many-addresses.client")
     assert {event["origin"] for event in honest["events"]} == {"endpoint"}
     assert {event["src"] for event in honest["events"]} == honest["other_hosts"].keys()
+
+
+def test_a_client_sends_fake_resets_itself(captures: Path) -> None:
+    content = labels(captures, "desync-fake.client")
+    fakes = [event for event in content["events"] if event["mechanism"] == "desync_fake"]
+    assert len(fakes) == 6
+    assert {(event["origin"], event["direction"]) for event in fakes} == {("endpoint", "out")}
+    assert content["inconsistent"] == []
+
+
+def test_a_device_sends_its_page_before_its_reset(captures: Path) -> None:
+    content = labels(captures, "block-page-on-side.client")
+    packets = [read_frame(frame.data) for frame in read_pcap(captures / content["capture"])]
+    pages = [(number, packet) for number, packet in enumerate(packets, 1) if packet and PAGE in packet.payload]
+    forged = [event for event in content["events"] if event["origin"] == "middlebox"]
+    assert forged
+    for event in forged:
+        before = {packet.target_port for number, packet in pages if number < event["frame"]}
+        assert event["dport"] in before
 
 
 def test_an_attacker_on_the_link_has_a_mac_of_its_own(captures: Path) -> None:

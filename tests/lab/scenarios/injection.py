@@ -89,4 +89,5 @@ _register("hop-copying", injectors.hop_copying, "Forged resets with the hop limi
 _register("reset-both", injectors.plain, "Resets to both ends with the device's own hop limit.")
 _register("gfw-like", injectors.gfw_like, "A burst: one bare reset, three with ACK at +0, +1460, +4380.")
 _register("snort-like", injectors.snort_like, "Resets with the flow's own hop limit, random IP ID, DF clear.")
+_register("block-page", injectors.block_page, "A page in the server's name, then a reset, from the device.")
 _register("mirroring", injectors.mirroring, "Resets with fields copied from the offending packet.")
