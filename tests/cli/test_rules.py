@@ -102,11 +102,12 @@ def test_observables_are_listed_with_thresholds_and_definitions(tmp_path: Path) 
     assert by_name["mine"] == {
         "name": "mine",
         "type": "int",
+        "source": "define",
         "unit": "us",
         "missing": "may be",
-        "meaning": "`[define]`: my own",
+        "meaning": "my own",
     }
-    assert by_name["hop_tolerance"]["meaning"].startswith("`[thresholds]`: ")
+    assert by_name["hop_tolerance"]["source"] == "thresholds"
     assert by_name["hop_gap"]["missing"] == "may be"
     icmp = {row["name"] for row in json.loads(run("observables", "--icmp", "--format", "json").stdout)}
     assert "target_place_known" in icmp
