@@ -703,7 +703,7 @@ do
     end
   end
 
-  -- The same for every option of `current` that Wireshark decodes: those within their header, as far as the segment goes.
+  -- The same for every option of `current` that Wireshark decodes: those within their header and their segment.
   local function each_decoded_option(use)
     if current.bytes then
       local at = current.at + current.ip_len
