@@ -521,7 +521,8 @@ end
 
 local function capture_time(pinfo)
   local since = pinfo.rel_ts
-  if first_us and since > -EXACT_SECONDS and since < EXACT_SECONDS then
+  local exact = since > -EXACT_SECONDS and since < EXACT_SECONDS
+  if first_us and exact then
     local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
     local since_us = (first_ns + (rounded - rounded % 1)) / 1000
     local time_us = first_us + (since_us - since_us % 1)
@@ -533,21 +534,57 @@ local function capture_time(pinfo)
   if not time then
     return 0
   end
-  local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
-  first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
+  if exact then -- a frame decades from the first one would give that a wrong time
+    local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
+    first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
+  end
   return time.secs * 1000000 + math.floor(time.nsecs / 1000)
 end
 
--- The captured bytes of a header without options, from its data source: the frame, or reassembled data.
+-- The IP packets of the frame that decode_fields reads: data source, offset of the header, and where the packet ends
+-- by its own length.
+local datagrams = {}
+
+local function add_datagrams(headers, length_at, header_len)
+  for _, info in ipairs(headers) do
+    local high, low = byte(info.source:raw(info.offset), length_at, length_at + 1)
+    if low and high + low > 0 then -- without a length, the packet ends with the frame
+      local ends = info.offset + header_len + high * 256 + low
+      datagrams[#datagrams + 1] = { source = info.source, offset = info.offset, ends = ends }
+    end
+  end
+end
+
+local function read_datagrams()
+  datagrams = {}
+  add_datagrams({ read.ip() }, 3, 0)
+  add_datagrams({ read.ipv6() }, 5, IPV6_HEADER)
+end
+
+-- The captured bytes from the start of a header, at most `most` of them, from its data source: the frame, or
+-- reassembled data. They end where an IP packet around the header ends, whatever follows in the frame: Wireshark
+-- decodes no field beyond.
+local function bytes_from(info, most)
+  local source, offset = info.source, info.offset
+  for _, datagram in ipairs(datagrams) do
+    if datagram.offset < offset and offset < datagram.ends and datagram.source == source then
+      most = min(most, datagram.ends - offset)
+    end
+  end
+  return sub(source:raw(offset), 1, most)
+end
+
+-- The bytes of a header without options.
 local function header_bytes(info)
-  return sub(info.source:raw(info.offset), 1, TCP_MIN_HEADER) -- IPv4's is as long
+  return bytes_from(info, TCP_MIN_HEADER) -- IPv4's is as long
 end
 
 -- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
 -- tunnels is the one nearest to the packet. Nil if there is none.
 local function ethernet_link()
   local headers = { read.eth() }
-  local link = headers[1] and sub(header_bytes(headers[#headers]), 1, 2 * MAC_LENGTH)
+  local last = headers[#headers]
+  local link = last and sub(last.source:raw(last.offset), 1, 2 * MAC_LENGTH)
   return link and #link == 2 * MAC_LENGTH and link or nil
 end
 
@@ -684,19 +721,15 @@ do
     end
   end
 
-  -- The same for every option of `current` that Wireshark decodes: those within their header.
+  -- The same for every option of `current` that Wireshark decodes: those within their header and their segment.
   local function each_decoded_option(use)
     if current.bytes then
       local at = current.at + current.ip_len
       return each_option(current.bytes, at + TCP_MIN_HEADER + 1, at + current.header_len, use)
     end
     for _, info in ipairs { read.tcp() } do
-      local bytes = info.source:raw(info.offset)
-      local ends = floor((byte(bytes, 13) or 0) / 16) * 4
-      -- In a segment shorter than its header, Wireshark decodes no options, whatever follows in the frame.
-      if ends <= info.len or #bytes < ends then
-        each_option(bytes, TCP_MIN_HEADER + 1, ends, use)
-      end
+      local bytes = bytes_from(info, info.len) -- of the segment, or of the header where Wireshark builds a whole tree
+      each_option(bytes, TCP_MIN_HEADER + 1, floor((byte(bytes, 13) or 0) / 16) * 4, use)
     end
   end
 
@@ -854,6 +887,7 @@ do
 
   -- Decodes any frame from Wireshark's fields into `current`. False if there is no whole IP header.
   function decode_fields()
+    read_datagrams()
     local ipv4_headers, ipv6_headers = select("#", read.ip_ttl()), select("#", read.ipv6_hlim())
     if ipv4_headers + ipv6_headers == 0 then
       return false

@@ -38,7 +38,9 @@ _HINT = "make room there, or use --no-cache"
 _SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the results of the last one
 _SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
 _COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
-_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError)  # errors of reading a file that is not as we wrote it
+_FOUND_BY = {"path": str, "size": int, "mtime_ns": int, "content": str}  # columns of a row, by which it is found
+# Errors of reading a file that is not as we wrote it.
+_DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, RecursionError)
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Cache:
         row = self.rows.get(source.name)
         if row is None or (row["size"], row["mtime_ns"]) != file_stamp(source.path):
             return None
-        return from_row(row, source)
+        return _result(row, source)
 
     def find_content(self, source: Source) -> CaptureResult | None:
         """The result of a file with the same content, whatever its name and time. Stored under the new ones.
@@ -80,11 +82,11 @@ class Cache:
             row = alike.get(content_hash(source.path)) if alike else None
         except OSError:  # the file is gone by now: reading it will report that
             return None
-        if row is None or stamp is None:
-            return None
-        size, mtime_ns = stamp
-        self._write_row(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
-        return from_row(row, source)
+        result = None if row is None else _result(row, source)
+        if row is not None and result is not None and stamp is not None:
+            size, mtime_ns = stamp
+            self._write_row(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
+        return result
 
     def store(self, source: Source, stamped: StampedResult) -> None:
         """Store a result, unless the file was unreadable or changed while it was read: the next run tries again."""
@@ -118,7 +120,9 @@ class Cache:
         from postproc.batch.parquet_rows import PAIRS, read_rows  # slow to import
 
         rows = read_rows([file], PAIRS)
-        return from_plain(ReconcileResult, rows[0]) if rows else None
+        with suppress(ValueError):
+            return from_plain(ReconcileResult, rows[0]) if rows else None
+        return None
 
     def store_pair(self, key: str, result: ReconcileResult) -> None:
         """Store the comparison of two captures."""
@@ -195,9 +199,10 @@ def _read_combined(folder: Path) -> list[_CachedRow]:
     try:
         with gzip.open(folder / _COMBINED) as file:
             lines = [json.loads(line) for line in file.readlines()]  # all lines first: that checks the checksum
-        return [(name, (size, changed_ns), row) for name, size, changed_ns, row in lines]
+        rows = [(name, (size, changed_ns), row) for name, size, changed_ns, row in lines]
     except _DAMAGED:
         return []
+    return [each for each in rows if _is_row(each[2]) and each[0] == _file_name(each[2]["path"])]
 
 
 def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_CachedRow]:
@@ -206,7 +211,20 @@ def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> l
     from postproc.batch.parquet_rows import STORED, read_rows  # slow to import
 
     rows = read_rows([folder / name for name in names], STORED)
-    return [(name, stamps[name], row) for row in rows if (name := _file_name(row["path"])) in stamps]
+    return [(name, stamps[name], row) for row in rows if _is_row(row) and (name := _file_name(row["path"])) in stamps]
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a row has what it is found by. The rest is checked when it is found."""
+    return isinstance(row, dict) and all(type(row.get(name)) is type_ for name, type_ in _FOUND_BY.items())
+
+
+def _result(row: Mapping[str, Any], source: Source) -> CaptureResult | None:
+    """The result in a row; None where anything in the row is wrong."""
+    try:
+        return from_row(row, source)
+    except ValueError:
+        return None
 
 
 def _stamps(folder: Path) -> dict[str, Stamp]:

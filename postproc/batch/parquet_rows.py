@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -10,11 +12,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import polars as pl
 
-from postproc.capture.capture_point import CapturePoint
+from postproc.batch.result_codec import StoredResult
 from postproc.capture.tshark.export_reader import DAMAGED
 from postproc.runtime.dataclass_codec import without_none
 from postproc.verdicts.reconcile_result import ReconcileResult
-from postproc.verdicts.result_row import JudgedReset
 
 _PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
 
@@ -35,40 +36,39 @@ def _polars_type(hint: Any) -> pl.DataType:
     return pl.Struct(schema_of(hint)) if is_dataclass(hint) and isinstance(hint, type) else _PLAIN[hint]
 
 
-STORED: dict[str, pl.DataType] = {
-    "path": pl.String(),
-    "size": pl.Int64(),
-    "mtime_ns": pl.Int64(),
-    "content": pl.String(),
-    "readable": pl.Boolean(),
-    "packets": pl.Int64(),
-    "problems": pl.List(pl.Struct({"reason": pl.String(), "hint": pl.String()})),
-    "resets": pl.List(pl.Struct(schema_of(JudgedReset))),
-    "errors": pl.List(pl.Struct(schema_of(JudgedReset))),
-    "flows": pl.String(),
-    "scene": pl.Struct(schema_of(CapturePoint)),
-}
+STORED = schema_of(StoredResult)
 PAIRS = schema_of(ReconcileResult)
 _Schema = dict[str, pl.DataType]
+_DIGEST = "digest"  # the column that each row has besides those of its schema
 
 
 def one_row(row: dict[str, Any], schema: _Schema) -> bytes:
-    """The content of a Parquet file that holds this row."""
+    """The content of a Parquet file that holds this row, with its digest."""
     file = io.BytesIO()
-    pl.DataFrame([row], schema=schema).write_parquet(file)
+    pl.DataFrame([row | {_DIGEST: _digest(row)}], schema=schema | {_DIGEST: pl.String()}).write_parquet(file)
     return file.getvalue()
 
 
 def row_of(content: bytes, schema: _Schema) -> dict[str, Any]:
-    """The row in the content of a Parquet file."""
-    return pl.read_parquet(io.BytesIO(content), schema=schema).row(0, named=True)
+    """The row in the content of a Parquet file. Raises ValueError where that is not as `one_row` made it."""
+    (row,) = _undamaged(pl.read_parquet(io.BytesIO(content), schema=schema | {_DIGEST: pl.String()}))
+    return row
 
 
 def read_rows(files: list[Path], schema: _Schema) -> list[dict[str, Any]]:
     """The rows in these files. Files that are damaged, have other columns, or are gone add none."""
     try:
-        return pl.read_parquet(files, schema=schema).to_dicts() if files else []
+        return _undamaged(pl.read_parquet(files, schema=schema | {_DIGEST: pl.String()})) if files else []
     except DAMAGED:
         if len(files) == 1:
             return []
         return [row for file in files for row in read_rows([file], schema)]
+
+
+def _undamaged(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows whose digest is right: Parquet itself does not notice a wrong bit in a value."""
+    return [row for row in table.to_dicts() if row.pop(_DIGEST) == _digest(row)]
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

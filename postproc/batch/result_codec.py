@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heuristics.errors import Problem
@@ -15,44 +15,71 @@ from postproc.runtime.dataclass_codec import from_plain, to_plain
 from postproc.verdicts.result_row import JudgedReset
 
 
+@dataclass(frozen=True, slots=True)
+class StoredProblem:
+    """A problem without the name of its file, which may have another one when the row is read."""
+
+    reason: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """The columns of a row. `path` is that of the capture within the case, `flows` the table of flows in base64."""
+
+    path: str
+    size: int | None
+    mtime_ns: int | None
+    content: str
+    readable: bool
+    packets: int | None
+    problems: tuple[StoredProblem, ...]
+    resets: tuple[JudgedReset, ...]
+    errors: tuple[JudgedReset, ...]
+    flows: str
+    scene: CapturePoint
+
+
 def to_row(name: str, done: StampedResult) -> dict[str, Any]:
-    """A result as a row with the columns of STORED (parquet_rows.py). `name` is the path of the capture in the case."""
+    """A result as a row with the columns of StoredResult. `name` is the path of the capture in the case."""
     size, mtime_ns = done.stamp or (None, None)
     judged = done.result
-    return {
-        "path": name,
-        "size": size,
-        "mtime_ns": mtime_ns,
-        "content": judged.content,
-        "readable": judged.readable,
-        "packets": judged.packets,
-        "problems": [{"reason": problem.reason, "hint": problem.hint} for problem in judged.problems],
-        "resets": to_plain(judged.resets),
-        "errors": to_plain(judged.errors),
-        "flows": b64encode(judged.flows).decode("ascii"),
-        "scene": to_plain(judged.capture_point),
-    }
+    stored = StoredResult(
+        path=name,
+        size=size,
+        mtime_ns=mtime_ns,
+        content=judged.content,
+        readable=judged.readable,
+        packets=judged.packets,
+        problems=tuple(StoredProblem(problem.reason, problem.hint) for problem in judged.problems),
+        resets=judged.resets,
+        errors=judged.errors,
+        flows=b64encode(judged.flows).decode("ascii"),
+        scene=judged.capture_point,
+    )
+    row: dict[str, Any] = to_plain(stored)
+    return row
 
 
 def from_row(row: Mapping[str, Any], source: Source) -> CaptureResult:
-    """The result in a row, under the name and path that the file has now."""
+    """The result in a row, under the name and path that the file has now. Raises ValueError for a wrong row."""
+    stored = from_plain(StoredResult, row)
 
-    def renamed(each: Mapping[str, Any]) -> JudgedReset:
-        judged = from_plain(JudgedReset, each)
+    def renamed(judged: JudgedReset) -> JudgedReset:
         if judged.row.capture == source.name:
             return judged
         return replace(judged, row=replace(judged.row, capture=source.name))
 
     return CaptureResult(
         name=source.name,
-        readable=row["readable"],
-        packets=row["packets"],
-        resets=tuple(map(renamed, row["resets"])),
+        readable=stored.readable,
+        packets=stored.packets,
+        resets=tuple(map(renamed, stored.resets)),
         problems=tuple(
-            Problem(source.url or str(source.path), "", "", each["reason"], each["hint"]) for each in row["problems"]
+            Problem(source.url or str(source.path), "", "", each.reason, each.hint) for each in stored.problems
         ),
-        errors=tuple(map(renamed, row["errors"])),
-        flows=b64decode(row["flows"]),
-        content=row["content"],
-        capture_point=from_plain(CapturePoint, row["scene"]),
+        errors=tuple(map(renamed, stored.errors)),
+        flows=b64decode(stored.flows, validate=True),
+        content=stored.content,
+        capture_point=stored.scene,
     )

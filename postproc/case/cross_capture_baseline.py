@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from heuristics.protocol.hop_limit import distance
 from heuristics.rulebook.model import Rulebook
@@ -19,8 +20,10 @@ from postproc.case.capture_points import CaptureLocation, is_one_host, is_same_l
 from postproc.case.case_file import CaseFile
 from postproc.flows.host_profile import most_frequent, nearest, share
 from postproc.verdicts.rescoring import rescore
-from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset
+
+if TYPE_CHECKING:
+    from postproc.verdicts.reset_observables import Observation  # slow to import: Polars
 
 _HopLimits = Mapping[str, Sequence[tuple[int, int, int]]]  # by host: index of a capture, hop limit, packets with it
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from heuristics.protocol.hop_limit import distance
 from heuristics.rulebook.model import Rulebook
@@ -19,8 +20,10 @@ from postproc.case.capture_points import CaptureLocation, is_one_host, is_same_l
 from postproc.case.case_file import CaseFile
 from postproc.verdicts.ip_id_runs import IpIdRun, IpIdSample, ip_id_runs
 from postproc.verdicts.rescoring import rescore
-from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset
+
+if TYPE_CHECKING:
+    from postproc.verdicts.reset_observables import Observation  # slow to import: Polars
 
 _Key = tuple[int, int]  # index of the capture, index of the reset in it
 

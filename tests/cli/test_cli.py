@@ -55,14 +55,6 @@ def test_versions_are_shown() -> None:
     assert re.match(r"rstorigin \S.*\ntshark 4\.\d+\.\d+ \(.+\)\n", result.stdout)
 
 
-@pytest.mark.parametrize("command", ["app", "summarize", "reconcile", "plugin", "rules"])
-def test_a_command_starts_without_polars_and_numpy(command: str) -> None:
-    """They take longer to import than a case with stored results takes to summarise."""
-    program = f"import sys, postproc.cli.{command}; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert not {"polars", "numpy"} & set(loaded.stdout.split())
-
-
 def test_the_command_runs_as_a_program() -> None:
     start = "from postproc.__main__ import main; main()"
     arguments = [sys.executable, "-c", start, "summarize", str(FORGED), "--format", "jsonl"]

@@ -10,7 +10,7 @@ import pytest
 SLOW = ("polars", "numpy", "rich", "distributed", "pyshark")
 
 
-@pytest.mark.parametrize("command", ["app", "summarize", "reconcile", "rules"])
+@pytest.mark.parametrize("command", ["app", "summarize", "reconcile", "plugin", "rules"])
 def test_a_command_loads_nothing_slow(command: str) -> None:
     """A run over a case that has not changed needs none of them."""
     script = f"import sys; import postproc.cli.{command}; print(*sorted(set(sys.modules) & {set(SLOW)}))"

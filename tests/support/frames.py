@@ -194,17 +194,21 @@ def pcap(records: Iterable[Record], link: int, *, nanoseconds: bool = False, big
 
 def pcapng(packets: Iterable[tuple[int | None, bytes]]) -> bytes:
     """A pcapng of Ethernet frames, each with its time in nanoseconds; None: a block without a time."""
-    blocks = [_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)), _block(1, struct.pack("<HHI", 1, 0, 0))]
+    blocks = [
+        pcapng_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)),
+        pcapng_block(1, struct.pack("<HHI", 1, 0, 0)),
+    ]
     for time_ns, frame in packets:
         if time_ns is None:
-            blocks.append(_block(3, struct.pack("<I", len(frame)) + frame))
+            blocks.append(pcapng_block(3, struct.pack("<I", len(frame)) + frame))
         else:
             high, low = divmod(time_ns // 1000, 2**32)
-            blocks.append(_block(6, struct.pack("<IIIII", 0, high, low, len(frame), len(frame)) + frame))
+            blocks.append(pcapng_block(6, struct.pack("<IIIII", 0, high, low, len(frame), len(frame)) + frame))
     return b"".join(blocks)
 
 
-def _block(type_: int, body: bytes) -> bytes:
+def pcapng_block(type_: int, body: bytes) -> bytes:
+    """One block of a pcapng file."""
     body += bytes(-len(body) % 4)
     length = struct.pack("<I", 12 + len(body))
     return struct.pack("<I", type_) + length + body + length

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from postproc.capture.file_type import PCAP_MICROSECONDS, PCAP_NANOSECONDS
+from postproc.capture.prefilter import pcapng_blocks
 from postproc.capture.prefilter.arrays import Bytes, Integers, read_at
 from postproc.capture.prefilter.decompress import READ_ERRORS, decompressed
+from postproc.capture.prefilter.pcapng_blocks import ENHANCED, FRAME, INTERFACE, PACKET_IN_BLOCK, RESOLUTION, SECTION
 
 Buffer = bytes | bytearray
 
@@ -26,12 +28,7 @@ _LATEST_US = 2**51  # microseconds since the epoch: the year 2041, far below wha
 _HEAD = 65536  # bytes read to recognise a file
 _PCAP = struct.Struct("IHHiIII")
 _PCAP_RECORD = 16  # bytes before a packet
-_BLOCK = 12  # bytes of a pcapng block without a body
-_PACKET_IN_BLOCK = 28  # where the packet begins in an enhanced packet block
-_SECTION, _INTERFACE, _ENHANCED = 0x0A0D0D0A, 1, 6
-_NO_PACKETS = (4, 5, 10)  # name, statistics and decryption secrets blocks: Wireshark gives them no frame number
 _BYTE_ORDER_MAGIC = 0x1A2B3C4D
-_END, _RESOLUTION, _OFFSET = 0, 9, 14  # options of an interface
 
 
 class DeferredError(Exception):
@@ -117,8 +114,8 @@ def _pcap(path: Path, head: bytes) -> CaptureFile | None:
 
 def _pcapng(path: Path, head: bytes) -> CaptureFile | None:
     for order in "<>":
-        kind, _, magic, major = struct.unpack_from(f"{order}IIIH", head)
-        if (kind, magic, major) == (_SECTION, _BYTE_ORDER_MAGIC, 1):
+        kind, _, magic = struct.unpack_from(f"{order}III", head)
+        if (kind, magic) == (SECTION, _BYTE_ORDER_MAGIC):
             reader = _Pcapng(order)
             reader.piece(head + bytes(MARGIN), len(head), 1)
             return CaptureFile(path, reader.link_type, order, nanoseconds=False, pcapng=True)
@@ -192,15 +189,18 @@ class _Pcapng:
         self.order = order
         self.link_type = -1
         self.units: list[int] = []  # per second, by interface
+        self.begun = False  # whether the section header is read
 
     def piece(self, data: Buffer, size: int, first: int) -> tuple[Piece | None, int]:
         """The complete packets in the first `size` bytes of `data`, and how many bytes they and other blocks take."""
-        starts, used = self._walk(data, size, first)
+        starts, used = self._walk(data, size)
         if not len(starts):
             return None, used
         view = np.frombuffer(data, np.uint8)
         block, interface, high, low, captured, on_wire = _numbers(view, starts + 4, self.order, 6)
         if (interface >= len(self.units)).any() or (high >= 2**30).any() or (captured + 32 > block).any():
+            raise DeferredError
+        if not pcapng_blocks.are_usual_packets(view, starts, block, captured, self.order):
             raise DeferredError
         units = np.array(self.units, np.int64)[interface]
         time = (high << 32) + low
@@ -208,49 +208,46 @@ class _Pcapng:
         piece = Piece(
             first_frame=first,
             data=view,
-            start=starts + _PACKET_IN_BLOCK,
+            start=starts + PACKET_IN_BLOCK,
             captured_len=captured,
             wire_len=on_wire,
             time_us=time_us,
         )
         return _checked(piece), used
 
-    def _walk(self, data: Buffer, size: int, first: int) -> tuple[Integers, int]:
+    def _walk(self, data: Buffer, size: int) -> tuple[Integers, int]:
         starts: list[int] = []
         at, head = 0, struct.Struct(f"{self.order}II").unpack_from
-        while at + _BLOCK <= size:
+        while at + FRAME <= size:
             kind, length = head(data, at)
             after = at + length
-            if length < _BLOCK or length % 4 or length > 2 * LONGEST:
+            if length < FRAME or length % 4 or length > 2 * LONGEST:
                 raise DeferredError
             if after > size:
                 break
-            if kind == _ENHANCED and length >= 32:
+            if kind == ENHANCED and length >= 32:
                 starts.append(at)
             else:
-                self._other(kind, bytes(data[at:after]), beginning=first == 1 and at == 0)
+                self._other(kind, bytes(data[at:after]))
             at = after
         return np.array(starts, np.int64), at
 
-    def _other(self, kind: int, block: bytes, *, beginning: bool) -> None:
-        if kind == _INTERFACE:
+    def _other(self, kind: int, block: bytes) -> None:
+        if block[-4:] != block[4:8] or (kind == SECTION) == self.begun:
+            raise DeferredError
+        self.begun = True
+        if kind == INTERFACE:
             self._interface(block)
-        elif kind not in _NO_PACKETS and not (kind == _SECTION and beginning):
+        elif not pcapng_blocks.is_usual(kind, block, self.order, len(self.units)):
             raise DeferredError
 
     def _interface(self, block: bytes) -> None:
+        options = pcapng_blocks.interface_options(block, self.order)
+        resolution = 6 if options is None else options.get(RESOLUTION, b"\6")[0]
+        if options is None or resolution > 9:
+            raise DeferredError
+        self.units.append(10**resolution)
         (link,) = struct.unpack_from(f"{self.order}H", block, 8)
-        units, at = 1_000_000, 16
-        while at + 4 <= len(block) - 4:
-            code, length = struct.unpack_from(f"{self.order}HH", block, at)
-            if code == _END:
-                break
-            if code == _OFFSET or (code == _RESOLUTION and (length != 1 or block[at + 4] > 9)):
-                raise DeferredError
-            if code == _RESOLUTION:
-                units = 10 ** block[at + 4]
-            at += 4 + (length + 3) // 4 * 4
-        self.units.append(units)
         if self.link_type not in (-1, link):
             raise DeferredError
         self.link_type = link
