@@ -1,4 +1,4 @@
-"""Explanations: which one is chosen, what it changes, how overlays change it, and every mistake named."""
+"""Explanations: which one is chosen, what it changes, how overlays change it, the same in both engines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lua_interpreters import LUAS, lua_value, needs_lua
-from support.rulebook_files import BASE, messages, overlaid, written
+from support.rulebook_files import CHANGE, FORGING, STORY, overlaid
 
 from generator.render import render_plugin
 from heuristics.errors import UnknownRuleError
@@ -21,30 +21,6 @@ from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import Judgement, Origin, Verdict, evidence_weights, judge
 
 PRIOR = 10  # of BASE, whose rule "far" weighs 200 where hop_gap >= 2, and "front" -100
-
-STORY = """
-[[explanation]]
-id = "story"
-title = "an honest story"
-origin = "endpoint"
-explains = ["far"]
-cases = [{ when = "window == 1", price = 50 }]
-say = "window {window} is honest"
-cause = "it does so with window {window}"
-reference = "none"
-"""
-FORGING = """
-[[explanation]]
-id = "forging"
-title = "a forging story"
-origin = "middlebox"
-explains = ["front"]
-cases = [{ when = "window == 2", price = 30 }]
-say = "a forger copies window {window}"
-cause = "a device copied it"
-reference = "none"
-"""
-CHANGE = '[[explanation]]\nid = "story"\n'
 
 
 def seen(given: Mapping[str, Value]) -> dict[str, Value]:
@@ -250,74 +226,6 @@ def test_the_hash_is_of_all_explanations_that_are_taken(base: Path) -> None:
     ]
     assert len(set(hashes)) == len(hashes)
     assert overlaid(base, STORY, CHANGE + "enabled = false").hash == hashes[0]
-
-
-# What is wrong, and how it is said.
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ('explains = ["frr"]', "explains: there is no rule 'frr' (did you mean 'far'?)"),
-        ('also_explains = ["zzzz"]', "explains: there is no rule 'zzzz'"),
-        ('explains = "far"', "explains: must be a list, not 'far'"),
-        (
-            'explains = ["Far"]',
-            "explains: 'Far' is not allowed (small letters, digits and underscores, a letter first)",
-        ),
-        ("cases = []", "cases: must not be empty"),
-        ("cases = [1]", "case 1: must be a table, not 1"),
-        ("cases = [{ price = 1 }]", "case 1, when: is missing"),
-        ('cases = [{ when = "window == 1" }]', "case 1, price: is missing"),
-        ('cases = [{ when = "window == 1", price = 2001 }]', "case 1, price: must be at most 2000, not 2001"),
-        ('cases = [{ when = "window == 1", price = 1.5 }]', "case 1, price: must be a whole number, not 1.5"),
-        (
-            'cases = [{ when = "window == 1", prize = 1, price = 1 }]',
-            "case 1: unknown key 'prize' (did you mean 'price'?)",
-        ),
-        (
-            'cases = [{ when = "window == 1", price = 1 }, { when = "window == 1\\n and hop_gpa > 1", price = 2 }]',
-            "case 2, when, line 2, column 6: unknown observable 'hop_gpa' (did you mean 'hop_gap'?)",
-        ),
-        (
-            'cases = [{ when = ["window == 1", "window"], price = 2 }]',
-            "case 1, when, text 2, column 1: a condition is needed here, and this is a number",
-        ),
-        ('origin = "router"', "origin: must be 'endpoint', 'front-end' or 'middlebox', not 'router'"),
-        ('say = "{windw}"', "say, column 2: unknown observable 'windw' (did you mean 'window'?)"),
-        ('cause = "{verdict}"', "cause, column 2: unknown observable 'verdict'"),
-        ("price = 3", "unknown key 'price'"),
-    ],
-)
-def test_each_mistake_is_named_with_its_file_entry_and_place(base: Path, change: str, message: str) -> None:
-    assert messages(base, STORY, CHANGE + change) == [f"mine1.toml: explanation 'story': {message}"]
-
-
-def test_the_id_of_a_rule_is_no_id_of_an_explanation(base: Path) -> None:
-    said = messages(base, STORY.replace('"story"', '"front"'))
-    assert said == ["mine0.toml: explanation 'front': id: 'front' is a rule already (choose another id)"]
-    said = messages(base, STORY.replace('"story"', '"far_ipv4"'))
-    assert said == ["mine0.toml: explanation 'far_ipv4': id: 'far_ipv4' is a rule already (choose another id)"]
-
-
-def test_a_new_explanation_is_complete(base: Path) -> None:
-    said = messages(base, STORY + '[[explanation]]\nid = "stori"\norigin = "endpoint"')
-    assert said == [
-        "mine0.toml: explanation 'stori': a new explanation needs title, explains, cases, say, reference too"
-        " (did you mean 'story'?)"
-    ]
-    without = messages(base, STORY.replace('say = "window {window} is honest"\n', ""))
-    assert without == ["mine0.toml: explanation 'story': a new explanation needs say too"]
-
-
-def test_an_explanation_in_two_files_of_a_folder_is_named(base: Path) -> None:
-    folder = base.parent / "folder"
-    folder.mkdir()
-    for name in ("1.toml", "2.toml"):
-        written(folder, name, (BASE if name == "1.toml" else "") + STORY)
-    assert messages(folder) == [
-        "folder/2.toml: explanation 'story': stands in folder/1.toml too (give each its own id)"
-    ]
 
 
 # Both engines.

@@ -74,6 +74,31 @@ reference = "none"
 RULE = '[[rule]]\nid = "far"\n'
 NEAREST = "unknown observable 'hop_gpa' (did you mean 'hop_gap'?)"
 
+# Explanations for the rules of BASE.
+STORY = """
+[[explanation]]
+id = "story"
+title = "an honest story"
+origin = "endpoint"
+explains = ["far"]
+cases = [{ when = "window == 1", price = 50 }]
+say = "window {window} is honest"
+cause = "it does so with window {window}"
+reference = "none"
+"""
+FORGING = """
+[[explanation]]
+id = "forging"
+title = "a forging story"
+origin = "middlebox"
+explains = ["front"]
+cases = [{ when = "window == 2", price = 30 }]
+say = "a forger copies window {window}"
+cause = "a device copied it"
+reference = "none"
+"""
+CHANGE = '[[explanation]]\nid = "story"\n'
+
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
     path = folder / name
