@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: dc44e671e79b8e7d88f86eb1a32b30ba9aaaf09d1c11de6e03911357988e401c
+-- rulebook hash: 6a3674a22288887f6a9faabd020e088ac7e333c9aad1f3498d2436866ae68006
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -3312,8 +3312,8 @@ local function define(o)
     o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
       and not o.opening_linux
   end
-  o.match_is_firm = o.match_packets >= 4 or o.match_packets * 4 >= o.flow_packets
-    or o.handshake_gap ~= nil and o.handshake_gap == 0
+  o.match_is_firm = o.handshake_gap == nil or o.match_packets >= 4 or o.handshake_gap ~= nil
+    and o.handshake_gap <= THRESHOLDS.hop_tolerance
   o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
   if o.ip_id ~= nil and o.df ~= nil then
     o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
@@ -4610,7 +4610,7 @@ local EXPLANATIONS = {
         end,
       },
       {
-        price = 0,
+        price = 120,
         holds = function(o)
           return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
         end,
@@ -4629,6 +4629,7 @@ local EXPLANATIONS = {
     title = "the host starts data from 60 and resets from 64",
     origin = "endpoint",
     explains = {
+      ["bare_on_open_other"] = true,
       ["burst_hops"] = true,
       ["df_clear"] = true,
       ["hop_gap"] = true,
@@ -4648,6 +4649,7 @@ local EXPLANATIONS = {
         price = 200,
         holds = function(o)
           return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty and o.hop_baseline >= 3
+        and o.own_id_step == nil
         end,
       },
     },
@@ -4713,7 +4715,6 @@ local EXPLANATIONS = {
     title = "a device injects data in the sender's name, and then resets",
     origin = "middlebox",
     explains = {
-      ["active_form"] = true,
       ["after_fin"] = true,
       ["explained"] = true,
       ["hop_known_of_host"] = true,
@@ -6411,7 +6412,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash dc44e671e79b)"
+    .. "(100 rules, hash 6a3674a22288)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

@@ -26,6 +26,7 @@ _FLAGS = ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST"), (0x08, "PSH"), (ACK, "ACK"),
 _WHOLE = 24  # a flow of at most so many packets is shown as a whole
 _AT_THE_START, _BEFORE, _AFTER, _AT_THE_END = 4, 8, 6, 2
 
+_NO_DISTANCE = 2  # hop limits up to this are set on purpose
 _CREDIBLE_DISTANCE = 40  # hops; a larger one means an unusual initial hop limit (the rules on distance agree)
 
 
@@ -266,6 +267,8 @@ def _headline(row: ResetRow) -> str:
 def _sent_from(row: ResetRow) -> str:
     """How far from the capture point the reset was sent, and how far away its named sender is."""
     here, there = row.distance, row.sender_distance
+    if row.hop_limit <= _NO_DISTANCE:
+        return f"Unknown: a hop limit of {row.hop_limit} tells no distance, as packets for neighbours start from there."
     if max(here, there or 0) > _CREDIBLE_DISTANCE:
         return "Unknown: a hop limit so far from all usual initial ones (32, 64, 128, 255) tells no distance."
     sent = f"Sent from about {plural(here, 'hop')} away" if here else "Sent from this very link (0 hops away)"
