@@ -23,7 +23,7 @@ setup: ## install what rstorigin needs to run: tshark, and .venv with the rstori
 	@scripts/venv.sh run
 
 setup-dev: ## the same, and what tests and lint need
-	@scripts/system-packages.sh run lua lint
+	@scripts/system-packages.sh run lua test lint
 	@scripts/venv.sh dev
 
 demo: setup plugin ## judge the resets of the example captures, from nothing
@@ -42,7 +42,7 @@ docs: setup ## write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m generator.output_docs .
 
 test: ## run the tests, on the Wireshark that is installed
-	@scripts/system-packages.sh run lua
+	@scripts/system-packages.sh run lua test
 	@scripts/venv.sh dev
 	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 

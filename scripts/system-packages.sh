@@ -5,6 +5,7 @@
 #   python    a Python that can make virtual environments ($PYTHON, default python3)
 #   run       python, tshark
 #   lua       Lua 5.2 and 5.4, interpreter and compiler: the languages of Wireshark 4.0 and 4.4
+#   test      tcpdump, whose text tests read
 #   lint      luacheck
 #   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, ImageMagick
 #   versions  debootstrap and Debian's keys, for scripts/wireshark-versions.sh
@@ -45,7 +46,7 @@ need_python() {
 }
 
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || { sed -n '4,11s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+[ $# -gt 0 ] || { sed -n '4,12s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
 for group; do
     case $group in
     python) need_python ;;
@@ -59,6 +60,7 @@ for group; do
         need lua5.4 lua5.4 'Lua 5.4, as the commands lua5.4 and luac5.4'
         need luac5.4 lua5.4 'Lua 5.4, as the commands lua5.4 and luac5.4'
         ;;
+    test) need tcpdump tcpdump 'tcpdump' ;;
     lint) need luacheck lua-check 'luacheck (elsewhere: luarocks install luacheck)' ;;
     gui)
         need wireshark wireshark 'wireshark, of the same version as tshark'
@@ -72,7 +74,7 @@ for group; do
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] ||
             want debian-archive-keyring 'debian-archive-keyring, the keys that debootstrap checks Debian with'
         ;;
-    *) echo "$0: no group '$group' (python, run, lua, lint, gui, versions)" >&2 && exit 2 ;;
+    *) echo "$0: no group '$group' (python, run, lua, test, lint, gui, versions)" >&2 && exit 2 ;;
     esac
 done
 [ -n "$packages" ] || exit 0

@@ -59,7 +59,7 @@ class Plugin:
         The evidence in words is the titles of the rules. Raises PluginError if the plugin fails.
         """
         if source.file_type in EXPORT_TYPES:
-            reason = "the plugin reads captures, not exports"
+            reason = "the plugin reads captures, not exports or text"
             return unreadable(source, CaptureError(str(source.path), reason, "leave --from-plugin out"))
         try:
             return self._judged(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from enum import Enum, auto
 from pathlib import Path
@@ -25,6 +26,12 @@ _NETSCALER = b"Performance Data"  # stands somewhere in the first record of an n
 GZIP, ZSTANDARD, LZ4 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _COMPRESSED = (GZIP, ZSTANDARD, LZ4)
 _PARQUET = b"PAR1"
+# A packet as tcpdump prints it: its IP header (-v), or its addresses.
+_PACKET_LINE = re.compile(
+    rb"\((?:tos 0x[0-9a-f]{1,2}\b|(?:class 0x\w+, |flowlabel 0x\w+, )*hlim \d+, next-header )|"
+    rb"^.{0,80}\bIP6? [\w.:%-]+ > [\w.:%-]+: |ethertype IPv[46] \(0x",
+    re.MULTILINE,
+)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 _HEAD = 8192  # bytes read to find the type; the header line of an export has 400
@@ -56,18 +63,22 @@ _COMPRESSED_SUFFIXES = _OTHER_ARCHIVES | {".gz", ".zst", ".lz4"}
 
 
 class FileType(Enum):
-    """The type of a file. `UNKNOWN` is none that we know; `TEXT` is unknown, too, but readable text."""
+    """The type of a file. `UNKNOWN` is none that we know; `TEXT` is unknown, too, but readable text.
+
+    `PACKET_TEXT` is text of packets, as tcpdump prints it.
+    """
 
     CAPTURE = auto()
     EXPORT = auto()
     PARQUET = auto()
     UTF16 = auto()
+    PACKET_TEXT = auto()
     TEXT = auto()
     UNKNOWN = auto()
     EMPTY = auto()
 
 
-EXPORT_TYPES = (FileType.EXPORT, FileType.PARQUET, FileType.UTF16)
+EXPORT_TYPES = (FileType.EXPORT, FileType.PARQUET, FileType.UTF16, FileType.PACKET_TEXT)  # read without tshark
 
 
 def file_type_of(path: Path) -> FileType:
@@ -111,7 +122,9 @@ def _type_of_content(head: bytes) -> FileType:
     if head.startswith(_COMPRESSED) or b"\0" in head:
         return FileType.UNKNOWN
     first_line = head.partition(b"\n")[0]
-    return FileType.EXPORT if b"frame.number" in first_line else FileType.TEXT
+    if b"frame.number" in first_line:
+        return FileType.EXPORT
+    return FileType.PACKET_TEXT if _PACKET_LINE.search(head) else FileType.TEXT
 
 
 def _inside_gzip(head: bytes) -> bytes:

@@ -18,6 +18,7 @@ from postproc.capture.prefilter.pcap_reader import DeferredError
 from postproc.capture.prefilter.split import SplitCapture, split_capture
 from postproc.capture.relevance import flows_with_edges, relevance_of
 from postproc.capture.spill import SpilledFlows, SpilledTables
+from postproc.capture.text.text_reader import read_text
 from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.export_reader import read_export
 from postproc.capture.tshark.fields_export import not_a_capture
@@ -26,6 +27,7 @@ from postproc.capture.tshark.tsv_reader import repeated
 from postproc.runtime.errors import CaptureError, NoRoomError
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
+_NO_TIME_IN_TEXT = "run tcpdump without -t, best with -tttt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ def _read_by_tshark(
         raise not_a_capture(source.path)
     if stats.packets > 0 and stats.with_time == 0:
         reason = "no packet has a time, so no reset can be judged by its time"
-        problems.append(Problem(str(source.path), "", "", reason, _NO_TIME))
+        fix = _NO_TIME_IN_TEXT if source.file_type is FileType.PACKET_TEXT else _NO_TIME
+        problems.append(Problem(str(source.path), "", "", reason, fix))
     table = by_frame([empty_table(), *tables]) if whole else _relevant(tables, stats, spilled)
     return Packets(table, stats.packets, tuple(problems), stats.point_stats.capture_point())
 
@@ -154,6 +157,8 @@ def _check_numbers(source: Source, tables: SpilledTables) -> None:
 
 
 def _raw_frames(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    if source.file_type is FileType.PACKET_TEXT:
+        return read_text(source.path, problems)
     if source.file_type in EXPORT_TYPES:
         return read_export(source.path, source.file_type, problems)
     return read_capture(source.path, _required(source, tshark), problems)

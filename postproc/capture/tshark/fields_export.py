@@ -87,6 +87,8 @@ def check_capture(capture: Path) -> None:
             raise CaptureError(str(capture), "is empty", "capture again, or leave it out")
         case FileType.EXPORT | FileType.PARQUET | FileType.UTF16:
             raise CaptureError(str(capture), "is an export, not a capture", "summarize reads it as it is")
+        case FileType.PACKET_TEXT:
+            raise CaptureError(str(capture), "is text of packets, not a capture", "summarize reads it as it is")
 
 
 def not_a_capture(path: Path) -> CaptureError:
