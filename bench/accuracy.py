@@ -1,6 +1,6 @@
 """How often the verdicts are right, on captures whose truth is known; beside it, the rule of thumb they replace.
 
-usage: python -m bench.accuracy FOLDER... [--expected expected.csv]
+usage: python -m bench.accuracy FOLDER... [--expected expected.csv] [--rulebook mine.toml]
 
 First come four figures, over all labelled resets: honest resets accused, forged ones cleared, forged ones found and
 honest ones cleared (means over mechanisms and capture points), each capture judged alone, and again with the capture
@@ -70,11 +70,11 @@ def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook) -> list[
     labels = [label for label in capture.labels if label.kind == "rst"]
     if not labels:
         return []
-    evidence = {each.frame: each.rule_id for each in reconcile(capture.packets, peer.packets).evidence}
-    judged = [
-        rescore(each, [rulebook.rule(evidence[each.row.frame])], {}, rulebook) if each.row.frame in evidence else each
-        for each in judged_resets(capture.name, capture.packets, rulebook)
-    ]
+    evidence = {each.frame: rulebook.rule(each.rule_id) for each in reconcile(capture.packets, peer.packets).evidence}
+    judged = []
+    for each in judged_resets(capture.name, capture.packets, rulebook):
+        rule = evidence.get(each.row.frame)
+        judged.append(rescore(each, [rule], {}, rulebook) if rule and rule.enabled else each)
     return _cases(capture, labels, judged)
 
 

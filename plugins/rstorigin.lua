@@ -1845,6 +1845,15 @@ do
     end
   end
 
+  local function is_beside_another(side, hop_limit)
+    for gap = 1, MIN_STRAY_GAP - 1 do
+      if tally_count(side.hop_limits, hop_limit - gap) > 0 or tally_count(side.hop_limits, hop_limit + gap) > 0 then
+        return true
+      end
+    end
+    return false
+  end
+
   -- How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own. Stray
   -- packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's own
   -- packets go on after the first of them. After a change of route they would not.
@@ -1853,14 +1862,9 @@ do
     if not onset or tally_count(side.handshake_hop_limits or {}, hop_limit) > 0 then
       return 0
     end
-    local packets, others = tally_count(side.hop_limits, hop_limit), {}
-    for _, other in ipairs(tally_values(side.hop_limits)) do
-      if other ~= hop_limit then
-        others[#others + 1] = other
-      end
-    end
+    local packets = tally_count(side.hop_limits, hop_limit)
     local others_after = tally_total(side.hop_limits) - onset - packets
-    local stray = is_rare(side, hop_limit) and others_after > 0 and nearest(hop_limit, others) >= MIN_STRAY_GAP
+    local stray = is_rare(side, hop_limit) and others_after > 0 and not is_beside_another(side, hop_limit)
     return stray and packets or 0
   end
 
@@ -2602,7 +2606,7 @@ do
       established = established(side),
       fin_before = side.fin or peer.fin or false,
       resets_before = original and original.resets_before or side.resets,
-      own_resets_before = own_resets(side),
+      own_resets_before = original and original.own_resets_before or own_resets(side),
       peer_resets_before = peer.resets,
       peer_reset_gap_us = peer_reset_gap_us(packet, peer),
       seq_ahead = ahead,
@@ -3269,7 +3273,7 @@ local function time_text(us)
   elseif us < 10000 then
     local tenths = floor((us + 50) / 100)
     return string.format("%d.%d ms", floor(tenths / 10), tenths % 10)
-  elseif us < 1000000 then
+  elseif us < 999500 then
     return string.format("%d ms", floor((us + 500) / 1000))
   elseif us < 10000000 then
     local hundredths = floor((us + 5000) / 10000)

@@ -113,7 +113,7 @@ def time_text(value: Value) -> str:
     if value < 10_000:
         tenths = (value + 50) // 100
         return f"{tenths // 10}.{tenths % 10} ms"
-    if value < 1_000_000:
+    if value < 999_500:
         return f"{(value + 500) // 1_000} ms"
     if value < 10_000_000:
         hundredths = (value + 5_000) // 10_000

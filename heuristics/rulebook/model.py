@@ -230,7 +230,7 @@ def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
 
     Each is a file, or a folder whose files (`*.toml`) are read in the order of their names. An overlay changes the keys
     it gives: of [rulebook], [verdict] and [thresholds], and of any other entry by its id or name. A new entry must be
-    complete; new rules come last, all other new entries first (the last one usually holds always).
+    complete. New rules and explanations come last, all other new entries first (the last one usually holds always).
     Raises RulebookError with every problem of every file.
     """
     return (

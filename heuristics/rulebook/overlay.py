@@ -60,10 +60,8 @@ class Layers:
                     problems.append(problem_of(file, table, id_, "", f"stands in {other} too", "give each its own id"))
                 self._merge_entry(file, table, id_, entry)
         for table, ids in inherited.items():
-            if table not in (
-                "rule",
-                "explanation",
-            ):  # of others the first that holds counts, so new ones come first
+            # Of most others the first that holds counts, so the new ones of a layer come first.
+            if table not in ("rule", "explanation"):
                 merged = self.entries[table]
                 new = {id_: entry for id_, entry in merged.items() if id_ not in ids}
                 self.entries[table] = {**new, **{id_: merged[id_] for id_ in ids}}

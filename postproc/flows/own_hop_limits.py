@@ -7,7 +7,6 @@ sender's. The plugin does the same in Lua (generator/templates/state/own_hop_lim
 from __future__ import annotations
 
 from heuristics.engine_limits import MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP
-from postproc.flows.host_profile import nearest
 from postproc.flows.state import Side
 
 
@@ -39,9 +38,13 @@ def stray_packets(side: Side, hop_limit: int) -> int:
         return 0
     packets = side.hop_limits[hop_limit]
     others_after = side.packets - side.hop_limit_onsets[hop_limit] - packets
-    others = (value for value in side.hop_limits if value != hop_limit)
-    stray = _is_rare(side, hop_limit) and others_after > 0 and (nearest(hop_limit, others) or 0) >= MIN_STRAY_GAP
+    stray = _is_rare(side, hop_limit) and others_after > 0 and not _is_beside_another(side, hop_limit)
     return packets if stray else 0
+
+
+def _is_beside_another(side: Side, hop_limit: int) -> bool:
+    gaps = range(1, MIN_STRAY_GAP)
+    return any(hop_limit - gap in side.hop_limits or hop_limit + gap in side.hop_limits for gap in gaps)
 
 
 def own_hop_limits(side: Side) -> dict[int, int]:

@@ -41,7 +41,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         established=side.established,
         fin_before=side.fin or peer.fin,
         resets_before=original.resets_before if original else side.resets,
-        own_resets_before=own_resets(side),
+        own_resets_before=original.own_resets_before if original else own_resets(side),
         peer_resets_before=peer.resets,
         peer_reset_gap_us=_peer_reset_gap_us(packet, peer),
         seq_ahead=seq_ahead,

@@ -87,6 +87,7 @@ class Reset:
     stage: str
     sender_is_initiator: bool | None
     resets_before: int
+    own_resets_before: int
     seq_ahead: int | None
     seq_foreign: bool
     id_step: int | None

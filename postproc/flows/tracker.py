@@ -157,7 +157,7 @@ def _remember_in_flight(packet: Packet, side: Side, peer: Side, end: int, *, fre
     a retransmission.
     """
     seq, in_flight, overlaps = packet.seq, side.in_flight, False
-    for other in in_flight:
+    for other in () if fresh else in_flight:
         if 0 < (other.end - seq) & SEQ_MASK < SEQ_HALF and 0 < (end - other.start) & SEQ_MASK < SEQ_HALF:
             other.retransmitted, overlaps = True, True
     fills_hole = (

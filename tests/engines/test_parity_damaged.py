@@ -13,7 +13,7 @@ from support.flows_by_hand import OPEN, Talk
 from support.frames import Datagram, Record
 from support.parity import Rows, compare, listed, run_plugin, system_wireshark
 
-from heuristics.protocol.tshark_fields import ACK, RST
+from heuristics.protocol.tshark_fields import ACK, RST, SYN
 from heuristics.rulebook.model import load
 
 START_NS = 1_700_000_000 * 10**9
@@ -122,3 +122,22 @@ def test_packets_decades_from_the_others(far_s: int, tmp_path: Path) -> None:
     found = compare(path, system_wireshark(), load())
     assert not found, listed(found)
     assert run_plugin(path, system_wireshark(), load()).rows[15]["rtt_us"] == "12345"
+
+
+def test_a_segment_sent_twice_half_a_sequence_space_ahead(tmp_path: Path) -> None:
+    """It moves the sender's numbers no further, so the second copy looks as new as the first."""
+    far = 1150 + 2**31
+    steps = [
+        (A, B, 1199, 0, SYN, b""),
+        (B, A, 4999, 1200, SYN | ACK, b""),
+        (A, B, far, 5000, ACK, b"x" * 100),
+        (A, B, far, 5000, ACK, b"x" * 100),
+        (B, A, 5000, far + 100, ACK, b""),
+        (B, A, 5000, 0, RST, b""),
+    ]
+    packets = []
+    for source, target, seq, ack, flags, data in steps:
+        ports = (40000, 80) if source == A else (80, 40000)
+        segment_ = frames.tcp(*ports, seq, ack, flags, 500, b"", data)
+        packets.append(framed(frames.ipv4(source, target, frames.TCP, segment_, ttl=60)))
+    agreed(tmp_path / "far.pcap", packets, step_ns=12 * 10**6)
