@@ -24,9 +24,10 @@ REST = b"\x55" * 40  # bytes in the frame after the packet
 OPTIONS = 12  # bytes of options in these segments
 
 
-def agreed(path: Path, packets: Sequence[bytes], step_ns: int = 10**6) -> Rows:
-    """The plugin's rows over these Ethernet frames, which are those of postproc."""
-    records = [Record(START_NS + number * step_ns, data, len(data)) for number, data in enumerate(packets)]
+def agreed(path: Path, packets: Sequence[bytes], step_ns: int = 10**6, times_ms: Sequence[int] | None = None) -> Rows:
+    """The plugin's rows over these Ethernet frames, which are those of postproc. `times_ms` replace equal steps."""
+    times_ns = [time * 10**6 for time in times_ms] if times_ms else [number * step_ns for number in range(len(packets))]
+    records = [Record(START_NS + time_ns, data, len(data)) for time_ns, data in zip(times_ns, packets, strict=True)]
     path.write_bytes(frames.pcap(records, frames.ETHERNET))
     found = compare(path, system_wireshark(), load())
     assert not found, listed(found)
@@ -140,4 +141,4 @@ def test_a_segment_sent_twice_half_a_sequence_space_ahead(tmp_path: Path) -> Non
         ports = (40000, 80) if source == A else (80, 40000)
         segment_ = frames.tcp(*ports, seq, ack, flags, 500, b"", data)
         packets.append(framed(frames.ipv4(source, target, frames.TCP, segment_, ttl=60)))
-    agreed(tmp_path / "far.pcap", packets, step_ns=12 * 10**6)
+    agreed(tmp_path / "far.pcap", packets, times_ms=(0, 30, 40, 41, 53, 60))
