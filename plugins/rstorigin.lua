@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 6a3674a22288887f6a9faabd020e088ac7e333c9aad1f3498d2436866ae68006
+-- rulebook hash: 2870dad045594fec6ef349f212d05e07d3c930f9a312c0117825a9b6545470ba
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -63,9 +63,10 @@ local proto_fields = {
   suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
     "How likely something in between sent it in another's name, 0-100"),
   hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
-    "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, also " .. "inside tunnels"),
+    "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, "
+        .. "also inside tunnels"),
   hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
-    "The most frequent hop limit of the sender's authentic packets, in the flow or else " .. "of the host"),
+    "The most frequent hop limit of the sender's authentic packets, in the flow or " .. "else of the host"),
   hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
     "Hop limit minus hop baseline"),
   distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
@@ -77,7 +78,7 @@ local proto_fields = {
   rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
     "Smallest round trip from the capture point to the sender, in microseconds"),
   response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
-    "Microseconds since the bytes that the reset acknowledges, or else since the peer's " .. "last packet"),
+    "Microseconds since the bytes that the reset acknowledges, or else since the " .. "peer's last packet"),
   device = ProtoField.string("rstorigin.device", "Device", base.NONE,
     "The known device or mechanism whose form it has, and how sure that is"),
   evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
@@ -3250,2362 +3251,2376 @@ do
   end
 end
 
--- Rules -----------------------------------------------------------------------------------------------------
-
--- The value of an observable or a definition in a sentence.
-local function text(value_shown)
-  if value_shown == nil then
-    return "unknown"
-  elseif type(value_shown) == "boolean" then
-    return value_shown and "yes" or "no"
-  elseif type(value_shown) == "number" then
-    return string.format("%d", value_shown)
-  end
-  return value_shown
-end
-
--- Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s.
-local function time_text(us)
-  if us == nil or us < 0 then
-    return text(us)
-  elseif us < 1000 then
-    return string.format("%d us", us)
-  elseif us < 10000 then
-    local tenths = floor((us + 50) / 100)
-    return string.format("%d.%d ms", floor(tenths / 10), tenths % 10)
-  elseif us < 999500 then
-    return string.format("%d ms", floor((us + 500) / 1000))
-  elseif us < 10000000 then
-    local hundredths = floor((us + 5000) / 10000)
-    return string.format("%d.%02d s", floor(hundredths / 100), hundredths % 100)
-  end
-  return string.format("%d s", floor((us + 500000) / 1000000))
-end
-
--- Definitions: named conditions and values. What reads a missing observable stays nil.
-local function define(o)
-  if o.hop_gap ~= nil and o.distance_gap ~= nil and o.hop_baseline ~= nil then
-    o.foreign_hop_limit = o.hop_gap > THRESHOLDS.hop_tolerance and o.distance_gap >= 1
-      and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign
-  end
-  o.baseline_sufficient = (o.flow_packets >= 2 or o.host_packets >= THRESHOLDS.baseline_packets)
-    and (o.data_gap ~= nil or o.stage ~= "post-syn")
-  o.host_has_one_path = o.host_values == 1 and o.host_packets - o.flow_packets >= 12
-    and 2 * o.host_packets >= 5 * o.flow_packets
-  o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
-    and (o.flow_label == o.opening_label or o.host_has_one_path)
-  if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
-    o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance and o.same_path
-  end
-  o.live_connection = o.established and not o.fin_before and o.resets_before == 0
-    and o.peer_resets_before == 0
-  if o.idle_us ~= nil then
-    o.live_linux_connection = o.live_connection and o.opening_linux and o.idle_us <= 10000000
-  end
-  if o.host_share ~= nil then
-    o.host_baseline_only = o.flow_packets == 0 and o.host_packets >= THRESHOLDS.baseline_packets
-      and o.host_share >= 90
-  end
-  if o.hop_baseline ~= nil and o.baseline_distance ~= nil then
-    o.baseline_tells_distance = o.hop_baseline >= 3 and o.baseline_distance <= 40
-  end
-  if o.distance_gap ~= nil and o.baseline_distance ~= nil then
-    o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3 and o.baseline_distance - o.distance >= 3
-  end
-  if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
-    o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
-      and not o.opening_linux
-  end
-  o.match_is_firm = o.handshake_gap == nil or o.match_packets >= 4 or o.handshake_gap ~= nil
-    and o.handshake_gap <= THRESHOLDS.hop_tolerance
-  o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
-  if o.ip_id ~= nil and o.df ~= nil then
-    o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
-  end
-  if o.flow_label ~= nil and o.opening_label ~= nil then
-    o.linux_bare_ipv6 = not o.has_ack and o.opening_linux and o.window == 0 and o.flow_label ~= 0
-      and o.flow_label ~= o.opening_label
-  end
-  if o.acked_us ~= nil and o.rtt_us ~= nil then
-    o.sooner_than_round_trip = 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
-      and o.rtt_us - o.acked_us >= 1000
-  end
-  if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
-    o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
-      and o.peer_run_us * 2 < o.rtt_us
-      and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier
-  end
-  o.continued_after_bare_reset = o.spoke_after and not o.has_ack and not o.ack_unflagged and o.window == 0
-  o.netfilter_header = o.ip_id ~= nil and o.df ~= nil and o.ip_id == 0 and o.df or o.flow_label ~= nil
-    and o.flow_label == 0
-  o.first_abort = o.has_ack and o.established and o.resets_before == 0
-  if o.seq_ahead ~= nil then
-    o.abort_behind = o.first_abort and -65536 <= o.seq_ahead and o.seq_ahead <= -1
-  end
-  o.abort_without_timestamp = o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
-  if o.seq_ahead ~= nil then
-    o.seq_near = math.abs(o.seq_ahead) <= 65536
-  end
-  if o.opening_window ~= nil then
-    o.linux_handshake = o.opening_linux and o.opening_window ~= 0
-  end
-  if o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil then
-    o.window_left = o.own_window >= 48 and (o.ack_step < o.own_window or 0 <= o.acked_bytes
-      and o.acked_bytes <= 30000)
-  end
-  if o.opening_window ~= nil then
-    o.linux_recent = o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
-  end
-  if o.flow_label ~= nil and o.opening_label ~= nil and o.seq_near ~= nil and o.linux_handshake ~= nil then
-    o.abort_without_label = o.has_ack and o.flow_label == 0 and o.opening_label ~= 0 and o.seq_near
-      and o.established and o.linux_handshake
-  end
-  if o.id_step ~= nil then
-    o.id_step_far = 2000 < o.id_step and o.id_step < 65536 - 2000
-  end
-  if o.own_id_step ~= nil and o.id_step_far ~= nil and o.seq_step ~= nil then
-    o.abort_with_foreign_id = o.has_ack and o.established and 1 <= o.own_id_step and o.own_id_step <= 2000
-      and o.id_step_far and math.abs(o.seq_step) <= 65536
-  end
-  if o.mac_new ~= nil and o.mac_addressed ~= nil then
-    o.foreign_mac = o.mac_new and not o.mac_addressed and o.host_packets >= 3
-  end
-  if o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil then
-    o.sender_on_link = not o.mac_shared and o.baseline_distance == 0 and o.host_share >= 90
-  end
-  if o.run_senders ~= nil and o.run_networks ~= nil then
-    o.shared_ip_id_run = o.run_senders >= 3 and o.run_networks >= 2
-  end
-  o.foreign_senders_here = o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
-  o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
-    and o.place_senders >= 4 * o.place_rival
-  o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
-  o.usual_idle_timeout = o.idle_us ~= nil and 235000000 <= o.idle_us and o.idle_us <= 245000000
-    or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
-    or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
-    or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
-  if o.sender_is_initiator ~= nil and o.own_window ~= nil then
-    o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
-      and o.window == o.own_window
-  end
-  if o.hop_gap ~= nil then
-    o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
-  end
-  if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
-    o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
-      and o.own_id_step <= 64
-  end
-end
-
--- The same of ICMP errors.
-local function define_icmp(o)
-  if o.target_packets ~= nil and o.target_nearest ~= nil then
-    o.target_place_known = o.target_packets >= 3 and o.target_nearest <= 30
-  end
-end
-
--- Weights in centi-nats: + for "in between", - for "endpoint". A rule that reads a missing observable does not hold.
-local RULES = {
-  { -- Hop limit foreign to the sender's packets in this flow
-    id = "hop_gap",
-    weight = 340,
-    holds = function(o)
-      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
-        and o.baseline_sufficient and o.baseline_distance <= 40 and not (2 <= o.distance - o.baseline_distance
-        and o.distance - o.baseline_distance <= 4)
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
-        .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
-    end,
-  },
-  { -- From a few hops beyond the sender
-    id = "hop_gap_further",
-    weight = 130,
-    holds = function(o)
-      return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
-        and o.foreign_hop_limit and o.baseline_sufficient and 2 <= o.distance_gap and o.distance_gap <= 3
-        and o.distance > o.baseline_distance
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap) .. " hops beyond the sender ("
-        .. text(o.hop_baseline) .. "), where nothing in between sits; a longer way looks the same"
-    end,
-  },
-  { -- Hop limit foreign to the only packet the sender shows
-    id = "hop_gap_thin",
-    weight = 200,
-    holds = function(o)
-      return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
-        and o.flow_packets < 2 and o.host_packets < THRESHOLDS.baseline_packets and o.baseline_distance <= 40
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from " .. text(o.hop_baseline)
-        .. ", but that is all the capture shows of this sender"
-    end,
-  },
-  { -- Hop limit one away from the sender's
-    id = "hop_gap_one",
-    weight = 30,
-    holds = function(o)
-      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance and not o.syn_only
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
-        .. "; a route that changed looks the same"
-    end,
-  },
-  { -- One hop away from the sender, and not the abort of its socket
-    id = "hop_gap_one_bare",
-    weight = 150,
-    was = { "hop_gap_one_bare_ipv6" },
-    holds = function(o)
-      return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
-        and o.live_linux_connection and not o.has_ack
-    end,
-    say = function()
-      return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
-    end,
-  },
-  { -- One hop away from the sender, without its timestamps
-    id = "hop_gap_one_unstamped",
-    weight = 150,
-    was = { "hop_gap_one_unstamped_ipv6" },
-    holds = function(o)
-      return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
-        and o.live_linux_connection and o.has_ack and o.ts_missing and not o.seq_foreign
-    end,
-    say = function()
-      return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
-        .. "midst of a live connection"
-    end,
-  },
-  { -- Distance foreign to the sender's host
-    id = "hop_gap_host",
-    weight = 275,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-        and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
-        and o.baseline_tells_distance and o.distance < o.baseline_distance
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
-        .. " other packets of this host come from " .. text(o.baseline_distance) .. " hop(s) away"
-    end,
-  },
-  { -- From beyond the sender's host
-    id = "hop_gap_host_further",
-    weight = 150,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
-        and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
-        and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
-        .. " other packets of this host come from " .. text(o.baseline_distance)
-        .. " hop(s) away, perhaps of a proxy"
-    end,
-  },
-  { -- Sent from next to the capture point, the sender being further away
-    id = "near_initial",
-    weight = 150,
-    holds = function(o)
-      return o.beside_capture_point ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-        and o.starts_from_sixty ~= nil and o.beside_capture_point and o.host_gap >= 1
-        and o.baseline_tells_distance and o.own_resets == 0 and not o.syn_only and not o.starts_from_sixty
-    end,
-    say = function(o)
-      return "only " .. text(o.distance)
-        .. " hop(s) from this capture point, where a device on the way would sit; the sender is "
-        .. text(o.baseline_distance) .. " away"
-    end,
-  },
-  { -- Sent from next to the capture point, the host being further away
-    id = "near_initial_host",
-    weight = 150,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-        and o.host_baseline_only and o.distance <= 2 and o.host_gap >= 3 and o.baseline_tells_distance
-    end,
-    say = function(o)
-      return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
-    end,
-  },
-  { -- Distance foreign to the flow, but known of the host
-    id = "hop_known_of_host",
-    weight = -240,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.host_gap == 0
-    end,
-    say = function(o)
-      return "other packets of this host come from " .. text(o.distance)
-        .. " hop(s) away too, so a service may use a hop limit of its own"
-    end,
-  },
-  { -- Answers too soon to be as far as its baseline says
-    id = "service_hop_limit",
-    weight = -300,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.hop_gap >= 1
-        and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
-    end,
-    say = function(o)
-      return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
-        .. " hop(s) away: its service uses a hop limit of its own"
-    end,
-  },
-  { -- A whole round trip from a fraction of the way
-    id = "late_for_its_place",
-    weight = -150,
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-        and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
-        and o.acked_us * 10 <= o.rtt_us * 20
-    end,
-    say = function(o)
-      return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
-        .. " us), though its hop limit looks much nearer"
-    end,
-  },
-  { -- Hop limit as in the sender's own packets
-    id = "hop_match",
-    weight = -180,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3 and o.match_is_firm
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
-    end,
-  },
-  { -- Hop limit as in the sender's own packets, from very near
-    id = "hop_match_near",
-    weight = -90,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit)
-        .. " equals that of the sender's own packets, but a device as near would show the same"
-    end,
-  },
-  { -- Sender and reset both on this link
-    id = "hop_match_local",
-    weight = -150,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit)
-        .. " has crossed no router, like the sender's own packets: it is on this link"
-    end,
-  },
-  { -- Distance as in the host's other packets
-    id = "hop_match_host",
-    weight = -200,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-        and o.distance >= 3
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
-        .. " other packets of this host"
-    end,
-  },
-  { -- Host and reset both on this link
-    id = "hop_match_host_local",
-    weight = -100,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-        and o.distance == 0
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
-        .. " other packets of this host"
-    end,
-  },
-  { -- Distance as in the host's other packets, from very near
-    id = "hop_match_host_near",
-    weight = -80,
-    holds = function(o)
-      return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-        and 1 <= o.distance and o.distance <= 2
-    end,
-    say = function(o)
-      return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
-        .. " other packets of this host, but a device as near would show the same"
-    end,
-  },
-  { -- Kernel of a raw-socket scanner
-    id = "raw_scanner",
-    weight = -150,
-    holds = function(o)
-      return o.syn_only and not o.has_ack and o.syn_values >= 5
-    end,
-    say = function(o)
-      return "the sender's SYNs come with " .. text(o.syn_values)
-        .. " different distances, so it makes them itself, and its kernel knows nothing of them"
-    end,
-  },
-  { -- The sender reset this flow itself as well
-    id = "own_resets_too",
-    weight = -200,
-    was = { "own_resets_too_ipv6" },
-    holds = function(o)
-      return o.hop_gap ~= nil and (o.own_resets_before >= 1 and o.hop_gap >= 1 or o.own_resets >= 1
-        and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
-    end,
-    say = function(o)
-      return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
-        .. "; its kernel may use another than its service"
-    end,
-  },
-  { -- Beside the sender's own reset, as its kernel answers (IPv4)
-    id = "after_own_abort",
-    weight = -150,
-    holds = function(o)
-      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
-        and o.hop_gap >= 1
-    end,
-    say = function()
-      return "its socket reset the connection too, and in this form its kernel answers what still "
-        .. "arrives, by a hop limit of its own"
-    end,
-  },
-  { -- Beside the sender's own reset, as its kernel answers (IPv6)
-    id = "after_own_abort_ipv6",
-    weight = -240,
-    holds = function(o)
-      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets_before >= 1
-        and o.hop_gap >= 1
-    end,
-    say = function()
-      return "its socket reset the connection too, and in this form its kernel answers what still "
-        .. "arrives, by a hop limit of its own"
-    end,
-  },
-  { -- By another way, as its flow label may choose
-    id = "another_way_ipv6",
-    weight = -240,
-    holds = function(o)
-      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets == 0
-        and 1 <= o.hop_gap and o.hop_gap <= 4
-    end,
-    say = function(o)
-      return "window 0 and flow label " .. text(o.flow_label)
-        .. ", which Linux computes anew where it answers without a socket, and by which routers "
-        .. "choose the way"
-    end,
-  },
-  { -- Same box as the handshake, data from another
-    id = "handshake_match",
-    weight = -200,
-    origin = "front-end",
-    holds = function(o)
-      return o.handshake_gap ~= nil and o.data_gap ~= nil and o.handshake_gap == 0 and o.data_gap >= 1
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit)
-        .. " equals that of the sender's handshake, while its other packets differ: a load "
-        .. "balancer or proxy in front"
-    end,
-  },
-  { -- Answers sooner than the sender can
-    id = "causality",
-    weight = 450,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.sooner_than_round_trip and o.rtt_confirmed and (o.host_gap >= 2 or o.rtt_source == "flow"
-        and o.host_gap >= 1)
-    end,
-    say = function(o)
-      return "acknowledges bytes that passed " .. text(o.acked_us)
-        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
-    end,
-  },
-  { -- Answers sooner than the Linux sender did, from its distance
-    id = "causality_in_place",
-    weight = 400,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
-        and o.opening_linux
-    end,
-    say = function(o)
-      return "acknowledges bytes that passed " .. text(o.acked_us)
-        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
-    end,
-  },
-  { -- Answers sooner than the sender did, from its distance
-    id = "causality_in_place_other",
-    weight = 280,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
-        and not o.opening_linux
-    end,
-    say = function(o)
-      return "acknowledges bytes that passed " .. text(o.acked_us)
-        .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
-    end,
-  },
-  { -- Answers sooner than the host does elsewhere, from about its distance
-    id = "causality_host",
-    weight = 180,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
-        and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
-    end,
-    say = function(o)
-      return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
-        .. text(o.rtt_us) .. " us, but may be forwarded further"
-    end,
-  },
-  { -- Answers sooner than the only round trip measured
-    id = "causality_once",
-    weight = 220,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.sooner_than_round_trip
-        and not o.rtt_confirmed
-    end,
-    say = function(o)
-      return "acknowledges bytes that passed " .. text(o.acked_us)
-        .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
-    end,
-  },
-  { -- Sooner, but by a way that the host's other packets take too
-    id = "sooner_by_another_way",
-    weight = -270,
-    holds = function(o)
-      return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
-        and o.hop_gap ~= nil and o.host_gap ~= nil and o.sooner_than_round_trip and o.rtt_confirmed
-        and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
-    end,
-    say = function(o)
-      return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
-        .. " us, but other packets of this host come from " .. text(o.distance)
-        .. " hop(s) away too: a route that changed may be shorter"
-    end,
-  },
-  { -- Refuses after exactly one round trip, from the host's distance
-    id = "full_rtt",
-    weight = -80,
-    holds = function(o)
-      return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
-        and o.host_gap == 0 and o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
-        and o.acked_us * 10 <= o.rtt_us * 15
-    end,
-    say = function(o)
-      return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host (" .. text(o.rtt_us)
-        .. " us)"
-    end,
-  },
-  { -- Refuses after exactly one round trip, by a hop limit of its own
-    id = "full_rtt_elsewhere",
-    weight = -100,
-    holds = function(o)
-      return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-        and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
-        and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
-    end,
-    say = function(o)
-      return "refused " .. text(o.acked_us)
-        .. " us after the SYN, one round trip to a host that shows several hop limits"
-    end,
-  },
-  { -- Refuses at once, from this very link
-    id = "refused_from_this_link",
-    weight = -120,
-    holds = function(o)
-      return o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0 and o.distance == 0
-        and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
-    end,
-    say = function(o)
-      return "refused within " .. text(o.acked_us) .. " us, as only a host's own interface sees it ("
-        .. text(o.rtt_us) .. " us for its other answers)"
-    end,
-  },
-  { -- Answers at once, from this very link
-    id = "answers_from_this_link",
-    weight = -120,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.rtt_us ~= nil and o.response_us ~= nil and o.hop_gap == 0 and o.distance == 0
-        and not o.has_ack and o.established and o.rtt_us < 300 and o.response_us <= o.rtt_us * 3
-    end,
-    say = function(o)
-      return "the sender is on this link, and the answer took no longer (" .. text(o.response_us)
-        .. " us) than its others"
-    end,
-  },
-  { -- Sooner than half a round trip after the peer had begun to speak
-    id = "too_fast",
-    weight = 105,
-    holds = function(o)
-      return o.peer_run_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.peer_run_us * 2
-        and o.peer_run_us * 2 < o.rtt_us and o.rtt_us - o.peer_run_us >= 1000 and o.resets_before == 0
-    end,
-    say = function(o)
-      return "comes " .. text(o.peer_run_us)
-        .. " us after the peer had begun to speak, less than half a round trip (" .. text(o.rtt_us)
-        .. " us); an abort may cross it"
-    end,
-  },
-  { -- Answers what cannot have reached the Linux host
-    id = "unprovoked",
-    weight = 340,
-    holds = function(o)
-      return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and o.opening_linux
-    end,
-    say = function(o)
-      return "comes " .. text(o.peer_run_us)
-        .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
-        .. " us, so it answers nothing that has reached the sender"
-    end,
-  },
-  { -- Answers what cannot have reached the sender
-    id = "unprovoked_other",
-    weight = 80,
-    holds = function(o)
-      return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and not o.opening_linux
-    end,
-    say = function(o)
-      return "comes " .. text(o.peer_run_us)
-        .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
-        .. " us, so it answers nothing that has reached the sender"
-    end,
-  },
-  { -- Resets in both directions at once
-    id = "both_ways",
-    weight = 110,
-    holds = function(o)
-      return o.peer_reset_gap_us ~= nil and o.rtt_us ~= nil and o.peer_reset_gap_us * 2 < o.rtt_us and o.rtt_us >= 2000
-    end,
-    say = function(o)
-      return "the other direction was reset " .. text(o.peer_reset_gap_us)
-        .. " us apart, less than half a round trip: neither can have provoked the other"
-    end,
-  },
-  { -- The sender goes on after its own reset
-    id = "speaks_after",
-    weight = 450,
-    holds = function(o)
-      return o.spoke_after and not o.syn_only
-    end,
-    say = function()
-      return "the sender went on with the conversation past its own reset, with no new SYN"
-    end,
-  },
-  { -- As the sender's own firewall rejects
-    id = "own_firewall",
-    weight = -250,
-    was = { "own_firewall_ipv6" },
-    holds = function(o)
-      return o.hop_gap ~= nil and o.continued_after_bare_reset and o.hop_gap == 0 and o.netfilter_header
-    end,
-    say = function()
-      return "a firewall on the sender itself makes such a reset, and its socket, which knows "
-        .. "nothing of it, goes on"
-    end,
-  },
-  { -- As the sender's own firewall rejects, by another way (IPv6)
-    id = "own_firewall_another_way",
-    weight = -400,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.continued_after_bare_reset
-        and o.hop_gap == 1 and o.flow_label == 0 and o.opening_label ~= 0 and not o.host_has_one_path
-    end,
-    say = function()
-      return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
-        .. "routers choose the way by flow label, 0 may go another"
-    end,
-  },
-  { -- A scanner goes on after its kernel's reset
-    id = "speaks_after_syn",
-    weight = 150,
-    holds = function(o)
-      return o.spoke_after and o.syn_only
-    end,
-    say = function()
-      return "the sender went on past its own reset, but had sent only a SYN before: a raw-socket "
-        .. "scanner does that"
-    end,
-  },
-  { -- Refuses what the sender accepts
-    id = "refuses_accepted",
-    weight = 120,
-    holds = function(o)
-      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap == 0 and not o.established
-    end,
-    say = function()
-      return "refuses a SYN that the sender accepts with a SYN-ACK"
-    end,
-  },
-  { -- Refuses from elsewhere what the sender accepts
-    id = "refuses_accepted_elsewhere",
-    weight = 350,
-    holds = function(o)
-      return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1 and not o.established
-    end,
-    say = function(o)
-      return "refuses a SYN that the sender, " .. text(o.distance_gap) .. " hop(s) off, accepts with a SYN-ACK"
-    end,
-  },
-  { -- One burst, several foreign hop limits
-    id = "burst_hops",
-    weight = 400,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 2
-    end,
-    say = function(o)
-      return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
-        .. " hop limits that the sender never shows"
-    end,
-  },
-  { -- One burst steps ahead of the sender's sequence numbers
-    id = "seq_stride",
-    weight = 350,
-    holds = function(o)
-      return o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 2 and o.seq_ahead > 0
-        and o.stage ~= "post-syn" and not o.fin_before
-    end,
-    say = function(o)
-      return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
-        .. text(o.burst_ahead) .. " of them beyond all the sender sent"
-    end,
-  },
-  { -- With a burst that steps ahead, from a foreign distance
-    id = "seq_stride_gap",
-    weight = 350,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 1
-        and o.hop_gap >= 1 and o.stage ~= "post-syn" and not o.fin_before and not (o.burst_ahead >= 2
-        and o.seq_ahead > 0)
-    end,
-    say = function(o)
-      return text(o.burst_size) .. " resets in one burst, " .. text(o.burst_ahead)
-        .. " of them beyond all the sender sent, and a hop limit that is not its own"
-    end,
-  },
-  { -- In the company of foreign resets
-    id = "burst_company",
-    weight = 200,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.burst_seqs >= 2 and o.hop_gap == 0
-    end,
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " is the sender's, but " .. text(o.burst_foreign)
-        .. " others in the same burst are not: one of them may match by chance"
-    end,
-  },
-  { -- IP ID copied from the packet it answers
-    id = "mirrored",
-    weight = 450,
-    holds = function(o)
-      return o.id_mirrored ~= nil and o.id_mirrored
-    end,
-    say = function(o)
-      return "IP ID " .. text(o.ip_id) .. " is that of the opposite direction's packet that it answers"
-    end,
-  },
-  { -- Reserved bits copied from the packet it answers
-    id = "mirrored_reserved",
-    weight = 300,
-    holds = function(o)
-      return o.reserved_mirrored ~= nil and o.reserved_mirrored
-    end,
-    say = function(o)
-      return "reserved TCP bits " .. text(o.reserved_bits)
-        .. " are those of the opposite direction's packet that it answers"
-    end,
-  },
-  { -- Window copied from the packet it answers
-    id = "mirrored_window",
-    weight = 120,
-    holds = function(o)
-      return o.window_mirrored ~= nil and o.window_mirrored and o.established
-    end,
-    say = function(o)
-      return "window " .. text(o.window)
-        .. " is that of the opposite direction's packet that it answers, not the sender's own"
-    end,
-  },
-  { -- Acknowledges what cannot be acknowledged
-    id = "bad_ack",
-    weight = 60,
-    holds = function(o)
-      return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= THRESHOLDS.seq_reach
-    end,
-    say = function()
-      return "acknowledges data that the other side never sent"
-    end,
-  },
-  { -- Acknowledges the SYN's own number
-    id = "bad_ack_isn",
-    weight = 60,
-    holds = function(o)
-      return o.acked_bytes ~= nil and o.acked_bytes == -1
-    end,
-    say = function()
-      return "acknowledges the initial sequence number of the SYN instead of the one after it"
-    end,
-  },
-  { -- Bare reset on an open connection of Linux
-    id = "bare_on_open",
-    weight = 130,
-    holds = function(o)
-      return not o.has_ack and o.live_connection and o.opening_linux
-    end,
-    say = function()
-      return "a reset without ACK on an open connection, where the abort of a socket carries one"
-    end,
-  },
-  { -- Bare reset on an open connection
-    id = "bare_on_open_other",
-    weight = 60,
-    holds = function(o)
-      return not o.has_ack and o.live_connection and not o.opening_linux
-    end,
-    say = function()
-      return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
-    end,
-  },
-  { -- Abort with a sequence number of the past
-    id = "behind",
-    weight = 350,
-    holds = function(o)
-      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.abort_behind and o.handshake_gap == 0
-        and o.opening_linux
-    end,
-    say = function(o)
-      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
-        .. "), where an abort has the next one"
-    end,
-  },
-  { -- Abort with a sequence number of the past, from elsewhere
-    id = "behind_gap",
-    weight = 350,
-    holds = function(o)
-      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
-        and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
-    end,
-    say = function(o)
-      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
-        .. "), where an abort has the next one"
-    end,
-  },
-  { -- Abort with a sequence number of the past, not of Linux
-    id = "behind_other",
-    weight = 80,
-    holds = function(o)
-      return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
-        and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
-    end,
-    say = function(o)
-      return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
-    end,
-  },
-  { -- Bare reset of a connection that had ended
-    id = "explained",
-    weight = -120,
-    holds = function(o)
-      return o.hop_gap ~= nil and not o.has_ack and (o.fin_before or o.resets_before >= 1
-        or o.peer_resets_before >= 1) and o.hop_gap == 0
-    end,
-    say = function()
-      return "the connection had ended, and a reset without ACK is how a kernel answers what " .. "still arrives"
-    end,
-  },
-  { -- Abort without the timestamps of the Linux sender
-    id = "ts_missing",
-    weight = 130,
-    holds = function(o)
-      return o.abort_without_timestamp and not o.seq_foreign and o.opening_linux
-    end,
-    say = function()
-      return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
-        .. "abort of its socket would"
-    end,
-  },
-  { -- Abort without the sender's timestamps
-    id = "ts_missing_other",
-    weight = 30,
-    holds = function(o)
-      return o.abort_without_timestamp and not o.seq_foreign and not o.opening_linux
-    end,
-    say = function()
-      return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
-    end,
-  },
-  { -- Not the abort of a Linux socket
-    id = "ts_missing_linux",
-    weight = 340,
-    holds = function(o)
-      return o.seq_near ~= nil and o.linux_handshake ~= nil and o.hop_gap ~= nil and o.abort_without_timestamp
-        and o.seq_near and o.linux_handshake and o.hop_gap == 0
-    end,
-    say = function()
-      return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
-    end,
-  },
-  { -- Second abort of one Linux socket
-    id = "abort_again_linux",
-    weight = 450,
-    holds = function(o)
-      return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_missing and o.seq_near
-        and o.established and o.resets_before >= 1 and o.linux_handshake
-    end,
-    say = function()
-      return "RST+ACK without timestamps after a reset of the same sender: a Linux socket aborts "
-        .. "once, and what comes later is answered without ACK"
-    end,
-  },
-  { -- A closed window that Linux does not close
-    id = "abort_window_linux",
-    weight = 340,
-    holds = function(o)
-      return o.window_left ~= nil and o.seq_near ~= nil and o.linux_recent ~= nil and o.first_abort
-        and o.window == 0 and o.window_left and o.seq_near and o.linux_recent
-    end,
-    say = function(o)
-      return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
-        .. "handshake is that of, offers what is left of its window (" .. text(o.own_window) .. ")"
-    end,
-  },
-  { -- Abort without its socket's flow label
-    id = "abort_label_linux",
-    weight = 300,
-    holds = function(o)
-      return o.abort_without_label ~= nil and o.abort_without_label
-    end,
-    say = function()
-      return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
-        .. "handshake is that of, has the socket's"
-    end,
-  },
-  { -- The last packet's timestamp, without its flow label
-    id = "abort_label_stamped",
-    weight = 220,
-    holds = function(o)
-      return o.abort_without_label ~= nil and o.ts_step ~= nil and o.abort_without_label and o.ts_step == 0
-    end,
-    say = function()
-      return "the timestamp is the sender's last once more: copied, as the socket that would "
-        .. "repeat it has a flow label"
-    end,
-  },
-  { -- A window that Linux leaves 0
-    id = "bare_window_linux",
-    weight = 340,
-    holds = function(o)
-      return o.linux_handshake ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.linux_handshake
-    end,
-    say = function(o)
-      return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
-        .. "and this one has " .. text(o.window)
-    end,
-  },
-  { -- An acknowledgement number without ACK
-    id = "bare_ack_linux",
-    weight = 340,
-    holds = function(o)
-      return o.linux_handshake ~= nil and o.ack_unflagged and o.payload_len == 0 and o.linux_handshake
-    end,
-    say = function()
-      return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
-    end,
-  },
-  { -- IP ID or don't-fragment bit unlike Linux
-    id = "bare_id_linux",
-    weight = 300,
-    holds = function(o)
-      return o.ip_id ~= nil and o.own_id_step ~= nil and o.df ~= nil and o.opening_df ~= nil
-        and o.linux_recent ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 64 or not o.df) and o.opening_df and o.linux_recent
-    end,
-    say = function()
-      return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
-        .. "have IP ID 0 and don't-fragment set"
-    end,
-  },
-  { -- The socket's flow label in a reset without socket
-    id = "bare_label_linux",
-    weight = 150,
-    holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
-        and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.hop_gap == 0
-        and o.established and not o.fin_before and o.resets_before == 0
-    end,
-    say = function(o)
-      return "flow label " .. text(o.flow_label)
-        .. " is that of the sender's socket, while Linux mostly answers on an open connection "
-        .. "where it has no socket, with another"
-    end,
-  },
-  { -- Reset as Linux answers without a socket (IPv4)
-    id = "bare_form_linux",
-    weight = -40,
-    holds = function(o)
-      return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.hop_gap == 0
-    end,
-    say = function()
-      return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake is "
-        .. "that of, answers without a socket"
-    end,
-  },
-  { -- Reset as Linux answers without a socket (IPv6)
-    id = "bare_form_linux_ipv6",
-    weight = -60,
-    holds = function(o)
-      return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.hop_gap == 0
-    end,
-    say = function(o)
-      return "window 0 and flow label " .. text(o.flow_label)
-        .. ", which Linux computes anew where it answers without a socket, and firewalls leave 0"
-    end,
-  },
-  { -- Don't-fragment clear, unlike the sender's
-    id = "df_clear",
-    weight = 120,
-    holds = function(o)
-      return o.df ~= nil and o.opening_df ~= nil and not o.df and o.opening_df
-    end,
-    say = function()
-      return "the don't-fragment bit is clear, while the sender's own packets set it"
-    end,
-  },
-  { -- IP ID far from the sender's run
-    id = "ip_id_foreign",
-    weight = 40,
-    holds = function(o)
-      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step_far ~= nil and not o.has_ack and o.ip_id ~= 0
-        and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
-    end,
-    say = function(o)
-      return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
-    end,
-  },
-  { -- Abort with an IP ID far from the sender's run
-    id = "ip_id_foreign_abort",
-    weight = 130,
-    holds = function(o)
-      return o.abort_with_foreign_id ~= nil and o.abort_with_foreign_id
-    end,
-    say = function(o)
-      return "RST+ACK with IP ID " .. text(o.ip_id)
-        .. ", far from the sender's run, which the abort of its socket would continue"
-    end,
-  },
-  { -- Not the IP ID of a Linux socket
-    id = "ip_id_foreign_linux",
-    weight = 320,
-    holds = function(o)
-      return o.abort_with_foreign_id ~= nil and o.own_id_step ~= nil and o.ack_step ~= nil and o.hop_gap ~= nil
-        and o.abort_with_foreign_id and o.own_id_step <= 64 and math.abs(o.ack_step) <= 65536
-        and o.opening_linux and o.hop_gap == 0
-    end,
-    say = function()
-      return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, also " .. "in an abort"
-    end,
-  },
-  { -- Flow label 0, unlike the sender's
-    id = "flow_label_zero",
-    weight = 60,
-    holds = function(o)
-      return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and o.flow_label == 0
-        and o.opening_label ~= 0 and o.hop_gap > THRESHOLDS.hop_tolerance
-    end,
-    say = function()
-      return "the IPv6 flow label is 0, while the sender labels its flow"
-    end,
-  },
-  { -- Type of service of the SYN echoed
-    id = "tos_echo",
-    weight = -120,
-    holds = function(o)
-      return o.peer_syn_tos ~= nil and o.tos ~= nil and o.stage == "post-syn" and o.peer_syn_tos >= 4
-        and math.abs(o.tos - o.peer_syn_tos) <= 3
-    end,
-    say = function(o)
-      return "type of service " .. text(o.tos)
-        .. " is that of the SYN it refuses, as a kernel's closed port answers and no firewall's "
-        .. "rejection does"
-    end,
-  },
-  { -- Timestamp continues the sender's
-    id = "active_form",
-    weight = -220,
-    holds = function(o)
-      return o.ts_step ~= nil and 0 <= o.ts_step and o.ts_step <= 100000000
-    end,
-    say = function()
-      return "TCP timestamp continues the sender's clock, as in the abort of a real socket"
-    end,
-  },
-  { -- An abort with TCP options, of a flow of which the capture shows nothing else
-    id = "stamped_abort",
-    weight = -200,
-    holds = function(o)
-      return o.flow_packets == 0 and o.has_ack and o.options_len >= 10
-    end,
-    say = function()
-      return "carries TCP options, as the abort of a socket does: it may come from another host "
-        .. "behind this address"
-    end,
-  },
-  { -- IP ID is the sender's next
-    id = "id_run",
-    weight = -90,
-    holds = function(o)
-      return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
-        and o.has_ack and not o.ts_missing
-    end,
-    say = function(o)
-      return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
-    end,
-  },
-  { -- IP ID goes on in the sender's counter
-    id = "id_counter",
-    weight = -150,
-    holds = function(o)
-      return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
-        and o.own_id_step <= 64 and 9 <= o.id_step and o.id_step <= 56 + 8 * o.own_id_step
-    end,
-    say = function(o)
-      return "IP ID " .. text(o.ip_id) .. " goes on in the counter of the sender, " .. text(o.id_step)
-        .. " after its last one"
-    end,
-  },
-  { -- Refuses a SYN-ACK, from where its SYN came
-    id = "refuses_syn_ack",
-    weight = -120,
-    holds = function(o)
-      return o.distance_gap ~= nil and o.syn_only and not o.has_ack and o.distance_gap <= 1
-    end,
-    say = function()
-      return "the sender had sent a SYN only, and a reset without ACK is how its kernel refuses a "
-        .. "SYN-ACK that fits no socket"
-    end,
-  },
-  { -- A window smaller than Linux may offer
-    id = "abort_window_less",
-    weight = 250,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
-        and 0 < o.window * 2 and o.window * 2 < o.own_window
-    end,
-    say = function(o)
-      return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
-        .. text(o.own_window) .. " before and takes nothing back"
-    end,
-  },
-  { -- A window larger than Linux would have offered
-    id = "abort_window_jump",
-    weight = 250,
-    holds = function(o)
-      return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
-        and o.window > o.own_window * 2 and o.window > o.own_window + 32 and o.ts_step == nil
-    end,
-    say = function(o)
-      return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
-        .. text(o.own_window) .. " just before"
-    end,
-  },
-  { -- After a FIN: ordinary teardown
-    id = "after_fin",
-    weight = -60,
-    holds = function(o)
-      return o.fin_before
-    end,
-    say = function()
-      return "a FIN came before it: part of an ordinary teardown"
-    end,
-  },
-  { -- A neighbour's name on a stranger's MAC
-    id = "own_name",
-    weight = 360,
-    holds = function(o)
-      return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and o.sender_on_link
-    end,
-    say = function()
-      return "the sender sits on this link with a MAC address of its own, and the reset came from " .. "another one"
-    end,
-  },
-  { -- MAC that the sender never uses
-    id = "new_mac",
-    weight = 200,
-    holds = function(o)
-      return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and not o.sender_on_link
-    end,
-    say = function(o)
-      return "came from a MAC address that none of the sender's " .. text(o.host_packets)
-        .. " other packets has: another device on this link"
-    end,
-  },
-  { -- MAC that the sender never uses, with a hop limit of its host
-    id = "new_mac_known_hop",
-    weight = 250,
-    holds = function(o)
-      return o.foreign_mac ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.foreign_mac and o.host_gap == 0
-        and o.hop_gap >= 2
-    end,
-    say = function()
-      return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
-    end,
-  },
-  { -- One IP ID counter for three unrelated senders or more
-    id = "shared_counter",
-    weight = 320,
-    holds = function(o)
-      return o.shared_ip_id_run ~= nil and o.shared_ip_id_run
-    end,
-    say = function(o)
-      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-        .. text(o.run_senders) .. " senders: one device counts for all"
-    end,
-  },
-  { -- One IP ID counter, but from where the sender sits
-    id = "shared_counter_here",
-    weight = -170,
-    holds = function(o)
-      return o.shared_ip_id_run ~= nil and o.host_gap ~= nil and o.shared_ip_id_run and o.host_gap == 0
-    end,
-    say = function(o)
-      return "comes from where its host's other packets come from: one host may have all " .. text(o.run_senders)
-        .. " addresses"
-    end,
-  },
-  { -- One IP ID counter for three neighbours or more, from elsewhere
-    id = "shared_counter_near",
-    weight = 250,
-    holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
-        and o.run_networks < 2 and o.host_gap >= 1
-    end,
-    say = function(o)
-      return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-        .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap) .. " hop(s) off its own"
-    end,
-  },
-  { -- One IP ID counter for two unrelated senders
-    id = "shared_counter_two",
-    weight = 120,
-    holds = function(o)
-      return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders == 2 and o.run_networks >= 2
-    end,
-    say = function(o)
-      return "its IP ID " .. text(o.ip_id) .. " is next to that of a reset that names another sender"
-    end,
-  },
-  { -- Resets of senders from everywhere come from one place
-    id = "same_place",
-    weight = 280,
-    holds = function(o)
-      return o.host_gap ~= nil and o.foreign_senders_here and o.host_gap >= 2 and not o.syn_only
-    end,
-    say = function(o)
-      return "resets in the name of " .. text(o.place_foreign) .. " senders, which sit at "
-        .. text(o.place_baselines) .. " other distances, all arrive with hop limit " .. text(o.hop_limit)
-    end,
-  },
-  { -- From the place of resets that are not their senders'
-    id = "same_place_unseen",
-    weight = 280,
-    holds = function(o)
-      return o.foreign_senders_here and o.host_packets == 0 and o.place_senders >= 2 * o.place_rival
-    end,
-    say = function(o)
-      return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
-        .. text(o.place_baselines) .. " other distances, are reset with this hop limit too"
-    end,
-  },
-  { -- Unrelated senders refuse from one place
-    id = "same_place_everywhere",
-    weight = 280,
-    holds = function(o)
-      return o.many_networks_here and o.place_foreign < 3 and o.place_native == 0 and o.host_packets == 0
-        and (o.distance <= 4 or o.place_networks >= 16)
-    end,
-    say = function(o)
-      return text(o.place_senders) .. " senders of " .. text(o.place_networks)
-        .. " unrelated networks show nothing but resets, all with hop limit " .. text(o.hop_limit)
-    end,
-  },
-  { -- Both ends on this link, though of unrelated networks
-    id = "nobody_so_near",
-    weight = 150,
-    holds = function(o)
-      return o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0 and o.place_networks >= 2
-    end,
-    say = function(o)
-      return "sender and peer both look 0 hops away, and so do senders of " .. text(o.place_networks)
-        .. " unrelated networks: a device here speaks for them"
-    end,
-  },
-  { -- NetScaler reset code in the window
-    id = "netscaler_code",
-    weight = -300,
-    origin = "front-end",
-    holds = function(o)
-      return o.netscaler_form
-    end,
-    say = function(o)
-      return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: "
-        .. text(o.netscaler_code)
-    end,
-  },
-  { -- F5 BIG-IP reset cause in the payload
-    id = "bigip_cause",
-    weight = -600,
-    origin = "front-end",
-    holds = function(o)
-      return o.payload_kind == "bigip"
-    end,
-    say = function()
-      return "the payload is the reset cause of an F5 BIG-IP in front of the server"
-    end,
-  },
-}
-
--- Stories that account for several signs at once. A forger's story ("middlebox") takes the rules that it explains from
--- the weight for the endpoint, any other from the weight against it. The cheapest case that holds is its price.
-local EXPLANATIONS = {
-  { -- the client itself sends a fake reset that must not arrive, to confuse a censor
-    id = "desync_fake",
-    title = "the client itself sends a fake reset that must not arrive, to confuse a censor",
-    origin = "endpoint",
-    explains = {
-      ["abort_label_linux"] = true,
-      ["abort_window_jump"] = true,
-      ["abort_window_less"] = true,
-      ["abort_window_linux"] = true,
-      ["bad_ack"] = true,
-      ["bare_ack_linux"] = true,
-      ["bare_id_linux"] = true,
-      ["bare_label_linux"] = true,
-      ["bare_on_open"] = true,
-      ["bare_on_open_other"] = true,
-      ["bare_window_linux"] = true,
-      ["behind"] = true,
-      ["behind_gap"] = true,
-      ["behind_other"] = true,
-      ["both_ways"] = true,
-      ["flow_label_zero"] = true,
-      ["hop_gap"] = true,
-      ["mirrored_window"] = true,
-      ["near_initial"] = true,
-      ["speaks_after"] = true,
-      ["ts_missing"] = true,
-      ["ts_missing_linux"] = true,
-      ["ts_missing_other"] = true,
-    },
-    cases = {
-      {
-        price = -110,
-        holds = function(o)
-          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.follows_counter ~= nil and o.fake_of_client
-        and o.dies_on_the_way and o.follows_counter
-        end,
-      },
-      {
-        price = -110,
-        holds = function(o)
-          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
-        and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
-        end,
-      },
-      {
-        price = 120,
-        holds = function(o)
-          return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
-        end,
-      },
-    },
-    say = function()
-      return "in the form of the client's own packets, before its first data, and the client goes "
-        .. "on: a fake that it sends on purpose"
-    end,
-    cause = function()
-      return "a fake reset of a program against censorship on the client (zapret, GoodbyeDPI and " .. "the like)"
-    end,
-  },
-  { -- the host starts data from 60 and resets from 64
-    id = "two_initial_hop_limits",
-    title = "the host starts data from 60 and resets from 64",
-    origin = "endpoint",
-    explains = {
-      ["bare_on_open_other"] = true,
-      ["burst_hops"] = true,
-      ["df_clear"] = true,
-      ["hop_gap"] = true,
-      ["hop_gap_host"] = true,
-      ["near_initial"] = true,
-      ["near_initial_host"] = true,
-    },
-    cases = {
-      {
-        price = -100,
-        holds = function(o)
-          return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.follows_counter ~= nil
-        and o.starts_from_sixty and o.hop_baseline >= 3 and o.follows_counter
-        end,
-      },
-      {
-        price = 200,
-        holds = function(o)
-          return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty and o.hop_baseline >= 3
-        and o.own_id_step == nil
-        end,
-      },
-    },
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit) .. " against " .. text(o.hop_baseline)
-        .. ": illumos and Solaris start data from 60 and resets from 64"
-    end,
-  },
-  { -- a stack other than Linux aborts without timestamps or don't-fragment
-    id = "other_stack",
-    title = "a stack other than Linux aborts without timestamps or don't-fragment",
-    origin = "endpoint",
-    explains = {
-      ["df_clear"] = true,
-      ["ts_missing_other"] = true,
-    },
-    cases = {
-      {
-        price = 0,
-        holds = function(o)
-          return o.hop_gap ~= nil and o.follows_counter ~= nil and o.id_step ~= nil and o.hop_gap == 0
-        and not o.opening_linux and o.follows_counter and o.id_step <= 8
-        end,
-      },
-    },
-    say = function()
-      return "its IP ID is the sender's next one, and stacks such as AIX leave timestamps and "
-        .. "don't-fragment out of resets"
-    end,
-  },
-  { -- the host sends a reset that dies at its first router
-    id = "silent_drop",
-    title = "the host sends a reset that dies at its first router",
-    origin = "endpoint",
-    explains = {
-      ["hop_gap"] = true,
-      ["near_initial"] = true,
-    },
-    cases = {
-      {
-        price = 0,
-        holds = function(o)
-          return o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step and o.ts_step <= 100000000
-        end,
-      },
-      {
-        price = 0,
-        holds = function(o)
-          return o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
-        end,
-      },
-    },
-    say = function(o)
-      return "hop limit " .. text(o.hop_limit)
-        .. " in the form of the sender's own abort: it drops the connection without telling the " .. "other end"
-    end,
-    cause = function()
-      return "the host drops the connection silently (HAProxy silent-drop)"
-    end,
-  },
-  { -- a device injects data in the sender's name, and then resets
-    id = "injected_data",
-    title = "a device injects data in the sender's name, and then resets",
-    origin = "middlebox",
-    explains = {
-      ["after_fin"] = true,
-      ["explained"] = true,
-      ["hop_known_of_host"] = true,
-      ["id_counter"] = true,
-      ["id_run"] = true,
-      ["own_firewall"] = true,
-      ["own_firewall_another_way"] = true,
-    },
-    cases = {
-      {
-        price = 0,
-        holds = function(o)
-          return o.stray_packets >= 1
-        end,
-      },
-    },
-    say = function(o)
-      return "packets with this hop limit amid the sender's own, which have another: " .. text(o.stray_packets)
-        .. "; they are injected too"
-    end,
-    cause = function(o)
-      return "a device answers in the host's name (a block page) and ends the connection; packets "
-        .. "that it injected before: " .. text(o.stray_packets)
-    end,
-  },
-}
-
--- Of each of the following, the first that holds is given. First: why a verdict is unclear.
-local REASONS = {
-  {
-    holds = function(o)
-      return o.baseline_source == "none"
-    end,
-    say = function()
-      return "no baseline: the capture holds no other packet of this sender"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
-    end,
-    say = function(o)
-      return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
-        .. " distances among the host's " .. text(o.host_packets) .. " packets"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.baseline_source == "host" and o.host_packets < THRESHOLDS.baseline_packets
-    end,
-    say = function(o)
-      return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
-        .. " of its host elsewhere"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance
-    end,
-    say = function(o)
-      return "one hop off the sender's " .. text(o.hop_baseline)
-        .. ": a route change and a device next to the sender look the same"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
-    end,
-    say = function()
-      return "one hop off the host's other packets: a route change and a device next to the host " .. "look the same"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
-    end,
-    say = function(o)
-      return "sender and reset both come from " .. text(o.distance) .. " hop(s) away: a device that near looks the same"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap >= 1 and o.syn_only
-    end,
-    say = function()
-      return "the sender showed only its SYN, with another hop limit: a raw-socket scanner looks " .. "the same"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.seq_foreign
-    end,
-    say = function()
-      return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in answer "
-        .. "to an old packet"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
-    end,
-    say = function()
-      return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.spoke_after
-    end,
-    say = function()
-      return "evidence in conflict: the sender went on after the reset, but other signs fit the " .. "sender"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
-    end,
-    say = function()
-      return "evidence in conflict: signs of a device in between and of the endpoint weigh about " .. "the same"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_limit >= 0
-    end,
-    say = function()
-      return "evidence too weak either way"
-    end,
-  },
-}
-
--- What may have made the sender reset.
-local CAUSES = {
-  {
-    holds = function(o)
-      return o.origin == "front-end" and o.netscaler_form
-    end,
-    say = function(o)
-      return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "front-end"
-    end,
-    say = function()
-      return "the decision of a load balancer or proxy in front of the server"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox" and (o.fin_before or o.own_resets_before >= 1)
-    end,
-    say = function()
-      return "a device answers what still arrives after the connection had ended"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.idle_us ~= nil and o.origin == "middlebox" and o.idle_us >= 60000000
-    end,
-    say = function(o)
-      return "the connection had been silent for " .. time_text(o.idle_us)
-        .. ": a device that keeps state ends it (idle timeouts are often 240, 300, 350, 900, " .. "3600 or 7200 s)"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.peer_pause_us ~= nil and o.origin == "middlebox" and o.peer_pause_us >= 60000000
-    end,
-    say = function(o)
-      return "the other side had been silent for " .. time_text(o.peer_pause_us)
-        .. " and sent again: a device had dropped the idle connection (timeouts are often 240, "
-        .. "300, 350, 900, 3600 or 7200 s)"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.one_hop_nearer ~= nil and o.origin == "middlebox" and o.one_hop_nearer and o.netfilter_header
-        and not o.has_ack and o.established
-    end,
-    say = function()
-      return "a NAT host or firewall next to the sender answers a segment that fits none of its "
-        .. "connections (conntrack INVALID, outside the window), or rejects it by policy"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox" and o.stage == "post-syn"
-    end,
-    say = function()
-      return "policy: a device refuses the connection in the host's name (or owns the address, "
-        .. "and forwards other ports: destination NAT)"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox" and o.stage == "post-psh"
-    end,
-    say = function()
-      return "policy: a device ends the connection after seeing what it is for"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox" and o.stage == "post-ack"
-    end,
-    say = function()
-      return "policy: a device ends the connection before any data, so by addresses and ports"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox"
-    end,
-    say = function()
-      return "policy, or state lost: a device ends an open connection"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.resets_before >= 1
-    end,
-    say = function()
-      return "the connection was reset before; this answers a packet that was still on its way"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.peer_resets_before >= 1 and not o.has_ack
-    end,
-    say = function()
-      return "the other side's reset had ended the connection; this answers a packet that came " .. "later"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.stage == "post-syn" and o.flow_packets == 0 and o.port_accepts
-    end,
-    say = function()
-      return "refused while the same port accepts others: nothing listened just then (a restart), "
-        .. "a full backlog, or a guard against SYN floods"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.stage == "post-syn" and o.flow_packets == 0
-    end,
-    say = function()
-      return "connection refused: nothing listens on this port"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.sender_is_initiator ~= nil and o.acked_bytes ~= nil and o.sender_is_initiator and o.has_ack
-        and (o.stage == "post-syn" or o.stage == "post-ack") and o.acked_bytes == 0
-    end,
-    say = function()
-      return "a health check or port probe: the client aborts as soon as the server has answered"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.syn_only
-    end,
-    say = function()
-      return "the sender's kernel knows nothing of the connection that this SYN-ACK answers: a "
-        .. "scan, a reused port, or an answer from another address than it dialled (address " .. "translation)"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.fin_before and o.has_ack
-    end,
-    say = function()
-      return "ordinary teardown cut short: closed with data unread, or without waiting"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.fin_before
-    end,
-    say = function()
-      return "ordinary teardown: answers a packet that came after the socket was closed"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.usual_idle_timeout
-    end,
-    say = function(o)
-      return "idle timeout: the flow had been silent for " .. time_text(o.idle_us)
-    end,
-  },
-  {
-    holds = function(o)
-      return o.has_ack and o.established
-    end,
-    say = function()
-      return "abort by the application (SO_LINGER 0, data left unread, or the process ended)"
-    end,
-  },
-  {
-    holds = function(o)
-      return not o.has_ack and o.established
-    end,
-    say = function()
-      return "the sender knows nothing of this connection (any more), and answers a packet of it"
-    end,
-  },
-}
-
--- Where a suspect reset came from.
-local WHERES = {
-  {
-    holds = function(o)
-      return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
-    end,
-    say = function()
-      return "its hop limit is the sender's own, so a device copied it or sits next to the "
-        .. "sender: where it was sent from cannot be told"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
-    end,
-    say = function(o)
-      return "sent from about " .. text(o.distance) .. " hop(s) away; the sender's hop limit of "
-        .. text(o.hop_baseline) .. " does not tell how far away that is"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
-    end,
-    say = function(o)
-      return "sent from about " .. text(o.distance) .. " hop(s) away; the sender it names is about "
-        .. text(o.baseline_distance) .. " hop(s) away"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance > o.baseline_distance
-    end,
-    say = function(o)
-      return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
-        .. text(o.baseline_distance)
-        .. "): something in between starts from a hop limit of its own choice, or the address " .. "has moved"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance == o.baseline_distance
-    end,
-    say = function(o)
-      return "sent from about " .. text(o.distance)
-        .. " hop(s) away, as far as the sender it names, but by another stack"
-    end,
-  },
-  {
-    holds = function(o)
-      return o.origin == "middlebox"
-    end,
-    say = function(o)
-      return "sent from about " .. text(o.distance)
-        .. " hop(s) away; how far the sender it names is, the capture does not show"
-    end,
-  },
-}
-
--- Known devices and mechanisms, by the form of their resets; confidence in percent. They never change a verdict.
-local DEVICES = {
-  {
-    confidence = 90,
-    holds = function(o)
-      return o.origin == "front-end" and o.netscaler_form
-    end,
-    say = function()
-      return "NetScaler (Citrix ADC)"
-    end,
-  },
-  {
-    confidence = 95,
-    holds = function(o)
-      return o.payload_kind == "bigip"
-    end,
-    say = function()
-      return "F5 BIG-IP"
-    end,
-  },
-  {
-    confidence = 90,
-    holds = function(o)
-      return o.payload_kind == "henan"
-    end,
-    say = function()
-      return "firewall in Henan, by its payload"
-    end,
-  },
-  {
-    confidence = 90,
-    holds = function(o)
-      return o.payload_kind == "diagnostic"
-    end,
-    say = function()
-      return "a stack that explains its resets in CBOR (RST diagnostic payload)"
-    end,
-  },
-  {
-    confidence = 60,
-    holds = function(o)
-      return o.payload_kind == "text"
-    end,
-    say = function()
-      return "a stack that explains its resets in plain text: read the payload"
-    end,
-  },
-  {
-    confidence = 80,
-    holds = function(o)
-      return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
-    end,
-    say = function()
-      return "injector that shoots bursts with varied hop limits (GFW-like)"
-    end,
-  },
-  {
-    confidence = 70,
-    holds = function(o)
-      return o.origin == "middlebox" and o.burst_span == 12503
-    end,
-    say = function()
-      return "shaper of peer-to-peer traffic (Sandvine)"
-    end,
-  },
-  {
-    confidence = 80,
-    holds = function(o)
-      return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-        and o.burst_ahead >= 2 and o.burst_foreign <= 1
-    end,
-    say = function()
-      return "tcpkill (dsniff)"
-    end,
-  },
-  {
-    confidence = 50,
-    holds = function(o)
-      return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-        and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
-    end,
-    say = function()
-      return "ngrep -K"
-    end,
-  },
-  {
-    confidence = 70,
-    holds = function(o)
-      return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
-        and not o.df and o.has_ack and o.window_mirrored and o.hop_limit <= 64
-    end,
-    say = function()
-      return "Suricata reject"
-    end,
-  },
-  {
-    confidence = 50,
-    holds = function(o)
-      return o.df ~= nil and o.hop_gap ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-        and o.hop_gap == 0 and o.has_ack
-    end,
-    say = function()
-      return "Snort active response"
-    end,
-  },
-  {
-    confidence = 70,
-    holds = function(o)
-      return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
-        and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
-    end,
-    say = function()
-      return "Linux netfilter REJECT"
-    end,
-  },
-  {
-    confidence = 60,
-    holds = function(o)
-      return o.flow_label ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
-        and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
-    end,
-    say = function()
-      return "Linux netfilter REJECT"
-    end,
-  },
-}
-
--- Of ICMP errors: the first that holds is the judgement.
-local ICMP_ENTRIES = {
-  {
-    id = "unspecified_source",
-    verdict = "likely genuine",
-    origin = "middlebox",
-    suspicion = 10,
-    device = "Palo Alto Networks firewall, PAN-OS before 10.2.8, 11.0.3 or 11.1.0: upgrade",
-    holds = function(o)
-      return o.source_unspecified ~= nil and o.source_unspecified and o.ip_version == 6
-    end,
-    say = function(o)
-      return text(o.icmp_name)
-        .. ", from the unspecified address ::, as Palo Alto Networks firewalls send it before "
-        .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
-        .. " hop(s) away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
-        .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "no_quote",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 50,
-    holds = function(o)
-      return o.quoted_hop_limit == nil or o.from_target == nil
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance)
-        .. " hop(s) away, but the packet that it is about cannot be read"
-    end,
-  },
-  {
-    id = "not_its_packet",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 60,
-    holds = function(o)
-      return o.to_prober ~= nil and not o.to_prober
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", but the packet that it quotes was not sent by the host it goes to: address "
-        .. "translation, or made up"
-    end,
-  },
-  {
-    id = "undefined",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 50,
-    holds = function(o)
-      return o.icmp_class == "unknown"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
-    end,
-  },
-  {
-    id = "starts_from_sixty",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 40,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil and o.from_target
-        and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "), as far as the probe had come (quoted hop limit "
-        .. text(o.quoted_hop_limit)
-        .. "); the host's other packets look 4 hops further, as they do where they start from "
-        .. "60: the host, or a device 4 hops before it"
-    end,
-  },
-  {
-    id = "in_the_hosts_name",
-    verdict = "forged",
-    origin = "middlebox",
-    suspicion = 97,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
-        and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
-        and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
-        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_nearest)
-        .. " hops away, and the probe had gone only " .. text(o.quoted_beyond)
-        .. " hops beyond the capture point (quoted hop limit " .. text(o.quoted_hop_limit)
-        .. "): it never reached the host"
-    end,
-  },
-  {
-    id = "never_came_near",
-    verdict = "likely forged",
-    origin = "middlebox",
-    suspicion = 88,
-    holds = function(o)
-      return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil and o.probe_packets ~= nil
-        and o.target_place_known ~= nil and o.from_target and o.quoted_short >= 3 and o.quoted_beyond <= 1
-        and o.probe_packets >= 1 and o.target_place_known
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name, but the probe had gone only " .. text(o.quoted_beyond)
-        .. " hops beyond the capture point when it was rejected (quoted hop limit " .. text(o.quoted_hop_limit)
-        .. "), and the host is " .. text(o.target_nearest) .. " hops away"
-    end,
-  },
-  {
-    id = "short_of_the_host",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 60,
-    holds = function(o)
-      return o.from_target ~= nil and o.quoted_short ~= nil and o.from_target and o.quoted_short >= 2
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name; the quoted hop limit " .. text(o.quoted_hop_limit)
-        .. " puts the probe " .. text(o.quoted_short)
-        .. " hops short of the host: a device in between, another route there than back, or hop "
-        .. "limits rewritten on the way"
-    end,
-  },
-  {
-    id = "host_out_of_place",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 55,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "), the host is " .. text(o.target_distance)
-        .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
-        .. " does not say that the probe fell short of it"
-    end,
-  },
-  {
-    id = "one_hop_off",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 40,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 1
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
-        .. " hop(s) away, one hop off its other packets: a route change and a device next to "
-        .. "the host look the same"
-    end,
-  },
-  {
-    id = "host_itself",
-    verdict = "genuine",
-    origin = "endpoint",
-    suspicion = 3,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
-        and o.distance >= 3 and o.quoted_short ~= nil
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
-        .. " hop(s) away like its other packets (hop limit " .. text(o.hop_limit)
-        .. "), and the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted hop limit "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "host_itself_near",
-    verdict = "likely genuine",
-    origin = "endpoint",
-    suspicion = 12,
-    holds = function(o)
-      return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance)
-        .. " hop(s) away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "host_unseen",
-    verdict = "likely genuine",
-    origin = "endpoint",
-    suspicion = 22,
-    holds = function(o)
-      return o.from_target ~= nil and o.quoted_beyond ~= nil and o.from_target and o.quoted_beyond == o.distance
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "), and just as far the probe had come (quoted hop limit "
-        .. text(o.quoted_hop_limit) .. "); the capture shows nothing else of this host"
-    end,
-  },
-  {
-    id = "host_unknown",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 45,
-    holds = function(o)
-      return o.from_target ~= nil and o.from_target
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " in the host's name, from " .. text(o.distance)
-        .. " hop(s) away, and the capture shows nothing else of this host to compare with: the "
-        .. "host or a device in its name"
-    end,
-  },
-  {
-    id = "source_out_of_place",
-    verdict = "unclear",
-    origin = "unknown",
-    suspicion = 55,
-    holds = function(o)
-      return o.source_gap ~= nil and o.source_packets ~= nil and o.source_share ~= nil and o.source_gap >= 2
-        and o.source_packets >= 3 and o.source_share >= 90
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " from " .. text(o.distance)
-        .. " hop(s) away, but other packets of the address that it names as its source come "
-        .. "from elsewhere (" .. text(o.source_gap) .. " hops off)"
-    end,
-  },
-  {
-    id = "prohibited",
-    verdict = "genuine",
-    origin = "middlebox",
-    suspicion = 2,
-    holds = function(o)
-      return o.icmp_class == "prohibited"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from " .. text(o.distance)
-        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
-        .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "port_refused_for_host",
-    verdict = "genuine",
-    origin = "middlebox",
-    suspicion = 3,
-    holds = function(o)
-      return o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is " .. text(o.target_distance)
-        .. " hops away: a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
-        .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "tcp_port_refused",
-    verdict = "genuine",
-    origin = "middlebox",
-    suspicion = 3,
-    holds = function(o)
-      return o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
-        .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-        .. "): a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
-        .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "port_refused_on_the_way",
-    verdict = "likely genuine",
-    origin = "middlebox",
-    suspicion = 10,
-    holds = function(o)
-      return o.quoted_beyond ~= nil and o.icmp_class == "port" and o.quoted_beyond - o.distance == 1
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hop(s) away (hop limit " .. text(o.hop_limit)
-        .. "), of a probe whose hop limit it had already counted down (" .. text(o.quoted_hop_limit)
-        .. "), as who forwards does: a firewall that rejects"
-    end,
-  },
-  {
-    id = "port_by_another_address",
-    verdict = "likely genuine",
-    origin = "unknown",
-    suspicion = 15,
-    holds = function(o)
-      return o.icmp_class == "port"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-        .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
-        .. "): a firewall that rejects, or the host by another of its addresses"
-    end,
-  },
-  {
-    id = "policy_as_unreachable",
-    verdict = "genuine",
-    origin = "middlebox",
-    suspicion = 3,
-    holds = function(o)
-      return o.target_idle_us ~= nil and o.icmp_class == "unreachable" and o.target_idle_us <= 10000000
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-        .. "), about a host that answered " .. text(o.target_idle_us)
-        .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "policy_as_unreachable_too",
-    verdict = "genuine",
-    origin = "middlebox",
-    suspicion = 5,
-    holds = function(o)
-      return o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-        .. "), by an address that also refuses packets to this host by policy; the probe had " .. "travelled "
-        .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "policy_as_unreachable_later",
-    verdict = "likely genuine",
-    origin = "middlebox",
-    suspicion = 10,
-    holds = function(o)
-      return o.target_after ~= nil and o.port_answers ~= nil and o.icmp_class == "unreachable" and (o.target_after
-        or o.port_answers)
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-        .. "), about a host that answers elsewhere in the capture: policy, or the host was down "
-        .. "for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "unreachable",
-    verdict = "genuine",
-    origin = "router",
-    suspicion = 2,
-    holds = function(o)
-      return o.icmp_class == "unreachable"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-  {
-    id = "hops_used_up",
-    verdict = "genuine",
-    origin = "router",
-    suspicion = 2,
-    holds = function(o)
-      return o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "); the probe had hop limit " .. text(o.quoted_hop_limit)
-        .. " left, as in traceroute or a routing loop"
-    end,
-  },
-  {
-    id = "on_the_way",
-    verdict = "genuine",
-    origin = "router",
-    suspicion = 2,
-    holds = function(o)
-      return o.icmp_class == "path"
-    end,
-    say = function(o)
-      return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-        .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-        .. text(o.quoted_hop_limit) .. ")"
-    end,
-  },
-}
-
-local LIMITS, SUSPICION_LIMITS, suspicion_of, judge, flow_verdict, judge_icmp
+local text, LIMITS, SUSPICION_LIMITS, suspicion_of, judge, flow_verdict, judge_icmp
 do
+  -- Rules -----------------------------------------------------------------------------------------------------
+
+  -- The value of an observable or a definition in a sentence.
+  function text(value_shown)
+    if value_shown == nil then
+      return "unknown"
+    elseif type(value_shown) == "boolean" then
+      return value_shown and "yes" or "no"
+    elseif type(value_shown) == "number" then
+      return string.format("%d", value_shown)
+    end
+    return value_shown
+  end
+
+  -- Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s.
+  local function time_text(us)
+    if us == nil or us < 0 then
+      return text(us)
+    elseif us < 1000 then
+      return string.format("%d us", us)
+    elseif us < 10000 then
+      local tenths = floor((us + 50) / 100)
+      return string.format("%d.%d ms", floor(tenths / 10), tenths % 10)
+    elseif us < 999500 then
+      return string.format("%d ms", floor((us + 500) / 1000))
+    elseif us < 10000000 then
+      local hundredths = floor((us + 5000) / 10000)
+      return string.format("%d.%02d s", floor(hundredths / 100), hundredths % 100)
+    end
+    return string.format("%d s", floor((us + 500000) / 1000000))
+  end
+
+  -- Definitions: named conditions and values. What reads a missing observable stays nil.
+  local function define(o)
+    if o.hop_gap ~= nil and o.distance_gap ~= nil and o.hop_baseline ~= nil then
+      o.foreign_hop_limit = o.hop_gap > THRESHOLDS.hop_tolerance and o.distance_gap >= 1
+        and o.hop_baseline >= 3 and not o.syn_only and not o.seq_foreign
+    end
+    o.baseline_sufficient = (o.flow_packets >= 2 or o.host_packets >= THRESHOLDS.baseline_packets)
+      and (o.data_gap ~= nil or o.stage ~= "post-syn")
+    o.host_has_one_path = o.host_values == 1 and o.host_packets - o.flow_packets >= 12
+      and 2 * o.host_packets >= 5 * o.flow_packets
+    o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
+      and (o.flow_label == o.opening_label or o.host_has_one_path)
+    if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
+      o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance
+        and o.same_path
+    end
+    o.live_connection = o.established and not o.fin_before and o.resets_before == 0
+      and o.peer_resets_before == 0
+    if o.idle_us ~= nil then
+      o.live_linux_connection = o.live_connection and o.opening_linux and o.idle_us <= 10000000
+    end
+    if o.host_share ~= nil then
+      o.host_baseline_only = o.flow_packets == 0 and o.host_packets >= THRESHOLDS.baseline_packets
+        and o.host_share >= 90
+    end
+    if o.hop_baseline ~= nil and o.baseline_distance ~= nil then
+      o.baseline_tells_distance = o.hop_baseline >= 3 and o.baseline_distance <= 40
+    end
+    if o.distance_gap ~= nil and o.baseline_distance ~= nil then
+      o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3
+        and o.baseline_distance - o.distance >= 3
+    end
+    if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
+      o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
+        and not o.opening_linux
+    end
+    o.match_is_firm = o.handshake_gap == nil or o.match_packets >= 4 or o.handshake_gap ~= nil
+      and o.handshake_gap <= THRESHOLDS.hop_tolerance
+    o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
+    if o.ip_id ~= nil and o.df ~= nil then
+      o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
+    end
+    if o.flow_label ~= nil and o.opening_label ~= nil then
+      o.linux_bare_ipv6 = not o.has_ack and o.opening_linux and o.window == 0 and o.flow_label ~= 0
+        and o.flow_label ~= o.opening_label
+    end
+    if o.acked_us ~= nil and o.rtt_us ~= nil then
+      o.sooner_than_round_trip = 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
+        and o.rtt_us - o.acked_us >= 1000
+    end
+    if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
+      o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
+        and o.peer_run_us * 2 < o.rtt_us
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier
+    end
+    o.continued_after_bare_reset = o.spoke_after and not o.has_ack and not o.ack_unflagged and o.window == 0
+    o.netfilter_header = o.ip_id ~= nil and o.df ~= nil and o.ip_id == 0 and o.df or o.flow_label ~= nil
+      and o.flow_label == 0
+    o.first_abort = o.has_ack and o.established and o.resets_before == 0
+    if o.seq_ahead ~= nil then
+      o.abort_behind = o.first_abort and -65536 <= o.seq_ahead and o.seq_ahead <= -1
+    end
+    o.abort_without_timestamp = o.has_ack and o.ts_missing and not o.fin_before and o.resets_before == 0
+    if o.seq_ahead ~= nil then
+      o.seq_near = math.abs(o.seq_ahead) <= 65536
+    end
+    if o.opening_window ~= nil then
+      o.linux_handshake = o.opening_linux and o.opening_window ~= 0
+    end
+    if o.own_window ~= nil and o.ack_step ~= nil and o.acked_bytes ~= nil then
+      o.window_left = o.own_window >= 48 and (o.ack_step < o.own_window or 0 <= o.acked_bytes
+        and o.acked_bytes <= 30000)
+    end
+    if o.opening_window ~= nil then
+      o.linux_recent = o.opening_linux and 60000 <= o.opening_window and o.opening_window <= 65534
+    end
+    if o.flow_label ~= nil and o.opening_label ~= nil and o.seq_near ~= nil and o.linux_handshake ~= nil then
+      o.abort_without_label = o.has_ack and o.flow_label == 0 and o.opening_label ~= 0 and o.seq_near
+        and o.established and o.linux_handshake
+    end
+    if o.id_step ~= nil then
+      o.id_step_far = 2000 < o.id_step and o.id_step < 65536 - 2000
+    end
+    if o.own_id_step ~= nil and o.id_step_far ~= nil and o.seq_step ~= nil then
+      o.abort_with_foreign_id = o.has_ack and o.established and 1 <= o.own_id_step
+        and o.own_id_step <= 2000 and o.id_step_far and math.abs(o.seq_step) <= 65536
+    end
+    if o.mac_new ~= nil and o.mac_addressed ~= nil then
+      o.foreign_mac = o.mac_new and not o.mac_addressed and o.host_packets >= 3
+    end
+    if o.mac_shared ~= nil and o.baseline_distance ~= nil and o.host_share ~= nil then
+      o.sender_on_link = not o.mac_shared and o.baseline_distance == 0 and o.host_share >= 90
+    end
+    if o.run_senders ~= nil and o.run_networks ~= nil then
+      o.shared_ip_id_run = o.run_senders >= 3 and o.run_networks >= 2
+    end
+    o.foreign_senders_here = o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
+    o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
+      and o.place_senders >= 4 * o.place_rival
+    o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+    o.usual_idle_timeout = o.idle_us ~= nil and 235000000 <= o.idle_us and o.idle_us <= 245000000
+      or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
+      or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
+      or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
+    if o.sender_is_initiator ~= nil and o.own_window ~= nil then
+      o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
+        and o.window == o.own_window
+    end
+    if o.hop_gap ~= nil then
+      o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
+    end
+    if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
+      o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
+        and o.own_id_step <= 64
+    end
+  end
+
+  -- The same of ICMP errors.
+  local function define_icmp(o)
+    if o.target_packets ~= nil and o.target_nearest ~= nil then
+      o.target_place_known = o.target_packets >= 3 and o.target_nearest <= 30
+    end
+  end
+
+  -- Weights in centi-nats: + for "in between", - for "endpoint". A rule that reads a missing observable does not hold.
+  local RULES = {
+    { -- Hop limit foreign to the sender's packets in this flow
+      id = "hop_gap",
+      weight = 340,
+      holds = function(o)
+        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
+          and o.baseline_sufficient and o.baseline_distance <= 40
+          and not (2 <= o.distance - o.baseline_distance and o.distance - o.baseline_distance <= 4)
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
+          .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
+      end,
+    },
+    { -- From a few hops beyond the sender
+      id = "hop_gap_further",
+      weight = 130,
+      holds = function(o)
+        return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
+          and o.foreign_hop_limit and o.baseline_sufficient and 2 <= o.distance_gap and o.distance_gap <= 3
+          and o.distance > o.baseline_distance
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap)
+          .. " hops beyond the sender (" .. text(o.hop_baseline)
+          .. "), where nothing in between sits; a longer way looks the same"
+      end,
+    },
+    { -- Hop limit foreign to the only packet the sender shows
+      id = "hop_gap_thin",
+      weight = 200,
+      holds = function(o)
+        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
+          and o.flow_packets < 2 and o.host_packets < THRESHOLDS.baseline_packets and o.baseline_distance <= 40
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from "
+          .. text(o.hop_baseline) .. ", but that is all the capture shows of this sender"
+      end,
+    },
+    { -- Hop limit one away from the sender's
+      id = "hop_gap_one",
+      weight = 30,
+      holds = function(o)
+        return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance and not o.syn_only
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
+          .. "; a route that changed looks the same"
+      end,
+    },
+    { -- One hop away from the sender, and not the abort of its socket
+      id = "hop_gap_one_bare",
+      weight = 150,
+      was = { "hop_gap_one_bare_ipv6" },
+      holds = function(o)
+        return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
+          and o.live_linux_connection and not o.has_ack
+      end,
+      say = function()
+        return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
+      end,
+    },
+    { -- One hop away from the sender, without its timestamps
+      id = "hop_gap_one_unstamped",
+      weight = 150,
+      was = { "hop_gap_one_unstamped_ipv6" },
+      holds = function(o)
+        return o.one_hop_nearer ~= nil and o.live_linux_connection ~= nil and o.one_hop_nearer
+          and o.live_linux_connection and o.has_ack and o.ts_missing and not o.seq_foreign
+      end,
+      say = function()
+        return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
+          .. "midst of a live connection"
+      end,
+    },
+    { -- Distance foreign to the sender's host
+      id = "hop_gap_host",
+      weight = 275,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+          and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
+          and o.baseline_tells_distance and o.distance < o.baseline_distance
+      end,
+      say = function(o)
+        return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
+          .. " other packets of this host come from " .. text(o.baseline_distance) .. " hop(s) away"
+      end,
+    },
+    { -- From beyond the sender's host
+      id = "hop_gap_host_further",
+      weight = 150,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
+          and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
+          and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
+      end,
+      say = function(o)
+        return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
+          .. " other packets of this host come from " .. text(o.baseline_distance)
+          .. " hop(s) away, perhaps of a proxy"
+      end,
+    },
+    { -- Sent from next to the capture point, the sender being further away
+      id = "near_initial",
+      weight = 150,
+      holds = function(o)
+        return o.beside_capture_point ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+          and o.starts_from_sixty ~= nil and o.beside_capture_point and o.host_gap >= 1
+          and o.baseline_tells_distance and o.own_resets == 0 and not o.syn_only and not o.starts_from_sixty
+      end,
+      say = function(o)
+        return "only " .. text(o.distance)
+          .. " hop(s) from this capture point, where a device on the way would sit; the sender " .. "is "
+          .. text(o.baseline_distance) .. " away"
+      end,
+    },
+    { -- Sent from next to the capture point, the host being further away
+      id = "near_initial_host",
+      weight = 150,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
+          and o.host_baseline_only and o.distance <= 2 and o.host_gap >= 3 and o.baseline_tells_distance
+      end,
+      say = function(o)
+        return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
+      end,
+    },
+    { -- Distance foreign to the flow, but known of the host
+      id = "hop_known_of_host",
+      weight = -240,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.host_gap == 0
+      end,
+      say = function(o)
+        return "other packets of this host come from " .. text(o.distance)
+          .. " hop(s) away too, so a service may use a hop limit of its own"
+      end,
+    },
+    { -- Answers too soon to be as far as its baseline says
+      id = "service_hop_limit",
+      weight = -300,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.hop_gap >= 1
+          and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
+      end,
+      say = function(o)
+        return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
+          .. " hop(s) away: its service uses a hop limit of its own"
+      end,
+    },
+    { -- A whole round trip from a fraction of the way
+      id = "late_for_its_place",
+      weight = -150,
+      holds = function(o)
+        return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+          and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
+          and o.acked_us * 10 <= o.rtt_us * 20
+      end,
+      say = function(o)
+        return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
+          .. " us), though its hop limit looks much nearer"
+      end,
+    },
+    { -- Hop limit as in the sender's own packets
+      id = "hop_match",
+      weight = -180,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3 and o.match_is_firm
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
+      end,
+    },
+    { -- Hop limit as in the sender's own packets, from very near
+      id = "hop_match_near",
+      weight = -90,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit)
+          .. " equals that of the sender's own packets, but a device as near would show the same"
+      end,
+    },
+    { -- Sender and reset both on this link
+      id = "hop_match_local",
+      weight = -150,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit)
+          .. " has crossed no router, like the sender's own packets: it is on this link"
+      end,
+    },
+    { -- Distance as in the host's other packets
+      id = "hop_match_host",
+      weight = -200,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+          and o.distance >= 3
+      end,
+      say = function(o)
+        return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
+          .. " other packets of this host"
+      end,
+    },
+    { -- Host and reset both on this link
+      id = "hop_match_host_local",
+      weight = -100,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+          and o.distance == 0
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
+          .. " other packets of this host"
+      end,
+    },
+    { -- Distance as in the host's other packets, from very near
+      id = "hop_match_host_near",
+      weight = -80,
+      holds = function(o)
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
+          and 1 <= o.distance and o.distance <= 2
+      end,
+      say = function(o)
+        return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
+          .. " other packets of this host, but a device as near would show the same"
+      end,
+    },
+    { -- Kernel of a raw-socket scanner
+      id = "raw_scanner",
+      weight = -150,
+      holds = function(o)
+        return o.syn_only and not o.has_ack and o.syn_values >= 5
+      end,
+      say = function(o)
+        return "the sender's SYNs come with " .. text(o.syn_values)
+          .. " different distances, so it makes them itself, and its kernel knows nothing of " .. "them"
+      end,
+    },
+    { -- The sender reset this flow itself as well
+      id = "own_resets_too",
+      weight = -200,
+      was = { "own_resets_too_ipv6" },
+      holds = function(o)
+        return o.hop_gap ~= nil and (o.own_resets_before >= 1 and o.hop_gap >= 1 or o.own_resets >= 1
+          and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
+      end,
+      say = function(o)
+        return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
+          .. "; its kernel may use another than its service"
+      end,
+    },
+    { -- Beside the sender's own reset, as its kernel answers (IPv4)
+      id = "after_own_abort",
+      weight = -150,
+      holds = function(o)
+        return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
+          and o.hop_gap >= 1
+      end,
+      say = function()
+        return "its socket reset the connection too, and in this form its kernel answers what "
+          .. "still arrives, by a hop limit of its own"
+      end,
+    },
+    { -- Beside the sender's own reset, as its kernel answers (IPv6)
+      id = "after_own_abort_ipv6",
+      weight = -240,
+      holds = function(o)
+        return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets_before >= 1
+          and o.hop_gap >= 1
+      end,
+      say = function()
+        return "its socket reset the connection too, and in this form its kernel answers what "
+          .. "still arrives, by a hop limit of its own"
+      end,
+    },
+    { -- By another way, as its flow label may choose
+      id = "another_way_ipv6",
+      weight = -240,
+      holds = function(o)
+        return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets == 0
+          and 1 <= o.hop_gap and o.hop_gap <= 4
+      end,
+      say = function(o)
+        return "window 0 and flow label " .. text(o.flow_label)
+          .. ", which Linux computes anew where it answers without a socket, and by which "
+          .. "routers choose the way"
+      end,
+    },
+    { -- Same box as the handshake, data from another
+      id = "handshake_match",
+      weight = -200,
+      origin = "front-end",
+      holds = function(o)
+        return o.handshake_gap ~= nil and o.data_gap ~= nil and o.handshake_gap == 0 and o.data_gap >= 1
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit)
+          .. " equals that of the sender's handshake, while its other packets differ: a load "
+          .. "balancer or proxy in front"
+      end,
+    },
+    { -- Answers sooner than the sender can
+      id = "causality",
+      weight = 450,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+          and o.sooner_than_round_trip and o.rtt_confirmed and (o.host_gap >= 2 or o.rtt_source == "flow"
+          and o.host_gap >= 1)
+      end,
+      say = function(o)
+        return "acknowledges bytes that passed " .. text(o.acked_us)
+          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+      end,
+    },
+    { -- Answers sooner than the Linux sender did, from its distance
+      id = "causality_in_place",
+      weight = 400,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+          and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+          and o.opening_linux
+      end,
+      say = function(o)
+        return "acknowledges bytes that passed " .. text(o.acked_us)
+          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+      end,
+    },
+    { -- Answers sooner than the sender did, from its distance
+      id = "causality_in_place_other",
+      weight = 280,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+          and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "flow" and o.host_gap == 0
+          and not o.opening_linux
+      end,
+      say = function(o)
+        return "acknowledges bytes that passed " .. text(o.acked_us)
+          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+      end,
+    },
+    { -- Answers sooner than the host does elsewhere, from about its distance
+      id = "causality_host",
+      weight = 180,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.host_gap ~= nil
+          and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
+      end,
+      say = function(o)
+        return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
+          .. text(o.rtt_us) .. " us, but may be forwarded further"
+      end,
+    },
+    { -- Answers sooner than the only round trip measured
+      id = "causality_once",
+      weight = 220,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.sooner_than_round_trip
+          and not o.rtt_confirmed
+      end,
+      say = function(o)
+        return "acknowledges bytes that passed " .. text(o.acked_us)
+          .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
+      end,
+    },
+    { -- Sooner, but by a way that the host's other packets take too
+      id = "sooner_by_another_way",
+      weight = -270,
+      holds = function(o)
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
+          and o.hop_gap ~= nil and o.host_gap ~= nil and o.sooner_than_round_trip and o.rtt_confirmed
+          and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
+      end,
+      say = function(o)
+        return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
+          .. " us, but other packets of this host come from " .. text(o.distance)
+          .. " hop(s) away too: a route that changed may be shorter"
+      end,
+    },
+    { -- Refuses after exactly one round trip, from the host's distance
+      id = "full_rtt",
+      weight = -80,
+      holds = function(o)
+        return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
+          and o.host_gap == 0 and o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
+          and o.acked_us * 10 <= o.rtt_us * 15
+      end,
+      say = function(o)
+        return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host (" .. text(o.rtt_us)
+          .. " us)"
+      end,
+    },
+    { -- Refuses after exactly one round trip, by a hop limit of its own
+      id = "full_rtt_elsewhere",
+      weight = -100,
+      holds = function(o)
+        return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+          and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
+          and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
+      end,
+      say = function(o)
+        return "refused " .. text(o.acked_us)
+          .. " us after the SYN, one round trip to a host that shows several hop limits"
+      end,
+    },
+    { -- Refuses at once, from this very link
+      id = "refused_from_this_link",
+      weight = -120,
+      holds = function(o)
+        return o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0 and o.distance == 0
+          and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
+      end,
+      say = function(o)
+        return "refused within " .. text(o.acked_us) .. " us, as only a host's own interface sees it ("
+          .. text(o.rtt_us) .. " us for its other answers)"
+      end,
+    },
+    { -- Answers at once, from this very link
+      id = "answers_from_this_link",
+      weight = -120,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.rtt_us ~= nil and o.response_us ~= nil and o.hop_gap == 0 and o.distance == 0
+          and not o.has_ack and o.established and o.rtt_us < 300 and o.response_us <= o.rtt_us * 3
+      end,
+      say = function(o)
+        return "the sender is on this link, and the answer took no longer (" .. text(o.response_us)
+          .. " us) than its others"
+      end,
+    },
+    { -- Sooner than half a round trip after the peer had begun to speak
+      id = "too_fast",
+      weight = 105,
+      holds = function(o)
+        return o.peer_run_us ~= nil and o.rtt_us ~= nil and o.acked_us == nil and 0 <= o.peer_run_us * 2
+          and o.peer_run_us * 2 < o.rtt_us and o.rtt_us - o.peer_run_us >= 1000 and o.resets_before == 0
+      end,
+      say = function(o)
+        return "comes " .. text(o.peer_run_us)
+          .. " us after the peer had begun to speak, less than half a round trip (" .. text(o.rtt_us)
+          .. " us); an abort may cross it"
+      end,
+    },
+    { -- Answers what cannot have reached the Linux host
+      id = "unprovoked",
+      weight = 340,
+      holds = function(o)
+        return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and o.opening_linux
+      end,
+      say = function(o)
+        return "comes " .. text(o.peer_run_us)
+          .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
+          .. " us, so it answers nothing that has reached the sender"
+      end,
+    },
+    { -- Answers what cannot have reached the sender
+      id = "unprovoked_other",
+      weight = 80,
+      holds = function(o)
+        return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and not o.opening_linux
+      end,
+      say = function(o)
+        return "comes " .. text(o.peer_run_us)
+          .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
+          .. " us, so it answers nothing that has reached the sender"
+      end,
+    },
+    { -- Resets in both directions at once
+      id = "both_ways",
+      weight = 110,
+      holds = function(o)
+        return o.peer_reset_gap_us ~= nil and o.rtt_us ~= nil and o.peer_reset_gap_us * 2 < o.rtt_us
+          and o.rtt_us >= 2000
+      end,
+      say = function(o)
+        return "the other direction was reset " .. text(o.peer_reset_gap_us)
+          .. " us apart, less than half a round trip: neither can have provoked the other"
+      end,
+    },
+    { -- The sender goes on after its own reset
+      id = "speaks_after",
+      weight = 450,
+      holds = function(o)
+        return o.spoke_after and not o.syn_only
+      end,
+      say = function()
+        return "the sender went on with the conversation past its own reset, with no new SYN"
+      end,
+    },
+    { -- As the sender's own firewall rejects
+      id = "own_firewall",
+      weight = -250,
+      was = { "own_firewall_ipv6" },
+      holds = function(o)
+        return o.hop_gap ~= nil and o.continued_after_bare_reset and o.hop_gap == 0 and o.netfilter_header
+      end,
+      say = function()
+        return "a firewall on the sender itself makes such a reset, and its socket, which knows "
+          .. "nothing of it, goes on"
+      end,
+    },
+    { -- As the sender's own firewall rejects, by another way (IPv6)
+      id = "own_firewall_another_way",
+      weight = -400,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.continued_after_bare_reset
+          and o.hop_gap == 1 and o.flow_label == 0 and o.opening_label ~= 0 and not o.host_has_one_path
+      end,
+      say = function()
+        return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
+          .. "routers choose the way by flow label, 0 may go another"
+      end,
+    },
+    { -- A scanner goes on after its kernel's reset
+      id = "speaks_after_syn",
+      weight = 150,
+      holds = function(o)
+        return o.spoke_after and o.syn_only
+      end,
+      say = function()
+        return "the sender went on past its own reset, but had sent only a SYN before: a "
+          .. "raw-socket scanner does that"
+      end,
+    },
+    { -- Refuses what the sender accepts
+      id = "refuses_accepted",
+      weight = 120,
+      holds = function(o)
+        return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap == 0 and not o.established
+      end,
+      say = function()
+        return "refuses a SYN that the sender accepts with a SYN-ACK"
+      end,
+    },
+    { -- Refuses from elsewhere what the sender accepts
+      id = "refuses_accepted_elsewhere",
+      weight = 350,
+      holds = function(o)
+        return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1 and not o.established
+      end,
+      say = function(o)
+        return "refuses a SYN that the sender, " .. text(o.distance_gap) .. " hop(s) off, accepts with a SYN-ACK"
+      end,
+    },
+    { -- One burst, several foreign hop limits
+      id = "burst_hops",
+      weight = 400,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 2
+      end,
+      say = function(o)
+        return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
+          .. " hop limits that the sender never shows"
+      end,
+    },
+    { -- One burst steps ahead of the sender's sequence numbers
+      id = "seq_stride",
+      weight = 350,
+      holds = function(o)
+        return o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 2 and o.seq_ahead > 0
+          and o.stage ~= "post-syn" and not o.fin_before
+      end,
+      say = function(o)
+        return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
+          .. text(o.burst_ahead) .. " of them beyond all the sender sent"
+      end,
+    },
+    { -- With a burst that steps ahead, from a foreign distance
+      id = "seq_stride_gap",
+      weight = 350,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.seq_ahead ~= nil and o.burst_seqs >= 2 and o.burst_ahead >= 1
+          and o.hop_gap >= 1 and o.stage ~= "post-syn" and not o.fin_before and not (o.burst_ahead >= 2
+          and o.seq_ahead > 0)
+      end,
+      say = function(o)
+        return text(o.burst_size) .. " resets in one burst, " .. text(o.burst_ahead)
+          .. " of them beyond all the sender sent, and a hop limit that is not its own"
+      end,
+    },
+    { -- In the company of foreign resets
+      id = "burst_company",
+      weight = 200,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.burst_seqs >= 2 and o.hop_gap == 0
+      end,
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " is the sender's, but " .. text(o.burst_foreign)
+          .. " others in the same burst are not: one of them may match by chance"
+      end,
+    },
+    { -- IP ID copied from the packet it answers
+      id = "mirrored",
+      weight = 450,
+      holds = function(o)
+        return o.id_mirrored ~= nil and o.id_mirrored
+      end,
+      say = function(o)
+        return "IP ID " .. text(o.ip_id) .. " is that of the opposite direction's packet that it answers"
+      end,
+    },
+    { -- Reserved bits copied from the packet it answers
+      id = "mirrored_reserved",
+      weight = 300,
+      holds = function(o)
+        return o.reserved_mirrored ~= nil and o.reserved_mirrored
+      end,
+      say = function(o)
+        return "reserved TCP bits " .. text(o.reserved_bits)
+          .. " are those of the opposite direction's packet that it answers"
+      end,
+    },
+    { -- Window copied from the packet it answers
+      id = "mirrored_window",
+      weight = 120,
+      holds = function(o)
+        return o.window_mirrored ~= nil and o.window_mirrored and o.established
+      end,
+      say = function(o)
+        return "window " .. text(o.window)
+          .. " is that of the opposite direction's packet that it answers, not the sender's own"
+      end,
+    },
+    { -- Acknowledges what cannot be acknowledged
+      id = "bad_ack",
+      weight = 60,
+      holds = function(o)
+        return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= THRESHOLDS.seq_reach
+      end,
+      say = function()
+        return "acknowledges data that the other side never sent"
+      end,
+    },
+    { -- Acknowledges the SYN's own number
+      id = "bad_ack_isn",
+      weight = 60,
+      holds = function(o)
+        return o.acked_bytes ~= nil and o.acked_bytes == -1
+      end,
+      say = function()
+        return "acknowledges the initial sequence number of the SYN instead of the one after it"
+      end,
+    },
+    { -- Bare reset on an open connection of Linux
+      id = "bare_on_open",
+      weight = 130,
+      holds = function(o)
+        return not o.has_ack and o.live_connection and o.opening_linux
+      end,
+      say = function()
+        return "a reset without ACK on an open connection, where the abort of a socket carries one"
+      end,
+    },
+    { -- Bare reset on an open connection
+      id = "bare_on_open_other",
+      weight = 60,
+      holds = function(o)
+        return not o.has_ack and o.live_connection and not o.opening_linux
+      end,
+      say = function()
+        return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
+      end,
+    },
+    { -- Abort with a sequence number of the past
+      id = "behind",
+      weight = 350,
+      holds = function(o)
+        return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.abort_behind and o.handshake_gap == 0
+          and o.opening_linux
+      end,
+      say = function(o)
+        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
+          .. "), where an abort has the next one"
+      end,
+    },
+    { -- Abort with a sequence number of the past, from elsewhere
+      id = "behind_gap",
+      weight = 350,
+      holds = function(o)
+        return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
+          and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
+      end,
+      say = function(o)
+        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
+          .. "), where an abort has the next one"
+      end,
+    },
+    { -- Abort with a sequence number of the past, not of Linux
+      id = "behind_other",
+      weight = 80,
+      holds = function(o)
+        return o.abort_behind ~= nil and o.handshake_gap ~= nil and o.data_gap ~= nil and o.abort_behind
+          and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
+      end,
+      say = function(o)
+        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
+      end,
+    },
+    { -- Bare reset of a connection that had ended
+      id = "explained",
+      weight = -120,
+      holds = function(o)
+        return o.hop_gap ~= nil and not o.has_ack and (o.fin_before or o.resets_before >= 1
+          or o.peer_resets_before >= 1) and o.hop_gap == 0
+      end,
+      say = function()
+        return "the connection had ended, and a reset without ACK is how a kernel answers what " .. "still arrives"
+      end,
+    },
+    { -- Abort without the timestamps of the Linux sender
+      id = "ts_missing",
+      weight = 130,
+      holds = function(o)
+        return o.abort_without_timestamp and not o.seq_foreign and o.opening_linux
+      end,
+      say = function()
+        return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
+          .. "abort of its socket would"
+      end,
+    },
+    { -- Abort without the sender's timestamps
+      id = "ts_missing_other",
+      weight = 30,
+      holds = function(o)
+        return o.abort_without_timestamp and not o.seq_foreign and not o.opening_linux
+      end,
+      say = function()
+        return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
+      end,
+    },
+    { -- Not the abort of a Linux socket
+      id = "ts_missing_linux",
+      weight = 340,
+      holds = function(o)
+        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.hop_gap ~= nil and o.abort_without_timestamp
+          and o.seq_near and o.linux_handshake and o.hop_gap == 0
+      end,
+      say = function()
+        return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
+      end,
+    },
+    { -- Second abort of one Linux socket
+      id = "abort_again_linux",
+      weight = 450,
+      holds = function(o)
+        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_missing and o.seq_near
+          and o.established and o.resets_before >= 1 and o.linux_handshake
+      end,
+      say = function()
+        return "RST+ACK without timestamps after a reset of the same sender: a Linux socket "
+          .. "aborts once, and what comes later is answered without ACK"
+      end,
+    },
+    { -- A closed window that Linux does not close
+      id = "abort_window_linux",
+      weight = 340,
+      holds = function(o)
+        return o.window_left ~= nil and o.seq_near ~= nil and o.linux_recent ~= nil and o.first_abort
+          and o.window == 0 and o.window_left and o.seq_near and o.linux_recent
+      end,
+      say = function(o)
+        return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
+          .. "handshake is that of, offers what is left of its window (" .. text(o.own_window) .. ")"
+      end,
+    },
+    { -- Abort without its socket's flow label
+      id = "abort_label_linux",
+      weight = 300,
+      holds = function(o)
+        return o.abort_without_label ~= nil and o.abort_without_label
+      end,
+      say = function()
+        return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
+          .. "handshake is that of, has the socket's"
+      end,
+    },
+    { -- The last packet's timestamp, without its flow label
+      id = "abort_label_stamped",
+      weight = 220,
+      holds = function(o)
+        return o.abort_without_label ~= nil and o.ts_step ~= nil and o.abort_without_label and o.ts_step == 0
+      end,
+      say = function()
+        return "the timestamp is the sender's last once more: copied, as the socket that would "
+          .. "repeat it has a flow label"
+      end,
+    },
+    { -- A window that Linux leaves 0
+      id = "bare_window_linux",
+      weight = 340,
+      holds = function(o)
+        return o.linux_handshake ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.linux_handshake
+      end,
+      say = function(o)
+        return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
+          .. "and this one has " .. text(o.window)
+      end,
+    },
+    { -- An acknowledgement number without ACK
+      id = "bare_ack_linux",
+      weight = 340,
+      holds = function(o)
+        return o.linux_handshake ~= nil and o.ack_unflagged and o.payload_len == 0 and o.linux_handshake
+      end,
+      say = function()
+        return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
+      end,
+    },
+    { -- IP ID or don't-fragment bit unlike Linux
+      id = "bare_id_linux",
+      weight = 300,
+      holds = function(o)
+        return o.ip_id ~= nil and o.own_id_step ~= nil and o.df ~= nil and o.opening_df ~= nil
+          and o.linux_recent ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
+          and o.own_id_step <= 64 or not o.df) and o.opening_df and o.linux_recent
+      end,
+      say = function()
+        return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
+          .. "have IP ID 0 and don't-fragment set"
+      end,
+    },
+    { -- The socket's flow label in a reset without socket
+      id = "bare_label_linux",
+      weight = 150,
+      holds = function(o)
+        return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
+          and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.hop_gap == 0
+          and o.established and not o.fin_before and o.resets_before == 0
+      end,
+      say = function(o)
+        return "flow label " .. text(o.flow_label)
+          .. " is that of the sender's socket, while Linux mostly answers on an open connection "
+          .. "where it has no socket, with another"
+      end,
+    },
+    { -- Reset as Linux answers without a socket (IPv4)
+      id = "bare_form_linux",
+      weight = -40,
+      holds = function(o)
+        return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.hop_gap == 0
+      end,
+      say = function()
+        return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake "
+          .. "is that of, answers without a socket"
+      end,
+    },
+    { -- Reset as Linux answers without a socket (IPv6)
+      id = "bare_form_linux_ipv6",
+      weight = -60,
+      holds = function(o)
+        return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.hop_gap == 0
+      end,
+      say = function(o)
+        return "window 0 and flow label " .. text(o.flow_label)
+          .. ", which Linux computes anew where it answers without a socket, and firewalls " .. "leave 0"
+      end,
+    },
+    { -- Don't-fragment clear, unlike the sender's
+      id = "df_clear",
+      weight = 120,
+      holds = function(o)
+        return o.df ~= nil and o.opening_df ~= nil and not o.df and o.opening_df
+      end,
+      say = function()
+        return "the don't-fragment bit is clear, while the sender's own packets set it"
+      end,
+    },
+    { -- IP ID far from the sender's run
+      id = "ip_id_foreign",
+      weight = 40,
+      holds = function(o)
+        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step_far ~= nil and not o.has_ack and o.ip_id ~= 0
+          and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
+      end,
+      say = function(o)
+        return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
+      end,
+    },
+    { -- Abort with an IP ID far from the sender's run
+      id = "ip_id_foreign_abort",
+      weight = 130,
+      holds = function(o)
+        return o.abort_with_foreign_id ~= nil and o.abort_with_foreign_id
+      end,
+      say = function(o)
+        return "RST+ACK with IP ID " .. text(o.ip_id)
+          .. ", far from the sender's run, which the abort of its socket would continue"
+      end,
+    },
+    { -- Not the IP ID of a Linux socket
+      id = "ip_id_foreign_linux",
+      weight = 320,
+      holds = function(o)
+        return o.abort_with_foreign_id ~= nil and o.own_id_step ~= nil and o.ack_step ~= nil and o.hop_gap ~= nil
+          and o.abort_with_foreign_id and o.own_id_step <= 64 and math.abs(o.ack_step) <= 65536
+          and o.opening_linux and o.hop_gap == 0
+      end,
+      say = function()
+        return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, " .. "also in an abort"
+      end,
+    },
+    { -- Flow label 0, unlike the sender's
+      id = "flow_label_zero",
+      weight = 60,
+      holds = function(o)
+        return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and o.flow_label == 0
+          and o.opening_label ~= 0 and o.hop_gap > THRESHOLDS.hop_tolerance
+      end,
+      say = function()
+        return "the IPv6 flow label is 0, while the sender labels its flow"
+      end,
+    },
+    { -- Type of service of the SYN echoed
+      id = "tos_echo",
+      weight = -120,
+      holds = function(o)
+        return o.peer_syn_tos ~= nil and o.tos ~= nil and o.stage == "post-syn" and o.peer_syn_tos >= 4
+          and math.abs(o.tos - o.peer_syn_tos) <= 3
+      end,
+      say = function(o)
+        return "type of service " .. text(o.tos)
+          .. " is that of the SYN it refuses, as a kernel's closed port answers and no "
+          .. "firewall's rejection does"
+      end,
+    },
+    { -- Timestamp continues the sender's
+      id = "active_form",
+      weight = -220,
+      holds = function(o)
+        return o.ts_step ~= nil and 0 <= o.ts_step and o.ts_step <= 100000000
+      end,
+      say = function()
+        return "TCP timestamp continues the sender's clock, as in the abort of a real socket"
+      end,
+    },
+    { -- An abort with TCP options, of a flow of which the capture shows nothing else
+      id = "stamped_abort",
+      weight = -200,
+      holds = function(o)
+        return o.flow_packets == 0 and o.has_ack and o.options_len >= 10
+      end,
+      say = function()
+        return "carries TCP options, as the abort of a socket does: it may come from another host "
+          .. "behind this address"
+      end,
+    },
+    { -- IP ID is the sender's next
+      id = "id_run",
+      weight = -90,
+      holds = function(o)
+        return o.id_step ~= nil and o.ip_id ~= nil and 1 <= o.id_step and o.id_step <= 8 and o.ip_id ~= 0
+          and o.has_ack and not o.ts_missing
+      end,
+      say = function(o)
+        return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
+      end,
+    },
+    { -- IP ID goes on in the sender's counter
+      id = "id_counter",
+      weight = -150,
+      holds = function(o)
+        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
+          and o.own_id_step <= 64 and 9 <= o.id_step and o.id_step <= 56 + 8 * o.own_id_step
+      end,
+      say = function(o)
+        return "IP ID " .. text(o.ip_id) .. " goes on in the counter of the sender, " .. text(o.id_step)
+          .. " after its last one"
+      end,
+    },
+    { -- Refuses a SYN-ACK, from where its SYN came
+      id = "refuses_syn_ack",
+      weight = -120,
+      holds = function(o)
+        return o.distance_gap ~= nil and o.syn_only and not o.has_ack and o.distance_gap <= 1
+      end,
+      say = function()
+        return "the sender had sent a SYN only, and a reset without ACK is how its kernel refuses "
+          .. "a SYN-ACK that fits no socket"
+      end,
+    },
+    { -- A window smaller than Linux may offer
+      id = "abort_window_less",
+      weight = 250,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
+          and 0 < o.window * 2 and o.window * 2 < o.own_window
+      end,
+      say = function(o)
+        return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
+          .. text(o.own_window) .. " before and takes nothing back"
+      end,
+    },
+    { -- A window larger than Linux would have offered
+      id = "abort_window_jump",
+      weight = 250,
+      holds = function(o)
+        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
+          and o.window > o.own_window * 2 and o.window > o.own_window + 32 and o.ts_step == nil
+      end,
+      say = function(o)
+        return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
+          .. text(o.own_window) .. " just before"
+      end,
+    },
+    { -- After a FIN: ordinary teardown
+      id = "after_fin",
+      weight = -60,
+      holds = function(o)
+        return o.fin_before
+      end,
+      say = function()
+        return "a FIN came before it: part of an ordinary teardown"
+      end,
+    },
+    { -- A neighbour's name on a stranger's MAC
+      id = "own_name",
+      weight = 360,
+      holds = function(o)
+        return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and o.sender_on_link
+      end,
+      say = function()
+        return "the sender sits on this link with a MAC address of its own, and the reset came " .. "from another one"
+      end,
+    },
+    { -- MAC that the sender never uses
+      id = "new_mac",
+      weight = 200,
+      holds = function(o)
+        return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and not o.sender_on_link
+      end,
+      say = function(o)
+        return "came from a MAC address that none of the sender's " .. text(o.host_packets)
+          .. " other packets has: another device on this link"
+      end,
+    },
+    { -- MAC that the sender never uses, with a hop limit of its host
+      id = "new_mac_known_hop",
+      weight = 250,
+      holds = function(o)
+        return o.foreign_mac ~= nil and o.host_gap ~= nil and o.hop_gap ~= nil and o.foreign_mac
+          and o.host_gap == 0 and o.hop_gap >= 2
+      end,
+      say = function()
+        return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
+      end,
+    },
+    { -- One IP ID counter for three unrelated senders or more
+      id = "shared_counter",
+      weight = 320,
+      holds = function(o)
+        return o.shared_ip_id_run ~= nil and o.shared_ip_id_run
+      end,
+      say = function(o)
+        return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
+          .. text(o.run_senders) .. " senders: one device counts for all"
+      end,
+    },
+    { -- One IP ID counter, but from where the sender sits
+      id = "shared_counter_here",
+      weight = -170,
+      holds = function(o)
+        return o.shared_ip_id_run ~= nil and o.host_gap ~= nil and o.shared_ip_id_run and o.host_gap == 0
+      end,
+      say = function(o)
+        return "comes from where its host's other packets come from: one host may have all " .. text(o.run_senders)
+          .. " addresses"
+      end,
+    },
+    { -- One IP ID counter for three neighbours or more, from elsewhere
+      id = "shared_counter_near",
+      weight = 250,
+      holds = function(o)
+        return o.run_senders ~= nil and o.run_networks ~= nil and o.host_gap ~= nil and o.run_senders >= 3
+          and o.run_networks < 2 and o.host_gap >= 1
+      end,
+      say = function(o)
+        return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
+          .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap) .. " hop(s) off its own"
+      end,
+    },
+    { -- One IP ID counter for two unrelated senders
+      id = "shared_counter_two",
+      weight = 120,
+      holds = function(o)
+        return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders == 2 and o.run_networks >= 2
+      end,
+      say = function(o)
+        return "its IP ID " .. text(o.ip_id) .. " is next to that of a reset that names another sender"
+      end,
+    },
+    { -- Resets of senders from everywhere come from one place
+      id = "same_place",
+      weight = 280,
+      holds = function(o)
+        return o.host_gap ~= nil and o.foreign_senders_here and o.host_gap >= 2 and not o.syn_only
+      end,
+      say = function(o)
+        return "resets in the name of " .. text(o.place_foreign) .. " senders, which sit at "
+          .. text(o.place_baselines) .. " other distances, all arrive with hop limit " .. text(o.hop_limit)
+      end,
+    },
+    { -- From the place of resets that are not their senders'
+      id = "same_place_unseen",
+      weight = 280,
+      holds = function(o)
+        return o.foreign_senders_here and o.host_packets == 0 and o.place_senders >= 2 * o.place_rival
+      end,
+      say = function(o)
+        return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
+          .. text(o.place_baselines) .. " other distances, are reset with this hop limit too"
+      end,
+    },
+    { -- Unrelated senders refuse from one place
+      id = "same_place_everywhere",
+      weight = 280,
+      holds = function(o)
+        return o.many_networks_here and o.place_foreign < 3 and o.place_native == 0 and o.host_packets == 0
+          and (o.distance <= 4 or o.place_networks >= 16)
+      end,
+      say = function(o)
+        return text(o.place_senders) .. " senders of " .. text(o.place_networks)
+          .. " unrelated networks show nothing but resets, all with hop limit " .. text(o.hop_limit)
+      end,
+    },
+    { -- Both ends on this link, though of unrelated networks
+      id = "nobody_so_near",
+      weight = 150,
+      holds = function(o)
+        return o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0 and o.place_networks >= 2
+      end,
+      say = function(o)
+        return "sender and peer both look 0 hops away, and so do senders of " .. text(o.place_networks)
+          .. " unrelated networks: a device here speaks for them"
+      end,
+    },
+    { -- NetScaler reset code in the window
+      id = "netscaler_code",
+      weight = -300,
+      origin = "front-end",
+      holds = function(o)
+        return o.netscaler_form
+      end,
+      say = function(o)
+        return "window " .. text(o.window)
+          .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: " .. text(o.netscaler_code)
+      end,
+    },
+    { -- F5 BIG-IP reset cause in the payload
+      id = "bigip_cause",
+      weight = -600,
+      origin = "front-end",
+      holds = function(o)
+        return o.payload_kind == "bigip"
+      end,
+      say = function()
+        return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+      end,
+    },
+  }
+
+  -- Stories that account for several signs at once. A forger's story ("middlebox") takes the rules that it explains
+  -- from the weight for the endpoint, any other from the weight against it. The cheapest case that holds is its price.
+  local EXPLANATIONS = {
+    { -- the client itself sends a fake reset that must not arrive, to confuse a censor
+      id = "desync_fake",
+      title = "the client itself sends a fake reset that must not arrive, to confuse a censor",
+      origin = "endpoint",
+      explains = {
+        ["abort_label_linux"] = true,
+        ["abort_window_jump"] = true,
+        ["abort_window_less"] = true,
+        ["abort_window_linux"] = true,
+        ["bad_ack"] = true,
+        ["bare_ack_linux"] = true,
+        ["bare_id_linux"] = true,
+        ["bare_label_linux"] = true,
+        ["bare_on_open"] = true,
+        ["bare_on_open_other"] = true,
+        ["bare_window_linux"] = true,
+        ["behind"] = true,
+        ["behind_gap"] = true,
+        ["behind_other"] = true,
+        ["both_ways"] = true,
+        ["flow_label_zero"] = true,
+        ["hop_gap"] = true,
+        ["mirrored_window"] = true,
+        ["near_initial"] = true,
+        ["speaks_after"] = true,
+        ["ts_missing"] = true,
+        ["ts_missing_linux"] = true,
+        ["ts_missing_other"] = true,
+      },
+      cases = {
+        {
+          price = -110,
+          holds = function(o)
+            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.follows_counter ~= nil
+          and o.fake_of_client and o.dies_on_the_way and o.follows_counter
+          end,
+        },
+        {
+          price = -110,
+          holds = function(o)
+            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
+          and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
+          end,
+        },
+        {
+          price = 120,
+          holds = function(o)
+            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
+          end,
+        },
+      },
+      say = function()
+        return "in the form of the client's own packets, before its first data, and the client "
+          .. "goes on: a fake that it sends on purpose"
+      end,
+      cause = function()
+        return "a fake reset of a program against censorship on the client (zapret, GoodbyeDPI " .. "and the like)"
+      end,
+    },
+    { -- the host starts data from 60 and resets from 64
+      id = "two_initial_hop_limits",
+      title = "the host starts data from 60 and resets from 64",
+      origin = "endpoint",
+      explains = {
+        ["bare_on_open_other"] = true,
+        ["burst_hops"] = true,
+        ["df_clear"] = true,
+        ["hop_gap"] = true,
+        ["hop_gap_host"] = true,
+        ["near_initial"] = true,
+        ["near_initial_host"] = true,
+      },
+      cases = {
+        {
+          price = -100,
+          holds = function(o)
+            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.follows_counter ~= nil
+          and o.starts_from_sixty and o.hop_baseline >= 3 and o.follows_counter
+          end,
+        },
+        {
+          price = 200,
+          holds = function(o)
+            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty and o.hop_baseline >= 3
+          and o.own_id_step == nil
+          end,
+        },
+        {
+          price = 200,
+          holds = function(o)
+            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.id_step ~= nil and o.starts_from_sixty
+          and o.hop_baseline >= 3 and o.id_step <= 2000
+          end,
+        },
+      },
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit) .. " against " .. text(o.hop_baseline)
+          .. ": illumos and Solaris start data from 60 and resets from 64"
+      end,
+    },
+    { -- a stack other than Linux aborts without timestamps or don't-fragment
+      id = "other_stack",
+      title = "a stack other than Linux aborts without timestamps or don't-fragment",
+      origin = "endpoint",
+      explains = {
+        ["df_clear"] = true,
+        ["ts_missing_other"] = true,
+      },
+      cases = {
+        {
+          price = 0,
+          holds = function(o)
+            return o.hop_gap ~= nil and o.follows_counter ~= nil and o.id_step ~= nil and o.hop_gap == 0
+          and not o.opening_linux and o.follows_counter and o.id_step <= 8
+          end,
+        },
+      },
+      say = function()
+        return "its IP ID is the sender's next one, and stacks such as AIX leave timestamps and "
+          .. "don't-fragment out of resets"
+      end,
+    },
+    { -- the host sends a reset that dies at its first router
+      id = "silent_drop",
+      title = "the host sends a reset that dies at its first router",
+      origin = "endpoint",
+      explains = {
+        ["hop_gap"] = true,
+        ["near_initial"] = true,
+      },
+      cases = {
+        {
+          price = 0,
+          holds = function(o)
+            return o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step and o.ts_step <= 100000000
+          end,
+        },
+        {
+          price = 0,
+          holds = function(o)
+            return o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+          end,
+        },
+      },
+      say = function(o)
+        return "hop limit " .. text(o.hop_limit)
+          .. " in the form of the sender's own abort: it drops the connection without telling " .. "the other end"
+      end,
+      cause = function()
+        return "the host drops the connection silently (HAProxy silent-drop)"
+      end,
+    },
+    { -- a device injects data in the sender's name, and then resets
+      id = "injected_data",
+      title = "a device injects data in the sender's name, and then resets",
+      origin = "middlebox",
+      explains = {
+        ["after_fin"] = true,
+        ["explained"] = true,
+        ["hop_known_of_host"] = true,
+        ["id_counter"] = true,
+        ["id_run"] = true,
+        ["own_firewall"] = true,
+        ["own_firewall_another_way"] = true,
+      },
+      cases = {
+        {
+          price = 0,
+          holds = function(o)
+            return o.stray_packets >= 1
+          end,
+        },
+      },
+      say = function(o)
+        return "packets with this hop limit amid the sender's own, which have another: " .. text(o.stray_packets)
+          .. "; they are injected too"
+      end,
+      cause = function(o)
+        return "a device answers in the host's name (a block page) and ends the connection; "
+          .. "packets that it injected before: " .. text(o.stray_packets)
+      end,
+    },
+  }
+
+  -- Of each of the following, the first that holds is given. First: why a verdict is unclear.
+  local REASONS = {
+    {
+      holds = function(o)
+        return o.baseline_source == "none"
+      end,
+      say = function()
+        return "no baseline: the capture holds no other packet of this sender"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
+      end,
+      say = function(o)
+        return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
+          .. " distances among the host's " .. text(o.host_packets) .. " packets"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.baseline_source == "host" and o.host_packets < THRESHOLDS.baseline_packets
+      end,
+      say = function(o)
+        return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
+          .. " of its host elsewhere"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance
+      end,
+      say = function(o)
+        return "one hop off the sender's " .. text(o.hop_baseline)
+          .. ": a route change and a device next to the sender look the same"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
+      end,
+      say = function()
+        return "one hop off the host's other packets: a route change and a device next to the " .. "host look the same"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
+      end,
+      say = function(o)
+        return "sender and reset both come from " .. text(o.distance)
+          .. " hop(s) away: a device that near looks the same"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap >= 1 and o.syn_only
+      end,
+      say = function()
+        return "the sender showed only its SYN, with another hop limit: a raw-socket scanner " .. "looks the same"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.seq_foreign
+      end,
+      say = function()
+        return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in "
+          .. "answer to an old packet"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
+      end,
+      say = function()
+        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.spoke_after
+      end,
+      say = function()
+        return "evidence in conflict: the sender went on after the reset, but other signs fit the " .. "sender"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
+      end,
+      say = function()
+        return "evidence in conflict: signs of a device in between and of the endpoint weigh " .. "about the same"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_limit >= 0
+      end,
+      say = function()
+        return "evidence too weak either way"
+      end,
+    },
+  }
+
+  -- What may have made the sender reset.
+  local CAUSES = {
+    {
+      holds = function(o)
+        return o.origin == "front-end" and o.netscaler_form
+      end,
+      say = function(o)
+        return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "front-end"
+      end,
+      say = function()
+        return "the decision of a load balancer or proxy in front of the server"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and (o.fin_before or o.own_resets_before >= 1)
+      end,
+      say = function()
+        return "a device answers what still arrives after the connection had ended"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.idle_us ~= nil and o.origin == "middlebox" and o.idle_us >= 60000000
+      end,
+      say = function(o)
+        return "the connection had been silent for " .. time_text(o.idle_us)
+          .. ": a device that keeps state ends it (idle timeouts are often 240, 300, 350, 900, "
+          .. "3600 or 7200 s)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.peer_pause_us ~= nil and o.origin == "middlebox" and o.peer_pause_us >= 60000000
+      end,
+      say = function(o)
+        return "the other side had been silent for " .. time_text(o.peer_pause_us)
+          .. " and sent again: a device had dropped the idle connection (timeouts are often "
+          .. "240, 300, 350, 900, 3600 or 7200 s)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.one_hop_nearer ~= nil and o.origin == "middlebox" and o.one_hop_nearer and o.netfilter_header
+          and not o.has_ack and o.established
+      end,
+      say = function()
+        return "a NAT host or firewall next to the sender answers a segment that fits none of its "
+          .. "connections (conntrack INVALID, outside the window), or rejects it by policy"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.stage == "post-syn"
+      end,
+      say = function()
+        return "policy: a device refuses the connection in the host's name (or owns the address, "
+          .. "and forwards other ports: destination NAT)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.stage == "post-psh"
+      end,
+      say = function()
+        return "policy: a device ends the connection after seeing what it is for"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.stage == "post-ack"
+      end,
+      say = function()
+        return "policy: a device ends the connection before any data, so by addresses and ports"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox"
+      end,
+      say = function()
+        return "policy, or state lost: a device ends an open connection"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.resets_before >= 1
+      end,
+      say = function()
+        return "the connection was reset before; this answers a packet that was still on its way"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.peer_resets_before >= 1 and not o.has_ack
+      end,
+      say = function()
+        return "the other side's reset had ended the connection; this answers a packet that came " .. "later"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.stage == "post-syn" and o.flow_packets == 0 and o.port_accepts
+      end,
+      say = function()
+        return "refused while the same port accepts others: nothing listened just then (a "
+          .. "restart), a full backlog, or a guard against SYN floods"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.stage == "post-syn" and o.flow_packets == 0
+      end,
+      say = function()
+        return "connection refused: nothing listens on this port"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.sender_is_initiator ~= nil and o.acked_bytes ~= nil and o.sender_is_initiator and o.has_ack
+          and (o.stage == "post-syn" or o.stage == "post-ack") and o.acked_bytes == 0
+      end,
+      say = function()
+        return "a health check or port probe: the client aborts as soon as the server has answered"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.syn_only
+      end,
+      say = function()
+        return "the sender's kernel knows nothing of the connection that this SYN-ACK answers: a "
+          .. "scan, a reused port, or an answer from another address than it dialled (address " .. "translation)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.fin_before and o.has_ack
+      end,
+      say = function()
+        return "ordinary teardown cut short: closed with data unread, or without waiting"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.fin_before
+      end,
+      say = function()
+        return "ordinary teardown: answers a packet that came after the socket was closed"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.usual_idle_timeout
+      end,
+      say = function(o)
+        return "idle timeout: the flow had been silent for " .. time_text(o.idle_us)
+      end,
+    },
+    {
+      holds = function(o)
+        return o.has_ack and o.established
+      end,
+      say = function()
+        return "abort by the application (SO_LINGER 0, data left unread, or the process ended)"
+      end,
+    },
+    {
+      holds = function(o)
+        return not o.has_ack and o.established
+      end,
+      say = function()
+        return "the sender knows nothing of this connection (any more), and answers a packet of it"
+      end,
+    },
+  }
+
+  -- Where a suspect reset came from.
+  local WHERES = {
+    {
+      holds = function(o)
+        return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
+      end,
+      say = function()
+        return "its hop limit is the sender's own, so a device copied it or sits next to the "
+          .. "sender: where it was sent from cannot be told"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
+      end,
+      say = function(o)
+        return "sent from about " .. text(o.distance) .. " hop(s) away; the sender's hop limit of "
+          .. text(o.hop_baseline) .. " does not tell how far away that is"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
+      end,
+      say = function(o)
+        return "sent from about " .. text(o.distance) .. " hop(s) away; the sender it names is about "
+          .. text(o.baseline_distance) .. " hop(s) away"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance > o.baseline_distance
+      end,
+      say = function(o)
+        return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
+          .. text(o.baseline_distance)
+          .. "): something in between starts from a hop limit of its own choice, or the address " .. "has moved"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance == o.baseline_distance
+      end,
+      say = function(o)
+        return "sent from about " .. text(o.distance)
+          .. " hop(s) away, as far as the sender it names, but by another stack"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox"
+      end,
+      say = function(o)
+        return "sent from about " .. text(o.distance)
+          .. " hop(s) away; how far the sender it names is, the capture does not show"
+      end,
+    },
+  }
+
+  -- Known devices and mechanisms, by the form of their resets; confidence in percent. They never change a verdict.
+  local DEVICES = {
+    {
+      confidence = 90,
+      holds = function(o)
+        return o.origin == "front-end" and o.netscaler_form
+      end,
+      say = function()
+        return "NetScaler (Citrix ADC)"
+      end,
+    },
+    {
+      confidence = 95,
+      holds = function(o)
+        return o.payload_kind == "bigip"
+      end,
+      say = function()
+        return "F5 BIG-IP"
+      end,
+    },
+    {
+      confidence = 90,
+      holds = function(o)
+        return o.payload_kind == "henan"
+      end,
+      say = function()
+        return "firewall in Henan, by its payload"
+      end,
+    },
+    {
+      confidence = 90,
+      holds = function(o)
+        return o.payload_kind == "diagnostic"
+      end,
+      say = function()
+        return "a stack that explains its resets in CBOR (RST diagnostic payload)"
+      end,
+    },
+    {
+      confidence = 60,
+      holds = function(o)
+        return o.payload_kind == "text"
+      end,
+      say = function()
+        return "a stack that explains its resets in plain text: read the payload"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
+        return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
+      end,
+      say = function()
+        return "injector that shoots bursts with varied hop limits (GFW-like)"
+      end,
+    },
+    {
+      confidence = 70,
+      holds = function(o)
+        return o.origin == "middlebox" and o.burst_span == 12503
+      end,
+      say = function()
+        return "shaper of peer-to-peer traffic (Sandvine)"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
+        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
+          and o.burst_ahead >= 2 and o.burst_foreign <= 1
+      end,
+      say = function()
+        return "tcpkill (dsniff)"
+      end,
+    },
+    {
+      confidence = 50,
+      holds = function(o)
+        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
+          and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+      end,
+      say = function()
+        return "ngrep -K"
+      end,
+    },
+    {
+      confidence = 70,
+      holds = function(o)
+        return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and not o.df and o.has_ack and o.window_mirrored and o.hop_limit <= 64
+      end,
+      say = function()
+        return "Suricata reject"
+      end,
+    },
+    {
+      confidence = 50,
+      holds = function(o)
+        return o.df ~= nil and o.hop_gap ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+          and o.hop_gap == 0 and o.has_ack
+      end,
+      say = function()
+        return "Snort active response"
+      end,
+    },
+    {
+      confidence = 70,
+      holds = function(o)
+        return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
+      end,
+      say = function()
+        return "Linux netfilter REJECT"
+      end,
+    },
+    {
+      confidence = 60,
+      holds = function(o)
+        return o.flow_label ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
+          and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+      end,
+      say = function()
+        return "Linux netfilter REJECT"
+      end,
+    },
+  }
+
+  -- Of ICMP errors: the first that holds is the judgement.
+  local ICMP_ENTRIES = {
+    {
+      id = "unspecified_source",
+      verdict = "likely genuine",
+      origin = "middlebox",
+      suspicion = 10,
+      device = "Palo Alto Networks firewall, PAN-OS before 10.2.8, 11.0.3 or 11.1.0: upgrade",
+      holds = function(o)
+        return o.source_unspecified ~= nil and o.source_unspecified and o.ip_version == 6
+      end,
+      say = function(o)
+        return text(o.icmp_name)
+          .. ", from the unspecified address ::, as Palo Alto Networks firewalls send it before "
+          .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
+          .. " hop(s) away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
+          .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "no_quote",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 50,
+      holds = function(o)
+        return o.quoted_hop_limit == nil or o.from_target == nil
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from " .. text(o.distance)
+          .. " hop(s) away, but the packet that it is about cannot be read"
+      end,
+    },
+    {
+      id = "not_its_packet",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 60,
+      holds = function(o)
+        return o.to_prober ~= nil and not o.to_prober
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", but the packet that it quotes was not sent by the host it goes to: address "
+          .. "translation, or made up"
+      end,
+    },
+    {
+      id = "undefined",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 50,
+      holds = function(o)
+        return o.icmp_class == "unknown"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
+      end,
+    },
+    {
+      id = "starts_from_sixty",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 40,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil and o.from_target
+          and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "), as far as the probe had come (quoted hop limit "
+          .. text(o.quoted_hop_limit)
+          .. "); the host's other packets look 4 hops further, as they do where they start from "
+          .. "60: the host, or a device 4 hops before it"
+      end,
+    },
+    {
+      id = "in_the_hosts_name",
+      verdict = "forged",
+      origin = "middlebox",
+      suspicion = 97,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
+          and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
+          and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is "
+          .. text(o.target_nearest) .. " hops away, and the probe had gone only " .. text(o.quoted_beyond)
+          .. " hops beyond the capture point (quoted hop limit " .. text(o.quoted_hop_limit)
+          .. "): it never reached the host"
+      end,
+    },
+    {
+      id = "never_came_near",
+      verdict = "likely forged",
+      origin = "middlebox",
+      suspicion = 88,
+      holds = function(o)
+        return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil and o.probe_packets ~= nil
+          and o.target_place_known ~= nil and o.from_target and o.quoted_short >= 3 and o.quoted_beyond <= 1
+          and o.probe_packets >= 1 and o.target_place_known
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name, but the probe had gone only " .. text(o.quoted_beyond)
+          .. " hops beyond the capture point when it was rejected (quoted hop limit "
+          .. text(o.quoted_hop_limit) .. "), and the host is " .. text(o.target_nearest) .. " hops away"
+      end,
+    },
+    {
+      id = "short_of_the_host",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 60,
+      holds = function(o)
+        return o.from_target ~= nil and o.quoted_short ~= nil and o.from_target and o.quoted_short >= 2
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name; the quoted hop limit " .. text(o.quoted_hop_limit)
+          .. " puts the probe " .. text(o.quoted_short)
+          .. " hops short of the host: a device in between, another route there than back, or "
+          .. "hop limits rewritten on the way"
+      end,
+    },
+    {
+      id = "host_out_of_place",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 55,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "), the host is " .. text(o.target_distance)
+          .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
+          .. " does not say that the probe fell short of it"
+      end,
+    },
+    {
+      id = "one_hop_off",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 40,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 1
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
+          .. " hop(s) away, one hop off its other packets: a route change and a device next to "
+          .. "the host look the same"
+      end,
+    },
+    {
+      id = "host_itself",
+      verdict = "genuine",
+      origin = "endpoint",
+      suspicion = 3,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
+          and o.distance >= 3 and o.quoted_short ~= nil
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
+          .. " hop(s) away like its other packets (hop limit " .. text(o.hop_limit)
+          .. "), and the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted hop limit "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "host_itself_near",
+      verdict = "likely genuine",
+      origin = "endpoint",
+      suspicion = 12,
+      holds = function(o)
+        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from " .. text(o.distance)
+          .. " hop(s) away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "host_unseen",
+      verdict = "likely genuine",
+      origin = "endpoint",
+      suspicion = 22,
+      holds = function(o)
+        return o.from_target ~= nil and o.quoted_beyond ~= nil and o.from_target and o.quoted_beyond == o.distance
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "), and just as far the probe had come (quoted hop limit "
+          .. text(o.quoted_hop_limit) .. "); the capture shows nothing else of this host"
+      end,
+    },
+    {
+      id = "host_unknown",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 45,
+      holds = function(o)
+        return o.from_target ~= nil and o.from_target
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " in the host's name, from " .. text(o.distance)
+          .. " hop(s) away, and the capture shows nothing else of this host to compare with: "
+          .. "the host or a device in its name"
+      end,
+    },
+    {
+      id = "source_out_of_place",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 55,
+      holds = function(o)
+        return o.source_gap ~= nil and o.source_packets ~= nil and o.source_share ~= nil and o.source_gap >= 2
+          and o.source_packets >= 3 and o.source_share >= 90
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " from " .. text(o.distance)
+          .. " hop(s) away, but other packets of the address that it names as its source come "
+          .. "from elsewhere (" .. text(o.source_gap) .. " hops off)"
+      end,
+    },
+    {
+      id = "prohibited",
+      verdict = "genuine",
+      origin = "middlebox",
+      suspicion = 2,
+      holds = function(o)
+        return o.icmp_class == "prohibited"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from "
+          .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "port_refused_for_host",
+      verdict = "genuine",
+      origin = "middlebox",
+      suspicion = 3,
+      holds = function(o)
+        return o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is "
+          .. text(o.target_distance) .. " hops away: a firewall that rejects; the probe had travelled "
+          .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "tcp_port_refused",
+      verdict = "genuine",
+      origin = "middlebox",
+      suspicion = 3,
+      holds = function(o)
+        return o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
+          .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "): a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
+          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "port_refused_on_the_way",
+      verdict = "likely genuine",
+      origin = "middlebox",
+      suspicion = 10,
+      holds = function(o)
+        return o.quoted_beyond ~= nil and o.icmp_class == "port" and o.quoted_beyond - o.distance == 1
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), of a probe whose hop limit it had already counted down (" .. text(o.quoted_hop_limit)
+          .. "), as who forwards does: a firewall that rejects"
+      end,
+    },
+    {
+      id = "port_by_another_address",
+      verdict = "likely genuine",
+      origin = "unknown",
+      suspicion = 15,
+      holds = function(o)
+        return o.icmp_class == "port"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
+          .. "): a firewall that rejects, or the host by another of its addresses"
+      end,
+    },
+    {
+      id = "policy_as_unreachable",
+      verdict = "genuine",
+      origin = "middlebox",
+      suspicion = 3,
+      holds = function(o)
+        return o.target_idle_us ~= nil and o.icmp_class == "unreachable" and o.target_idle_us <= 10000000
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), about a host that answered " .. text(o.target_idle_us)
+          .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "policy_as_unreachable_too",
+      verdict = "genuine",
+      origin = "middlebox",
+      suspicion = 5,
+      holds = function(o)
+        return o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), by an address that also refuses packets to this host by policy; the probe had "
+          .. "travelled " .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "policy_as_unreachable_later",
+      verdict = "likely genuine",
+      origin = "middlebox",
+      suspicion = 10,
+      holds = function(o)
+        return o.target_after ~= nil and o.port_answers ~= nil and o.icmp_class == "unreachable" and (o.target_after
+          or o.port_answers)
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), about a host that answers elsewhere in the capture: policy, or the host was "
+          .. "down for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "unreachable",
+      verdict = "genuine",
+      origin = "router",
+      suspicion = 2,
+      holds = function(o)
+        return o.icmp_class == "unreachable"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "hops_used_up",
+      verdict = "genuine",
+      origin = "router",
+      suspicion = 2,
+      holds = function(o)
+        return o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "); the probe had hop limit " .. text(o.quoted_hop_limit)
+          .. " left, as in traceroute or a routing loop"
+      end,
+    },
+    {
+      id = "on_the_way",
+      verdict = "genuine",
+      origin = "router",
+      suspicion = 2,
+      holds = function(o)
+        return o.icmp_class == "path"
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+  }
+
   -- Verdict ---------------------------------------------------------------------------------------------------
 
   local PRIOR = -70
@@ -6416,7 +6431,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 6a3674a22288)"
+    .. "(100 rules, hash 2870dad04559)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
