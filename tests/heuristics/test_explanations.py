@@ -234,7 +234,9 @@ def test_the_hash_is_of_all_explanations_that_are_taken(base: Path) -> None:
 def lua_judgements(lua: str, rulebook: Rulebook, observations: list[dict[str, Value]], folder: Path) -> list[str]:
     """What the judging part of the generated plugin says of each observation, run by a Lua outside Wireshark."""
     plugin = render_plugin(rulebook)
-    judging = plugin[plugin.index("local text, LIMITS") : plugin.index("-- Verdict of the most suspicious reset of a flow")]
+    judging = plugin[
+        plugin.index("local text, LIMITS") : plugin.index("-- Verdict of the most suspicious reset of a flow")
+    ]
     thresholds = plugin[plugin.index("local THRESHOLDS = {") : plugin.index("-- Fields ---")]
     lines = [thresholds, judging, "end"]
     for observation in observations:

@@ -63,6 +63,8 @@ def read_text(path: Path, problems: list[Problem]) -> Iterator[pl.DataFrame]:
             yield pl.DataFrame(columns, schema=dict.fromkeys(FIELDS, pl.String()))
     if not reading.read and reading.failures[NO_HOP_LIMIT]:
         raise CaptureError(file, "this text has no hop limits, which a verdict needs", "run tcpdump with -nnvv")
+    if not reading.read and reading.failures[NAMES]:
+        raise CaptureError(file, "this text has names instead of addresses or ports", "run tcpdump with -nnvv")
     problems += [Problem(file, "", "", reason, fix) for reason, fix in reading.problems(unread)]
 
 
