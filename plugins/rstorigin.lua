@@ -1807,7 +1807,7 @@ end
 
 local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits, own_resets
 do
-  -- Own hop limits: which hop limits of a flow are the sender's, and which another device's ----------------------
+  -- Injected packets: which hop limits of a flow are the sender's own, and which another device's -----------------
 
   -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, less than
   -- this share of the sender's packets (percent), and so many hops from any other of its hop limits.

@@ -21,7 +21,8 @@ from postproc.batch.result_codec import from_row, to_row
 from postproc.capture.discovery import Source
 from postproc.capture.tshark.program import Tshark, Version, find_tshark
 from postproc.runtime.errors import TsharkError
-from postproc.runtime.worker_pool import WorkerDiedError, cores, signals_held
+from postproc.runtime.signals import signals_held
+from postproc.runtime.worker_pool import WorkerDiedError, cores
 
 LOCAL = "local"
 _CONNECT_S = 20

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heuristics.engine_limits import OWN_RUN, REMEMBERED_RESETS
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
-from postproc.flows.own_hop_limits import own_resets
+from postproc.flows.injected_packets import own_resets
 from postproc.flows.state import Flow, Reset, ResetBurst, Side
 from postproc.flows.tcp_arithmetic import elapsed_us, seq_diff
 

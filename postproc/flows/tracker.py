@@ -13,7 +13,7 @@ from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Thresholds
 from postproc.capture.packet_table import Packet
 from postproc.flows.handshake_rtt import acknowledges_syn, time_syn_ack
-from postproc.flows.own_hop_limits import count_hop_limit, is_sender_hop_limit
+from postproc.flows.injected_packets import count_hop_limit, is_sender_hop_limit
 from postproc.flows.reset_context import take_reset
 from postproc.flows.state import Flow, HostHandshakes, InFlight, Reset, Side
 from postproc.flows.tcp_arithmetic import SEQ_HALF, SEQ_MASK, elapsed_us, seq_diff

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from _thread import (  # Thread.start takes locks that the interrupted code may hold
     get_ident,
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Never
 
+MASKS = hasattr(signal, "pthread_sigmask")  # not Windows
 Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM  # the exit status that shells use for them
 
@@ -46,6 +48,30 @@ def set_handlers(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Sign
         if before[number] != signal.SIG_IGN:
             signal.signal(number, handler)
     return before
+
+
+@contextmanager
+def signals_held(*numbers: signal.Signals, masked: bool = True) -> Iterator[None]:
+    """Holds back signals until the end of the block; in other threads than the main one it has nothing to do.
+
+    With `masked`, processes started in it never get them unless they unblock them, as they inherit the mask. The
+    handlers have to wait as well, since a signal may go to another of our threads, for which Python still interrupts
+    the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    handlers = set_handlers(dict.fromkeys(numbers, lambda number, _: held.append(number)))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if masked and MASKS else ()
+    try:
+        yield
+    finally:
+        if masked and MASKS:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        set_handlers(handlers)
+        for number in held:
+            signal.raise_signal(number)
 
 
 def end_at_once(number: int, frame: FrameType | None) -> Never:

@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from postproc.runtime.gc_pause import gc_paused
-from postproc.runtime.signals import TERMINATED, end_at_once, ending_in_order, set_handlers
+from postproc.runtime.signals import MASKS, TERMINATED, end_at_once, ending_in_order, signals_held
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _WAITING = 2  # inputs handed out per process: it never waits for the next, and its death affects few
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)  # a worker leaves SIGINT to us, and unblocks SIGTERM once it can end
-_MASKS = hasattr(signal, "pthread_sigmask")  # not Windows
 
 _POLARS_THREADS = "POLARS_MAX_THREADS"  # read by Polars when it is imported
 
@@ -137,26 +136,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def signals_held(*numbers: signal.Signals) -> Iterator[None]:
-    """Holds back signals until the end of the block. Processes started in it never get them unless they unblock them.
-
-    For the main thread only. Processes inherit the mask. The handlers have to wait as well, since a signal may go to
-    another of our threads, for which Python still interrupts the main one.
-    """
-    held: list[int] = []
-    handlers = set_handlers(dict.fromkeys(numbers, lambda number, _: held.append(number)))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers) if _MASKS else ()
-    try:
-        yield
-    finally:
-        if _MASKS:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        set_handlers(handlers)
-        for number in held:
-            signal.raise_signal(number)
-
-
 _task: Callable[[Any], Any]  # of this worker process
 
 
@@ -166,7 +145,7 @@ def _start_worker(task: Callable[[Any], Any]) -> None:
     _task = task
     gc.enable()  # the parent, of which this may be a copy, is `gc_paused`
     signal.signal(signal.SIGTERM, end_at_once)  # not an exception: before the work nobody catches it
-    if _MASKS:
+    if MASKS:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it may have come before the handler was set
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

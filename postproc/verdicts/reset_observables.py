@@ -20,7 +20,7 @@ from heuristics.rulebook.model import Thresholds
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
-from postproc.flows.own_hop_limits import own_hop_limits, own_resets, stray_packets
+from postproc.flows.injected_packets import own_hop_limits, own_resets, stray_packets
 from postproc.flows.state import CONTEXT_NAMES, HostHandshakes, Reset, RoundTrips, Side
 from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.shared_origin import CrossFlowCorrelation

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import IO
 from heuristics.errors import RstoriginError, visible
 from heuristics.protocol.tshark_fields import LINUX_VXLAN_PORT
 from postproc.runtime.errors import TsharkError, TsharkNotFoundError, TsharkTooOldError
+from postproc.runtime.signals import signals_held
 from postproc.runtime.temp_files import temporary_file
 
 TSHARK_VARIABLE = "RSTORIGIN_TSHARK"  # names the tshark to use, where it is not the one on PATH
@@ -98,14 +100,18 @@ class Tshark:
         Raises TsharkError when tshark cannot be started, and NoRoomError.
         """
         with temporary_file() as stderr:  # tshark would block on a full pipe that nobody reads
-            process = _start([str(self.program), *arguments], stderr, environment or {})
+            process = None
             try:
+                # Else a signal while tshark starts would leave it behind: nobody would know of it.
+                with signals_held(signal.SIGINT, signal.SIGTERM, masked=False):
+                    process = _start([str(self.program), *arguments], stderr, environment or {})
                 yield TsharkProcess(process, stderr)
             finally:
-                if process.stdout is not None:
-                    process.stdout.close()
-                process.kill()  # does nothing to a process that has ended and was waited for
-                process.wait()
+                if process is not None:
+                    if process.stdout is not None:
+                        process.stdout.close()
+                    process.kill()  # does nothing to a process that has ended and was waited for
+                    process.wait()
 
 
 def preference_options(preferences: Sequence[str]) -> list[str]:

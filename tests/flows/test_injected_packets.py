@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from heuristics.engine_limits import MAX_STRAY_PACKETS
-from postproc.flows.own_hop_limits import count_hop_limit, is_sender_hop_limit, own_hop_limits, stray_packets
+from postproc.flows.injected_packets import count_hop_limit, is_sender_hop_limit, own_hop_limits, stray_packets
 from postproc.flows.state import Side
 
 

@@ -1,7 +1,7 @@
 """Which hop limits of a flow are the sender's own, and which are those of packets that another device put in.
 
 A device that injects data (a block page) speaks in the sender's name before it resets: its packets must not become the
-sender's. The plugin does the same in Lua (generator/templates/state/own_hop_limits.lua.j2), function by function.
+sender's. The plugin does the same in Lua (generator/templates/state/injected_packets.lua.j2), function by function.
 """
 
 from __future__ import annotations
