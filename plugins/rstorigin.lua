@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 2870dad045594fec6ef349f212d05e07d3c930f9a312c0117825a9b6545470ba
+-- rulebook hash: e571e237c6133b1d7bef10422114b4ec485447506767d38de0db347dac7996d5
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -4897,8 +4897,8 @@ do
       end,
       say = function(o)
         return "the connection had been silent for " .. time_text(o.idle_us)
-          .. ": a device that keeps state ends it (idle timeouts are often 240, 300, 350, 900, "
-          .. "3600 or 7200 s)"
+          .. ": a device that keeps state ends it (idle timeouts are often 240 s, 300 s, 350 s, "
+          .. "900 s, 3600 s or 7200 s)"
       end,
     },
     {
@@ -4907,8 +4907,8 @@ do
       end,
       say = function(o)
         return "the other side had been silent for " .. time_text(o.peer_pause_us)
-          .. " and sent again: a device had dropped the idle connection (timeouts are often "
-          .. "240, 300, 350, 900, 3600 or 7200 s)"
+          .. " and sent again: a device had dropped the idle connection (timeouts are often 240 "
+          .. "s, 300 s, 350 s, 900 s, 3600 s or 7200 s)"
       end,
     },
     {
@@ -6431,7 +6431,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 2870dad04559)"
+    .. "(100 rules, hash e571e237c613)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
