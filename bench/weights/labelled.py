@@ -128,8 +128,14 @@ def _label(labels: Mapping[str, Any], event: Mapping[str, Any], sources: set[str
 def _sender_hops(labels: Mapping[str, Any], address: str) -> int:
     if address in labels.get(labels["vantage"], {}).values():  # a capture between the hosts has no addresses of its own
         return 0
-    hops = labels.get("other_hosts", {}).get(address, labels["hops"])
-    return int(hops["4"] if isinstance(hops, dict) else hops)  # a number for each IP version where they differ
+    other = labels.get("other_hosts", {}).get(address)
+    return _path_hops(labels) if other is None else int(other)
+
+
+def _path_hops(labels: Mapping[str, Any]) -> int:
+    """How many routers are between the client and the server."""
+    hops = labels["hops"]
+    return int(hops["4"] if isinstance(hops, dict) else hops)  # some labels have a number for each IP version
 
 
 def _node_hops(labels: Mapping[str, Any], node: str) -> int | None:
@@ -138,4 +144,4 @@ def _node_hops(labels: Mapping[str, Any], node: str) -> int | None:
     if number is None:
         return None
     from_client = int(number[1]) - 1
-    return from_client if labels["vantage"] == "client" else _sender_hops(labels, "") - 1 - from_client
+    return from_client if labels["vantage"] == "client" else _path_hops(labels) - 1 - from_client

@@ -181,10 +181,13 @@ class Rulebook:
         old = {id_: rule for rule in self.all_rules for id_ in rule.was}
         return old | {rule.id: rule for rule in self.all_rules}
 
+    @cached_property
+    def _explanations_by_id(self) -> dict[str, Explanation]:
+        return {explanation.id: explanation for explanation in self.all_explanations}
+
     def evidence(self, id_: str) -> Rule | Explanation:
         """The rule or explanation called `id_`. Raises UnknownRuleError with the nearest id of a rule."""
-        found = next((explanation for explanation in self.all_explanations if explanation.id == id_), None)
-        return found or self.rule(id_)
+        return self._explanations_by_id.get(id_) or self.rule(id_)
 
     def rule(self, id_: str) -> Rule:
         """The rule that is or was called `id_`, enabled or not. Raises UnknownRuleError with the nearest id."""

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -178,7 +179,8 @@ def _prepare(case: Path, folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return f"{folder} cannot be written to"
-        os.utime(folder)
+        now = time.time_ns()
+        os.utime(folder, ns=(now, now))  # by itself, the file system counts in steps of some milliseconds
         ours = (path for path in folder.parent.iterdir() if _SETTINGS.fullmatch(path.name) and not path.is_symlink())
         for old in sorted(ours, key=lambda path: path.stat().st_mtime_ns, reverse=True)[_SETTINGS_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
