@@ -52,8 +52,13 @@ def summary(folder: Path) -> None:
     with opened(REJECTED, PLUGIN, render_profile()) as window:
         _tools(window)
         window.picture(folder / "menu.png", "560x205+440+22")
-        window.press("Up", "Return")
-        dialog = window.dialog("Wireshark · RST origin: summary")
+        window.press("Escape", "Escape")
+
+        def opens() -> None:
+            _tools(window)
+            window.press("Up", "Return")
+
+        dialog = window.dialog("Wireshark · RST origin: summary", opens)
         window.resize(dialog, 980, 560)
         left, top, width, height = window.place(dialog)
         window.picture(folder / "summary.png", f"{width}x{height + 20}+{left}+{top - 40}")
@@ -63,8 +68,7 @@ def preferences(folder: Path) -> None:
     """Edit > Preferences > Protocols > RST origin."""
     with opened(REJECTED, PLUGIN, render_profile()) as window:
         _select(window, 1)
-        window.press("ctrl+shift+p")
-        dialog = window.dialog("Wireshark · Preferences")
+        dialog = window.dialog("Wireshark · Preferences", lambda: window.press("ctrl+shift+p"))
         time.sleep(1)
         window.write("Prot")
         window.press("Right")

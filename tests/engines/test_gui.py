@@ -29,9 +29,13 @@ pytestmark = [
 def exported(window: Window, name: str) -> list[dict[str, str]]:
     """The packet list, by File > Export Packet Dissections > As CSV."""
     target = window.home / name
-    window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
     dialog = "Wireshark · Export Packet Dissections"
-    window.dialog(dialog)
+
+    def opens() -> None:
+        window.press("Escape")  # a menu that an earlier try left open
+        window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
+
+    window.dialog(dialog, opens)
     window.write(str(target))
     window.press("Return")
     window.closed(dialog)
@@ -76,15 +80,22 @@ def test_import_of_the_profile() -> None:
         archive = window.home / "rst-origin.zip"
         archive.write_bytes((ROOT / "plugins" / "profile" / "rst-origin.zip").read_bytes())
         archive.chmod(0o644)
-        window.press("ctrl+shift+a")
-        left, top, width, height = window.place(window.dialog("Wireshark · Configuration Profiles"))
-        window.click(left + width // 2 - 35, top + height - 44)  # Import, the second of five buttons
-        time.sleep(1)
-        window.press("Down", "Return")
-        window.dialog("Select zip file for import")
-        window.write(str(archive))
-        window.press("Return")
-        window.dialog("Importing profiles")
+        profiles = window.dialog("Wireshark · Configuration Profiles", lambda: window.press("ctrl+shift+a"))
+        left, top, width, height = window.place(profiles)
+
+        def asks_for_file() -> None:
+            window.click(left + width // 2 - 35, top + height - 44)  # Import, the second of five buttons
+            time.sleep(1)
+            window.press("Down", "Return")
+
+        window.dialog("Select zip file for import", asks_for_file)
+
+        def names_file() -> None:
+            window.press("ctrl+a")
+            window.write(str(archive))
+            window.press("Return")
+
+        window.dialog("Importing profiles", names_file)
         profile = window.home / PERSONAL_CONFIGURATION / "profiles" / PROFILE_NAME
         held = {path.name: path.read_text(encoding="utf-8") for path in profile.iterdir()}
         # A version takes over the files that it knows: macros of its own format, and perhaps those of an older one.

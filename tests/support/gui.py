@@ -9,12 +9,13 @@ Positions are pixels of a screen of WIDTH x HEIGHT, which the window fills.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, ava
 PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "import")
 WIDTH, HEIGHT = 1500, 960
 _MENU_S = 0.5
+_AGAIN_S = 10
 
 
 def missing() -> list[str]:
@@ -100,9 +102,22 @@ class Window:
         """The text of the title bar."""
         return _ask(self.display, "getwindowname", self.id)
 
-    def dialog(self, title: str) -> str:
-        """The id of the window with `title`, as soon as it is there."""
-        return str(until(lambda: _find(self.display, f"^{title}$"), f"the window {title!r}"))
+    def dialog(self, title: str, opens: Callable[[], None]) -> str:
+        """The id of the window with `title`, which the keys or clicks of `opens` bring up.
+
+        A window that is still busy loses keys, so `opens` is done again where nothing appears.
+        """
+        last = -math.inf
+
+        def found() -> str:
+            nonlocal last
+            there = _find(self.display, f"^{title}$")
+            if not there and time.monotonic() - last > _AGAIN_S:
+                opens()
+                last = time.monotonic()
+            return there
+
+        return until(found, f"the window {title!r}")
 
     def closed(self, title: str) -> None:
         """Wait until there is no window with `title`."""
