@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heuristics.observables.observable import Mark, Source, Type, table
+from heuristics.observables.observable import Mark, ObservableSource, Type, table
 
 # About all resets of the capture, whichever sender they name. The network of an address is its first 16 bits (IPv4) or
 # 32 bits (IPv6); private addresses belong to none.
@@ -10,31 +10,37 @@ OF_CAPTURE = table(
     Type.INT,
     (
         "run_senders",
-        Source.CAPTURE,
+        ObservableSource.CAPTURE,
         "",
         "senders of the resets whose IP IDs form one run with this one's; missing where it has no IP ID",
     ),
-    ("run_networks", Source.CAPTURE, "", "different networks among them"),
-    ("place_senders", Source.CAPTURE, "", "senders of the resets that arrive with this one's hop limit", Mark.GIVEN),
-    ("place_networks", Source.CAPTURE, "", "different networks among them", Mark.GIVEN),
+    ("run_networks", ObservableSource.CAPTURE, "", "different networks among them"),
+    (
+        "place_senders",
+        ObservableSource.CAPTURE,
+        "",
+        "senders of the resets that arrive with this one's hop limit",
+        Mark.GIVEN,
+    ),
+    ("place_networks", ObservableSource.CAPTURE, "", "different networks among them", Mark.GIVEN),
     (
         "place_foreign",
-        Source.CAPTURE,
+        ObservableSource.CAPTURE,
         "",
         "senders among them whose stable baseline is 2 or more hops elsewhere",
         Mark.GIVEN,
     ),
-    ("place_baselines", Source.CAPTURE, "", "different distances among the baselines of those", Mark.GIVEN),
+    ("place_baselines", ObservableSource.CAPTURE, "", "different distances among the baselines of those", Mark.GIVEN),
     (
         "place_native",
-        Source.CAPTURE,
+        ObservableSource.CAPTURE,
         "",
         "senders among them that show this distance, or one next to it, by authentic packets",
         Mark.GIVEN,
     ),
     (
         "place_rival",
-        Source.CAPTURE,
+        ObservableSource.CAPTURE,
         "",
         "senders of the resets with whichever other hop limit has the most senders",
         Mark.GIVEN,
@@ -45,7 +51,7 @@ OF_PAIR = table(
     Type.BOOL,
     (
         "left_sender",
-        Source.PAIR,
+        ObservableSource.PAIR,
         "",
         "a capture taken at the claimed sender's own interface holds it, or lacks it though it holds all else; "
         "missing without one, so always in Wireshark",
@@ -56,24 +62,24 @@ OF_CASE = table(
     Type.INT,
     (
         "case_distance",
-        Source.CASE,
+        ObservableSource.CASE,
         "hops",
         "where most packets of the sender come from, in other captures of the case taken here",
     ),
     (
         "case_packets",
-        Source.CASE,
+        ObservableSource.CASE,
         "packets",
         "of the sender in those captures; asked where this one has none, never in Wireshark",
     ),
-    ("case_share", Source.CASE, "%", "of these packets from case_distance"),
-    ("case_gap", Source.CASE, "hops", "from the reset's distance to the nearest that they show"),
+    ("case_share", ObservableSource.CASE, "%", "of these packets from case_distance"),
+    ("case_gap", ObservableSource.CASE, "hops", "from the reset's distance to the nearest that they show"),
     (
         "case_run_senders",
-        Source.CASE,
+        ObservableSource.CASE,
         "",
         "senders of the resets, in the captures of the case taken here, whose IP IDs form one run with this one's; "
         "asked where this capture has no other sender in it, never in Wireshark",
     ),
-    ("case_run_networks", Source.CASE, "", "different networks among them"),
+    ("case_run_networks", ObservableSource.CASE, "", "different networks among them"),
 )

@@ -7,9 +7,14 @@ errors are no part of what an address has shown by its authentic packets.
 
 from __future__ import annotations
 
-from heuristics.observables.observable import Mark, Observable, Source, Type, table
+from heuristics.observables.observable import Mark, Observable, ObservableSource, Type, table
 
-HEADER, CONTEXT, HOST, CAPTURE = Source.HEADER, Source.CONTEXT, Source.HOST, Source.CAPTURE
+HEADER, CONTEXT, HOST, CAPTURE = (
+    ObservableSource.HEADER,
+    ObservableSource.CONTEXT,
+    ObservableSource.HOST,
+    ObservableSource.CAPTURE,
+)
 GIVEN = Mark.GIVEN
 
 _ERROR = table(

@@ -17,7 +17,7 @@ class Type(StrEnum):
     STR = "str"
 
 
-class Source(StrEnum):
+class ObservableSource(StrEnum):
     """Where the value of an observable comes from.
 
     Both engines measure what comes from the context when the reset passes, and keep it in the reset context. The fields
@@ -51,14 +51,14 @@ class Observable:
 
     name: str
     type: Type
-    source: Source
+    source: ObservableSource
     unit: str
     meaning: str
     always: bool = False
     uint16: bool = False
 
 
-Row = tuple[str, Source, str, str, *tuple[Mark, ...]]  # name, source, unit, meaning, marks
+Row = tuple[str, ObservableSource, str, str, *tuple[Mark, ...]]  # name, source, unit, meaning, marks
 
 
 def table(type_: Type, *rows: Row) -> tuple[Observable, ...]:

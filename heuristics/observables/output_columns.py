@@ -30,7 +30,7 @@ class Kind(Flag):
 _PACKETS = {Kind.RST: "resets", Kind.ICMP: "ICMP errors", Kind.BOTH: "resets, ICMP errors"}
 
 
-class Source(Enum):
+class ColumnSource(Enum):
     """Where the value of a column comes from."""
 
     PACKET = auto()  # the capture, the packet itself, or the packet that an ICMP error quotes
@@ -85,7 +85,7 @@ class OutputColumn(NamedTuple):
     type: type
     optional: bool
     meaning: str
-    source: Source
+    source: ColumnSource
     kinds: Kind
     observable: str
     field: WiresharkField | None
@@ -96,7 +96,7 @@ class _Entry(NamedTuple):
     """What the table says of a column besides name and type, which are those of the field of ResetRow."""
 
     meaning: str
-    source: Source
+    source: ColumnSource
     kinds: Kind = Kind.BOTH
     observable: str = ""  # empty: it has the name of the column
     label: str = ""  # empty: Wireshark has no such field
@@ -106,15 +106,15 @@ class _Entry(NamedTuple):
 
 
 def _packet(meaning: str, **options: Any) -> _Entry:
-    return _Entry(meaning=meaning, source=Source.PACKET, **options)
+    return _Entry(meaning=meaning, source=ColumnSource.PACKET, **options)
 
 
 def _observable(label: str, field_type: FieldType, meaning: str, **options: Any) -> _Entry:
-    return _Entry(meaning=meaning, source=Source.OBSERVABLE, label=label, field_type=field_type, **options)
+    return _Entry(meaning=meaning, source=ColumnSource.OBSERVABLE, label=label, field_type=field_type, **options)
 
 
 def _judgement(label: str, meaning: str, **options: Any) -> _Entry:
-    return _Entry(meaning=meaning, source=Source.JUDGEMENT, label=label, **options)
+    return _Entry(meaning=meaning, source=ColumnSource.JUDGEMENT, label=label, **options)
 
 
 _EVERY_PACKET = "every TCP and ICMP packet"
@@ -298,7 +298,7 @@ def _output_column(name: str, hint: Any) -> OutputColumn:
         meaning=entry.meaning,
         source=entry.source,
         kinds=entry.kinds,
-        observable=entry.observable or (name if entry.source is Source.OBSERVABLE else ""),
+        observable=entry.observable or (name if entry.source is ColumnSource.OBSERVABLE else ""),
         field=field,
         details_after=entry.details_after,
     )
@@ -345,7 +345,7 @@ WIRESHARK_FIELDS: tuple[WiresharkField, ...] = (
 
 def observable_columns(kind: Kind) -> tuple[OutputColumn, ...]:
     """The columns of packets of one kind that observables fill, in the order of the table."""
-    return tuple(each for each in OUTPUT_COLUMNS if each.source is Source.OBSERVABLE and kind in each.kinds)
+    return tuple(each for each in OUTPUT_COLUMNS if each.source is ColumnSource.OBSERVABLE and kind in each.kinds)
 
 
 def details_columns(kind: Kind) -> tuple[OutputColumn, ...]:

@@ -11,12 +11,17 @@ To add an observable of the context, add a row with the source CONTEXT, and meas
 from __future__ import annotations
 
 from heuristics.observables.cross_flow_vocabulary import OF_CAPTURE, OF_CASE, OF_PAIR
-from heuristics.observables.observable import Mark, Source, table
+from heuristics.observables.observable import Mark, ObservableSource, table
 from heuristics.observables.observable import Observable as Observable
 from heuristics.observables.observable import Type as Type
 from heuristics.observables.observable import Value as Value
 
-HEADER, CONTEXT, FLOW, HOST = Source.HEADER, Source.CONTEXT, Source.FLOW, Source.HOST
+HEADER, CONTEXT, FLOW, HOST = (
+    ObservableSource.HEADER,
+    ObservableSource.CONTEXT,
+    ObservableSource.FLOW,
+    ObservableSource.HOST,
+)
 GIVEN, UINT16 = Mark.GIVEN, Mark.UINT16
 
 _FORM = (
@@ -381,13 +386,19 @@ OBSERVABLES: tuple[Observable, ...] = (
 # Known only once the evidence is weighed: for causes and devices, not for rules.
 JUDGED: tuple[Observable, ...] = table(
     Type.STR,
-    ("verdict", Source.JUDGED, "", "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'", GIVEN),
-    ("origin", Source.JUDGED, "", "'endpoint', 'front-end', 'middlebox' or 'unknown'", GIVEN),
+    (
+        "verdict",
+        ObservableSource.JUDGED,
+        "",
+        "'forged', 'likely forged', 'unclear', 'likely genuine' or 'genuine'",
+        GIVEN,
+    ),
+    ("origin", ObservableSource.JUDGED, "", "'endpoint', 'front-end', 'middlebox' or 'unknown'", GIVEN),
 )
 
 # Observables from all captures of the case. Their rules are weighed once every capture is judged; of the other
 # observables only those in WITH_CASES are still known then.
-OF_CASES = frozenset(observable.name for observable in OBSERVABLES if observable.source is Source.CASE)
+OF_CASES = frozenset(observable.name for observable in OBSERVABLES if observable.source is ObservableSource.CASE)
 WITH_CASES = frozenset({"distance"})
 
 # Names of those that every capture gives.

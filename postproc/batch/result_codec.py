@@ -37,7 +37,7 @@ class StoredResult:
     resets: tuple[JudgedReset, ...]
     errors: tuple[JudgedReset, ...]
     flows: str
-    scene: CapturePoint
+    capture_point: CapturePoint
 
 
 def to_row(name: str, done: StampedResult) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def to_row(name: str, done: StampedResult) -> dict[str, Any]:
         resets=judged.resets,
         errors=judged.errors,
         flows=b64encode(judged.flows).decode("ascii"),
-        scene=judged.capture_point,
+        capture_point=judged.capture_point,
     )
     row: dict[str, Any] = to_plain(stored)
     return row
@@ -81,5 +81,5 @@ def from_row(row: Mapping[str, Any], source: Source) -> CaptureResult:
         errors=tuple(map(renamed, stored.errors)),
         flows=b64decode(stored.flows, validate=True),
         content=stored.content,
-        capture_point=stored.scene,
+        capture_point=stored.capture_point,
     )

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from heuristics.errors import UnknownRuleError, visible
 from heuristics.language.expressions import Node, definitions_in, named
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS, ICMP_BY_NAME, ICMP_OBSERVABLES
-from heuristics.observables.observable import Source
+from heuristics.observables.observable import ObservableSource
 from heuristics.observables.vocabulary import ALWAYS, BY_NAME, OBSERVABLES, Observable
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.statements import Define, Explanation, ExplanationCase, IcmpEntry, Rule
@@ -101,7 +101,7 @@ def observables(
             for one in (ICMP_OBSERVABLES if icmp else OBSERVABLES)
         ),
         *(
-            _name_row(one.name, "int", Source.THRESHOLDS, one.unit, False, one.meaning)
+            _name_row(one.name, "int", ObservableSource.THRESHOLDS, one.unit, False, one.meaning)
             for one in (() if icmp else THRESHOLDS)
         ),
         *(_name_row(one.name, one.type, table, one.unit, not one.definition.always, one.meaning) for one in defines),

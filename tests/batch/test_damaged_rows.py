@@ -105,7 +105,7 @@ def at(row: Any, key: Key) -> Any:
 def test_an_undamaged_row_is_found(stored: Stored, combined_only: Stored) -> None:
     assert combined_only.found(stored.line) is not None
     row = stored.line[3]
-    assert all((row["resets"], row["errors"], row["flows"], row["scene"]["hosts"]))
+    assert all((row["resets"], row["errors"], row["flows"], row["capture_point"]["hosts"]))
 
 
 def test_a_value_of_another_type_is_a_miss(combined_only: Stored) -> None:
@@ -121,7 +121,17 @@ def test_a_value_of_another_type_is_a_miss(combined_only: Stored) -> None:
                 may_be_missing.add((key, wrong))
     assert {wrong for _, wrong in may_be_missing} <= {None}
     optional = {key[-1] for key, _ in may_be_missing}
-    assert not optional & {"path", "size", "mtime_ns", "content", "readable", "resets", "errors", "flows", "scene"}
+    assert not optional & {
+        "path",
+        "size",
+        "mtime_ns",
+        "content",
+        "readable",
+        "resets",
+        "errors",
+        "flows",
+        "capture_point",
+    }
     assert not optional & {"capture", "frame", "src", "verdict", "suspicion", "evidence", "score", "words", "row"}
 
 
