@@ -19,7 +19,7 @@ from heuristics.observables.output_columns import (
     Kind,
     OutputColumn,
     ResetRow,
-    Source,
+    ColumnSource,
     details_columns,
     observable_columns,
 )
@@ -62,7 +62,7 @@ def test_a_column_of_icmp_errors_is_an_observable_or_derived(column: OutputColum
 
 
 def test_the_arguments_of_a_row_have_the_types_of_its_other_columns() -> None:
-    others = {column.name for column in OUTPUT_COLUMNS if column.source is not Source.OBSERVABLE}
+    others = {column.name for column in OUTPUT_COLUMNS if column.source is not ColumnSource.OBSERVABLE}
     hints = get_type_hints(ResetRow)
     arguments = {
         name: hint for name, hint in get_type_hints(result_row).items() if name not in ("observation", "return")
