@@ -15,11 +15,11 @@ from heuristics.observables.output_columns import (
     COLUMNS,
     OUTPUT_COLUMNS,
     WIRESHARK_FIELDS,
+    ColumnSource,
     FieldType,
     Kind,
     OutputColumn,
     ResetRow,
-    ColumnSource,
     details_columns,
     observable_columns,
 )
