@@ -89,6 +89,9 @@ local proto_fields = {
     "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
   where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
     "Where a suspect reset was sent from, against where the sender that it names sits"),
+  ended_connection = ProtoField.bool("rstorigin.ended_connection", "Ended the connection", base.NONE, nil, nil,
+    "true if the connection was open and ended with this reset, false if it came after "
+        .. "the end or did not end it; empty where the capture does not show which"),
   score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
     "Sum of the evidence, in hundredths of a natural-log odds ratio"),
   baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
@@ -1578,7 +1581,7 @@ do
     "B handshake_packets handshake_transmissions syn_tos",
     "H resets last_id before_last_id last_window last_flags syn_window",
     "I3 syn_label",
-    "I4 next_seq acked last_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset",
+    "I4 next_seq acked last_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset end_seq",
     "I5 preceding_gap_us",
     "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
@@ -2304,6 +2307,62 @@ do
   end
 end
 
+local after_end, note_end, ended_connection
+do
+  -- Connection end: whether a reset ended its connection, or came after the end -----------------------------------
+
+  -- A reset ends a connection that is open. What a closed socket answers to data that were still on their way, and what
+  -- comes after an earlier reset, ends nothing. A connection survives a reset if its receiver acknowledges bytes that
+  -- the sender sent after it: a forged reset with wrong numbers, or one that its receiver ignored.
+
+  -- As `end_seq`: no sequence number of the sender was known, so whatever is acknowledged came later.
+  local NOTHING_SENT = -1
+
+  -- Whether the receiver of a reset acknowledges bytes that the sender sent after it.
+  local function survived(peer, end_seq)
+    return peer.acked ~= nil and (end_seq == NOTHING_SENT or seq_diff(peer.acked, end_seq) > 0)
+  end
+
+  local function ended_by(side, peer)
+    return side.end_seq ~= nil and not survived(peer, side.end_seq)
+  end
+
+  -- The reset shows no connection that it could end: nothing came before it, or it is out of the window.
+  local function without_effect(reset)
+    return not reset.idle_us or reset.seq_foreign or reset.answers_earlier
+  end
+
+  -- The end of all that the sender had sent when the reset passed.
+  local function end_seq_of(reset)
+    if not reset.seq_ahead then
+      return NOTHING_SENT
+    end
+    return (reset.seq + math.max(0, -(reset.seq_step or 0))) % SEQUENCES
+  end
+
+  -- Whether the connection had ended before the reset `packet` of `side`.
+  function after_end(packet, side, peer)
+    local socket_gone = side.fin and not packet.acknowledges
+    return socket_gone or (side.fin and peer.fin) or ended_by(side, peer) or ended_by(peer, side)
+  end
+
+  -- Remembers on its side that this reset may have ended the connection, for the resets that follow.
+  function note_end(reset, side)
+    if not (reset.after_end or without_effect(reset)) then
+      side.end_seq = end_seq_of(reset)
+    end
+  end
+
+  -- Whether the connection ended with the reset; nil if the capture does not show it.
+  function ended_connection(reset)
+    if reset.after_end or reset.answers_earlier then
+      return false
+    elseif not without_effect(reset) then
+      return not survived(reset.peer, end_seq_of(reset))
+    end
+  end
+end
+
 local unpacked_reset, reset_of, burst_of, stage_of, follow, forget_resets
 do
   -- Reset context: the state of the flow when a reset passed ---------------------------------------------------
@@ -2323,7 +2382,7 @@ do
     "time time_us",
     "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us",
     "other stage sender_is_initiator syn_only established seq_foreign fin_before answers_earlier",
-    "other id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
+    "other after_end id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
     "H resets_before own_resets_before peer_resets_before id_step own_id_step own_window",
     "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
@@ -2606,6 +2665,7 @@ do
       syn_only = syn_only(side, sender_had_sent),
       established = established(side),
       fin_before = side.fin or peer.fin or false,
+      after_end = original and original.after_end,
       resets_before = original and original.resets_before or side.resets,
       own_resets_before = original and original.own_resets_before or own_resets(side),
       peer_resets_before = peer.resets,
@@ -2633,6 +2693,10 @@ do
       ts_missing = ts_missing(packet, side),
       mac_addressed = mac_addressed(mac, peer),
     }
+    if not original then
+      reset.after_end = after_end(packet, side, peer)
+      note_end(reset, side)
+    end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_origin(packet, src)
@@ -3082,6 +3146,7 @@ do
     o.ack_step = reset.ack_step
     o.seq_ahead = reset.seq_ahead
     o.seq_step = reset.seq_step
+    o.after_end = reset.after_end
     o.id_mirrored = reset.id_mirrored
     o.window_mirrored = reset.window_mirrored
     o.reserved_mirrored = reset.reserved_mirrored
@@ -3242,6 +3307,7 @@ do
     o.refuses_accepted = refuses_accepted(reset)
     o.spoke_after = continued_after(reset, o.rtt_us, o.rtt_confirmed)
     o.port_accepts = contains_item(host.accepting_ports, src, port_bytes(sport))
+    o.ended_connection = ended_connection(reset)
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)
@@ -5965,6 +6031,12 @@ do
     end
   end
 
+  local function add_flag(tree, name, flag)
+    if flag ~= nil then
+      tree:add(proto_fields[name], flag):set_generated()
+    end
+  end
+
   function add_text(tree, name, words)
     if words and words ~= "" then
       tree:add(proto_fields[name], words):set_generated()
@@ -6046,6 +6118,7 @@ do
     add_number(branch, "score", judgement.score)
     add_text(branch, "evidence", judgement.evidence)
     add_text(branch, "stage", o.stage)
+    add_flag(branch, "ended_connection", o.ended_connection)
     add_text(branch, "end_reason", o.end_reason)
     add_number(branch, "hop_limit", o.hop_limit)
     add_number(branch, "hop_baseline", o.hop_baseline)

@@ -273,6 +273,17 @@ class ResetRow:
             packets="suspect resets",
         ),
     ] = None
+    ended_connection: Annotated[
+        bool | None,
+        _observable(
+            "Ended the connection",
+            FieldType.BOOL,
+            "`true` if the connection was open and ended with this reset, `false` if it came after the end or did not "
+            "end it; empty where the capture does not show which",
+            kinds=Kind.RST,
+            details_after="stage",
+        ),
+    ] = None
 
     def __reduce__(self) -> tuple[type["ResetRow"], tuple[Any, ...]]:
         """For processes that exchange many rows: the values alone take less time than what a dataclass does."""

@@ -11,6 +11,7 @@ To add an observable of the context, add a row with the source CONTEXT, and meas
 from __future__ import annotations
 
 from heuristics.observables.cross_flow_vocabulary import OF_CAPTURE, OF_CASE, OF_PAIR
+from heuristics.observables.ending_vocabulary import ENDING
 from heuristics.observables.observable import Mark, ObservableSource, table
 from heuristics.observables.observable import Observable as Observable
 from heuristics.observables.observable import Type as Type
@@ -379,7 +380,7 @@ _LINK = table(
 )
 
 OBSERVABLES: tuple[Observable, ...] = (
-    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *_OPENING, *_BURST, *_LIKENESS, *_LINK),
+    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *ENDING, *_OPENING, *_BURST, *_LIKENESS, *_LINK),
     *(*OF_CAPTURE, *OF_PAIR, *OF_CASE),
 )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from heuristics.engine_limits import OWN_RUN, REMEMBERED_RESETS
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
+from postproc.flows.connection_end import after_end, note_end
 from postproc.flows.injected_packets import own_resets
 from postproc.flows.state import Flow, Reset, ResetBurst, Side
 from postproc.flows.tcp_arithmetic import elapsed_us, seq_diff
@@ -40,6 +41,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         syn_only=_syn_only(packet, flow, side),
         established=side.established,
         fin_before=side.fin or peer.fin,
+        after_end=original.after_end if original else after_end(packet, side, peer),
         resets_before=original.resets_before if original else side.resets,
         own_resets_before=original.own_resets_before if original else own_resets(side),
         peer_resets_before=peer.resets,
@@ -69,6 +71,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
     )
     side.last_reset = reset
     if original is None:
+        note_end(reset)
         side.resets += 1
         side.reset_hop_limits[packet.hop_limit] = side.reset_hop_limits.get(packet.hop_limit, 0) + 1
         side.recent_resets = [*side.recent_resets[1 - REMEMBERED_RESETS :], reset]

@@ -86,9 +86,13 @@ class Reset:
 
     stage: str
     sender_is_initiator: bool | None
+    after_end: bool
+    answers_earlier: bool
+    idle_us: int | None
     resets_before: int
     own_resets_before: int
     seq_ahead: int | None
+    seq_step: int | None
     seq_foreign: bool
     id_step: int | None
     id_mirrored: bool | None
@@ -110,7 +114,7 @@ class Side:
     often it was sent; `handshake_packets`, `handshake_hop_limits` and `handshake_linux` cover all of them. A packet
     burst is a series of packets, each soon after the one before: `packet_burst_us` is the start of the last one,
     `preceding_gap_us` the silence before it. `advanced_us` and `advanced_seq` belong to the last packet that moved the
-    conversation on.
+    conversation on. `end_seq` belongs to its last reset that may have ended the connection (connection_end.py).
     """
 
     hop_limits: dict[int, int] = field(default_factory=dict)
@@ -137,6 +141,7 @@ class Side:
     advanced_us: int | None = None
     advanced_seq: int = 0
     fin: bool = False
+    end_seq: int | None = None
     resets: int = 0
     reset_hop_limits: dict[int, int] = field(default_factory=dict)
     recent_resets: list[Reset] = field(default_factory=list)

@@ -44,12 +44,18 @@ def csv_text(text: str) -> str:
 
 
 def csv_table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table as CSV. Its texts are made safe by `csv_text`."""
+    """A table as CSV. Its texts are made safe by `csv_text`; truth values are `true` and `false`, as in JSON."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([csv_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    writer.writerows(map(_csv_cell, row) for row in rows)
     return table.getvalue().removesuffix("\n")
+
+
+def _csv_cell(cell: object) -> object:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return csv_text(cell) if isinstance(cell, str) else cell
 
 
 def shell_word(text: str) -> str:

@@ -17,6 +17,7 @@ from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
+from postproc.flows.connection_end import ended_connection
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
@@ -55,6 +56,7 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> Flo
         **_observe_context(reset),
         **_observe_handshakes(reset),
         "refuses_accepted": _refuses_accepted(reset),
+        "ended_connection": ended_connection(reset),
         "end_reason": end_reason(reset.flow),
         "own_resets": own_resets(reset.side),
         **_observe_burst(reset),

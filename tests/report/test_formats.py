@@ -45,6 +45,12 @@ def test_csv_has_exactly_the_columns() -> None:
     assert (first["hop_delta"], first["rtt_us"], second["rtt_us"]) == ("4", "40000", "")
 
 
+def test_csv_has_truth_values_as_json_has_them() -> None:
+    resets = [judged_reset(ended_connection=value).row for value in (True, False, None)]
+    written = csv.DictReader(io.StringIO(outputs.rows_csv(resets)))
+    assert [row["ended_connection"] for row in written] == ["true", "false", ""]
+
+
 def test_json_lines_have_exactly_the_columns() -> None:
     text = outputs.rows_jsonl([reset.row for reset in summary().resets])
     first, second = (json.loads(line) for line in text.splitlines())
