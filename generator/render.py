@@ -30,6 +30,7 @@ from heuristics.observables.cross_flow_vocabulary import OF_CASE, OF_PAIR
 from heuristics.observables.icmp_vocabulary import ICMP_BY_NAME
 from heuristics.observables.vocabulary import OF_CONTEXT
 from heuristics.protocol import hop_limit as hop_limits
+from heuristics.protocol import idle_timeouts as timeouts
 from heuristics.protocol import private_networks as networks
 from heuristics.protocol import reset_payload as payloads
 from heuristics.protocol import tshark_fields as wireshark
@@ -88,6 +89,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         hop_limits=hop_limits,
         private_prefixes=private_prefixes(),
         networks=networks,
+        timeouts=timeouts,
         wireshark=wireshark,
         memory=memory,
         payloads=payloads,

@@ -27,6 +27,9 @@ STABLE_SHARE = 90
 # stand in other flows of the host.
 MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
 
+# A silence of at least this long is one after which devices may have dropped the state of a connection (microseconds).
+LONG_SILENCE_US = 60_000_000
+
 # Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link
 # send with it on purpose (SSDP 1 to 4). No kernel starts from 32 and is more than a dozen hops away.
 MIN_OTHER_HOP_LIMIT = 20

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: e571e237c6133b1d7bef10422114b4ec485447506767d38de0db347dac7996d5
+-- rulebook hash: bf16e7dede4a1ff87c226c2e3a10db3519e8825fd75f76294cbb46af04564914
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -2307,7 +2307,8 @@ do
   end
 end
 
-local after_end, note_end, ended_connection
+local unpacked_reset, reset_of, burst_of, stage_of, follow, forget_resets
+local ended_connection, silences_of, known_timeout
 do
   -- Connection end: whether a reset ended its connection, or came after the end -----------------------------------
 
@@ -2341,13 +2342,20 @@ do
   end
 
   -- Whether the connection had ended before the reset `packet` of `side`.
-  function after_end(packet, side, peer)
+  local function after_end(packet, side, peer)
     local socket_gone = side.fin and not packet.acknowledges
     return socket_gone or (side.fin and peer.fin) or ended_by(side, peer) or ended_by(peer, side)
   end
 
+  -- Whether the peer's last packet was on its way when the FIN of `side` was; nil without a FIN.
+  local function crossed_fin(side, peer)
+    if side.fin and side.next_seq then
+      return peer.last_ack ~= nil and seq_diff(peer.last_ack, side.next_seq) < 0
+    end
+  end
+
   -- Remembers on its side that this reset may have ended the connection, for the resets that follow.
-  function note_end(reset, side)
+  local function note_end(reset, side)
     if not (reset.after_end or without_effect(reset)) then
       side.end_seq = end_seq_of(reset)
     end
@@ -2361,10 +2369,69 @@ do
       return not survived(reset.peer, end_seq_of(reset))
     end
   end
-end
 
-local unpacked_reset, reset_of, burst_of, stage_of, follow, forget_resets
-do
+  -- Silence before resets: of each connection, and of all that one sender reset after a long silence ---------------
+
+  local LONG_SILENCE_US = 60000000
+
+  -- Idle timeouts that devices and kernels are known to have: seconds, words. A silence is near one if it differs by at
+  -- most a share of it (percent), or by a few seconds.
+  local KNOWN_TIMEOUTS = {
+    { 240, "240 s, as of Azure load balancers" },
+    { 300, "300 s, as of F5 BIG-IP" },
+    { 350, "350 s, as of AWS load balancers and NAT gateways" },
+    { 900, "900 s, a usual choice" },
+    { 1800, "1800 s, as of Juniper SRX" },
+    { 3600, "3600 s, as of FortiGate and Cisco firewalls" },
+    { 7200, "7200 s, the first keep-alive of most hosts" },
+  }
+  local NEAR_SHARE, NEAR_SECONDS = 2, 5
+
+  local silences = {} -- by sender: how many, and the shortest (us)
+
+  -- The longer of the two that is known.
+  local function silence_us(idle_us, peer_pause_us)
+    if idle_us and peer_pause_us then
+      return math.max(idle_us, peer_pause_us)
+    end
+    return idle_us or peer_pause_us
+  end
+
+  -- Counts a reset of `src` that is no copy, if it ended a connection after a long silence.
+  local function count_silence(reset, src)
+    local silence = reset.silence_us
+    if reset.after_end or not silence or silence < LONG_SILENCE_US then
+      return
+    end
+    local of_sender = silences[src] or { resets = 0, least_us = silence }
+    of_sender.resets, of_sender.least_us = of_sender.resets + 1, math.min(of_sender.least_us, silence)
+    silences[src] = of_sender
+  end
+
+  -- How many resets of a sender came after a long silence, and the shortest silence.
+  function silences_of(src)
+    local of_sender = silences[src]
+    if not of_sender then
+      return 0, nil
+    end
+    return of_sender.resets, of_sender.least_us
+  end
+
+  -- The known timeout that a silence is nearest to.
+  function known_timeout(silence)
+    for _, timeout in ipairs(KNOWN_TIMEOUTS) do
+      local near = math.max(NEAR_SECONDS * 100, NEAR_SHARE * timeout[1]) * 10000
+      if silence and math.abs(silence - timeout[1] * 1000000) <= near then
+        return timeout[2]
+      end
+    end
+    return "none"
+  end
+
+  local function forget_silences()
+    silences = {}
+  end
+
   -- Reset context: the state of the flow when a reset passed ---------------------------------------------------
 
   -- The record of a reset: the fields below, and every observable whose source is the context (the vocabulary of the
@@ -2380,9 +2447,10 @@ do
     "I4 seq ack tsval previous_reset burst ip_id_run in_flight_end",
     "I5 in_flight_us",
     "time time_us",
-    "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us",
+    "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us silence_us",
     "other stage sender_is_initiator syn_only established seq_foreign fin_before answers_earlier",
-    "other after_end id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
+    "other after_end crossed_fin id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged",
+    "other mac_addressed",
     "H resets_before own_resets_before peer_resets_before id_step own_id_step own_window",
     "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
@@ -2666,6 +2734,7 @@ do
       established = established(side),
       fin_before = side.fin or peer.fin or false,
       after_end = original and original.after_end,
+      crossed_fin = crossed_fin(side, peer),
       resets_before = original and original.resets_before or side.resets,
       own_resets_before = original and original.own_resets_before or own_resets(side),
       peer_resets_before = peer.resets,
@@ -2680,6 +2749,7 @@ do
       answers_earlier = answers_earlier(packet, peer),
       acked_us = acked_us(packet, peer),
       idle_us = idle_us(packet, side, peer),
+      silence_us = silence_us(idle_us(packet, side, peer), peer.preceding_gap_us),
       response_us = response_us(packet, peer),
       peer_run_us = peer.packet_burst_us and elapsed_us(packet.time_us, peer.packet_burst_us),
       peer_pause_us = peer.preceding_gap_us,
@@ -2696,6 +2766,7 @@ do
     if not original then
       reset.after_end = after_end(packet, side, peer)
       note_end(reset, side)
+      count_silence(reset, src)
     end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
@@ -2733,6 +2804,7 @@ do
 
   function forget_resets()
     resets, bursts = {}, {}
+    forget_silences()
   end
 end
 
@@ -3147,6 +3219,8 @@ do
     o.seq_ahead = reset.seq_ahead
     o.seq_step = reset.seq_step
     o.after_end = reset.after_end
+    o.crossed_fin = reset.crossed_fin
+    o.silence_us = reset.silence_us
     o.id_mirrored = reset.id_mirrored
     o.window_mirrored = reset.window_mirrored
     o.reserved_mirrored = reset.reserved_mirrored
@@ -3308,6 +3382,8 @@ do
     o.spoke_after = continued_after(reset, o.rtt_us, o.rtt_confirmed)
     o.port_accepts = contains_item(host.accepting_ports, src, port_bytes(sport))
     o.ended_connection = ended_connection(reset)
+    o.known_timeout = known_timeout(reset.silence_us)
+    o.silent_resets, o.least_silence_us = silences_of(src)
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)
@@ -3451,10 +3527,6 @@ do
     o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
       and o.place_senders >= 4 * o.place_rival
     o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
-    o.usual_idle_timeout = o.idle_us ~= nil and 235000000 <= o.idle_us and o.idle_us <= 245000000
-      or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
-      or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
-      or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
     if o.sender_is_initiator ~= nil and o.own_window ~= nil then
       o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
         and o.window == o.own_window
@@ -4833,7 +4905,8 @@ do
         return o.baseline_source == "none"
       end,
       say = function()
-        return "no baseline: the capture holds no other packet of this sender"
+        return "no baseline: the capture holds no other packet of this sender; to decide: ping "
+          .. "the named sender during the capture"
       end,
     },
     {
@@ -4842,7 +4915,8 @@ do
       end,
       say = function(o)
         return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
-          .. " distances among the host's " .. text(o.host_packets) .. " packets"
+          .. " distances among the host's " .. text(o.host_packets)
+          .. " packets; to decide: capture a connection to the same port that works"
       end,
     },
     {
@@ -4851,7 +4925,7 @@ do
       end,
       say = function(o)
         return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
-          .. " of its host elsewhere"
+          .. " of its host elsewhere; to decide: ping the named sender several times during the " .. "capture"
       end,
     },
     {
@@ -4860,7 +4934,8 @@ do
       end,
       say = function(o)
         return "one hop off the sender's " .. text(o.hop_baseline)
-          .. ": a route change and a device next to the sender look the same"
+          .. ": a route change and a device next to the sender look the same; to decide: "
+          .. "capture at the named sender as well"
       end,
     },
     {
@@ -4868,7 +4943,8 @@ do
         return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
       end,
       say = function()
-        return "one hop off the host's other packets: a route change and a device next to the " .. "host look the same"
+        return "one hop off the host's other packets: a route change and a device next to the "
+          .. "host look the same; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4877,7 +4953,8 @@ do
       end,
       say = function(o)
         return "sender and reset both come from " .. text(o.distance)
-          .. " hop(s) away: a device that near looks the same"
+          .. " hop(s) away: a device that near looks the same; to decide: capture at the named "
+          .. "sender as well"
       end,
     },
     {
@@ -4885,7 +4962,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap >= 1 and o.syn_only
       end,
       say = function()
-        return "the sender showed only its SYN, with another hop limit: a raw-socket scanner " .. "looks the same"
+        return "the sender showed only its SYN, with another hop limit: a raw-socket scanner "
+          .. "looks the same; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4894,7 +4972,7 @@ do
       end,
       say = function()
         return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in "
-          .. "answer to an old packet"
+          .. "answer to an old packet; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4902,7 +4980,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
       end,
       say = function()
-        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
+        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow "
+          .. "itself as well; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4910,7 +4989,8 @@ do
         return o.spoke_after
       end,
       say = function()
-        return "evidence in conflict: the sender went on after the reset, but other signs fit the " .. "sender"
+        return "evidence in conflict: the sender went on after the reset, but other signs fit the "
+          .. "sender; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4918,7 +4998,26 @@ do
         return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
       end,
       say = function()
-        return "evidence in conflict: signs of a device in between and of the endpoint weigh " .. "about the same"
+        return "evidence in conflict: signs of a device in between and of the endpoint weigh "
+          .. "about the same; to decide: capture at the named sender as well"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.response_us == nil
+      end,
+      say = function()
+        return "one direction only: nothing of the other side shows what this reset answers, and "
+          .. "how soon; to decide: capture where both directions pass"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.sender_is_initiator == nil
+      end,
+      say = function()
+        return "evidence too weak either way: the beginning of the connection is missing; to "
+          .. "decide: capture from the handshake on"
       end,
     },
     {
@@ -4926,7 +5025,7 @@ do
         return o.hop_limit >= 0
       end,
       say = function()
-        return "evidence too weak either way"
+        return "evidence too weak either way; to decide: capture at the named sender as well"
       end,
     },
   }
@@ -4951,10 +5050,36 @@ do
     },
     {
       holds = function(o)
-        return o.origin == "middlebox" and (o.fin_before or o.own_resets_before >= 1)
+        return o.origin == "middlebox" and o.after_end and (o.fin_before or o.own_resets_before >= 1)
       end,
       say = function()
         return "a device answers what still arrives after the connection had ended"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.peer_reset_gap_us ~= nil and o.origin == "middlebox" and o.resets_before == 0
+          and o.peer_resets_before >= 1 and o.peer_reset_gap_us <= THRESHOLDS.burst_gap_us
+      end,
+      say = function(o)
+        return "the device resets both sides of the connection; the reset of the other side is "
+          .. time_text(o.peer_reset_gap_us) .. " away"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and (o.resets_before >= 1 or o.peer_resets_before >= 1)
+      end,
+      say = function()
+        return "the connection had been reset before: the device repeats its reset, or answers " .. "what still arrives"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.fin_before
+      end,
+      say = function()
+        return "one side had closed: a device that no longer keeps the connection answers what " .. "still arrives"
       end,
     },
     {
@@ -4963,8 +5088,9 @@ do
       end,
       say = function(o)
         return "the connection had been silent for " .. time_text(o.idle_us)
-          .. ": a device that keeps state ends it (idle timeouts are often 240 s, 300 s, 350 s, "
-          .. "900 s, 3600 s or 7200 s)"
+          .. ": a device that keeps state ends it (such resets in this sender's name: "
+          .. text(o.silent_resets) .. ", the shortest silence: " .. time_text(o.least_silence_us)
+          .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -4973,8 +5099,9 @@ do
       end,
       say = function(o)
         return "the other side had been silent for " .. time_text(o.peer_pause_us)
-          .. " and sent again: a device had dropped the idle connection (timeouts are often 240 "
-          .. "s, 300 s, 350 s, 900 s, 3600 s or 7200 s)"
+          .. " and sent again: a device had dropped the idle connection (such resets in this "
+          .. "sender's name: " .. text(o.silent_resets) .. ", the shortest silence: "
+          .. time_text(o.least_silence_us) .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -4992,16 +5119,17 @@ do
         return o.origin == "middlebox" and o.stage == "post-syn"
       end,
       say = function()
-        return "policy: a device refuses the connection in the host's name (or owns the address, "
-          .. "and forwards other ports: destination NAT)"
+        return "firewall rule: a device refuses the connection in the host's name (or owns the "
+          .. "address, and forwards other ports: destination NAT)"
       end,
     },
     {
       holds = function(o)
-        return o.origin == "middlebox" and o.stage == "post-psh"
+        return o.silence_us ~= nil and o.origin == "middlebox" and o.stage == "post-psh" and o.silence_us <= 1000000
       end,
       say = function()
-        return "policy: a device ends the connection after seeing what it is for"
+        return "firewall rule: a device ends the connection once it has seen the first data (or "
+          .. "the firewall has lost the connection's state)"
       end,
     },
     {
@@ -5009,7 +5137,16 @@ do
         return o.origin == "middlebox" and o.stage == "post-ack"
       end,
       say = function()
-        return "policy: a device ends the connection before any data, so by addresses and ports"
+        return "firewall rule: a device ends the connection before any data, so by addresses and "
+          .. "ports (or the firewall has lost the connection's state)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and (o.stage == "post-psh" or o.stage == "later")
+      end,
+      say = function()
+        return "firewall rule, or the firewall has lost the connection's state: a device ends an " .. "open connection"
       end,
     },
     {
@@ -5017,7 +5154,7 @@ do
         return o.origin == "middlebox"
       end,
       say = function()
-        return "policy, or state lost: a device ends an open connection"
+        return "a device ends a connection of which the capture shows too little to tell why"
       end,
     },
     {
@@ -5073,6 +5210,26 @@ do
     },
     {
       holds = function(o)
+        return o.sender_is_initiator ~= nil and o.seq_ahead ~= nil and not o.sender_is_initiator
+          and o.flow_packets >= 1 and not o.established and not o.has_ack and o.seq_ahead == 0
+      end,
+      say = function()
+        return "the host had answered the SYN, and refuses what ends the handshake: a full "
+          .. "backlog (tcp_abort_on_overflow), or its listener closed meanwhile"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.sender_is_initiator ~= nil and not o.sender_is_initiator and o.flow_packets >= 1
+          and not o.established and o.has_ack and o.stage ~= "post-syn"
+      end,
+      say = function()
+        return "the host accepts the connection and aborts it before it sends anything: the "
+          .. "application rejects it, or ended"
+      end,
+    },
+    {
+      holds = function(o)
         return o.fin_before and o.has_ack
       end,
       say = function()
@@ -5081,18 +5238,48 @@ do
     },
     {
       holds = function(o)
-        return o.fin_before
+        return o.crossed_fin ~= nil and o.sender_is_initiator ~= nil and o.silence_us ~= nil and o.crossed_fin
+          and not o.has_ack and not o.sender_is_initiator and o.silence_us >= 1000000
       end,
-      say = function()
-        return "ordinary teardown: answers a packet that came after the socket was closed"
+      say = function(o)
+        return "keep-alive race: after " .. time_text(o.silence_us)
+          .. " of silence the host closed the connection, just as the other side sent its next " .. "request"
       end,
     },
     {
       holds = function(o)
-        return o.usual_idle_timeout
+        return o.crossed_fin ~= nil and o.crossed_fin and not o.has_ack
+      end,
+      say = function()
+        return "the host closed the connection while the other side was still sending: this "
+          .. "answers data that were on their way already"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.crossed_fin ~= nil and not o.has_ack
+      end,
+      say = function()
+        return "late packet: the host had already closed the connection, and the other side, "
+          .. "which knew of it, sent on"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.fin_before
+      end,
+      say = function()
+        return "the other side closes the connection, of which the host knows nothing any more"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.idle_us ~= nil and o.has_ack and o.idle_us >= 60000000
       end,
       say = function(o)
-        return "idle timeout: the flow had been silent for " .. time_text(o.idle_us)
+        return "the host ends a connection that had been silent for " .. time_text(o.idle_us)
+          .. " (such resets of this host: " .. text(o.silent_resets) .. ", the shortest silence: "
+          .. time_text(o.least_silence_us) .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -5105,10 +5292,29 @@ do
     },
     {
       holds = function(o)
+        return o.peer_pause_us ~= nil and not o.has_ack and o.established and o.peer_pause_us >= 60000000
+      end,
+      say = function(o)
+        return "half-open: the other side had been silent for " .. time_text(o.peer_pause_us)
+          .. ", and the host knows nothing of the connection any more (a restart or crash, or "
+          .. "an idle timeout that only the host has; near it: " .. text(o.known_timeout) .. ")"
+      end,
+    },
+    {
+      holds = function(o)
         return not o.has_ack and o.established
       end,
       say = function()
         return "the sender knows nothing of this connection (any more), and answers a packet of it"
+      end,
+    },
+    {
+      holds = function(o)
+        return not o.has_ack and o.flow_packets == 0 and o.stage ~= "unknown"
+      end,
+      say = function()
+        return "the sender knows nothing of this connection, of which the capture has no other "
+          .. "packet of it: translated addresses, or only one direction was captured"
       end,
     },
   }
@@ -5745,7 +5951,7 @@ do
   -- The reason for an unclear verdict where no other holds.
   local NO_REASON = {
     say = function()
-      return "evidence too weak either way"
+      return "evidence too weak either way; to decide: capture at the named sender as well"
     end,
   }
 
@@ -5800,7 +6006,8 @@ do
     end
     local other = explanation.origin == "middlebox" and "the sender did"
       or "a device in between sent it"
-    return string.format("two explanations fit: %s, or %s", explanation.title, other)
+    local words = "two explanations fit: %s, or %s; to decide: capture at the named sender as well"
+    return string.format(words, explanation.title, other)
   end
 
   local function cause_of(o, explanation)
@@ -6504,7 +6711,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash e571e237c613)"
+    .. "(100 rules, hash bf16e7dede4a)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

@@ -13,9 +13,10 @@ from heuristics.observables.vocabulary import Value
 from heuristics.rulebook.model import Rulebook, VerdictLimits
 from heuristics.rulebook.statements import Explanation, Rule, Statement
 
-UNCLEAR = "evidence too weak either way"  # the reason where no [[reason]] holds
+_DECIDES = "; to decide: capture at the named sender as well"
+UNCLEAR = f"evidence too weak either way{_DECIDES}"  # the reason where no [[reason]] holds
 # The reason where an explanation fits, and what speaks against it weighs about the same.
-TWO_EXPLANATIONS = "two explanations fit: {}, or {}"
+TWO_EXPLANATIONS = f"two explanations fit: {{}}, or {{}}{_DECIDES}"
 OTHER_SENDER = {False: "a device in between sent it", True: "the sender did"}  # by whether the explanation accuses
 ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 

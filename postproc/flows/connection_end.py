@@ -26,6 +26,14 @@ def after_end(packet: Packet, side: Side, peer: Side) -> bool:
     return socket_gone or (side.fin and peer.fin) or _ended_by(side, peer) or _ended_by(peer, side)
 
 
+def crossed_fin(side: Side, peer: Side) -> bool | None:
+    """Whether the peer's last packet was on its way when the FIN of `side` was; None without a FIN."""
+    if not side.fin or side.next_seq is None:
+        return None
+    last = peer.last
+    return last is not None and last.flags & ACK != 0 and seq_diff(last.ack, side.next_seq) < 0
+
+
 def note_end(reset: Reset) -> None:
     """Remember on its side that this reset may have ended the connection, for the resets that follow."""
     if not (reset.after_end or _without_effect(reset)):

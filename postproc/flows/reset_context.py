@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from heuristics.engine_limits import OWN_RUN, REMEMBERED_RESETS
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
-from postproc.flows.connection_end import after_end, note_end
+from postproc.flows.connection_end import after_end, crossed_fin, note_end
 from postproc.flows.injected_packets import own_resets
+from postproc.flows.silence import silence_us
 from postproc.flows.state import Flow, Reset, ResetBurst, Side
 from postproc.flows.tcp_arithmetic import elapsed_us, seq_diff
 
@@ -25,6 +26,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
     side, peer = flow.sides[(packet.src, packet.sport)], flow.sides[(packet.dst, packet.dport)]
     original = _duplicate_of(packet, side, thresholds)
     seq_ahead, id_step = _seq_ahead(packet, side, peer), _id_step(packet, side)
+    idle_us = _idle_us(packet, side, peer)
     in_flight = peer.in_flight[-1] if peer.in_flight else None
     reset = Reset(
         packet=packet,
@@ -32,6 +34,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         side=side,
         peer=peer,
         burst=original.burst if original else _join_burst(packet, side, seq_ahead, thresholds),
+        is_copy=original is not None,
         sender_had_sent=side.packets > 0,
         in_flight_end=in_flight.end if in_flight else None,
         in_flight_us=elapsed_us(packet.time_us, in_flight.time_us) if in_flight else None,
@@ -42,6 +45,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         established=side.established,
         fin_before=side.fin or peer.fin,
         after_end=original.after_end if original else after_end(packet, side, peer),
+        crossed_fin=crossed_fin(side, peer),
         resets_before=original.resets_before if original else side.resets,
         own_resets_before=original.own_resets_before if original else own_resets(side),
         peer_resets_before=peer.resets,
@@ -55,7 +59,8 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         ack_unflagged=_ack_unflagged(packet, peer, thresholds),
         answers_earlier=_answers_earlier(packet, peer, thresholds),
         acked_us=_acked_us(packet, peer),
-        idle_us=_idle_us(packet, side, peer),
+        idle_us=idle_us,
+        silence_us=silence_us(idle_us, peer.preceding_gap_us),
         response_us=_response_us(packet, peer),
         peer_run_us=None if peer.packet_burst_us is None else elapsed_us(packet.time_us, peer.packet_burst_us),
         peer_pause_us=peer.preceding_gap_us,

@@ -67,11 +67,12 @@ class Reset:
 
     The class has one attribute for each observable whose source is the context, under the observable's name
     (heuristics/observables/vocabulary.py). Of these, only those are declared here that other code reads by name.
+    `is_copy`: it is a second capture of an earlier reset.
     `in_flight_end` and `in_flight_us` belong to the last segment in flight to the sender: its end, and its age.
     """
 
     __slots__ = (
-        *("packet", "flow", "side", "peer", "burst", "sender_had_sent", "in_flight_end", "in_flight_us"),
+        *("packet", "flow", "side", "peer", "burst", "is_copy", "sender_had_sent", "in_flight_end", "in_flight_us"),
         *CONTEXT_NAMES,
     )
 
@@ -80,6 +81,7 @@ class Reset:
     side: Side
     peer: Side
     burst: ResetBurst
+    is_copy: bool
     sender_had_sent: bool
     in_flight_end: int | None
     in_flight_us: int | None
@@ -89,6 +91,7 @@ class Reset:
     after_end: bool
     answers_earlier: bool
     idle_us: int | None
+    silence_us: int | None
     resets_before: int
     own_resets_before: int
     seq_ahead: int | None

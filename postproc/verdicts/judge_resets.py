@@ -14,6 +14,7 @@ from postproc.capture.spill import SpilledFlows
 from postproc.flows.handshake_rtt import repeated_handshakes, time_syn_acks
 from postproc.flows.host_profile import HostProfile
 from postproc.flows.host_profile_builder import profile_hosts
+from postproc.flows.silence import SilentResets, count_silences
 from postproc.flows.state import HostHandshakes, Reset
 from postproc.flows.tracker import Tracker
 from postproc.verdicts.packed_observations import PackedObservations, cut_references
@@ -25,7 +26,7 @@ from postproc.verdicts.tampering_signature import signature
 
 _FLAGS = pl.col("flags")
 _PART = 131_072  # rows of the packets table that are filtered at one time
-_NO_PROFILE, _NO_HANDSHAKES = HostProfile(), HostHandshakes()
+_NO_PROFILE, _NO_HANDSHAKES, _NO_SILENCES = HostProfile(), HostHandshakes(), SilentResets()
 
 
 def judged_resets(
@@ -70,6 +71,7 @@ class _CaptureObserver:
         self._thresholds = thresholds
         self._profiles: dict[str, HostProfile] = {}
         self._handshakes: dict[str, HostHandshakes] = {}
+        self._silences: dict[str, SilentResets] = {}
         self._correlation = CrossFlowCorrelation(self._profiles, thresholds)
 
     def resets(self, packets: pl.DataFrame, spilled: SpilledFlows | None = None) -> Iterator[list[Reset]]:
@@ -92,6 +94,7 @@ class _CaptureObserver:
         for part in parts:
             tracker.follow(packets_of(part))
         self._correlation.add(tracker.resets)
+        count_silences(tracker.resets, self._silences)
         return tracker.resets
 
     def observe_flow(self, reset: Reset) -> FlowObservation:
@@ -101,7 +104,8 @@ class _CaptureObserver:
     def observe_capture(self, packet: Packet, of_flow: FlowObservation) -> Observation:
         """All observables of the reset `packet`."""
         handshakes = self._handshakes.get(packet.src) or _NO_HANDSHAKES
-        return observe_capture(packet, of_flow, handshakes, self._correlation, self._thresholds)
+        silences = self._silences.get(packet.src, _NO_SILENCES)
+        return observe_capture(packet, of_flow, handshakes, silences, self._correlation, self._thresholds)
 
 
 def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
 from heuristics.protocol.hop_limit import distance
+from heuristics.protocol.idle_timeouts import NO_TIMEOUT, known_timeout
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
@@ -22,6 +23,7 @@ from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
 from postproc.flows.injected_packets import own_hop_limits, own_resets, stray_packets
+from postproc.flows.silence import SilentResets
 from postproc.flows.state import CONTEXT_NAMES, HostHandshakes, Reset, RoundTrips, Side
 from postproc.flows.tcp_arithmetic import seq_diff
 from postproc.verdicts.shared_origin import CrossFlowCorrelation
@@ -57,6 +59,7 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> Flo
         **_observe_handshakes(reset),
         "refuses_accepted": _refuses_accepted(reset),
         "ended_connection": ended_connection(reset),
+        "known_timeout": NO_TIMEOUT if reset.silence_us is None else known_timeout(reset.silence_us),
         "end_reason": end_reason(reset.flow),
         "own_resets": own_resets(reset.side),
         **_observe_burst(reset),
@@ -72,12 +75,13 @@ def observe_capture(
     packet: Packet,
     of_flow: FlowObservation,
     handshakes: HostHandshakes,
+    silences: SilentResets,
     correlation: CrossFlowCorrelation,
     thresholds: Thresholds,
 ) -> Observation:
     """All observables of the reset `packet`.
 
-    `handshakes` are those of the claimed sender, `correlation` has all resets of the capture.
+    `handshakes` and `silences` are those of the claimed sender, `correlation` has all resets of the capture.
     """
     rtt = _observe_round_trip(of_flow.round_trips, handshakes.round_trips)
     return {
@@ -85,6 +89,8 @@ def observe_capture(
         **rtt,
         "spoke_after": _continued_after(of_flow, rtt, thresholds),
         "port_accepts": packet.sport in handshakes.accepting_ports,
+        "silent_resets": silences.resets,
+        "least_silence_us": silences.least_us,
         **_observe_shared_origin(packet, correlation),
     }
 

@@ -7,6 +7,7 @@ CLOSE         close as usual
 CLOSE-ABORT   send FIN, then reset
 HALF          send FIN, go on reading
 IDLE n ABORT  wait n milliseconds, then reset
+IDLE n CLOSE  wait n milliseconds, then close as usual
 LATER n m     wait n milliseconds, then m bytes of answer
 HOLD          keep the connection and say nothing
 """
@@ -103,6 +104,9 @@ def answer(connection: socket.socket, words: list[str]) -> bool:
         case ["IDLE", milliseconds, "ABORT"]:
             time.sleep(int(milliseconds) / 1000)
             close_abruptly(connection)
+        case ["IDLE", milliseconds, "CLOSE"]:
+            time.sleep(int(milliseconds) / 1000)
+            connection.close()
         case ["UNREAD"]:
             connection.sendall(b"x" * 700)
             connection.recv(1, socket.MSG_PEEK)

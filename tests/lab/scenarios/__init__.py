@@ -48,6 +48,7 @@ def scenario(
 def load() -> dict[str, Scenario]:
     """All scenarios, in the order they run."""
     from . import (  # noqa: F401
+        causes,
         desync,
         endpoint,
         firewalls,
