@@ -33,3 +33,7 @@ LONG_SILENCE_US = 60_000_000
 # Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link
 # send with it on purpose (SSDP 1 to 4). No kernel starts from 32 and is more than a dozen hops away.
 MIN_OTHER_HOP_LIMIT = 20
+
+# Two flows that share an end are one connection, translated, if their streams stand no further apart than this (bytes).
+# Where more flows than this share one end, as in a port scan, none are compared.
+SAME_STREAM_REACH, MAX_SHARED_END = 65_536, 32

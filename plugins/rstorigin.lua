@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: bf16e7dede4a1ff87c226c2e3a10db3519e8825fd75f76294cbb46af04564914
+-- rulebook hash: 345180d228d84467a93ced5a86118b9a18239ad97ae23be7973122751a6e47c5
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -14,9 +14,9 @@
 -- fields in its first pass: docs/wireshark.md.)
 --
 -- Parts: fields, headers, TCP options, fast path, fingerprint, packed records, host profiles, flow store, tracker,
--- IP-ID runs, shared origin, reset context, ICMP errors, observables of resets and of ICMP errors, rules, scoring,
--- text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua function
--- (and a file is one) has at most 200 local variables.
+-- IP-ID runs, shared origin, reset context, counterparts, ICMP errors, observables of resets and of ICMP errors, rules,
+-- scoring, text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua
+-- function (and a file is one) has at most 200 local variables.
 --
 -- The terms are TCP's own (RFC 9293). "Sender" is the source that a reset claims, "peer" the other end, "hop limit"
 -- the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes
@@ -116,6 +116,12 @@ local evidence_fields = {
     "the host sends a reset that dies at its first router"),
   ["injected_data"] = ProtoField.bool("rstorigin.evidence.injected_data",
     "a device injects data in the sender's name, and then resets"),
+  ["untranslated_reset"] = ProtoField.bool("rstorigin.evidence.untranslated_reset",
+    "the host's own reset, to which the address translation was not applied"),
+  ["undialled_address"] = ProtoField.bool("rstorigin.evidence.undialled_address",
+    "the kernel refuses packets that come from an address which it did not dial"),
+  ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
+    "the device that owns and translates this address refuses by itself"),
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
   ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
@@ -1568,7 +1574,7 @@ do
   end
 end
 
-local known_side, side_of, new_flow, initiator_of, forget_flows
+local known_side, side_of, new_flow, each_flow, initiator_of, forget_flows
 do
   -- Flow store: active and evicted flows ----------------------------------------------------------------------
 
@@ -1581,11 +1587,12 @@ do
     "B handshake_packets handshake_transmissions syn_tos",
     "H resets last_id before_last_id last_window last_flags syn_window",
     "I3 syn_label",
-    "I4 next_seq acked last_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset end_seq",
+    "I4 next_seq acked last_ack prior_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset",
+    "I4 end_seq",
     "I5 preceding_gap_us",
     "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
-    "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
+    "other fin ever_reset initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
     "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
     "(BI4) hop_limit_onsets",
     "(I4I4dB) in_flight",
@@ -1751,6 +1758,9 @@ do
       flow.key, flow.side, flow.peer = previous.key, peer, side
     end
     flow.ever_reset = previous.ever_reset
+    local before = previous.key == key and previous.side or previous.peer
+    side.prior_ack, side.ever_reset = before.last_ack or before.prior_ack, before.ever_reset
+    peer.prior_ack, peer.ever_reset = before.peer.last_ack or before.peer.prior_ack, before.peer.ever_reset
     local incarnations = earlier_incarnations[flow.key] or {}
     incarnations[#incarnations + 1], incarnations[#incarnations + 2] = previous.first_frame, pack_flow(previous)
     earlier_incarnations[flow.key] = incarnations
@@ -1793,6 +1803,25 @@ do
     end
     local flow = incarnation_of(side.flow.key, incarnations[2 * low])
     return flow.key == key and flow.side or flow.peer
+  end
+
+  -- Calls `use` with the key of one side and the flow, to read only, for the last incarnation of every flow that is
+  -- wanted by its key.
+  function each_flow(wanted, use)
+    for _, active in ipairs { sides, idle_sides } do
+      for key, side in pairs(active) do
+        if side.flow.key == key and wanted(key) then
+          use(key, side.flow)
+        end
+      end
+    end
+    for _, packed_flows in ipairs(evicted_flows) do
+      for key, packed in pairs(packed_flows) do
+        if wanted(key) then
+          use(key, unpack_flow(key, packed))
+        end
+      end
+    end
   end
 
   -- The side that opened the connection; nil if the capture holds no handshake.
@@ -2121,7 +2150,9 @@ local function take_authentic(
   side.last_has_ts = tsval ~= nil
   side.before_last_id, side.last_id = side.last_id, ip_id
   side.last_us = time_us
-  side.last_ack = acknowledges and ack or nil
+  if acknowledges then
+    side.last_ack = ack
+  end
   side.last_window = window
   side.last_flags = flag_set.flags
   side.last_link = link
@@ -2594,7 +2625,8 @@ do
   end
 
   local function ack_step(packet, side)
-    return packet.acknowledges and side.last_ack and seq_diff(packet.ack, side.last_ack) or nil
+    local last_acknowledges = side.last_flags and FLAG_SETS[side.last_flags].acknowledges
+    return packet.acknowledges and last_acknowledges and seq_diff(packet.ack, side.last_ack) or nil
   end
 
   local function acked_bytes(packet, peer)
@@ -2771,7 +2803,8 @@ do
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_origin(packet, src)
-    flow.last_reset, side.last_reset, flow.ever_reset = packet.frame, packet.frame, true
+    flow.last_reset, side.last_reset = packet.frame, packet.frame
+    flow.ever_reset, side.ever_reset = true, true
     if not original then
       side.resets = side.resets + 1
       add_to_tally(side.reset_hop_limits, packet.hop_limit, packet.frame)
@@ -2805,6 +2838,172 @@ do
   function forget_resets()
     resets, bursts = {}, {}
     forget_silences()
+  end
+end
+
+local observe_translation, forget_counterparts
+do
+  -- Counterparts: flows that are one connection under two addresses, because a device translates one (NAT) --------
+
+  -- Two flows that share an end are one connection if their streams stand no further apart than this (bytes). Where
+  -- more flows than this share one end, as in a port scan, none are compared.
+  local SAME_STREAM_REACH, MAX_SHARED_END = 65536, 32
+
+  local alternatives = {} -- by a shared end: the flows that may be counterparts of others, with how far they had come
+  local translated = {} -- addresses that are translated, or stand for others
+  local searched_at = 0 -- the last frame when they were searched
+
+  -- The ends of a flow by the key of one side: the end with the higher port is taken for the client's. Nil where the
+  -- ports are equal. `by_client` is what flows share if the server's address is translated: the client's end;
+  -- `by_server` if the client's is: the server's end and the client's port.
+  local function ends_by_port(key)
+    local width = (#key - 4) / 2
+    local src, dst = sub(key, 1, width), sub(key, width + 1, 2 * width)
+    local s1, s2, d1, d2 = byte(key, -4, -1)
+    local sport, dport = s1 * 256 + s2, d1 * 256 + d2
+    if sport == dport then
+      return nil
+    end
+    local ends = { from_client = sport > dport, client = src, server = dst }
+    local client_port, server_port = sub(key, -4, -3), sub(key, -2)
+    if sport < dport then
+      ends.client, ends.server, client_port, server_port = dst, src, server_port, client_port
+    end
+    ends.by_client = ends.client .. client_port
+    ends.by_server = ends.server .. server_port .. client_port
+    return ends
+  end
+
+  -- How far the stream of a side had come: what its peer acknowledged, or else what it sent.
+  local function came_to(side, peer)
+    if peer.acked or side.next_seq then
+      return peer.acked or side.next_seq
+    end
+    local seq = side.last_reset and unpacked_reset(side.last_reset).seq
+    return seq ~= 0 and seq or nil
+  end
+
+  -- Adds a flow to those that share an end with flows with resets.
+  local function add_alternative(key, flow)
+    local ends = ends_by_port(key)
+    local client, server = flow.side, flow.peer
+    if not ends.from_client then
+      client, server = server, client
+    end
+    local of_client, of_server = server.last_ack or server.prior_ack, client.last_ack or client.prior_ack
+    if not of_client and not of_server then
+      return
+    end
+    for shared, other in pairs { [ends.by_client] = ends.server, [ends.by_server] = ends.client } do
+      local flows = alternatives[shared]
+      if flows then
+        flows[#flows + 1] = {
+          other = other,
+          of_client = of_client,
+          of_server = of_server,
+          client_reset = client.ever_reset or false,
+          server_reset = server.ever_reset or false,
+        }
+      end
+    end
+  end
+
+  local function is_near(one, other)
+    return not one or not other or math.abs(seq_diff(one, other)) <= SAME_STREAM_REACH
+  end
+
+  -- Whether at least one stream of the two flows is known in both, and all that are so stand near each other.
+  local function same_streams(of_client, of_server, other)
+    local known = (of_client and other.of_client) or (of_server and other.of_server)
+    return known and is_near(of_client, other.of_client) and is_near(of_server, other.of_server)
+  end
+
+  -- The flows with the end `shared` that have another address than the flow's own, and the same streams.
+  local function counterparts(shared, own, of_client, of_server)
+    local found, flows = {}, alternatives[shared] or {}
+    if #flows > MAX_SHARED_END then
+      return found
+    end
+    for _, each in ipairs(flows) do
+      if each.other ~= own and same_streams(of_client, of_server, each) then
+        found[#found + 1] = each
+        translated[own], translated[each.other] = true, true
+      end
+    end
+    return found
+  end
+
+  -- What the counterparts of the flow of a reset show: the observables `sender_translated`, `peer_translated` and
+  -- `untranslated`.
+  local function translation_of(reset)
+    local ends = ends_by_port(reset.key)
+    if not ends then
+      return false, false, false
+    end
+    local client, server = reset.side, reset.peer
+    if not ends.from_client then
+      client, server = server, client
+    end
+    local of_client, of_server = came_to(client, server), came_to(server, client)
+    local with_server = counterparts(ends.by_client, ends.server, of_client, of_server)
+    local with_client = counterparts(ends.by_server, ends.client, of_client, of_server)
+    local reset_there = false
+    for _, found in ipairs { with_server, with_client } do
+      for _, each in ipairs(found) do
+        reset_there = reset_there or each[ends.from_client and "client_reset" or "server_reset"]
+      end
+    end
+    local sender, peer = #with_server > 0, #with_client > 0
+    if ends.from_client then
+      sender, peer = peer, sender
+    end
+    return sender, peer, (sender or peer) and not reset_there
+  end
+
+  -- Whether some flow with the end `shared` has another address than the flow's own.
+  local function has_alternative(shared, own)
+    for _, each in ipairs(alternatives[shared]) do
+      if each.other ~= own then
+        return true
+      end
+    end
+    return false
+  end
+
+  -- Searches all flows for those that share an end with flows with resets. That takes long, so while a capture is read
+  -- for the first time (the verdicts are provisional), it is done only once the capture has grown by half.
+  local function search()
+    if searched_at == last_frame or (reading and 2 * last_frame < 3 * searched_at) then
+      return
+    end
+    alternatives, translated, searched_at = {}, {}, last_frame
+    for frame in pairs(resets) do
+      local ends = ends_by_port(unpacked_reset(frame).key)
+      if ends then
+        alternatives[ends.by_client], alternatives[ends.by_server] = {}, {}
+      end
+    end
+    each_flow(function(key)
+      local ends = ends_by_port(key)
+      return ends and (alternatives[ends.by_client] or alternatives[ends.by_server])
+    end, add_alternative)
+    for frame in pairs(resets) do
+      local ends = ends_by_port(unpacked_reset(frame).key)
+      if ends and (has_alternative(ends.by_client, ends.server) or has_alternative(ends.by_server, ends.client)) then
+        translation_of(reset_of(frame))
+      end
+    end
+  end
+
+  -- The observables `sender_translated`, `peer_translated`, `untranslated` and `host_translated` of a reset.
+  function observe_translation(o, reset, src)
+    search()
+    o.sender_translated, o.peer_translated, o.untranslated = translation_of(reset)
+    o.host_translated = translated[src] or false
+  end
+
+  function forget_counterparts()
+    alternatives, translated, searched_at = {}, {}, 0
   end
 end
 
@@ -3389,6 +3588,7 @@ do
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_shared_origin(o, reset, src)
+    observe_translation(o, reset, src)
     return o
   end
 end
@@ -3538,6 +3738,8 @@ do
       o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
         and o.own_id_step <= 64
     end
+    o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
+    o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
   end
 
   -- The same of ICMP errors.
@@ -4894,6 +5096,101 @@ do
       cause = function(o)
         return "a device answers in the host's name (a block page) and ends the connection; "
           .. "packets that it injected before: " .. text(o.stray_packets)
+      end,
+    },
+    { -- the host's own reset, to which the address translation was not applied
+      id = "untranslated_reset",
+      title = "the host's own reset, to which the address translation was not applied",
+      origin = "endpoint",
+      explains = {
+      },
+      cases = {
+        {
+          price = -250,
+          holds = function(o)
+            return o.sender_translated and o.untranslated and o.flow_packets == 0
+          end,
+        },
+      },
+      say = function()
+        return "its number continues a flow to the same port of the peer that bears another "
+          .. "address in place of the sender's, and the flow has no other packet of this one: "
+          .. "one connection, and a reset that was not translated"
+      end,
+      cause = function()
+        return "a reset of a connection that passes under another address: the address "
+          .. "translation was not applied to it (NAT state lost or expired, or the packet " .. "invalid)"
+      end,
+    },
+    { -- the kernel refuses packets that come from an address which it did not dial
+      id = "undialled_address",
+      title = "the kernel refuses packets that come from an address which it did not dial",
+      origin = "endpoint",
+      explains = {
+        ["bare_on_open"] = true,
+        ["bare_on_open_other"] = true,
+        ["hop_gap_one"] = true,
+      },
+      cases = {
+        {
+          price = -100,
+          holds = function(o)
+            return o.host_gap ~= nil and o.refuses_undialled and o.flow_packets == 0
+          and o.host_gap <= THRESHOLDS.hop_tolerance
+          end,
+        },
+        {
+          price = -100,
+          holds = function(o)
+            return o.hop_gap ~= nil and o.refuses_undialled and o.hop_gap <= THRESHOLDS.hop_tolerance
+          end,
+        },
+      },
+      say = function()
+        return "the same connection passes under another address of the peer, where the sender "
+          .. "does not reset it: the sender dialled that one, and refuses what comes from this " .. "one"
+      end,
+      cause = function()
+        return "packets reach the sender from an address that it did not dial: a device on the "
+          .. "way no longer translates them (NAT state lost, expired, or the packet invalid), "
+          .. "or the answer goes past it"
+      end,
+    },
+    { -- the device that owns and translates this address refuses by itself
+      id = "owner_of_translated_address",
+      title = "the device that owns and translates this address refuses by itself",
+      origin = "front-end",
+      explains = {
+        ["causality"] = true,
+        ["causality_host"] = true,
+        ["causality_once"] = true,
+        ["hop_gap_host"] = true,
+        ["hop_gap_host_further"] = true,
+        ["near_initial_host"] = true,
+      },
+      cases = {
+        {
+          price = -100,
+          holds = function(o)
+            return o.peer_distance ~= nil and o.host_translated and o.refuses_syn and o.distance == 0
+          and o.peer_distance >= 1
+          end,
+        },
+        {
+          price = 0,
+          holds = function(o)
+            return o.host_translated and o.refuses_syn
+          end,
+        },
+      },
+      say = function()
+        return "another flow shows that the sender's address is translated: a device owns it, and "
+          .. "its hop limit and timing are those of the device where it refuses, those of a "
+          .. "host behind where it forwards"
+      end,
+      cause = function()
+        return "the device that translates this address refuses by itself: no host behind this "
+          .. "port, or its policy"
       end,
     },
   }
@@ -6409,6 +6706,7 @@ do
     forget_flows()
     forget_ip_id_runs()
     forget_origins()
+    forget_counterparts()
     forget_resets()
     last_frame, newest_us, begin_us = 0, 0, 0
     first_us, first_ns = nil, nil
@@ -6711,7 +7009,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash bf16e7dede4a)"
+    .. "(100 rules, hash 345180d228d8)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)

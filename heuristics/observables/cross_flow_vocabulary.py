@@ -47,6 +47,40 @@ OF_CAPTURE = table(
     ),
 )
 
+# A counterpart of a flow is the same connection under another address: it shares one end, and both streams stand at the
+# same numbers. A device translates addresses (NAT).
+OF_CAPTURE += table(
+    Type.BOOL,
+    (
+        "sender_translated",
+        ObservableSource.CAPTURE,
+        "",
+        "this flow has a counterpart with another address in place of the sender's",
+        Mark.GIVEN,
+    ),
+    (
+        "peer_translated",
+        ObservableSource.CAPTURE,
+        "",
+        "this flow has a counterpart with another address in place of the peer's",
+        Mark.GIVEN,
+    ),
+    (
+        "untranslated",
+        ObservableSource.CAPTURE,
+        "",
+        "this flow has a counterpart, and no reset of the sender is in it: the reset bears this address only",
+        Mark.GIVEN,
+    ),
+    (
+        "host_translated",
+        ObservableSource.CAPTURE,
+        "",
+        "some flow with a reset shows that the sender's address stands for another one, or another one for it",
+        Mark.GIVEN,
+    ),
+)
+
 OF_PAIR = table(
     Type.BOOL,
     (

@@ -3,6 +3,8 @@
 Kept as they are: resets, ICMP errors, the flows of both, and the handshakes and ends of the other flows of hosts that
 sent resets. All other packets only feed the host profiles, and show who else sends from the same MAC address. Of those
 that are alike, the first and the last represent all, so a table of ten million packets becomes a few thousand rows.
+Packets of flows that share an end with one of those are alike only within one direction of one flow: the last of them
+says whether that flow is the same connection under another address (flows/counterparts.py).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import polars as pl
 from heuristics.protocol.tshark_fields import ACK, FIN, SYN
 from postproc.capture.icmp_quote import TCP_QUOTED
 from postproc.capture.packet_table import ENDS, ICMP_ERROR, TCP, both_ways, by_frame, empty_table, is_syn, notable
+from postproc.capture.shared_ends import acknowledging_flows_beside, with_ends_by_port
 from postproc.capture.spill import SpilledFlows
 
 _FLAGS = pl.col("flags")
@@ -95,6 +98,9 @@ class Relevance:
     def _representatives(self, rest: pl.DataFrame) -> pl.DataFrame:
         """The first and the last of packets that are alike. Their weights add up to those of all."""
         profiled = pl.col("src").is_in(self.hosts.implode())
+        beside = pl.col("frame").is_in(
+            acknowledging_flows_beside(rest, with_ends_by_port(self.flows))["frame"].implode()
+        )
         alike = [
             pl.when(profiled).then("src").alias("host"),
             pl.col("ip_version"),
@@ -103,6 +109,7 @@ class Relevance:
             (profiled & is_syn()).alias("syn"),
             pl.when(profiled).then("hop_limit").alias("hops"),
             pl.col("since"),
+            *(pl.when(beside).then(end).alias(f"beside_{end}") for end in ENDS),
         ]
         rest = rest.sort("frame")
         marked = rest.join_asof(self.errors, on="frame", by="src", check_sortedness=False)

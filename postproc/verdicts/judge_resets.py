@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from heuristics.protocol.tshark_fields import FIN, SYN
 from heuristics.rulebook.model import Rulebook, Thresholds
 from postproc.capture.packet_table import ENDS, TCP, Packet, both_ways, is_reset, packets_of
 from postproc.capture.spill import SpilledFlows
+from postproc.flows.counterparts import Counterparts
 from postproc.flows.handshake_rtt import repeated_handshakes, time_syn_acks
 from postproc.flows.host_profile import HostProfile
 from postproc.flows.host_profile_builder import profile_hosts
@@ -73,6 +75,7 @@ class _CaptureObserver:
         self._handshakes: dict[str, HostHandshakes] = {}
         self._silences: dict[str, SilentResets] = {}
         self._correlation = CrossFlowCorrelation(self._profiles, thresholds)
+        self._counterparts: Counterparts
 
     def resets(self, packets: pl.DataFrame, spilled: SpilledFlows | None = None) -> Iterator[list[Reset]]:
         """All resets in parts, each of whole flows and in frame order. Has to be exhausted before anything else."""
@@ -84,6 +87,7 @@ class _CaptureObserver:
         repeated = repeated_handshakes(edges)
         time_syn_acks(edges.join(repeated, on="frame", how="anti"), self._handshakes)
         self._profiles.update(profile_hosts(packets, senders))
+        self._counterparts = Counterparts(chain([packets], spilled or ()), resets)
         in_memory = flows if spilled is None else flows.join(spilled.flows, on=ENDS, how="anti")
         yield self._follow(_packets_of_flows(packets, in_memory, repeated))
         for part in spilled or ():
@@ -99,13 +103,15 @@ class _CaptureObserver:
 
     def observe_flow(self, reset: Reset) -> FlowObservation:
         """The observables from the flow of a reset and the profile of its claimed sender."""
-        return observe_flow(reset, self._profiles.get(reset.packet.src) or _NO_PROFILE, self._thresholds)
+        return observe_flow(reset, self._profiles.get(reset.packet.src) or _NO_PROFILE, self._counterparts)
 
     def observe_capture(self, packet: Packet, of_flow: FlowObservation) -> Observation:
         """All observables of the reset `packet`."""
         handshakes = self._handshakes.get(packet.src) or _NO_HANDSHAKES
         silences = self._silences.get(packet.src, _NO_SILENCES)
-        return observe_capture(packet, of_flow, handshakes, silences, self._correlation, self._thresholds)
+        return observe_capture(
+            packet, of_flow, handshakes, silences, self._correlation, self._counterparts, self._thresholds
+        )
 
 
 def _edges(packets: pl.DataFrame, senders: pl.Series) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from heuristics.protocol.reset_payload import payload_kind
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
 from postproc.flows.connection_end import ended_connection
+from postproc.flows.counterparts import Counterparts
 from postproc.flows.end_reason import end_reason
 from postproc.flows.handshake_rtt import acknowledges_syn
 from postproc.flows.host_profile import HostProfile, most_frequent, nearest, share
@@ -49,7 +50,7 @@ class FlowObservation(NamedTuple):
     overtaken_us: int | None
 
 
-def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> FlowObservation:
+def observe_flow(reset: Reset, host: HostProfile, counterparts: Counterparts) -> FlowObservation:
     """The observables known once the flow has ended. `host` is the profile of the claimed sender."""
     observation = {
         **_observe_header(reset),
@@ -64,6 +65,7 @@ def observe_flow(reset: Reset, host: HostProfile, thresholds: Thresholds) -> Flo
         "own_resets": own_resets(reset.side),
         **_observe_burst(reset),
         **_observe_link(reset, host),
+        **counterparts.of(reset)._asdict(),
     }
     flow = reset.side.round_trips
     continued_us = _continued_us(reset)
@@ -77,11 +79,13 @@ def observe_capture(
     handshakes: HostHandshakes,
     silences: SilentResets,
     correlation: CrossFlowCorrelation,
+    counterparts: Counterparts,
     thresholds: Thresholds,
 ) -> Observation:
     """All observables of the reset `packet`.
 
-    `handshakes` and `silences` are those of the claimed sender, `correlation` has all resets of the capture.
+    `handshakes` and `silences` are those of the claimed sender; `correlation` and `counterparts` know all resets of the
+    capture.
     """
     rtt = _observe_round_trip(of_flow.round_trips, handshakes.round_trips)
     return {
@@ -92,6 +96,7 @@ def observe_capture(
         "silent_resets": silences.resets,
         "least_silence_us": silences.least_us,
         **_observe_shared_origin(packet, correlation),
+        "host_translated": packet.src in counterparts.translated,
     }
 
 

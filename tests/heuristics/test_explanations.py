@@ -255,6 +255,7 @@ def lua_judgements(lua: str, rulebook: Rulebook, observations: list[dict[str, Va
 
 COUNTED: dict[str, Value] = {"ip_id": 7, "id_step": 1, "own_id_step": 1}
 # What the explanations of the default rulebook ask for, and signs that each explains.
+UNTRANSLATED: dict[str, Value] = {"untranslated": True, "spoke_after": False}
 LIKELY: list[dict[str, Value]] = [
     COUNTED
     | {"sender_is_initiator": True, "spoke_after": True, "stage": "post-ack", "window": 502, "own_window": 502}
@@ -268,6 +269,10 @@ LIKELY: list[dict[str, Value]] = [
     | {"ts_step": 4, "hop_limit": 1, "hop_gap": 63, "distance_gap": 31, "hop_baseline": 64, "baseline_distance": 0}
     | {"distance": 31, "flow_packets": 12, "data_gap": 63, "syn_only": False, "seq_foreign": False},
     {"stray_packets": 1, "fin_before": True, "hop_limit": 50},
+    UNTRANSLATED | {"sender_translated": True, "flow_packets": 0},
+    UNTRANSLATED | {"peer_translated": True, "has_ack": False, "window": 0, "flow_packets": 3, "hop_gap": 1},
+    {"host_translated": True, "has_ack": True, "flow_packets": 0, "stage": "post-syn", "distance": 0, "host_gap": 4}
+    | {"host_packets": 12, "host_share": 100, "hop_baseline": 59, "baseline_distance": 5, "peer_distance": 2},
 ]
 
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from scapy.layers.inet import IP
 from support.command_line import run
 from support.flows_by_hand import written
 from support.parity import compare, export, listed, postproc_rows, system_wireshark
 from support.situations_by_hand import DEVICE_HOP_LIMIT, SITUATIONS
+from support.translations_by_hand import VIRTUAL
 
+from heuristics.engine_limits import MAX_SHARED_END
 from heuristics.rulebook.model import Rulebook, load
 
 GENUINE, LIKELY_GENUINE, UNCLEAR = "genuine", "likely genuine", "unclear"
@@ -61,6 +64,11 @@ NEEDED = [
     ("data_from_60_and_bare_reset_from_64", "two_initial_hop_limits", LIKELY_GENUINE, LIKELY_FORGED),
     ("abort_of_aix", "other_stack", LIKELY_GENUINE, UNCLEAR),
     ("silent_drop_of_a_server", "silent_drop", GENUINE, UNCLEAR),
+    ("reset_that_is_not_translated", "untranslated_reset", LIKELY_GENUINE, UNCLEAR),
+    ("refusal_by_masquerade", "untranslated_reset", LIKELY_GENUINE, UNCLEAR),
+    ("refusal_of_an_undialled_address", "undialled_address", LIKELY_GENUINE, UNCLEAR),
+    ("refusal_of_the_device_that_translates", "owner_of_translated_address", UNCLEAR, LIKELY_FORGED),
+    ("refusal_at_the_device_that_translates", "owner_of_translated_address", LIKELY_GENUINE, FORGED),
     ("block_page", "injected_data", LIKELY_FORGED, UNCLEAR),
     ("abort_of_a_host_with_one_counter", "id_counter", LIKELY_GENUINE, UNCLEAR),
     ("refusal_of_an_unasked_syn_ack", "refuses_syn_ack", LIKELY_GENUINE, UNCLEAR),
@@ -90,6 +98,7 @@ def test_every_explanation_has_a_situation_that_needs_it() -> None:
         "device_four_hops_nearer_than_another_stack",
         "reset_that_is_no_silent_drop",
         "refusal_in_the_name_of_a_host_further_away",
+        "refusal_beside_a_flow_that_is_no_counterpart",
     ],
 )
 def test_a_forger_that_looks_similar_is_found(situation: str) -> None:
@@ -139,6 +148,50 @@ def test_the_weights_that_explain_shows_add_up(situation: str, tmp_path: Path) -
     row = judged(situation)
     assert shown.keys() == evidence(row)
     assert load().verdict.prior + sum(shown.values()) == int(row["score"])
+
+
+# Address translation.
+
+
+def test_a_counterpart_has_the_same_numbers() -> None:
+    names = ("sender_translated", "peer_translated", "untranslated", "host_translated")
+    shown = {
+        situation: [judged(situation)[f"observed.{name}"] for name in names]
+        for situation in (
+            "reset_that_is_not_translated",
+            "reset_with_the_number_of_another_connection",
+            "refusal_of_an_undialled_address",
+            "reset_of_a_translated_connection",
+            "refusal_beside_a_flow_that_is_no_counterpart",
+        )
+    }
+    assert shown == {
+        "reset_that_is_not_translated": ["yes", "no", "yes", "yes"],
+        "reset_with_the_number_of_another_connection": ["no", "no", "no", "no"],
+        "refusal_of_an_undialled_address": ["no", "yes", "yes", "no"],
+        "reset_of_a_translated_connection": ["no", "yes", "no", "no"],
+        "refusal_beside_a_flow_that_is_no_counterpart": ["no", "no", "no", "no"],
+    }
+
+
+def test_a_reset_that_is_translated_like_the_rest_is_no_refusal_of_an_undialled_address() -> None:
+    assert "undialled_address" not in evidence(judged("reset_of_a_translated_connection"))
+
+
+def test_where_many_flows_share_an_end_none_are_compared(tmp_path: Path) -> None:
+    packets = SITUATIONS["reset_that_is_not_translated"]()
+    for number in range(MAX_SHARED_END):
+        for packet in packets[:2]:
+            other = packet.copy()
+            other[IP].src, other[IP].dst = (
+                f"198.51.100.{100 + number}" if each == VIRTUAL else each for each in (other[IP].src, other[IP].dst)
+            )
+            packets.append(other)
+    capture = written(tmp_path / "scan.pcap", packets)
+    found = compare(capture, system_wireshark(), load())
+    assert not found, listed(found)
+    *_, row = postproc_rows(export(capture, system_wireshark()), load()).values()
+    assert row["observed.sender_translated"] == "no"
 
 
 # What is no baseline, and no sign that the sender went on.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from heuristics.protocol.tshark_fields import ACK, FIN, SYN
+from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from postproc.capture.prefilter.arrays import Flags, Integers
 from postproc.capture.prefilter.handshakes import Handshakes, select_handshakes
 from postproc.capture.prefilter.headers import DecodablePackets
@@ -23,6 +23,7 @@ from postproc.capture.prefilter.link_layer import SOURCE_MAC, mac_numbers
 from postproc.capture.prefilter.packet_rows import address_keys, packet_rows
 from postproc.capture.prefilter.pcap_reader import Piece
 from postproc.capture.relevance import Relevance, Selection
+from postproc.capture.shared_ends import with_ends_by_port
 
 _AddressKeys = npt.NDArray[np.generic]  # of `address_keys`: 32-bit numbers or strings of 16 bytes
 _Hashes = npt.NDArray[np.uint64]
@@ -51,6 +52,7 @@ class ArrayRelevance:
     ) -> None:
         self._version = version
         self._flows, self._spilled = (np.unique(self._hashed(flows)) for flows in (relevance.flows, relevance.spilled))
+        self._shared_ends = self._hashed_ends(relevance.flows)
         hosts, senders = (
             names.to_frame("src").filter(self._own("src"))["src"] for names in (relevance.hosts, relevance.senders)
         )
@@ -80,7 +82,8 @@ class ArrayRelevance:
         individual = self._individual(located, flow) & (~spilled | packets.resets)
         alike = np.flatnonzero(~individual)
         macs = mac_numbers(piece, link_type, packets.start[alike], SOURCE_MAC)
-        first, last, counts = _ends_of_groups(self._groups(located, alike, macs))
+        groups = _divided(self._groups(located, alike, macs), self._beside(packets, source, alike, flow))
+        first, last, counts = _ends_of_groups(groups)
         several = alike[last[last != first]]
         representatives = packet_rows(piece, packets.select(np.concatenate([alike[first], several])), link_type)
         weights = np.concatenate([counts - (last != first), np.ones(len(several), np.int64)])
@@ -104,6 +107,23 @@ class ArrayRelevance:
         own = flows.drop_nulls().filter(self._own("src") & self._own("dst"))
         ends = {"src": self._keys(own["src"]), "dst": self._keys(own["dst"])}
         return _ends_hashed(ends | {name: own[name].to_numpy() for name in ("sport", "dport")}, *_DIRECTIONS[0])
+
+    def _hashed_ends(self, flows: pl.DataFrame) -> _Hashes:
+        """Hashes of what other flows may share with these (capture/shared_ends.py), of this IP version."""
+        own = with_ends_by_port(flows.drop_nulls().filter(self._own("src") & self._own("dst")))
+        client, server = self._keys(own["client"]), self._keys(own["server"])
+        ports = own["client_port"].to_numpy(), own["server_port"].to_numpy()
+        return np.unique(np.concatenate(_end_hashes(client, server, *ports)))
+
+    def _beside(self, packets: DecodablePackets, source: _AddressKeys, which: Integers, flow: _Hashes) -> _Hashes:
+        """For each of the packets `which` that is one of `acknowledging_flows_beside`, the hash `flow`; else 0."""
+        tcp, target = packets.tcp[which], address_keys(packets.ip["dst"][which])
+        acknowledges = packets.is_tcp[which] & (tcp["flags"] & (ACK | RST) == ACK) & (tcp["sport"] != tcp["dport"])
+        from_client = tcp["sport"] > tcp["dport"]
+        client, server = np.where(from_client, source[which], target), np.where(from_client, target, source[which])
+        ports = np.maximum(tcp["sport"], tcp["dport"]), np.minimum(tcp["sport"], tcp["dport"])
+        by_client, by_server = (_index_in(self._shared_ends, ends) >= 0 for ends in _end_hashes(client, server, *ports))
+        return np.where(acknowledges & (by_client | by_server), flow[which], np.uint64(0))
 
     def _concerns_hosts(self, records: npt.NDArray[Any]) -> Flags:
         """Whether a SYN or SYN-ACK concerns a relevant host, and is of a flow that is not kept anyway."""
@@ -177,6 +197,22 @@ def _end(address: _AddressKeys, port: Integers) -> _Hashes:
         number = address.astype(np.uint64)
     found: _Hashes = (number * _MIX[0] ^ (number >> np.uint64(29))) + port.astype(np.uint64) * _MIX[1]
     return found
+
+
+def _end_hashes(
+    client: _AddressKeys, server: _AddressKeys, client_port: Integers, server_port: Integers
+) -> tuple[_Hashes, _Hashes]:
+    """Hashes of the client's end, and of the server's end with the client's port."""
+    return _end(client, client_port), _end(server, server_port) * _MIX[0] + client_port.astype(np.uint64)
+
+
+def _divided(groups: Integers, hashes: _Hashes) -> Integers:
+    """The groups, each divided by the hashes of its members."""
+    if not hashes.any():
+        return groups
+    parts = np.unique(hashes, return_inverse=True)[1]
+    divided: Integers = np.unique(groups, return_inverse=True)[1] * (parts.max() + 1) + parts
+    return divided
 
 
 def _ends_of_groups(groups: Integers) -> tuple[Integers, Integers, Integers]:
