@@ -54,13 +54,15 @@ class JobOptions:
 
     With `all_flows` the table of flows has every flow of the capture, not only those with a reset. Without
     `prefilter`, tshark reads every packet; the verdicts are the same. With `use_cache`, results of a case folder will
-    be cached, so they need the file's hash, and the flows even without `with_flows`.
+    be cached, so they need the file's hash, and the flows even without `with_flows`. `decode_as` are the rules that the
+    tshark of another machine needs (decode_as.py).
     """
 
     all_flows: bool = False
     prefilter: bool = True
     use_cache: bool = True
     with_flows: bool = True
+    decode_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from postproc.batch.job import CaptureResult, Job, JobOptions, needs_tshark
 from postproc.batch.result_store import ReportProgress, ResultStore, on_this_machine
 from postproc.capture.discovery import Source, Sources, find_sources
 from postproc.capture.remote import find_remote_sources, is_url
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
 from postproc.case.cross_capture_baseline import rescored_by_baselines
@@ -77,8 +78,8 @@ def find_inputs(paths: Sequence[str]) -> Sources:
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler. The
-    others are JobOptions.
+    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler,
+    `decode_as` are rules for tshark besides those of case.toml. The others are JobOptions.
     """
 
     jobs: int = 0
@@ -88,6 +89,7 @@ class RunOptions:
     with_flows: bool = False
     compare_peers: bool = True
     cluster: str | None = None
+    decode_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,11 @@ class CaseRun:
             tshark = None if cluster else self._tshark(sources)
             version = cluster.version if cluster else tshark.version if tshark else None
             if self.options.use_cache:
-                key_options = {"all_flows": self.options.all_flows, "prefilter": self.options.prefilter}
+                key_options = {
+                    "all_flows": self.options.all_flows,
+                    "prefilter": self.options.prefilter,
+                    "decode_as": self._decode_as,
+                }
                 store = ResultStore.open(sources, settings_key(self.rulebook, version, key_options))
             runner = cluster.run if cluster else on_this_machine(self.options.jobs)
             with self.monitor.progress("judging resets", len(sources)) as report:
@@ -127,6 +133,7 @@ class CaseRun:
             prefilter=self.options.prefilter,
             use_cache=self.options.use_cache,
             with_flows=self.options.with_flows,
+            decode_as=self._decode_as,
         )
         return Job(self.rulebook, tshark, options)
 
@@ -162,12 +169,18 @@ class CaseRun:
             )
         return comparisons
 
+    @property
+    def _decode_as(self) -> tuple[str, ...]:
+        """The rules for tshark; those of the command line come last, so they count."""
+        return (*self.case.decode_as, *self.options.decode_as)
+
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
         """The tshark on this machine; None where no source needs it."""
         if not any(map(needs_tshark, sources)):
             return None
         case = next((source.case for source in sources if source.case), None)
-        return cached_tshark(case) if case and self.options.use_cache else find_tshark()
+        found = cached_tshark(case) if case and self.options.use_cache else find_tshark()
+        return with_decode_as(found, self._decode_as)
 
     def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
         for point in self.case.point:

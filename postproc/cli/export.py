@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture, print_command, write_parquet, write_tsv
 from postproc.capture.tshark.program import find_tshark
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems
-from postproc.cli.options import OutputOption
+from postproc.cli.options import DecodeAsOption, OutputOption
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import UsageError
 
@@ -34,18 +35,19 @@ def export(
     only_command: Annotated[
         bool, typer.Option("--print-command", help="Only print the tshark command, for a machine without rstorigin.")
     ] = False,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Write the header fields that resets are judged by. `rstorigin summarize` reads exports like captures.
 
     An export holds addresses, ports and header fields. Of payload, it holds only the text that a reset may carry.
     """
     if only_command:
-        typer.echo(print_command(capture))
+        typer.echo(print_command(capture, decode_as or ()))
         return
     if format_ is ExportFormat.PARQUET and out is None:
         raise UsageError("Parquet cannot be printed to a terminal: name a file with -o")
     check_capture(capture)
-    found = find_tshark()
+    found = with_decode_as(find_tshark(), decode_as or ())
     if out is None:
         problems = write_tsv(capture, found, sys.stdout.buffer)
     else:

@@ -41,6 +41,15 @@ JobsOption = Annotated[
     int,
     typer.Option("--jobs", "-j", min=0, metavar="N", help="How many captures to read at once. 0: as many as useful."),
 ]
+DecodeAsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--decode-as",
+        "-d",
+        metavar="RULE",
+        help="Have Wireshark decode LAYER==VALUE as PROTOCOL, as tshark -d: udp.port==9000,vxlan. May be repeated.",
+    ),
+]
 CacheOption = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Store results in CASE/.rstorigin, and use the results stored there.")
 ]

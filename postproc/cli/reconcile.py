@@ -20,7 +20,15 @@ from postproc.case.peer_captures import Comparison
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -55,6 +63,7 @@ def reconcile(
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
@@ -70,7 +79,7 @@ def reconcile(
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(jobs=jobs, use_cache=use_cache)
+    options = RunOptions(jobs=jobs, use_cache=use_cache, decode_as=tuple(decode_as or ()))
     run = CaseRun(load(overlays=overlays), case.file, options, TerminalMonitor())
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]

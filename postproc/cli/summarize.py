@@ -13,11 +13,20 @@ from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+)
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.report import formats
 from postproc.report.summary import Summary, summarise
@@ -73,6 +82,7 @@ def summarize(
     prefilter: Annotated[
         bool, typer.Option("--prefilter/--no-prefilter", help="Give tshark only the packets that need it.")
     ] = True,
+    decode_as: DecodeAsOption = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +119,7 @@ def summarize(
     if out is not None:
         check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
-        results = list(_by_plugin(found.files, rules))
+        results = list(_by_plugin(found.files, rules, (*case.file.decode_as, *(decode_as or ()))))
     else:
         options = RunOptions(
             jobs=jobs,
@@ -119,6 +129,7 @@ def summarize(
             with_flows=out is not None,
             compare_peers=compare_peers,
             cluster=cluster,
+            decode_as=tuple(decode_as or ()),
         )
         results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
     summary = summarise(results, rules, top, found.problems)
@@ -133,10 +144,11 @@ def summarize(
         raise typer.Exit(SOME_FAILED)
 
 
-def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureResult]:
+def _by_plugin(sources: Sequence[Source], rules: Rulebook, decode_as: Sequence[str]) -> Iterator[CaptureResult]:
     from postproc.batch.plugin_engine import installed_plugin  # slow to import
 
-    with installed_plugin(find_tshark(), rules) as plugin, progress("judging resets", len(sources)) as report:
+    tshark = with_decode_as(find_tshark(), decode_as)
+    with installed_plugin(tshark, rules) as plugin, progress("judging resets", len(sources)) as report:
         for done, source in enumerate(sources, 1):
             yield plugin.judge(source)
             report(done)

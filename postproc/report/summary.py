@@ -10,6 +10,7 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
 from postproc.batch.job import CaptureResult
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, icmp_error_sources
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset, ResetRow
@@ -110,7 +111,12 @@ def summarise(
             filter(
                 None,
                 (
-                    _conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
+                    _conclusion(
+                        totals,
+                        [reset for reset in suspicious if reset.row.verdict in ACCUSED],
+                        rulebook,
+                        unopened=any(is_unopened_overlay(problem) for each in judged for problem in each.problems),
+                    ),
                     icmp_conclusion(errors),
                 ),
             )
@@ -185,13 +191,14 @@ def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
     )
 
 
-def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
-    """One sentence about all resets that a newcomer understands."""
+def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook, *, unopened: bool) -> str:
+    """One sentence about all resets that a newcomer understands. `unopened`: an overlay was not opened."""
     if totals.captures == 0:
         return "Nothing could be read, so nothing can be said."
     if totals.resets == 0:
         packets = "" if totals.packets is None else f" ({plural(totals.packets, 'packet')})"
-        return f"There is no TCP reset in {plural(totals.captures, 'capture')}{packets}."
+        found = "No TCP reset was seen" if unopened else "There is no TCP reset"
+        return f"{found} in {plural(totals.captures, 'capture')}{packets}."
     unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
     undecided = f"; {unclear:,} could not be decided" if unclear else ""
     of_all = f"of {plural(totals.resets, 'reset')}"
