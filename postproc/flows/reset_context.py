@@ -41,7 +41,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         established=side.established,
         fin_before=side.fin or peer.fin,
         resets_before=original.resets_before if original else side.resets,
-        own_resets_before=original.own_resets_before if original else own_resets(side),
+        own_resets_before=original.own_resets_before if original else own_resets(side, side.reset_hop_limits),
         peer_resets_before=peer.resets,
         peer_reset_gap_us=_peer_reset_gap_us(packet, peer),
         seq_ahead=seq_ahead,
@@ -71,6 +71,9 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
     if original is None:
         side.resets += 1
         side.reset_hop_limits[packet.hop_limit] = side.reset_hop_limits.get(packet.hop_limit, 0) + 1
+        if not packet.flags & ACK:
+            bare = side.bare_reset_hop_limits
+            bare[packet.hop_limit] = bare.get(packet.hop_limit, 0) + 1
         side.recent_resets = [*side.recent_resets[1 - REMEMBERED_RESETS :], reset]
     return reset
 
