@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 345180d228d84467a93ced5a86118b9a18239ad97ae23be7973122751a6e47c5
+-- rulebook hash: 344e47962cb00666f890eb545808c79c1dc0b111a75fb9a421f2fe8c7fc1f9c3
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -1593,7 +1593,7 @@ do
     "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
     "other fin ever_reset initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
-    "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
+    "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits bare_reset_hop_limits",
     "(BI4) hop_limit_onsets",
     "(I4I4dB) in_flight",
     "(I4) recent_resets",
@@ -1917,12 +1917,12 @@ do
     return own
   end
 
-  -- Resets in the sender's name that carry a hop limit of its own packets.
-  function own_resets(side)
+  -- Of the resets in the sender's name that `tally` counts, those that carry a hop limit of its own packets.
+  function own_resets(side, tally)
     local own, own_counts = 0, own_hop_limits(side)
-    for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
+    for _, hop_limit in ipairs(tally_values(tally)) do
       if tally_count(own_counts, hop_limit) > 0 then
-        own = own + tally_count(side.reset_hop_limits, hop_limit)
+        own = own + tally_count(tally, hop_limit)
       end
     end
     return own
@@ -2730,6 +2730,7 @@ do
   local function take_reset(packet, side)
     local flow, peer, sender_had_sent = side.flow, side.peer, side.hop_limits[1] ~= nil
     side.recent_resets, side.reset_hop_limits = side.recent_resets or {}, side.reset_hop_limits or {}
+    side.bare_reset_hop_limits = side.bare_reset_hop_limits or {}
     local original = duplicate_of(packet, side)
     local ahead, step = seq_ahead(packet, side, peer), id_step(packet, side)
     local in_flight, values = peer.in_flight, #peer.in_flight
@@ -2768,7 +2769,7 @@ do
       after_end = original and original.after_end,
       crossed_fin = crossed_fin(side, peer),
       resets_before = original and original.resets_before or side.resets,
-      own_resets_before = original and original.own_resets_before or own_resets(side),
+      own_resets_before = original and original.own_resets_before or own_resets(side, side.reset_hop_limits),
       peer_resets_before = peer.resets,
       peer_reset_gap_us = peer_reset_gap_us(packet, peer),
       seq_ahead = ahead,
@@ -2808,6 +2809,9 @@ do
     if not original then
       side.resets = side.resets + 1
       add_to_tally(side.reset_hop_limits, packet.hop_limit, packet.frame)
+      if not packet.acknowledges then
+        add_to_tally(side.bare_reset_hop_limits, packet.hop_limit, packet.frame)
+      end
       push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
     end
   end
@@ -3584,7 +3588,8 @@ do
     o.known_timeout = known_timeout(reset.silence_us)
     o.silent_resets, o.least_silence_us = silences_of(src)
     o.end_reason = end_reason(reset.flow)
-    o.own_resets = own_resets(side)
+    o.own_resets = own_resets(side, side.reset_hop_limits)
+    o.own_bare_resets = own_resets(side, side.bare_reset_hop_limits or {})
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_shared_origin(o, reset, src)
@@ -3666,6 +3671,7 @@ do
     o.match_is_firm = o.handshake_gap == nil or o.match_packets >= 4 or o.handshake_gap ~= nil
       and o.handshake_gap <= THRESHOLDS.hop_tolerance
     o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
+    o.kernel_may_differ = o.has_ack or o.own_bare_resets == 0 or o.ip_version == 6
     if o.ip_id ~= nil and o.df ~= nil then
       o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
     end
@@ -3999,7 +4005,8 @@ do
       was = { "own_resets_too_ipv6" },
       holds = function(o)
         return o.hop_gap ~= nil and (o.own_resets_before >= 1 and o.hop_gap >= 1 or o.own_resets >= 1
-          and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
+          and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0
+          and o.df_or_ipv6 and o.kernel_may_differ
       end,
       say = function(o)
         return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -4011,7 +4018,7 @@ do
       weight = -150,
       holds = function(o)
         return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
-          and o.hop_gap >= 1
+          and o.hop_gap >= 1 and o.kernel_may_differ
       end,
       say = function()
         return "its socket reset the connection too, and in this form its kernel answers what "
@@ -7009,7 +7016,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 345180d228d8)"
+    .. "(100 rules, hash 344e47962cb0)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
