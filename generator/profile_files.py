@@ -57,12 +57,20 @@ def _is_field(column: PacketListColumn) -> bool:
     return not column.format.startswith("%")
 
 
-def _preferences() -> str:
-    pairs = (
+def _columns() -> list[str]:
+    return [
         f'"{column.title}", "{f"%Cus:{column.format}:0:R" if _is_field(column) else column.format}"'
         for column in PACKET_LIST_COLUMNS
-    )
-    return "gui.column.format: \n\t" + ",\n\t".join(pairs) + "\n"
+    ]
+
+
+def column_format() -> str:
+    """The columns as the option `-o gui.column.format:` takes them, for a Wireshark without the profile."""
+    return ",".join(_columns())
+
+
+def _preferences() -> str:
+    return "gui.column.format: \n\t" + ",\n\t".join(_columns()) + "\n"
 
 
 def _column_widths() -> str:

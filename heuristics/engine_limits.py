@@ -30,3 +30,6 @@ MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
 # Other protocols than TCP with a lower hop limit than this do not tell where a host sits: services for the own link
 # send with it on purpose (SSDP 1 to 4). No kernel starts from 32 and is more than a dozen hops away.
 MIN_OTHER_HOP_LIMIT = 20
+
+# Flows in the plugin, before it drops old ones without a reset. A preference changes it.
+FLOWS_KEPT = 1_000_000
