@@ -47,7 +47,7 @@ local THRESHOLDS = {
   talk_gap_us = 20000,
 }
 
-local ACCUSED, MOST_LISTED, sent_from, story_of
+local ACCUSED, MOST_LISTED, sent_from, sent_from_in_short, story_of
 do
   -- Words -----------------------------------------------------------------------------------------------------
 
@@ -70,6 +70,16 @@ do
       return words .. ", as far as its named sender"
     end
     return words .. "; its named sender is " .. hops(sender_hops) .. " away"
+  end
+
+  -- The same for a column.
+  function sent_from_in_short(hops_away, sender_hops)
+    if not sender_hops then
+      return hops(hops_away) .. "; sender unknown"
+    elseif sender_hops == hops_away then
+      return hops(hops_away) .. ", as its sender"
+    end
+    return hops(hops_away) .. "; sender " .. string.format("%d", sender_hops)
   end
 
   -- All that is known of one reset, line by line. `baseline_at` is the frame to compare with.
@@ -143,6 +153,8 @@ do
       "Sum of the evidence, in hundredths of a natural-log odds ratio"),
     baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
       "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
+    sent_from = ProtoField.string("rstorigin.sent_from", "Sent from", base.NONE,
+      "Hops to whoever sent it, and to the sender that it names, by their hop limits: 0 " .. "hops; sender 5"),
     state = ProtoField.string("rstorigin.state", "State", base.NONE,
       "final, or provisional as long as packets of the flow keep coming"),
     flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
@@ -150,8 +162,8 @@ do
           .. "shows whole stories"),
   }
 
-  -- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
-  -- Wireshark have one too, so that display filters may name every rule.
+  -- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold
+  -- in Wireshark have one too, so that display filters may name every rule.
   local evidence_fields = {
     ["desync_fake"] = ProtoField.bool("rstorigin.evidence.desync_fake",
       "the client itself sends a fake reset that must not arrive, to confuse a censor"),
@@ -602,6 +614,7 @@ do
   function add_judgement(tree, pinfo, o, judgement, baseline_at)
     local where = sent_from(o.distance, o.baseline_distance)
     add_headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
+    add_text(tree, "sent_from", sent_from_in_short(o.distance, o.baseline_distance))
     add_text(tree, "verdict", judgement.verdict)
     add_number(tree, "suspicion", judgement.suspicion)
     add_text(tree, "origin", judgement.origin)
@@ -633,6 +646,7 @@ do
   function add_icmp_judgement(tree, pinfo, o, derived, entry, baseline_at)
     local words = entry.say(o)
     add_headline(tree, pinfo, entry.verdict, entry.suspicion, sent_from(o.distance, derived.sender_distance))
+    add_text(tree, "sent_from", sent_from_in_short(o.distance, derived.sender_distance))
     add_text(tree, "verdict", entry.verdict)
     add_number(tree, "suspicion", entry.suspicion)
     add_text(tree, "origin", entry.origin)
