@@ -27,10 +27,10 @@ PACKET_LIST_COLUMNS = (
     PacketListColumn("Source", "%s", 130),
     PacketListColumn("Destination", "%d", 130),
     PacketListColumn("Protocol", "%p", 70),
-    PacketListColumn("Info", "%i", 400),
+    PacketListColumn("Info", "%i", 330),
     PacketListColumn("RST verdict", "rstorigin.verdict", 105),
     PacketListColumn("Sent from", "rstorigin.sent_from", 130),
-    PacketListColumn("Cause", "rstorigin.cause", 250),
+    PacketListColumn("Cause", "rstorigin.cause", 230),
     PacketListColumn("Hop limit", "rstorigin.hop_limit", 68),
     PacketListColumn("Hop delta", "rstorigin.hop_delta", 72),
 )

@@ -102,7 +102,7 @@ do
 end
 
 local SHOWN, DEFAULT_LIMITS
-local add_text, add_hops, add_judgement, add_icmp_judgement
+local add_text, add_ordinary, add_judgement, add_icmp_judgement
 do
   -- Fields ----------------------------------------------------------------------------------------------------
 
@@ -533,12 +533,22 @@ do
     end
   end
 
-  function add_hops(tree, hop_limit, baseline)
+  -- Of an ordinary packet. `verdict` is that of its flow, if that has resets.
+  function add_ordinary(tree, hop_limit, baseline, verdict)
+    local words = string.format(": hop limit %d", hop_limit)
+    if baseline then
+      words = words .. (hop_limit == baseline and ", as usual" or string.format("; its sender mostly has %d", baseline))
+    end
+    if verdict then
+      words = words .. string.format("; the most suspicious reset of this flow is %s", verdict)
+    end
+    tree:append_text(words)
     add_number(tree, "hop_limit", hop_limit)
     if baseline then
       add_number(tree, "hop_baseline", baseline)
       add_number(tree, "hop_delta", hop_limit - baseline)
     end
+    add_text(tree, "flow_verdict", verdict)
   end
 
   local function add_branch(tree, words)
@@ -993,8 +1003,8 @@ if handed then
     add_icmp_judgement(tree, pinfo, record, record, entry, baseline_frame(record))
   end
 
-  local function show_ordinary(tree, number, hop_limit, sender, key)
-    add_hops(tree, hop_limit, sender and sender.baseline)
+  local function show_ordinary(tree, number, hop_limit, sender, key, flow)
+    add_ordinary(tree, hop_limit, sender and sender.baseline, flow and flow.verdict)
     if sender and hop_limit == sender.baseline then
       for _, of in ipairs { sender.address, key } do
         compare_with[of] = math.min(number, compare_with[of] or number)
@@ -1014,13 +1024,13 @@ if handed then
     subtree:set_generated()
     local flow = flow_at(key, number)
     if not record then
-      show_ordinary(subtree, number, hop_limit, handed.senders[src], key)
+      show_ordinary(subtree, number, hop_limit, handed.senders[src], key, flow)
     elseif record.kind == "icmp" then
       show_icmp(subtree, pinfo, record)
     else
       show_reset(subtree, pinfo, record, key)
     end
-    if flow then
+    if record and flow then
       add_text(subtree, "flow_verdict", flow.verdict)
     end
     if in_window and tree.visible then
@@ -6647,10 +6657,11 @@ do
 
   local function show_segment(tree)
     local side = side_of(current.key, current.frame)
-    add_hops(tree, current.hop_limit, side and most_frequent(side.hop_limits))
+    local baseline, verdict
     if side then
-      add_text(tree, "flow_verdict", flow_verdict(side.flow))
+      baseline, verdict = most_frequent(side.hop_limits), flow_verdict(side.flow)
     end
+    add_ordinary(tree, current.hop_limit, baseline, verdict)
   end
 
   -- The columns of an ICMP error that follow from its observables, but are none.
@@ -6672,7 +6683,7 @@ do
       local o = observe_error(context)
       add_icmp_judgement(tree, pinfo, o, derived_columns(o), judge_icmp(o), baseline_at)
     else
-      add_hops(tree, current.hop_limit, baseline)
+      add_ordinary(tree, current.hop_limit, baseline)
     end
   end
 
