@@ -16,6 +16,7 @@ _COMMANDS = {
     "summarize": "Judge every TCP reset and ICMP error: who sent it?",
     "reconcile": "Compare captures from both ends: which resets never left?",
     "explain": "Explain one TCP reset, with its evidence.",
+    "open": "Judge captures, and show one in Wireshark with the verdicts.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
     "rules": "Show and check the rules that rstorigin judges resets by.",
