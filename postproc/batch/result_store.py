@@ -65,7 +65,7 @@ class ResultStore:
     def _store(self, source: Source, stamped: StampedResult | WorkerDiedError) -> CaptureResult:
         if isinstance(stamped, WorkerDiedError):
             reason = "the process that read it died"
-            return unreadable(source, CaptureError(str(source.path), reason, "perhaps out of memory: try --jobs 1"))
+            return unreadable(source, CaptureError(source.label, reason, "perhaps out of memory: try --jobs 1"))
         if source.case in self.caches:
             self.caches[source.case].store(source, stamped)
         return stamped.result

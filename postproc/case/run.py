@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +15,7 @@ from postproc.batch.cache_key import settings_key
 from postproc.batch.job import CaptureResult, Job, JobOptions, needs_tshark
 from postproc.batch.result_store import ReportProgress, ResultStore, on_this_machine
 from postproc.capture.discovery import Source, Sources, find_sources
+from postproc.capture.piped import is_piped, label_of, whole_copy
 from postproc.capture.remote import find_remote_sources, is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import Tshark, find_tshark
@@ -64,14 +65,27 @@ def case_settings(paths: Sequence[Path]) -> CaseSettings:
     return CaseSettings(file, folder / file.rulebook if file.rulebook else None)
 
 
-def find_inputs(paths: Sequence[str]) -> Sources:
-    """The files at these paths and URLs. Raises RemoteError."""
-    local = find_sources([Path(path) for path in paths if not is_url(path)])
-    remote = [find_remote_sources(path) for path in paths if is_url(path)]
-    return Sources(
-        (*local.files, *(source for each in remote for source in each.files)),
-        (*local.problems, *(problem for each in remote for problem in each.problems)),
-    )
+@contextmanager
+def inputs_at(paths: Sequence[str], monitor: Monitor) -> Iterator[Sources]:
+    """The files at these paths and URLs. `-` is stdin: of it, and of pipes, there are copies until the block ends.
+
+    Raises RemoteError, and CaptureError for a pipe that cannot be read.
+    """
+    with ExitStack() as copies:
+        given: dict[Path, str] = {}
+        local: list[Path] = []
+        for path in dict.fromkeys(path for path in paths if not is_url(path)):
+            if is_piped(path):
+                copy = copies.enter_context(whole_copy(path, monitor.warn))
+                given[copy] = label_of(path)
+                local.append(copy)
+            else:
+                local.append(Path(path))
+        found = [find_sources(local, given), *(find_remote_sources(path) for path in paths if is_url(path))]
+        yield Sources(
+            tuple(source for each in found for source in each.files),
+            tuple(problem for each in found for problem in each.problems),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ RulebookOption = Annotated[
 PathsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Captures, exports, and folders that hold them at any depth. URLs of them work too."
+        metavar="PATH...",
+        help="Captures, exports, and folders and zip archives that hold them. URLs of them work too. `-` is stdin.",
     ),
 ]
 OutputOption = Annotated[

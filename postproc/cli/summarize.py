@@ -15,7 +15,7 @@ from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import find_tshark
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import (
@@ -43,6 +43,7 @@ class Flows(StrEnum):
 
 
 def summarize(
+    ctx: typer.Context,
     paths: PathsArgument,
     format_: Annotated[
         TableFormat,
@@ -105,11 +106,12 @@ def summarize(
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
     if from_plugin and out is not None:
         raise UsageError("--from-plugin cannot write the tables of --out: leave one of them out")
+    monitor = TerminalMonitor()
     local = [Path(path) for path in paths if not is_url(path)]
     case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    found = find_inputs(paths)
+    found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
@@ -131,7 +133,7 @@ def summarize(
             cluster=cluster,
             decode_as=tuple(decode_as or ()),
         )
-        results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
+        results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     summary = summarise(results, rules, top, found.problems)
     print_problems(summary.problems)
     if out is not None:
