@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
@@ -16,8 +17,8 @@ from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
-from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
-from postproc.cli.messages import print_problems, write_result
+from postproc.cli.exit_status import FOUND, SOME_FAILED, WRONG_USAGE
+from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
     CacheOption,
     DecodeAsOption,
@@ -28,7 +29,19 @@ from postproc.cli.options import (
     TableFormat,
 )
 from postproc.cli.progress import TerminalMonitor, progress
+from postproc.cli.selection_options import (
+    FailOnOption,
+    FlowOption,
+    HostOption,
+    KindOption,
+    OnlyOption,
+    PortOption,
+    QuietOption,
+    SinceOption,
+    UntilOption,
+)
 from postproc.report import formats
+from postproc.report.selection import Selected, Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -45,6 +58,13 @@ class Flows(StrEnum):
 def summarize(
     ctx: typer.Context,
     paths: PathsArgument,
+    only: OnlyOption = None,
+    host: HostOption = None,
+    flow: FlowOption = None,
+    port: PortOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    kind: KindOption = None,
     format_: Annotated[
         TableFormat,
         typer.Option(
@@ -59,6 +79,8 @@ def summarize(
             "--top", min=0, metavar="N", help="How many resets and senders to show, the most suspicious first."
         ),
     ] = 10,
+    quiet: QuietOption = False,
+    fail_on: FailOnOption = None,
     output: OutputOption = None,
     out: Annotated[
         Path | None,
@@ -104,6 +126,21 @@ def summarize(
     """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
     if flows is Flows.ALL and out is None:
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
+    if quiet and format_ not in (TableFormat.TABLE, TableFormat.MARKDOWN):
+        raise UsageError(f"--quiet prints the answer alone, and --format {format_} rows: leave one of them out")
+    selection = Selection(
+        only=tuple(only or ()),
+        host=tuple(host or ()),
+        flow=tuple(flow or ()),
+        port=tuple(port or ()),
+        since=since,
+        until=until,
+        kind=kind,
+    )
+    condition(selection)  # reports mistakes before anything is read
+    failing = verdicts_named(fail_on or (), "--fail-on")
+    if flows is Flows.ALL and not selection.is_empty:
+        raise UsageError("--flows all writes every flow: leave it out, or the options that select resets")
     if from_plugin and out is not None:
         raise UsageError("--from-plugin cannot write the tables of --out: leave one of them out")
     monitor = TerminalMonitor()
@@ -134,14 +171,21 @@ def summarize(
             decode_as=tuple(decode_as or ()),
         )
         results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
-    summary = summarise(results, rules, top, found.problems)
+    selected = None
+    if not selection.is_empty:
+        results, selected = select(results, selection)
+    summary = summarise(results, rules, top, found.problems, selected=selected is not None)
     print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
-        content = tables.tables(summary, results, case.file)
+        content = tables.tables(summary, results, case.file, selected=selected is not None)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
-    write_result(_written(summary, format_, top), output, inputs)
+    if selected and format_ in (TableFormat.CSV, TableFormat.JSONL):
+        print_message(str(selected))
+    write_result(_answer(summary, selected) if quiet else _written(summary, format_, top, selected), output, inputs)
+    if any(row.verdict in failing for row in summary.rows):
+        raise typer.Exit(FOUND)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -156,15 +200,19 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook, decode_as: Sequence[s
             report(done)
 
 
-def _written(summary: Summary, format_: TableFormat, top: int) -> str:
+def _answer(summary: Summary, selected: Selected | None) -> str:
+    return "\n".join(filter(None, [str(selected or ""), visible(summary.conclusion)]))
+
+
+def _written(summary: Summary, format_: TableFormat, top: int, selected: Selected | None) -> str:
     match format_:
         case TableFormat.TABLE:
-            return formats.table(summary, senders=top)
+            return formats.table(summary, senders=top, selected=selected)
         case TableFormat.MARKDOWN:
-            return formats.markdown(summary, senders=top)
+            return formats.markdown(summary, senders=top, selected=selected)
         case TableFormat.CSV:
             return formats.rows_csv(summary.rows)
         case TableFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
         case TableFormat.JSON:
-            return formats.whole_json(summary)
+            return formats.whole_json(summary, selected)

@@ -94,9 +94,17 @@ class Summary:
 
 
 def summarise(
-    judged: Sequence[CaptureResult], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()
+    judged: Sequence[CaptureResult],
+    rulebook: Rulebook,
+    top: int,
+    problems: Sequence[Problem] = (),
+    *,
+    selected: bool = False,
 ) -> Summary:
-    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs."""
+    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs.
+
+    Where the results are `selected`, the summary does not say that there is no reset.
+    """
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
     totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets], errors)
@@ -111,7 +119,9 @@ def summarise(
             filter(
                 None,
                 (
-                    _conclusion(
+                    ""
+                    if selected and not resets
+                    else _conclusion(
                         totals,
                         [reset for reset in suspicious if reset.row.verdict in ACCUSED],
                         rulebook,
