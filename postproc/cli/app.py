@@ -19,6 +19,7 @@ _COMMANDS = {
     "explain": "Explain one TCP reset, with its evidence.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
+    "schema": "Print the JSON Schema of results or rulebooks.",
     "rules": "Show and check the rules that rstorigin judges resets by.",
 }
 

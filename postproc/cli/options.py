@@ -21,6 +21,18 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
+class SummaryFormat(StrEnum):
+    """How a summary is written: as TableFormat, or as rows for the log pipelines of others."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+    ECS = "ecs"
+    ZEEK = "zeek"
+
+
 RulebookOption = Annotated[
     Path | None,
     typer.Option(

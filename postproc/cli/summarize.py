@@ -26,7 +26,7 @@ from postproc.cli.options import (
     OutputOption,
     PathsArgument,
     RulebookOption,
-    TableFormat,
+    SummaryFormat,
 )
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.cli.selection_options import (
@@ -40,12 +40,15 @@ from postproc.cli.selection_options import (
     SinceOption,
     UntilOption,
 )
-from postproc.report import formats
+from postproc.report import formats, log_formats
 from postproc.report.selection import Selected, Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
 from postproc.runtime.output_folder import check_folder
+
+# Formats that have no place for what was selected.
+_ROWS = (SummaryFormat.CSV, SummaryFormat.JSONL, SummaryFormat.ECS, SummaryFormat.ZEEK)
 
 
 class Flows(StrEnum):
@@ -66,12 +69,13 @@ def summarize(
     until: UntilOption = None,
     kind: KindOption = None,
     format_: Annotated[
-        TableFormat,
+        SummaryFormat,
         typer.Option(
             "--format",
-            help="table, markdown: the summary; csv, jsonl: a row for each reset or ICMP error; json: everything.",
+            help="table, markdown: the summary; csv, jsonl: a row for each reset or ICMP error; json: everything; "
+            "ecs: rows with fields of Elastic Common Schema, as JSON lines; zeek: rows as a log of Zeek.",
         ),
-    ] = TableFormat.TABLE,
+    ] = SummaryFormat.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
         int,
@@ -126,8 +130,8 @@ def summarize(
     """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
     if flows is Flows.ALL and out is None:
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
-    if quiet and format_ not in (TableFormat.TABLE, TableFormat.MARKDOWN):
-        raise UsageError(f"--quiet prints the answer alone, and --format {format_} rows: leave one of them out")
+    if quiet and format_ not in (SummaryFormat.TABLE, SummaryFormat.MARKDOWN):
+        raise UsageError(f"--quiet prints the answer alone, --format {format_} more: leave one of them out")
     selection = Selection(
         only=tuple(only or ()),
         host=tuple(host or ()),
@@ -181,7 +185,7 @@ def summarize(
 
         content = tables.tables(summary, results, case.file, selected=selected is not None)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
-    if selected and format_ in (TableFormat.CSV, TableFormat.JSONL):
+    if selected and format_ in _ROWS:
         print_message(str(selected))
     write_result(_answer(summary, selected) if quiet else _written(summary, format_, top, selected), output, inputs)
     if any(row.verdict in failing for row in summary.rows):
@@ -204,15 +208,19 @@ def _answer(summary: Summary, selected: Selected | None) -> str:
     return "\n".join(filter(None, [str(selected or ""), visible(summary.conclusion)]))
 
 
-def _written(summary: Summary, format_: TableFormat, top: int, selected: Selected | None) -> str:
+def _written(summary: Summary, format_: SummaryFormat, top: int, selected: Selected | None) -> str:
     match format_:
-        case TableFormat.TABLE:
+        case SummaryFormat.TABLE:
             return formats.table(summary, senders=top, selected=selected)
-        case TableFormat.MARKDOWN:
+        case SummaryFormat.MARKDOWN:
             return formats.markdown(summary, senders=top, selected=selected)
-        case TableFormat.CSV:
+        case SummaryFormat.CSV:
             return formats.rows_csv(summary.rows)
-        case TableFormat.JSONL:
+        case SummaryFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
-        case TableFormat.JSON:
+        case SummaryFormat.JSON:
             return formats.whole_json(summary, selected)
+        case SummaryFormat.ECS:
+            return log_formats.rows_ecs(summary.rows)
+        case SummaryFormat.ZEEK:
+            return log_formats.rows_zeek(summary.rows)
