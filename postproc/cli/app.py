@@ -20,7 +20,7 @@ _COMMANDS = {
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
     "schema": "Print the JSON Schema of results or rulebooks.",
-    "rules": "Show and check the rules that rstorigin judges resets by.",
+    "rules": "Show, check and try the rules that rstorigin judges resets by.",
 }
 
 
