@@ -33,7 +33,8 @@ def schema(
     subject: Annotated[
         Subject,
         typer.Argument(
-            help="summary: the document of --format json; rows: a line of jsonl; rulebook: a rulebook, for editors."
+            metavar="[SUBJECT]",
+            help="summary: the document of --format json; rows: a line of jsonl; rulebook: a rulebook, for editors.",
         ),
     ] = Subject.SUMMARY,
     out: OutputOption = None,

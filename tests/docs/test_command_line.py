@@ -33,7 +33,7 @@ def test_every_option_stands_in_some_chapter(command: str) -> None:
 
 
 def test_the_chapters_name_no_option_that_does_not_exist() -> None:
-    known = {"--help", "--version"}
+    known = {"--help"} | options_of(_GROUP)
     for name in _GROUP.list_commands(typer.Context(_GROUP)):
         command = _GROUP.get_command(typer.Context(_GROUP), name)
         below = [command.get_command(typer.Context(command), each) for each in getattr(command, "commands", ())]
@@ -46,3 +46,9 @@ def test_every_exit_status_stands_in_the_table() -> None:
     for status in (0, *ours):
         assert f"| {status} | " in COMMAND_LINE
     assert f"| {INTERRUPTED}, {TERMINATED} | " in COMMAND_LINE
+
+
+def test_the_chapters_call_the_program_by_its_name() -> None:
+    """README.md has one line that says how to have it on the PATH."""
+    assert sum(page.read_text(encoding="utf-8").count(".venv/bin/rstorigin") for page in PAGES) == 0
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("export PATH=") == 1
