@@ -64,7 +64,13 @@ DecodeAsOption = Annotated[
     ),
 ]
 CacheOption = Annotated[
-    bool, typer.Option("--cache/--no-cache", help="Store results in CASE/.rstorigin, and use the results stored there.")
+    bool,
+    typer.Option(
+        "--cache/--no-cache", help="Store the results of a case folder in CASE/.rstorigin, and use those stored there."
+    ),
+]
+CacheDirOption = Annotated[
+    Path | None, typer.Option("--cache-dir", metavar="DIR", help="Store them in this folder, not in the case folder.")
 ]
 
 

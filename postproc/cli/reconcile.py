@@ -21,6 +21,7 @@ from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import (
+    CacheDirOption,
     CacheOption,
     DecodeAsOption,
     JobsOption,
@@ -65,6 +66,7 @@ def reconcile(
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
     decode_as: DecodeAsOption = None,
+    cache_dir: CacheDirOption = None,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
@@ -81,7 +83,9 @@ def reconcile(
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, decode_as=tuple(decode_as or ()))
+    options = RunOptions(
+        jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ())
+    )
     run = CaseRun(load(overlays=overlays), case.file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]

@@ -21,7 +21,15 @@ from postproc.capture.remote import is_url
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheDirOption,
+    CacheOption,
+    JobsOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.text import csv_table, escape_markdown, plural
 from postproc.verdicts.result_row import ResetRow
@@ -87,6 +95,7 @@ def try_rules(
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
 ) -> None:
     """Try a rulebook on captures: which of its entries fire, and which verdicts it changes.
 
@@ -100,7 +109,7 @@ def try_rules(
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
-    options = RunOptions(jobs=jobs, use_cache=use_cache)
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir)
     results = [CaseRun(rules, case.file, options, monitor).judge(found.files)[0] for rules in (before, now)]
     problems = [*found.problems, *(problem for each in results[1] for problem in each.problems)]
     print_problems(problems)

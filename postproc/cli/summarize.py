@@ -20,6 +20,7 @@ from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import FOUND, SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
+    CacheDirOption,
     CacheOption,
     DecodeAsOption,
     JobsOption,
@@ -100,6 +101,7 @@ def summarize(
     ] = Flows.WITH_RESETS,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
     compare_peers: Annotated[
         bool,
         typer.Option(
@@ -173,6 +175,7 @@ def summarize(
             compare_peers=compare_peers,
             cluster=cluster,
             decode_as=tuple(decode_as or ()),
+            cache_dir=cache_dir,
         )
         results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     selected = None
