@@ -38,8 +38,8 @@ class Monitor(Protocol):
     def warn(self, message: str) -> None:
         """Show a message."""
 
-    def progress(self, task: str, total: int) -> AbstractContextManager[ReportProgress]:
-        """Show how many of `total` steps of `task` are done."""
+    def progress(self, task: str, total: int, file: Path | None = None) -> AbstractContextManager[ReportProgress]:
+        """Show how many of `total` steps of `task` are done, or how much of the one `file` that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class CaseRun:
                 key = settings_key(self.rulebook, version, key_options)
                 store = ResultStore.open(sources, key, self.options.cache_dir)
             runner = cluster.run if cluster else on_this_machine(self.options.jobs)
-            with self.monitor.progress("judging resets", len(sources)) as report:
+            with self.monitor.progress("judging resets", len(sources), self._only_file(sources)) as report:
                 results = store.judge(sources, self._job(tshark), runner, report)
         comparisons: list[Comparison] = []
         if self.options.compare_peers and len(sources) > 1:
@@ -153,6 +153,11 @@ class CaseRun:
         if not self.options.use_cache:
             return []
         return [cache_base(case, self.options.cache_dir) / FOLDER for case in cases_of(sources)]
+
+    def _only_file(self, sources: Sequence[Source]) -> Path | None:
+        """The one file on this machine that is read, if there is just one."""
+        here = self.options.cluster is None and all(source.url is None and source.member is None for source in sources)
+        return sources[0].path if here and len(sources) == 1 and sources[0].path.exists() else None
 
     def _job(self, tshark: Tshark | None) -> Job:
         options = JobOptions(
