@@ -42,7 +42,7 @@ from postproc.cli.selection_options import (
     UntilOption,
 )
 from postproc.report import formats, log_formats
-from postproc.report.selection import Selected, Selection, condition, select, verdicts_named
+from postproc.report.selection import Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -132,7 +132,7 @@ def summarize(
     """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
     if flows is Flows.ALL and out is None:
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
-    if quiet and format_ not in (SummaryFormat.TABLE, SummaryFormat.MARKDOWN):
+    if quiet and format_ is not SummaryFormat.TABLE:
         raise UsageError(f"--quiet prints the answer alone, --format {format_} more: leave one of them out")
     selection = Selection(
         only=tuple(only or ()),
@@ -181,16 +181,16 @@ def summarize(
     selected = None
     if not selection.is_empty:
         results, selected = select(results, selection)
-    summary = summarise(results, rules, top, found.problems, selected=selected is not None)
+    summary = summarise(results, rules, top, found.problems, selected)
     print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
-        content = tables.tables(summary, results, case.file, selected=selected is not None)
+        content = tables.tables(summary, results, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     if selected and format_ in _ROWS:
         print_message(str(selected))
-    write_result(_answer(summary, selected) if quiet else _written(summary, format_, top, selected), output, inputs)
+    write_result(visible(summary.conclusion) if quiet else _written(summary, format_, top), output, inputs)
     if any(row.verdict in failing for row in summary.rows):
         raise typer.Exit(FOUND)
     if summary.problems:
@@ -207,22 +207,18 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook, decode_as: Sequence[s
             report(done)
 
 
-def _answer(summary: Summary, selected: Selected | None) -> str:
-    return "\n".join(filter(None, [str(selected or ""), visible(summary.conclusion)]))
-
-
-def _written(summary: Summary, format_: SummaryFormat, top: int, selected: Selected | None) -> str:
+def _written(summary: Summary, format_: SummaryFormat, top: int) -> str:
     match format_:
         case SummaryFormat.TABLE:
-            return formats.table(summary, senders=top, selected=selected)
+            return formats.table(summary, senders=top)
         case SummaryFormat.MARKDOWN:
-            return formats.markdown(summary, senders=top, selected=selected)
+            return formats.markdown(summary, senders=top)
         case SummaryFormat.CSV:
             return formats.rows_csv(summary.rows)
         case SummaryFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
         case SummaryFormat.JSON:
-            return formats.whole_json(summary, selected)
+            return formats.whole_json(summary)
         case SummaryFormat.ECS:
             return log_formats.rows_ecs(summary.rows)
         case SummaryFormat.ZEEK:

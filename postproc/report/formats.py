@@ -11,7 +11,6 @@ from tabulate import tabulate
 
 from heuristics.errors import visible
 from postproc.report.icmp_summary import IcmpErrorSource, rejection_text
-from postproc.report.selection import Selected
 from postproc.report.summary import ResetGroup, Sender, Share, Summary
 from postproc.runtime.text import csv_table, escape_markdown, markdown_code, plural
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
@@ -39,25 +38,19 @@ _TERMINAL = _Style("simple", visible, visible, "", "\n")
 _MARKDOWN = _Style("pipe", escape_markdown, markdown_code, "## ", "\n\n")
 
 
-def table(summary: Summary, senders: int, selected: Selected | None = None) -> str:
+def table(summary: Summary, senders: int) -> str:
     """For a terminal. At most `senders` senders."""
-    parts = [_counts(summary), *_body(summary, senders, _TERMINAL), *_conclusion(summary, selected, visible)]
-    return "\n\n".join(parts)
+    return "\n\n".join([_counts(summary), *_body(summary, senders, _TERMINAL), visible(summary.conclusion)])
 
 
-def markdown(summary: Summary, senders: int, selected: Selected | None = None) -> str:
+def markdown(summary: Summary, senders: int) -> str:
     """The same as a Markdown document."""
-    parts = ["# TCP resets: who sent them", *_conclusion(summary, selected, escape_markdown), _counts(summary)]
+    parts = ["# TCP resets: who sent them", escape_markdown(summary.conclusion), _counts(summary)]
     parts += _body(summary, senders, _MARKDOWN)
     if summary.problems:
         problems = "\n".join(f"- {escape_markdown(str(problem))}" for problem in summary.problems)
         parts.append(f"## Problems\n\n{problems}")
     return "\n\n".join(parts)
-
-
-def _conclusion(summary: Summary, selected: Selected | None, safe: Callable[[str], str]) -> list[str]:
-    """What was selected, and the conclusion if there is one."""
-    return [*([safe(str(selected))] if selected else []), *([safe(summary.conclusion)] if summary.conclusion else [])]
 
 
 def _body(summary: Summary, most: int, style: _Style) -> list[str]:
@@ -119,7 +112,7 @@ def rows_jsonl(rows: Sequence[ResetRow]) -> str:
     return "\n".join(json.dumps(_cells(row)) for row in rows)
 
 
-def whole_json(summary: Summary, selected: Selected | None = None) -> str:
+def whole_json(summary: Summary) -> str:
     """Everything: `totals` (with the conclusion), `by_sender`, `resets` (with evidence in words), `problems`."""
     totals = asdict(summary.totals)
     content = {
@@ -132,7 +125,7 @@ def whole_json(summary: Summary, selected: Selected | None = None) -> str:
             "icmp_by_origin": _by_name(summary.totals.icmp_by_origin, "errors"),
             "conclusion": summary.conclusion,
         },
-        "selection": selected.to_plain() if selected else None,
+        "selection": summary.selected.to_plain() if summary.selected else None,
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [
             _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words), "signature": reset.signature}

@@ -68,11 +68,6 @@ class Selected:
     errors: int
     of_errors: int
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the selection took nothing."""
-        return not self.resets and not self.errors
-
     def __str__(self) -> str:
         """For a person: what is reported, and how much is left out."""
         left_out = self.of_resets - self.resets + self.of_errors - self.errors

@@ -31,23 +31,21 @@ from postproc.verdicts.result_row import ResetRow
 _VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
-def tables(
-    summary: Summary, judged: Sequence[CaptureResult], case: CaseFile, *, selected: bool = False
-) -> dict[str, pl.DataFrame]:
+def tables(summary: Summary, judged: Sequence[CaptureResult], case: CaseFile) -> dict[str, pl.DataFrame]:
     """The four tables of the results of all inputs. `case` says which networks are ours.
 
-    Where the resets are `selected`, flows without one of them are left out.
+    Where the summary is about a selection, flows without a selected reset are left out.
     """
     resets = pl.DataFrame([to_plain(row) for row in summary.rows], schema=schema_of(ResetRow), orient="row")
     return {
         "resets": resets,
-        "flows": _flows(judged, resets, selected=selected),
+        "flows": _flows(judged, resets, "inner" if summary.selected else "left"),
         "hosts": _hosts(resets, case),
         "captures": _captures(judged, resets),
     }
 
 
-def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame, *, selected: bool) -> pl.DataFrame:
+def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame, how: Literal["inner", "left"]) -> pl.DataFrame:
     """The flows of each capture, with how many of their resets are forged or likely forged."""
     flows = pl.concat(
         [pl.DataFrame(schema={"capture": pl.String(), **FLOW_SCHEMA})]
@@ -61,7 +59,6 @@ def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame, *, selected: b
             suspicion=pl.col("suspicion").max(),
         )
     )
-    how: Literal["inner", "left"] = "inner" if selected else "left"
     joined = flows.join(accused, on=["capture", "flow"], how=how, maintain_order="left")
     return joined.with_columns(pl.col("forged").fill_null(0))
 

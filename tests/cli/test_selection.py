@@ -140,7 +140,8 @@ WRONG = {
     "a port out of range": ("--port", "70000", "--port: '70000' is no port"),
     "ports the wrong way round": ("--port", "9-1", "--port: '9-1' is no port"),
     "a time": ("--since", "yesterday", "--since: 'yesterday' is no time (write 2026-11-30, "),
-    "a time out of range": ("--until", "9999-12-31T23:59:59-20:00", "--until: '9999"),
+    "a time without a date": ("--until", "20:50", "--until: '20:50' is no time"),
+    "a time far away": ("--until", "1e99", "--until: '1e99' is no time"),
     "a flow": ("--flow", "192.0.2.1", "--flow: '192.0.2.1' is no flow (write 192.0.2.1:40000-"),
     "a flow of names": ("--flow", "a:1-b:2", "--flow: 'a:1-b:2' is no flow"),
 }
@@ -150,8 +151,6 @@ WRONG = {
 def test_a_wrong_condition_is_named_before_anything_is_read(name: str, tmp_path: Path) -> None:
     option, value, message = WRONG[name]
     result = run("summarize", tmp_path / "none.pcap", option, value)
-    if name == "a time out of range" and result.stderr.startswith(str(tmp_path)):
-        return  # this machine knows such a time
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(message)
 
@@ -167,7 +166,7 @@ def test_contradictions(tmp_path: Path) -> None:
 
 
 def test_quiet_prints_the_answer_alone() -> None:
-    for options in (("-q",), ("--quiet", "--format", "markdown")):
+    for options in (("-q",), ("--quiet",)):
         result = run("summarize", FORGED, *options)
         assert (result.exit_code, result.stderr) == (0, "")
         (answer,) = result.stdout.splitlines()
@@ -191,9 +190,8 @@ def test_quiet_prints_the_answer_alone() -> None:
     ids=str,
 )
 def test_the_exit_status_of_fail_on(arguments: tuple[str | Path, ...], status: int) -> None:
-    plain = [each for each in arguments if each not in ("--fail-on",)]
     result = run("summarize", *arguments, "--format", "csv")
-    assert result.exit_code == status, plain
+    assert result.exit_code == status
     assert bool(result.stdout) is (status != 2)
 
 
