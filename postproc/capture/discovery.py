@@ -85,10 +85,14 @@ def find_sources(paths: Sequence[Path], given: Mapping[Path, str] | None = None)
 def _named(path: Path, given: str | None, problems: list[Problem]) -> list[Source]:
     """The input at a path that is no folder, or those in an archive there. Raises CaptureError."""
     if (above := _archive_above(path)) is not None:
-        inside = _members(Source(above, _name(above), FileType.ARCHIVE), problems)
-        if found := [each for each in inside if each.name == _name(path)]:
-            return found
-        raise CaptureError(str(path), f"is not in the archive {above}", _NAME_INPUT)
+        of_all: list[Problem] = []
+        inside = _members(Source(above, _name(above), FileType.ARCHIVE), of_all)
+        found = [each for each in inside if each.name == _name(path)]
+        of_this = [each for each in of_all if each.file == str(path)]
+        if not found and not of_this:
+            raise CaptureError(str(path), f"is not in the archive {above}", _NAME_INPUT)
+        problems += of_this
+        return found
     source = Source(path, given or _name(path), file_type_of(path), given=given)
     if source.file_type is not FileType.ARCHIVE:
         return [source]

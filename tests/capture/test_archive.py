@@ -44,10 +44,11 @@ def patched(path: Path, field: int, value: bytes) -> Path:
 
 
 def captures(*arguments: str | Path) -> tuple[int, set[str], str]:
-    """The exit status, the captures in which `summarize` finds resets, and the messages."""
+    """The exit status, the captures in which `summarize` finds resets, and the messages but that about the cache."""
     result = run("summarize", *arguments, "--format", "json")
     found = {row["capture"] for row in json.loads(result.stdout)["resets"]} if result.stdout else set()
-    return result.exit_code, found, result.stderr
+    lines = result.stderr.splitlines(keepends=True)
+    return result.exit_code, found, "".join(line for line in lines if not line.startswith("results are stored in "))
 
 
 def test_captures_in_an_archive_are_judged_as_files_are(tmp_path: Path) -> None:
@@ -159,6 +160,13 @@ def test_a_member_that_cannot_be_read_is_reported(tmp_path: Path, obstacle: str)
     status, found, messages = captures(case)
     assert (status, found) == (1, {"z.pcap"})
     assert messages == f"{case}/a.zip/y.pcap: {message} (unpack it, and name the file)\n"
+
+
+def test_of_a_member_that_is_named_only_its_own_obstacle_is_reported(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"inner.zip": zipped(tmp_path / "b.zip", {}).read_bytes(), "y.pcap": CAPTURE})
+    assert captures(path / "y.pcap") == (0, {f"{path}/y.pcap"}, "")
+    status, _, messages = captures(path / "inner.zip")
+    assert (status, messages) == (2, f"{path}/inner.zip: is an archive itself (unpack it, and name the file)\n")
 
 
 def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:

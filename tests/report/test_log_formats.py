@@ -50,8 +50,12 @@ def test_a_reader_of_zeek_logs_reads_every_row() -> None:
     for record, row in zip(records, expected, strict=True):
         assert record["ts"] == float(row["time"])
         assert ";".join(record["evidence"]) == row["evidence"]
-        plain = {name: "" if record[name] is None else str(record[name]) for name in COLUMNS if name in record}
+        plain = {name: _as_in_csv(record[name]) for name in COLUMNS if name in record}
         assert plain | {"evidence": ""} == {name: row[name] for name in plain} | {"evidence": ""}
+
+
+def _as_in_csv(value: object) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_the_header_is_that_of_zeek() -> None:
