@@ -83,9 +83,7 @@ def reconcile(
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(
-        jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ())
-    )
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
     run = CaseRun(load(overlays=overlays), case.file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]

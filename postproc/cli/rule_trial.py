@@ -24,6 +24,7 @@ from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import (
     CacheDirOption,
     CacheOption,
+    DecodeAsOption,
     JobsOption,
     OutputOption,
     PathsArgument,
@@ -96,6 +97,7 @@ def try_rules(
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
     cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Try a rulebook on captures: which of its entries fire, and which verdicts it changes.
 
@@ -109,7 +111,7 @@ def try_rules(
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
-    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir)
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
     results = [CaseRun(rules, case.file, options, monitor).judge(found.files)[0] for rules in (before, now)]
     problems = [*found.problems, *(problem for each in results[1] for problem in each.problems)]
     print_problems(problems)
