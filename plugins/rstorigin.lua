@@ -1106,304 +1106,312 @@ if handed then
   return
 end
 
--- Fields of other dissectors ---------------------------------------------------------------------------------
-
--- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
--- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
--- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
--- headers from their bytes: see "Packet".
-local read = {
-  time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
-  eth = Field.new("eth"),
-  ip = Field.new("ip"),
-  ipv6 = Field.new("ipv6"),
-  tcp = Field.new("tcp"),
-  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
-  ipv6_src = Field.new("ipv6.src"),
-  ipv6_dst = Field.new("ipv6.dst"),
-  ipv6_hlim = Field.new("ipv6.hlim"),
-  ipv6_flow = Field.new("ipv6.flow"),
-  ipv6_tclass = Field.new("ipv6.tclass"),
-  ipv6_nxt = Field.new("ipv6.nxt"),
-  icmp_type = Field.new("icmp.type"),
-  icmp_code = Field.new("icmp.code"),
-  icmpv6_type = Field.new("icmpv6.type"),
-  icmpv6_code = Field.new("icmpv6.code"),
-  payload_len = Field.new("tcp.len"),
-  reset_cause = Field.new("tcp.reset_cause"),
-  udp_sport = Field.new("udp.srcport"),
-  udp_dport = Field.new("udp.dstport"),
-}
-
--- Headers: read header fields, one value of each -------------------------------------------------------------
-
--- TCP flag bits (RFC 9293 section 3.1)
-local FIN, SYN, RST, ACK = 1, 2, 4, 16
-
--- IP protocol numbers (IANA)
-local PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
-local PROTOCOL_ICMPV6 = 58
-
--- ICMP error types (RFC 792); in ICMPv6 every type below this one is an error (RFC 4443 section 2.1).
-local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
-local ICMPV6_FIRST_INFORMATIONAL = 128
-
-local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
-local MAC_LENGTH = 6
-
-local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
-
--- The smallest of these that is not below a hop limit counts as the sender's initial hop limit (as in p0f).
-local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
-
-local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
-
--- The four TCP flag bits above CWR: AE and the reserved three.
-local function reserved_bits(flags)
-  return math.floor(flags / 256)
-end
-
-local function distance(hop_limit)
-  for _, initial in ipairs(INITIAL_HOP_LIMITS) do
-    if hop_limit <= initial then
-      return initial - hop_limit
-    end
-  end
-end
-
--- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
-local SEQUENCES, HALF = 4294967296, 2147483648
-
--- How far sequence number `a` lies beyond `b`, signed, across the wrap. Code that runs for every packet uses this
--- instead of a call: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES
--- > HALF.
-local function seq_diff(a, b)
-  return (a - b + HALF) % SEQUENCES - HALF
-end
-
--- Time from one packet to another in microseconds. Limited to the numbers that rules may compute with (12 days), so
--- that Lua 5.2 is exact: a packet without a time stamp lies decades from the others.
-local MAX_ELAPSED = 1099511627776
-
-local function elapsed_us(later_us, earlier_us)
-  local elapsed = later_us - earlier_us
-  if elapsed > MAX_ELAPSED then
-    return MAX_ELAPSED
-  end
-  return elapsed < -MAX_ELAPSED and -MAX_ELAPSED or elapsed
-end
-
--- The value of a field's `index`-th occurrence, by default the first.
-local function value(field, index)
-  local info = select(index or 1, field())
-  return info and info.value
-end
-
--- The bytes of an address: its text would change with name resolution.
-local function address(field, index)
-  local info = select(index or 1, field())
-  return info and (info.range and info.range:raw() or info.value)
-end
-
--- Time of the first frame in microseconds, and the nanoseconds beyond. Wireshark gives the seconds since the first
--- frame exactly, and far cheaper than the field frame.time, which is read once.
-local first_us, first_ns
-
--- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
-local EXACT_SECONDS = 4194304
-
-local in_window = gui_enabled()
-
--- Whether that is the capture time of the frame. A frame without a time stamp has none (some versions give it the
--- time of the first frame), and in the window the user may have set a time reference.
-local function is_time(time_us, pinfo)
-  local absolute = pinfo.abs_ts
-  local drift = time_us - absolute * 1000000
-  return absolute ~= 0 and drift > -2 and drift < 2
-end
-
-local function capture_time(pinfo)
-  local since = pinfo.rel_ts
-  local exact = since > -EXACT_SECONDS and since < EXACT_SECONDS
-  if first_us and exact then
-    local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
-    local since_us = (first_ns + (rounded - rounded % 1)) / 1000
-    local time_us = first_us + (since_us - since_us % 1)
-    if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
-      return time_us
-    end
-  end
-  local time = value(read.time)
-  if not time then
-    return 0
-  end
-  if exact then -- a frame decades from the first one would give that a wrong time
-    local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
-    first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
-  end
-  return time.secs * 1000000 + math.floor(time.nsecs / 1000)
-end
-
--- The IP packets of the frame that decode_fields reads: data source, offset of the header, and where the packet ends
--- by its own length.
-local datagrams = {}
-
-local function add_datagrams(headers, length_at, header_len)
-  for _, info in ipairs(headers) do
-    local high, low = byte(info.source:raw(info.offset), length_at, length_at + 1)
-    if low and high + low > 0 then -- without a length, the packet ends with the frame
-      local ends = info.offset + header_len + high * 256 + low
-      datagrams[#datagrams + 1] = { source = info.source, offset = info.offset, ends = ends }
-    end
-  end
-end
-
-local function read_datagrams()
-  datagrams = {}
-  add_datagrams({ read.ip() }, 3, 0)
-  add_datagrams({ read.ipv6() }, 5, IPV6_HEADER)
-end
-
--- The captured bytes from the start of a header, at most `most` of them, from its data source: the frame, or
--- reassembled data. They end where an IP packet around the header ends, whatever follows in the frame: Wireshark
--- decodes no field beyond.
-local function bytes_from(info, most)
-  local source, offset = info.source, info.offset
-  for _, datagram in ipairs(datagrams) do
-    if datagram.offset < offset and offset < datagram.ends and datagram.source == source then
-      most = min(most, datagram.ends - offset)
-    end
-  end
-  return sub(source:raw(offset), 1, most)
-end
-
--- The bytes of a header without options.
-local function header_bytes(info)
-  return bytes_from(info, TCP_MIN_HEADER) -- IPv4's is as long
-end
-
--- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
--- tunnels is the one nearest to the packet. Nil if there is none.
-local function ethernet_link()
-  local headers = { read.eth() }
-  local last = headers[#headers]
-  local link = last and sub(last.source:raw(last.offset), 1, 2 * MAC_LENGTH)
-  return link and #link == 2 * MAC_LENGTH and link or nil
-end
-
-local function destination_mac(link)
-  return sub(link, 1, MAC_LENGTH)
-end
-
-local function source_mac(link)
-  return sub(link, MAC_LENGTH + 1)
-end
-
--- Whether Wireshark decodes an IPv4 header: it calls one of another version, or one that is too short, bogus.
-local function is_ipv4(bytes)
-  local first = byte(bytes, 1)
-  return first >= 0x45 and first < 0x50
-end
-
--- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
--- header that has these bytes.
-local function field_of(header, last, take_value)
-  return function()
-    local found = {}
-    for _, info in ipairs { header() } do
-      local bytes = header_bytes(info)
-      if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
-        found[#found + 1] = { value = take_value(bytes) }
-      end
-    end
-    return table.unpack(found)
-  end
-end
-
-local function number_at(first, last)
-  return function(bytes)
-    local number = 0
-    for index = first, last do
-      number = number * 256 + byte(bytes, index)
-    end
-    return number
-  end
-end
-
-local function ipv4_field(first, last, take_value)
-  return field_of(read.ip, last, take_value or number_at(first, last))
-end
-
-local function tcp_field(first, last, take_value)
-  return field_of(read.tcp, last, take_value or number_at(first, last))
-end
-
-read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
-read.ip_ttl, read.ip_proto = ipv4_field(9, 9), ipv4_field(10, 10)
-read.ip_df = ipv4_field(7, 7, function(bytes)
-  return byte(bytes, 7) % 128 >= 64
-end)
-read.ip_src = ipv4_field(13, 16, function(bytes)
-  return sub(bytes, 13, 16)
-end)
-read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
-read.window = tcp_field(15, 16)
-read.header_len = tcp_field(13, 13, function(bytes)
-  return floor(byte(bytes, 13) / 16) * 4
-end)
-
--- Before 4.6 Wireshark shows the flags of a TCP header only if the window follows them. It shows none if the header
--- length is less than the minimum. A segment may end within its header, whatever follows it in the frame.
-do
-  local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
-  local needed = 100 * major + minor < 406 and 16 or 14
-
-  function read.flags()
-    local found = {}
-    for _, info in ipairs { read.tcp() } do
-      local bytes = header_bytes(info)
-      if min(#bytes, info.len) >= needed and byte(bytes, 13) >= TCP_MIN_HEADER / 4 * 16 then
-        found[#found + 1] = { value = number_at(13, 14)(bytes) % 4096 }
-      end
-    end
-    return table.unpack(found)
-  end
-end
-
--- Index of the first header that carries `protocol`.
-local function position(field, protocol)
-  for index, info in ipairs { field() } do
-    if info.value == protocol then
-      return index
-    end
-  end
-end
-
--- Tunnels and ICMP errors hold several IP headers. This finds the one that carries TCP or the ICMP error, or else the
--- innermost. Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
-local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
-  local ipv4, ipv6
-  if icmp_error and icmp_type then
-    ipv4 = position(read.ip_proto, PROTOCOL_ICMP)
-  elseif icmp_error then
-    ipv6 = position(read.ipv6_nxt, PROTOCOL_ICMPV6) or 1
-  elseif value(read.sport) then
-    ipv4 = position(read.ip_proto, PROTOCOL_TCP)
-    ipv6 = position(read.ipv6_nxt, PROTOCOL_TCP)
-  end
-  if ipv4 then
-    return ipv4
-  end
-  ipv6 = ipv6 or (ipv6_headers > 0 and ipv6_headers or nil)
-  if ipv6 then
-    return nil, ipv6
-  end
-  return ipv4_headers
-end
-
 local current = {} -- the packet that is dissected; one table for all packets, since a new one costs more than its use
-local timestamp, linux_options
+local sides = {} -- of active flows, by the bytes of addresses and ports, source first
+local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
+local byte, sub, floor, read, value, address, position, distance, seq_diff, elapsed_us, reserved_bits
+local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
+local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
+local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
 do
+  -- Fields of other dissectors ---------------------------------------------------------------------------------
+
+  -- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
+  -- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
+  -- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
+  -- headers from their bytes: see "Packet".
+  read = {
+    time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
+    eth = Field.new("eth"),
+    ip = Field.new("ip"),
+    ipv6 = Field.new("ipv6"),
+    tcp = Field.new("tcp"),
+    ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
+    ipv6_src = Field.new("ipv6.src"),
+    ipv6_dst = Field.new("ipv6.dst"),
+    ipv6_hlim = Field.new("ipv6.hlim"),
+    ipv6_flow = Field.new("ipv6.flow"),
+    ipv6_tclass = Field.new("ipv6.tclass"),
+    ipv6_nxt = Field.new("ipv6.nxt"),
+    icmp_type = Field.new("icmp.type"),
+    icmp_code = Field.new("icmp.code"),
+    icmpv6_type = Field.new("icmpv6.type"),
+    icmpv6_code = Field.new("icmpv6.code"),
+    payload_len = Field.new("tcp.len"),
+    reset_cause = Field.new("tcp.reset_cause"),
+    udp_sport = Field.new("udp.srcport"),
+    udp_dport = Field.new("udp.dstport"),
+  }
+
+  -- Headers: read header fields, one value of each -------------------------------------------------------------
+
+  -- TCP flag bits (RFC 9293 section 3.1)
+  FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+  -- IP protocol numbers (IANA)
+  PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
+  PROTOCOL_ICMPV6 = 58
+
+  -- ICMP error types (RFC 792); in ICMPv6 every type below this one is an error (RFC 4443 section 2.1).
+  local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
+  local ICMPV6_FIRST_INFORMATIONAL = 128
+
+  local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
+  local MAC_LENGTH = 6
+
+  byte, sub, floor = string.byte, string.sub, math.floor
+  local min = math.min
+
+  -- The smallest of these that is not below a hop limit counts as the sender's initial hop limit (as in p0f).
+  local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
+
+  local OTHER = "other"
+  TCP, ICMP_ERROR = "tcp", "icmp error"
+
+  -- The four TCP flag bits above CWR: AE and the reserved three.
+  function reserved_bits(flags)
+    return math.floor(flags / 256)
+  end
+
+  function distance(hop_limit)
+    for _, initial in ipairs(INITIAL_HOP_LIMITS) do
+      if hop_limit <= initial then
+        return initial - hop_limit
+      end
+    end
+  end
+
+  -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
+  SEQUENCES, HALF = 4294967296, 2147483648
+
+  -- How far sequence number `a` lies beyond `b`, signed, across the wrap. Code that runs for every packet uses this
+  -- instead of a call: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES
+  -- > HALF.
+  function seq_diff(a, b)
+    return (a - b + HALF) % SEQUENCES - HALF
+  end
+
+  -- Time from one packet to another in microseconds. Limited to the numbers that rules may compute with (12 days), so
+  -- that Lua 5.2 is exact: a packet without a time stamp lies decades from the others.
+  local MAX_ELAPSED = 1099511627776
+
+  function elapsed_us(later_us, earlier_us)
+    local elapsed = later_us - earlier_us
+    if elapsed > MAX_ELAPSED then
+      return MAX_ELAPSED
+    end
+    return elapsed < -MAX_ELAPSED and -MAX_ELAPSED or elapsed
+  end
+
+  -- The value of a field's `index`-th occurrence, by default the first.
+  function value(field, index)
+    local info = select(index or 1, field())
+    return info and info.value
+  end
+
+  -- The bytes of an address: its text would change with name resolution.
+  function address(field, index)
+    local info = select(index or 1, field())
+    return info and (info.range and info.range:raw() or info.value)
+  end
+
+  -- Time of the first frame in microseconds, and the nanoseconds beyond. Wireshark gives the seconds since the first
+  -- frame exactly, and far cheaper than the field frame.time, which is read once.
+  first_us, first_ns = nil, nil
+
+  -- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
+  local EXACT_SECONDS = 4194304
+
+  in_window = gui_enabled()
+
+  -- Whether that is the capture time of the frame. A frame without a time stamp has none (some versions give it the
+  -- time of the first frame), and in the window the user may have set a time reference.
+  local function is_time(time_us, pinfo)
+    local absolute = pinfo.abs_ts
+    local drift = time_us - absolute * 1000000
+    return absolute ~= 0 and drift > -2 and drift < 2
+  end
+
+  function capture_time(pinfo)
+    local since = pinfo.rel_ts
+    local exact = since > -EXACT_SECONDS and since < EXACT_SECONDS
+    if first_us and exact then
+      local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
+      local since_us = (first_ns + (rounded - rounded % 1)) / 1000
+      local time_us = first_us + (since_us - since_us % 1)
+      if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
+        return time_us
+      end
+    end
+    local time = value(read.time)
+    if not time then
+      return 0
+    end
+    if exact then -- a frame decades from the first one would give that a wrong time
+      local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
+      first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
+    end
+    return time.secs * 1000000 + math.floor(time.nsecs / 1000)
+  end
+
+  -- The IP packets of the frame that decode_fields reads: data source, offset of the header, and where the packet ends
+  -- by its own length.
+  local datagrams = {}
+
+  local function add_datagrams(headers, length_at, header_len)
+    for _, info in ipairs(headers) do
+      local high, low = byte(info.source:raw(info.offset), length_at, length_at + 1)
+      if low and high + low > 0 then -- without a length, the packet ends with the frame
+        local ends = info.offset + header_len + high * 256 + low
+        datagrams[#datagrams + 1] = { source = info.source, offset = info.offset, ends = ends }
+      end
+    end
+  end
+
+  local function read_datagrams()
+    datagrams = {}
+    add_datagrams({ read.ip() }, 3, 0)
+    add_datagrams({ read.ipv6() }, 5, IPV6_HEADER)
+  end
+
+  -- The captured bytes from the start of a header, at most `most` of them, from its data source: the frame, or
+  -- reassembled data. They end where an IP packet around the header ends, whatever follows in the frame: Wireshark
+  -- decodes no field beyond.
+  local function bytes_from(info, most)
+    local source, offset = info.source, info.offset
+    for _, datagram in ipairs(datagrams) do
+      if datagram.offset < offset and offset < datagram.ends and datagram.source == source then
+        most = min(most, datagram.ends - offset)
+      end
+    end
+    return sub(source:raw(offset), 1, most)
+  end
+
+  -- The bytes of a header without options.
+  local function header_bytes(info)
+    return bytes_from(info, TCP_MIN_HEADER) -- IPv4's is as long
+  end
+
+  -- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
+  -- tunnels is the one nearest to the packet. Nil if there is none.
+  local function ethernet_link()
+    local headers = { read.eth() }
+    local last = headers[#headers]
+    local link = last and sub(last.source:raw(last.offset), 1, 2 * MAC_LENGTH)
+    return link and #link == 2 * MAC_LENGTH and link or nil
+  end
+
+  function destination_mac(link)
+    return sub(link, 1, MAC_LENGTH)
+  end
+
+  function source_mac(link)
+    return sub(link, MAC_LENGTH + 1)
+  end
+
+  -- Whether Wireshark decodes an IPv4 header: it calls one of another version, or one that is too short, bogus.
+  local function is_ipv4(bytes)
+    local first = byte(bytes, 1)
+    return first >= 0x45 and first < 0x50
+  end
+
+  -- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
+  -- header that has these bytes.
+  local function field_of(header, last, take_value)
+    return function()
+      local found = {}
+      for _, info in ipairs { header() } do
+        local bytes = header_bytes(info)
+        if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
+          found[#found + 1] = { value = take_value(bytes) }
+        end
+      end
+      return table.unpack(found)
+    end
+  end
+
+  local function number_at(first, last)
+    return function(bytes)
+      local number = 0
+      for index = first, last do
+        number = number * 256 + byte(bytes, index)
+      end
+      return number
+    end
+  end
+
+  local function ipv4_field(first, last, take_value)
+    return field_of(read.ip, last, take_value or number_at(first, last))
+  end
+
+  local function tcp_field(first, last, take_value)
+    return field_of(read.tcp, last, take_value or number_at(first, last))
+  end
+
+  read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
+  read.ip_ttl, read.ip_proto = ipv4_field(9, 9), ipv4_field(10, 10)
+  read.ip_df = ipv4_field(7, 7, function(bytes)
+    return byte(bytes, 7) % 128 >= 64
+  end)
+  read.ip_src = ipv4_field(13, 16, function(bytes)
+    return sub(bytes, 13, 16)
+  end)
+  read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
+  read.window = tcp_field(15, 16)
+  read.header_len = tcp_field(13, 13, function(bytes)
+    return floor(byte(bytes, 13) / 16) * 4
+  end)
+
+  -- Before 4.6 Wireshark shows the flags of a TCP header only if the window follows them. It shows none if the header
+  -- length is less than the minimum. A segment may end within its header, whatever follows it in the frame.
+  do
+    local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
+    local needed = 100 * major + minor < 406 and 16 or 14
+
+    function read.flags()
+      local found = {}
+      for _, info in ipairs { read.tcp() } do
+        local bytes = header_bytes(info)
+        if min(#bytes, info.len) >= needed and byte(bytes, 13) >= TCP_MIN_HEADER / 4 * 16 then
+          found[#found + 1] = { value = number_at(13, 14)(bytes) % 4096 }
+        end
+      end
+      return table.unpack(found)
+    end
+  end
+
+  -- Index of the first header that carries `protocol`.
+  function position(field, protocol)
+    for index, info in ipairs { field() } do
+      if info.value == protocol then
+        return index
+      end
+    end
+  end
+
+  -- Tunnels and ICMP errors hold several IP headers. This finds the one that carries TCP or the ICMP error, or else the
+  -- innermost. Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
+  local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
+    local ipv4, ipv6
+    if icmp_error and icmp_type then
+      ipv4 = position(read.ip_proto, PROTOCOL_ICMP)
+    elseif icmp_error then
+      ipv6 = position(read.ipv6_nxt, PROTOCOL_ICMPV6) or 1
+    elseif value(read.sport) then
+      ipv4 = position(read.ip_proto, PROTOCOL_TCP)
+      ipv6 = position(read.ipv6_nxt, PROTOCOL_TCP)
+    end
+    if ipv4 then
+      return ipv4
+    end
+    ipv6 = ipv6 or (ipv6_headers > 0 and ipv6_headers or nil)
+    if ipv6 then
+      return nil, ipv6
+    end
+    return ipv4_headers
+  end
+
+  local timestamp
   -- TCP options -----------------------------------------------------------------------------------------------
 
   -- Options of one byte (RFC 9293 section 3.1), of which Wireshark stops at the first, and timestamps (RFC 7323)
@@ -1456,11 +1464,7 @@ do
     end)
     return LINUX_OPTIONS[kinds] or false
   end
-end
 
-local sides = {} -- of active flows, by the bytes of addresses and ports, source first
-local FLAG_SETS, set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
-do
   -- Fast path: decode the usual packet from its bytes -----------------------------------------------------------
 
   -- Sets of TCP flags, by the flags field: few combinations occur. SYN and FIN each take a sequence number.
@@ -1642,10 +1646,7 @@ do
   function source_of(key)
     return sub(key, 1, (#key - 4) / 2)
   end
-end
 
-local decode_fingerprint, decode_reset, netscaler_meaning
-do
   -- Fingerprint: header fields that are read only from resets and SYNs ---------------------------------------------
 
   function decode_fingerprint()
