@@ -13,12 +13,13 @@ from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED
 from postproc.batch.job import CaptureResult, needs_tshark
 from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import Tshark, find_tshark
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_message, print_problems
-from postproc.cli.options import CacheOption, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import CacheDirOption, CacheOption, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import TerminalMonitor
 from postproc.handover.capture_start import capture_start
 from postproc.handover.launch import Command, tshark_command, verdict_path, wireshark_command, write_verdicts
@@ -31,6 +32,7 @@ _SENDERS = 10  # in the summary that the plugin shows
 
 
 def open(
+    ctx: typer.Context,
     paths: PathsArgument,
     show: Annotated[
         str | None,
@@ -49,23 +51,28 @@ def open(
     rulebook: RulebookOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
 ) -> None:
     """Judge captures, and show one in Wireshark with the verdicts of all of them."""
+    monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     rules = load(overlays=[path for path in (case.rulebook, rulebook) if path is not None])
-    found = find_inputs(paths)
+    found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
     tshark = find_tshark()
     if tshark.refuses_lua():
         raise UsageError(f"{tshark} loads no Lua plugin for root: run rstorigin as an ordinary user")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, with_flows=True)
-    results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, with_flows=True)
+    results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)
     shown = _shown(found.files, results, show)
-    command = _command(found.files[shown], results, shown, rules, tshark, argument or (), with_tshark)
+    source = ctx.with_resource(local_copy(found.files[shown]))
+    if print_ and source.given is not None:
+        raise UsageError(visible(f"{source.label} is read from a copy that ends with this command: store it as a file"))
+    command = _command(source, results, shown, rules, tshark, argument or (), with_tshark)
     if print_:
         typer.echo(str(command))
     elif command.start().wait():
