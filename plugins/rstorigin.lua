@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 0f16b44cffff9b2a24f76571692d100351d0178d2ff53651d92d7456ab69b273
+-- rulebook hash: 3c31960bbb7a15759bf31f722b53543466b78c1f2bcdea4a8bec99ce1edad8aa
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -704,7 +704,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 0f16b44cffff)"
+    .. "(100 rules, hash 3c31960bbb7a)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -4438,6 +4438,9 @@ do
       o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
         and o.own_id_step <= 64
     end
+    if o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
+      o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
+    end
     o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
     o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
     if o.peer_distance ~= nil then
@@ -5666,6 +5669,13 @@ do
           holds = function(o)
             return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
           and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
+          end,
+        },
+        {
+          price = 0,
+          holds = function(o)
+            return o.fake_of_client ~= nil and o.own_interface ~= nil and o.fake_of_client and o.own_interface
+          and o.ip_version == 6
           end,
         },
         {

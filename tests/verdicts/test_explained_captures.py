@@ -60,6 +60,7 @@ NEEDED = [
     ("fake_reset_of_a_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_abort_of_a_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_reset_of_a_client_over_ipv6", "desync_fake", LIKELY_GENUINE, FORGED),
+    ("fake_reset_without_flow_label_at_the_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_abort_with_numbers_of_the_past", "desync_fake", LIKELY_GENUINE, FORGED),
     ("data_from_60_and_reset_from_64", "two_initial_hop_limits", GENUINE, UNCLEAR),
     ("data_from_60_and_bare_reset_from_64", "two_initial_hop_limits", LIKELY_GENUINE, LIKELY_FORGED),
@@ -119,6 +120,14 @@ def test_a_forger_at_the_senders_distance_is_not_cleared(situation: str) -> None
 
 def test_a_device_that_copies_hop_limit_and_window_before_the_first_data_is_not_cleared() -> None:
     assert "genuine" not in judged("copied_reset_of_a_client_before_its_data")["verdict"]
+
+
+def test_a_fake_of_the_client_comes_from_its_own_mac(tmp_path: Path) -> None:
+    packets = SITUATIONS["fake_reset_without_flow_label_at_the_client"]()
+    packets[3].src = "02:00:00:00:00:0c"
+    raw = export(written(tmp_path / "neighbour.pcap", packets), system_wireshark())
+    [verdict] = [row["verdict"] for row in postproc_rows(raw, load()).values() if "verdict" in row]
+    assert "genuine" not in verdict
 
 
 def test_a_device_that_answers_the_first_request_is_not_cleared() -> None:
