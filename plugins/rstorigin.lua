@@ -3083,7 +3083,8 @@ do
   -- Whether the peer's last packet was on its way when the FIN of `side` was; nil without a FIN.
   local function crossed_fin(side, peer)
     if side.fin and side.next_seq then
-      return peer.last_ack ~= nil and seq_diff(peer.last_ack, side.next_seq) < 0
+      local acknowledges = peer.last_flags and FLAG_SETS[peer.last_flags].acknowledges
+      return acknowledges and seq_diff(peer.last_ack, side.next_seq) < 0 or false
     end
   end
 
