@@ -14,6 +14,7 @@ from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import CaptureError
+from postproc.runtime.failures import input_failure
 from postproc.runtime.gc_pause import gc_paused
 from postproc.verdicts.result_row import JudgedReset
 
@@ -77,13 +78,13 @@ class Job:
     options: JobOptions = JobOptions()
 
     def __call__(self, source: Source) -> StampedResult:
-        """Judge one input. An unreadable input gives a problem, no exception."""
+        """Judge one input. Whatever goes wrong is a problem of this input, no exception."""
         stamp = file_stamp(source.path)
         try:
             with local_copy(source) as copy:
                 return self._judged(copy, stamp)
-        except CaptureError as error:
-            return StampedResult(unreadable(source, error))
+        except BaseException as error:
+            return StampedResult(unreadable(source, input_failure(source.label, error)))
 
     def _judged(self, source: Source, stamp: Stamp | None) -> StampedResult:
         cached = self.options.use_cache and source.case is not None

@@ -24,7 +24,7 @@ from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.export_reader import read_export
 from postproc.capture.tshark.fields_export import not_a_capture
 from postproc.capture.tshark.program import Tshark
-from postproc.capture.tshark.tsv_reader import repeated
+from postproc.capture.tshark.values import repeated
 from postproc.runtime.errors import CaptureError, NoRoomError
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"

@@ -22,11 +22,17 @@ from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
 from postproc.case.cross_capture_baseline import rescored_by_baselines
 from postproc.case.cross_capture_ip_id import rescored_by_ip_id_runs
-from postproc.case.peer_captures import Comparison, ComparisonOptions, compare_peers, rescored_by_peers
-from postproc.runtime.errors import TsharkError, UsageError
-from postproc.runtime.temp_files import MAKE_ROOM
+from postproc.case.peer_captures import (
+    Comparison,
+    ComparisonOptions,
+    compare_peers,
+    rescored_by_peers,
+    with_failures,
+)
+from postproc.runtime.errors import CaptureError, TsharkError, UsageError
 from postproc.runtime.text import plural
 from postproc.runtime.worker_pool import cores
+from postproc.verdicts.reconcile_result import CapturePair
 
 if TYPE_CHECKING:
     from postproc.batch.dask_cluster import Cluster
@@ -139,8 +145,11 @@ class CaseRun:
         comparisons: list[Comparison] = []
         if self.options.compare_peers and len(sources) > 1:
             results = self._rescored_across_captures(sources, results)
-            comparisons = self._compare_peers(sources, results, store, tshark)
+            comparisons, failed = self._compare_peers(sources, results, store, tshark)
+            results = with_failures(sources, results, failed)
             results = rescored_by_peers(results, comparisons, self.rulebook)
+        if store.damaged:
+            self.monitor.warn(f"{plural(store.damaged, 'stored result')} could not be read and had to be made anew")
         for problem in store.write_problems:
             self.monitor.warn(visible(f"results are not kept: {problem}"))
         for folder in filter(Path.exists, new_caches):
@@ -182,7 +191,7 @@ class CaseRun:
 
     def _compare_peers(
         self, sources: Sequence[Source], results: Sequence[CaptureResult], store: ResultStore, tshark: Tshark | None
-    ) -> list[Comparison]:
+    ) -> tuple[list[Comparison], dict[CapturePair, CaptureError]]:
         def start_progress(steps: int) -> ReportProgress:
             return bars.enter_context(self.monitor.progress("comparing captures", steps))
 
@@ -193,13 +202,7 @@ class CaseRun:
             options = ComparisonOptions(
                 tshark=tshark, processes=self.options.jobs or cores(), start_progress=start_progress
             )
-            comparisons, failed = compare_peers(sources, results, self.case, store, options)
-        if failed:
-            self.monitor.warn(
-                f"{plural(failed, 'pair')} of captures could not be compared: one of them could not be read "
-                f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
-            )
-        return comparisons
+            return compare_peers(sources, results, self.case, store, options)
 
     @property
     def _decode_as(self) -> tuple[str, ...]:

@@ -181,6 +181,18 @@ def test_decodable_captures_need_no_tshark(
     assert len(found.resets) == 3
 
 
+@pytest.mark.parametrize("after", [b"\0", bytes(64), b"x", b"\x1f\x8b\x08", gzip.compress(b"")])
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_follows_compressed_data_is_read_as_tshark_reads_it(after: bytes, members: int, tmp_path: Path) -> None:
+    content, path = GENUINE.read_bytes(), tmp_path / "capture.pcap.gz"
+    size = len(content) // members + 1
+    parts = [gzip.compress(content[at : at + size]) for at in range(0, len(content), size)]
+    path.write_bytes(b"".join(parts) + after)
+    found = judged(path)
+    assert found == judged(path, prefilter=False)
+    assert bool(found.problems) == (not after.startswith(b"\x1f\x8b") or len(after) < 10)
+
+
 @pytest.mark.parametrize("path", [FORGED, GENUINE, MIXED, SITUATIONS / "nat-expires-sessions.pcap"], ids=str)
 def test_pcapng_is_read_like_pcap(path: Path, tmp_path: Path) -> None:
     other = tmp_path / path.name

@@ -17,7 +17,8 @@ from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS, RST
 from postproc.capture.tshark.fields_export import FIX_CAPTURE, check_capture, command, problems_at_end, readable
 from postproc.capture.tshark.program import Tshark, preference_options
-from postproc.capture.tshark.tsv_reader import FieldsText, check_values
+from postproc.capture.tshark.tsv_reader import FieldsText
+from postproc.capture.tshark.values import check_values
 
 TEXT_FIELDS = ("tcp.reset_cause",)  # text from the packet itself; only resets with a payload have it
 _COLUMNS = tuple(name for name in FIELDS if name not in TEXT_FIELDS)
