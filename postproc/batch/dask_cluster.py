@@ -122,9 +122,9 @@ def _itself(job: Job) -> Job:
 
 def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
     """Runs on a worker: judges one source with that machine's tshark."""
-    tshark = _tshark()
-    told = tshark and replace(tshark, decode_as=job.options.decode_as)
-    stamped = replace(job, tshark=told)(source)
+    found, options = _tshark(), job.options
+    tshark = found and replace(found, decode_as=options.decode_as, timeout_s=options.tshark_timeout_s)
+    stamped = replace(job, tshark=tshark)(source)
     return one_row(to_row(source.name, stamped), STORED), stamped.stamp
 
 

@@ -12,7 +12,7 @@ from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.failures import input_failure
 from postproc.runtime.gc_pause import gc_paused
@@ -56,7 +56,7 @@ class JobOptions:
     With `all_flows` the table of flows has every flow of the capture, not only those with a reset. Without
     `prefilter`, tshark reads every packet; the verdicts are the same. With `use_cache`, results of a case folder will
     be cached, so they need the file's hash, and the flows even without `with_flows`. `decode_as` are the rules that the
-    tshark of another machine needs (decode_as.py).
+    tshark of another machine needs (decode_as.py), `tshark_timeout_s` is its patience.
     """
 
     all_flows: bool = False
@@ -64,6 +64,7 @@ class JobOptions:
     use_cache: bool = True
     with_flows: bool = True
     decode_as: tuple[str, ...] = ()
+    tshark_timeout_s: float = DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
 from postproc.capture.packet_table import Packet, normalise
+from postproc.capture.tshark.expected_packets import check_end
 from postproc.capture.tshark.fields_export import arguments, capture_error, check_capture, problems_at_end
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, time_to_read
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.flows.display_filter import ends_filter
 from postproc.runtime.errors import CaptureError, PluginError
@@ -80,11 +81,12 @@ class Plugin:
             *("-Y", f"rstorigin.verdict || {_LUA_ERROR}"),
             *arguments(source.path, self.tshark.preferences(), fields),
         ]
-        with self.tshark.run(command, self._environment()) as run:
+        with self.tshark.run(command, self._environment(), time_to_read(source.path)) as run:
             text = FieldsText(run.stdout, str(source.path), "")
             try:
                 raw = pl.concat(list(text.frames(fields)) or [pl.DataFrame(schema=dict.fromkeys(fields, pl.String()))])
             except CaptureError:
+                check_end(source.path, run, None)
                 self._check(run.messages)
                 raise capture_error(source.path, run) from None
             self._check(run.messages)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -28,18 +28,22 @@ _Result = TypeVar("_Result")
 def compare_pairs(
     pairs: Sequence[CapturePair],
     sources: Sequence[Source],
+    partial: Collection[int],
     *,
     tshark: Tshark | None,
     processes: int,
     start_progress: Callable[[int], ReportProgress],
 ) -> Iterator[tuple[CapturePair, ReconcileResult | CaptureError]]:
-    """The result of each pair. Where there is none, the error that says why."""
+    """The result of each pair. Where there is none, the error that says why.
+
+    `partial` are the sources that could only be read in part before; others must be read whole now, too.
+    """
     wanted = sorted({index for pair in pairs for index in (pair.capture, pair.peer)})
     report = start_progress(len(wanted) + len(pairs))
     try:
         with temporary_folder() as folder:
             failed: dict[int, CaptureError] = {}
-            items = [(index, sources[index]) for index in wanted]
+            items = [(index, sources[index], index in partial) for index in wanted]
             read = map_over_processes(_Read(tshark, Path(folder)), items, processes)
             for done, (place, error) in enumerate(read, 1):
                 if error is not None:
@@ -63,14 +67,17 @@ class _Read:
     tshark: Tshark | None
     folder: Path
 
-    def __call__(self, item: tuple[int, Source]) -> CaptureError | None:
+    def __call__(self, item: tuple[int, Source, bool]) -> CaptureError | None:
         """Write the packets table to `folder`. The error where that fails."""
-        index, source = item
+        index, source, partial = item
         try:
             with local_copy(source) as copy:
-                table = read_packets(copy, self.tshark if needs_tshark(copy) else None, whole=True).table
+                packets = read_packets(copy, self.tshark if needs_tshark(copy) else None, whole=True)
+            if packets.problems and not partial:
+                problem = packets.problems[0]
+                return CaptureError(source.label, problem.reason, problem.hint)
             with writing_temporary((OSError, pl.exceptions.PolarsError)):  # the last for a full disk
-                table.write_parquet(_packets_file(self.folder, index))
+                packets.table.write_parquet(_packets_file(self.folder, index))
         except BaseException as error:
             return input_failure(source.label, error)
         return None

@@ -62,6 +62,7 @@ def compare_peers(
         for pair, found_or_error in compare_pairs(
             left,
             sources,
+            {index for index, result in enumerate(results) if result.problems},
             tshark=options.tshark,
             processes=options.processes,
             start_progress=options.start_progress,
@@ -127,7 +128,7 @@ def _pairs(sources: Sequence[Source], results: Sequence[CaptureResult], case: Ca
 
 
 def _key(capture: CaptureResult, peer: CaptureResult, pair: CapturePair) -> str:
-    """A name for everything that a comparison depends on; empty where a content is unknown."""
-    if not (capture.content and peer.content):
+    """A name for everything that a comparison depends on; empty where a content is unknown, or was read in part."""
+    if not (capture.content and peer.content) or capture.problems or peer.problems:
         return ""
     return hashlib.sha256("\0".join((capture.content, peer.content, *pair.complete)).encode()).hexdigest()[:32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +18,7 @@ from postproc.capture.discovery import Source, Sources, find_sources
 from postproc.capture.piped import is_piped, label_of, whole_copy
 from postproc.capture.remote import find_remote_sources, is_url
 from postproc.capture.tshark.decode_as import with_decode_as
-from postproc.capture.tshark.program import Tshark, find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
 from postproc.case.cross_capture_baseline import rescored_by_baselines
 from postproc.case.cross_capture_ip_id import rescored_by_ip_id_runs
@@ -112,6 +112,7 @@ class RunOptions:
     cluster: str | None = None
     decode_as: tuple[str, ...] = ()
     cache_dir: Path | None = None
+    tshark_timeout_s: float = DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ class CaseRun:
             use_cache=self.options.use_cache,
             with_flows=self.options.with_flows,
             decode_as=self._decode_as,
+            tshark_timeout_s=self.options.tshark_timeout_s,
         )
         return Job(self.rulebook, tshark, options)
 
@@ -218,7 +220,7 @@ class CaseRun:
             found = find_tshark()
         else:
             found = cached_tshark(cache_base(case, self.options.cache_dir))
-        return with_decode_as(found, self._decode_as)
+        return replace(with_decode_as(found, self._decode_as), timeout_s=self.options.tshark_timeout_s)
 
     def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
         for point in self.case.point:

@@ -81,7 +81,7 @@ def one_answer() -> Iterator[None]:
     """In the block, tshark reads each whole capture only once: the tests compare what we make of its output."""
     answers: dict[Path, tuple[list[pl.DataFrame], list[Problem]]] = {}
 
-    def read_once(path: Path, program: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    def read_once(path: Path, program: Tshark, problems: list[Problem], *_: object) -> Iterator[pl.DataFrame]:
         if path not in answers:
             found: list[Problem] = []
             answers[path] = list(read_capture(path, program, found)), found
