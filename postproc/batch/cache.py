@@ -100,7 +100,7 @@ class Cache:
 
     def store(self, source: Source, stamped: StampedResult) -> None:
         """Store a result, unless the next run should try again: something was wrong, or the file changed meanwhile."""
-        if not stamped.result.readable or stamped.result.problems:
+        if stamped.result.is_partial:
             return
         if stamped.stamp is None or stamped.stamp != file_stamp(source.path):
             return

@@ -12,6 +12,7 @@ from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.failures import input_failure
@@ -39,6 +40,11 @@ class CaptureResult:
     flows: bytes = field(default=b"", compare=False)
     content: str = ""
     capture_point: CapturePoint = NO_CAPTURE_POINT
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something went wrong, so that another reading may give another result."""
+        return not self.readable or not all(map(is_unopened_overlay, self.problems))
 
 
 @dataclass(frozen=True, slots=True)

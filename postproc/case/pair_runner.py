@@ -13,6 +13,7 @@ from postproc.batch.job import needs_tshark
 from postproc.batch.result_store import ReportProgress, died
 from postproc.capture.discovery import Source
 from postproc.capture.local_copy import local_copy
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import CaptureError, NoRoomError
@@ -73,9 +74,8 @@ class _Read:
         try:
             with local_copy(source) as copy:
                 packets = read_packets(copy, self.tshark if needs_tshark(copy) else None, whole=True)
-            if packets.problems and not partial:
-                problem = packets.problems[0]
-                return CaptureError(source.label, problem.reason, problem.hint)
+            if not partial and (left := [each for each in packets.problems if not is_unopened_overlay(each)]):
+                return CaptureError(source.label, left[0].reason, left[0].hint)
             with writing_temporary((OSError, pl.exceptions.PolarsError)):  # the last for a full disk
                 packets.table.write_parquet(_packets_file(self.folder, index))
         except BaseException as error:

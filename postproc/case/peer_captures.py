@@ -62,7 +62,7 @@ def compare_peers(
         for pair, found_or_error in compare_pairs(
             left,
             sources,
-            {index for index, result in enumerate(results) if result.problems},
+            {index for index, result in enumerate(results) if result.is_partial},
             tshark=options.tshark,
             processes=options.processes,
             start_progress=options.start_progress,
@@ -129,6 +129,6 @@ def _pairs(sources: Sequence[Source], results: Sequence[CaptureResult], case: Ca
 
 def _key(capture: CaptureResult, peer: CaptureResult, pair: CapturePair) -> str:
     """A name for everything that a comparison depends on; empty where a content is unknown, or was read in part."""
-    if not (capture.content and peer.content) or capture.problems or peer.problems:
+    if not (capture.content and peer.content) or capture.is_partial or peer.is_partial:
         return ""
     return hashlib.sha256("\0".join((capture.content, peer.content, *pair.complete)).encode()).hexdigest()[:32]

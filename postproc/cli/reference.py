@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import typer
@@ -14,6 +14,7 @@ import typer
 from heuristics.rulebook.model import Rulebook, load
 from postproc.cli import exit_status
 from postproc.cli.app import app
+from postproc.runtime.signals import INTERRUPTED, TERMINATED
 from postproc.runtime.text import escape_markdown
 
 # What a user may set; tests find every variable that the program reads.
@@ -30,12 +31,13 @@ VARIABLES = {
     "ProgramFiles": "Where tshark is looked for on Windows.",
     "ProgramFiles(x86)": "The same, for programs of 32 bits.",
 }
-_STATUSES = {
+STATUSES = {
     0: "Done.",
-    exit_status.SOME_FAILED: "Done, but some input could not be read, or not to its end: see the messages.",
-    exit_status.WRONG_USAGE: "Nothing done: wrong arguments, mistakes in a rulebook or case.toml, no tshark, no output.",
-    130: "Interrupted (Ctrl-C).",
-    143: "Asked to end (SIGTERM).",
+    exit_status.SOME_FAILED: "Done, but some input could not be read, or not to its end.",
+    exit_status.WRONG_USAGE: "Nothing was done: wrong arguments, a rulebook with mistakes, no tshark, no input.",
+    exit_status.FOUND: "Done, and a verdict of those that --fail-on names was given.",
+    INTERRUPTED: "Interrupted (Ctrl-C).",
+    TERMINATED: "Asked to end (SIGTERM).",
 }
 
 
@@ -48,7 +50,7 @@ def reference() -> str:
         "## Commands",
         *(_command(path, command) for path, command in commands(typer.main.get_command(app))),
         "## Exit statuses",
-        _table(("status", "meaning"), [(str(status), meaning) for status, meaning in sorted(_STATUSES.items())]),
+        _table(("status", "meaning"), [(str(int(status)), meaning) for status, meaning in sorted(STATUSES.items())]),
         "## Environment variables",
         _table(("variable", "meaning"), [(f"`{name}`", meaning) for name, meaning in VARIABLES.items()]),
         "## Entries of the default rulebook",
@@ -96,7 +98,7 @@ def _entries(rules: Rulebook) -> Iterator[str]:
         yield _table(("entry", "text"), [(f"`{each.id}`", escape_markdown(each.say.source)) for each in entries])
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines).replace(
         "| --- " * len(header) + "|", "|---" * len(header) + "|"
