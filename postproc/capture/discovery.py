@@ -66,7 +66,7 @@ def find_sources(paths: Sequence[Path], given: Mapping[Path, str] | None = None)
     found: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises errors, for a name that is too long
             inside = list(_in_folder(path, problems))
             found += inside
             if not inside:
@@ -181,5 +181,5 @@ def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = here / name
-            if not name.startswith(".") and (path.is_file() or path.is_symlink()):  # no pipes, sockets, devices
+            if not name.startswith(".") and (path.is_file() or not path.exists()):  # no pipes, sockets, devices
                 yield path

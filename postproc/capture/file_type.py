@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from enum import Enum, auto
@@ -90,12 +91,19 @@ def file_type_of(path: Path) -> FileType:
         if not path.is_file():
             reason = "is not a file" if path.exists() else "does not exist"
             raise CaptureError(str(path), reason, "name a capture, a fields export, or a folder that holds some")
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        if path.stat().st_size == 0:  # files of the kernel say so too, and reading some of them never ends
+            return FileType.EMPTY
+        with open(path, "rb", opener=_without_waiting) as file:
+            head = file.read(HEAD) or b""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise CaptureError(str(path), f"cannot be read: {why}") from None
     return type_of_content(head)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file so that reading it fails where it would wait, as for the kernel's next message."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def looks_like_capture(path: Path) -> bool:

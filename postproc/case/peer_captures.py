@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from heuristics.rulebook.model import Rulebook
@@ -14,6 +14,8 @@ from postproc.capture.discovery import Source
 from postproc.capture.tshark.program import Tshark
 from postproc.case.capture_points import location_of
 from postproc.case.case_file import CaseFile
+from postproc.runtime.errors import CaptureError
+from postproc.runtime.text import plural
 from postproc.verdicts.reconcile_result import CapturePair, ReconcileResult
 from postproc.verdicts.rescoring import rescore
 from postproc.verdicts.result_row import JudgedReset
@@ -45,28 +47,48 @@ def compare_peers(
     case: CaseFile,
     store: ResultStore,
     options: ComparisonOptions,
-) -> tuple[list[Comparison], int]:
+) -> tuple[list[Comparison], dict[CapturePair, CaptureError]]:
     """Compare every capture with resets with the captures taken at the claimed senders of these resets.
 
-    Also returns how many pairs could not be compared.
+    Also returns why pairs could not be compared, where that is so.
     """
     pairs = list(_pairs(sources, results, case))
     keys = {pair: _key(results[pair.capture], results[pair.peer], pair) for pair in pairs}
     compared = {pair: found for pair in pairs if (found := store.find_pair(sources[pair.capture], keys[pair]))}
+    failed: dict[CapturePair, CaptureError] = {}
     if left := [pair for pair in pairs if pair not in compared]:
         from postproc.case.pair_runner import compare_pairs  # slow to import
 
-        for pair, result in compare_pairs(
+        for pair, found_or_error in compare_pairs(
             left,
             sources,
+            {index for index, result in enumerate(results) if result.is_partial},
             tshark=options.tshark,
             processes=options.processes,
             start_progress=options.start_progress,
         ):
-            store.store_pair(sources[pair.capture], keys[pair], result)
-            compared[pair] = result
+            if isinstance(found_or_error, CaptureError):
+                failed[pair] = found_or_error
+                continue
+            store.store_pair(sources[pair.capture], keys[pair], found_or_error)
+            compared[pair] = found_or_error
     comparisons = [Comparison(pair.capture, pair.peer, compared[pair]) for pair in pairs if pair in compared]
-    return comparisons, len(pairs) - len(comparisons)
+    return comparisons, failed
+
+
+def with_failures(
+    sources: Sequence[Source], results: Sequence[CaptureResult], failed: Mapping[CapturePair, CaptureError]
+) -> list[CaptureResult]:
+    """The results with a problem for each reason why pairs could not be compared, at the first such capture."""
+    counts = Counter(error.problem for error in failed.values())
+    first = {error.problem: pair.capture for pair, error in reversed([*failed.items()])}
+    told = list(results)
+    for problem, count in counts.items():
+        index = first[problem]
+        reason = f"{plural(count, 'pair')} of captures could not be compared: {problem.reason}"
+        more = replace(problem, file=problem.file or sources[index].label, reason=reason)
+        told[index] = replace(told[index], problems=(*told[index].problems, more))
+    return told
 
 
 def rescored_by_peers(
@@ -106,7 +128,7 @@ def _pairs(sources: Sequence[Source], results: Sequence[CaptureResult], case: Ca
 
 
 def _key(capture: CaptureResult, peer: CaptureResult, pair: CapturePair) -> str:
-    """A name for everything that a comparison depends on; empty where a content is unknown."""
-    if not (capture.content and peer.content):
+    """A name for everything that a comparison depends on; empty where a content is unknown, or was read in part."""
+    if not (capture.content and peer.content) or capture.is_partial or peer.is_partial:
         return ""
     return hashlib.sha256("\0".join((capture.content, peer.content, *pair.complete)).encode()).hexdigest()[:32]

@@ -9,6 +9,7 @@ import typer
 
 from heuristics.errors import nearest, visible
 from postproc.capture.tshark.program import describe_tshark
+from postproc.cli.debug_option import with_debug_option
 from postproc.cli.messages import ErrorReportingGroup
 from postproc.runtime.signals import ending_in_order
 
@@ -49,10 +50,10 @@ class LazyGroup(ErrorReportingGroup):
             return None
         module = import_module(f"postproc.cli.{cmd_name}")
         if hasattr(module, "app"):
-            return typer.main.get_group(module.app)
+            return with_debug_option(typer.main.get_group(module.app))
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False)
         alone.command(cmd_name)(getattr(module, cmd_name))
-        return typer.main.get_command(alone)
+        return with_debug_option(typer.main.get_command(alone))
 
 
 app = typer.Typer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,11 +18,11 @@ from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
-from postproc.capture.tshark.program import find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import DecodeAsOption, OutputOption, RulebookOption, load_rules
+from postproc.cli.options import DecodeAsOption, OutputOption, RulebookOption, TsharkTimeoutOption, load_rules
 from postproc.report import story_text
 from postproc.report.story import StoryMaterial, build_story, gather_material
 from postproc.runtime.atomic_file import check_not_input
@@ -63,6 +64,7 @@ def explain(
     rulebook: RulebookOption = None,
     out: OutputOption = None,
     decode_as: DecodeAsOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Explain one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
@@ -75,7 +77,7 @@ def explain(
     check_capture(source.path)
     if out is not None:
         check_not_input(out, [Path(name)])
-    program = with_decode_as(find_tshark(), decode_as or ())
+    program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
     packets = read_packets(source, program, whole=True)
     print_problems(source.labelled(packets.problems))
     material = _material(capture, packets, frame, rules)

@@ -16,6 +16,7 @@ from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S
 from postproc.case.peer_captures import Comparison
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
@@ -29,6 +30,7 @@ from postproc.cli.options import (
     PathsArgument,
     RulebookOption,
     TableFormat,
+    TsharkTimeoutOption,
 )
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
@@ -67,6 +69,7 @@ def reconcile(
     use_cache: CacheOption = True,
     decode_as: DecodeAsOption = None,
     cache_dir: CacheDirOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
@@ -83,7 +86,13 @@ def reconcile(
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
+    options = RunOptions(
+        jobs=jobs,
+        use_cache=use_cache,
+        cache_dir=cache_dir,
+        decode_as=tuple(decode_as or ()),
+        tshark_timeout_s=tshark_timeout,
+    )
     run = CaseRun(load(overlays=overlays), case.file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
