@@ -22,6 +22,7 @@ from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor
+from postproc.cli.reconcile_log import FailOn, LogOptions, reconcile_log
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
 from postproc.runtime.text import csv_table, escape_markdown, plural
@@ -55,11 +56,32 @@ def reconcile(
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Hold this session log (PAN-OS, FortiGate, ASA, Zeek, ...) against packets."
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
+    ] = None,
+    log_timezone: Annotated[
+        str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
+    ] = "UTC",
+    fail_on: Annotated[
+        FailOn | None, typer.Option("--fail-on", help="End with exit status 3 if a session of --log is contradicted.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=0, metavar="N", help="How many contradicted sessions of --log to show.")
+    ] = 10,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
     A capture is such a witness for an address if all packets of that address in it come from 0 hops away, or if
     case.toml says so. In doubt, there is no result. `rstorigin summarize` uses the same results as evidence.
+
+    With --log, hold what a firewall or monitor logged about each session against what the packets show.
     """
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
@@ -67,6 +89,25 @@ def reconcile(
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         check_not_input(output, inputs)
+    if log is not None:
+        if not found.files:
+            print_problems(found.problems)
+            raise UsageError("--log needs captures to hold the log against: name a capture or a folder of captures")
+        log_options = LogOptions(
+            log=log,
+            format_name=log_format,
+            timezone=log_timezone,
+            fail_on=fail_on,
+            top=top,
+            output_format=format_,
+            output=output,
+            jobs=jobs,
+            use_cache=use_cache,
+        )
+        reconcile_log(found, case.file, overlays, log_options)
+        return
+    if log_format or fail_on:
+        raise UsageError("--log-format and --fail-on need a log: name it with --log")
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
