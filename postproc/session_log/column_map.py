@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from heuristics.errors import Problem, ProblemsError, nearest
@@ -44,11 +44,29 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def regex_groups(pattern: str) -> list[str]:
+    """The names of the groups of a regular expression as Polars reads it: in linear time, whatever the text."""
+    if not pattern:
+        return []
+    try:
+        groups = pl.Series([""]).str.extract_groups(pattern)
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        reason = re.sub(r"\s+", " ", str(error).rpartition("error: ")[2]).strip()[:_SHOWN]
+        raise PydanticCustomError("regex", "not a regular expression: {reason}", {"reason": reason}) from None
+    return [field.name for field in groups.dtype.fields] if isinstance(groups.dtype, pl.Struct) else []
+
+
+def _regex(value: str) -> str:
+    regex_groups(value)
+    return value
+
+
 # Where a value stands: names of fields, templates of several such as "{date} {time}", or positions from 1. The first
 # that a record has counts.
 Place = Annotated[int, Field(ge=1, le=1000, strict=True)] | Annotated[str, Field(min_length=1, max_length=200)]
 Places = Annotated[list[Place], BeforeValidator(_listed), Field(min_length=1)]
-Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=4000)]], BeforeValidator(_listed)]
+Regex = Annotated[str, Field(max_length=4000), AfterValidator(_regex)]
+Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(_listed)]
 
 
 class _Table(BaseModel):
@@ -103,28 +121,15 @@ class ColumnMap(_Table):
     comment: str = ""
     header: str = ""
     columns: list[str] = Field(default_factory=list)
-    prefix: str = ""
-    patterns: Words = Field(default_factory=list)
-    other: str = ""
+    prefix: Regex = ""
+    patterns: Annotated[list[Regex], BeforeValidator(_listed)] = Field(default_factory=list)
+    other: Regex = ""
     only: Words = Field(default_factory=list)
     time_formats: Words = Field(default_factory=list)
     precision_s: Annotated[float, Field(ge=0, le=3600)] = 1
     flags_base: Literal[10, 16] = 10
     fields: Fields
     ends: dict[Claim, Words] = Field(default_factory=dict)
-
-    @field_validator("prefix", "other")
-    @classmethod
-    def _is_regex(cls, value: str) -> str:
-        regex_groups(value)
-        return value
-
-    @field_validator("patterns")
-    @classmethod
-    def _are_regexes(cls, value: list[str]) -> list[str]:
-        for each in value:
-            regex_groups(each)
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> ColumnMap:
@@ -150,18 +155,6 @@ class ColumnMap(_Table):
     def claims(self) -> dict[str, Claim]:
         """What each word of `reason` claims, by the word in lower case."""
         return {word.lower(): claim for claim, words in self.ends.items() for word in words}
-
-
-def regex_groups(pattern: str) -> list[str]:
-    """The names of the groups of a regular expression as Polars reads it: in linear time, whatever the text."""
-    if not pattern:
-        return []
-    try:
-        groups = pl.Series([""]).str.extract_groups(pattern)
-    except (pl.exceptions.PolarsError, ValueError) as error:
-        reason = re.sub(r"\s+", " ", str(error))[: 3 * _SHOWN]
-        raise PydanticCustomError("regex", "not a regular expression: {reason}", {"reason": reason}) from None
-    return [field.name for field in groups.dtype.fields] if isinstance(groups.dtype, pl.Struct) else []
 
 
 def keys_of(place: Place) -> list[str | int]:

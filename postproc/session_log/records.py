@@ -14,7 +14,7 @@ import polars as pl
 from postproc.session_log.column_map import ColumnMap, Place, as_format, keys_of, regex_groups
 from postproc.session_log.text_lines import Lines
 
-# key=value and key="value"; a backslash protects a quote. It takes linear time, whatever the line: nothing is tried twice.
+# key=value and key="value"; a backslash protects a quote. Nothing is tried twice, so any line takes linear time.
 _PAIR = re.compile(r'(?<![\w.@/-])([\w.@/-]++)=(?:"((?:[^"\\]|\\.)*+)"|([^\s"]\S*+))?')
 _FIELD = "="  # before the names of a log's own fields, which may be any text
 _NOTHING = ("", "-", "--", "n/a", "none", "null", "(empty)")  # how logs write that there is no value
@@ -192,7 +192,7 @@ def _inside(value: Any, key: str) -> str | None:
 
 
 class _Pattern(Records):
-    """Lines that a regular expression takes apart; the first pattern that matches counts."""
+    """Lines that regular expressions take apart; each pattern gives the groups that those before it lack."""
 
     def parse(self, body: pl.Series) -> pl.DataFrame:
         matches = [body.str.extract_groups(pattern).struct.unnest() for pattern in self.map.patterns]
