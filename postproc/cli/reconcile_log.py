@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,6 +22,9 @@ from postproc.cli.options import TableFormat
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.text import plural
+
+if TYPE_CHECKING:
+    from postproc.session_log.comparison import LogComparison
 
 
 class FailOn(StrEnum):
@@ -78,11 +82,9 @@ def _about_us(results: Sequence[CaptureResult]) -> int:
     return max((result.capture_point.last_us or 0 for result in results), default=0)
 
 
-def _written(comparison: object, options: LogOptions) -> str:
-    from postproc.report import session_log as report
-    from postproc.session_log.comparison import LogComparison
+def _written(comparison: LogComparison, options: LogOptions) -> str:
+    from postproc.report import session_log as report  # slow to import: Polars
 
-    assert isinstance(comparison, LogComparison)
     match options.output_format:
         case TableFormat.TABLE:
             return report.table(comparison, options.top)
