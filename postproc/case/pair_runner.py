@@ -77,7 +77,7 @@ class _Compare:
     def __call__(self, pair: CapturePair) -> ReconcileResult:
         """Reconcile them."""
         capture, peer = (pl.read_parquet(_packets_file(self.folder, index)) for index in (pair.capture, pair.peer))
-        return reconcile(capture, peer, pair.complete)
+        return reconcile(capture, peer, pair.complete, pair.hosts)
 
 
 def _packets_file(folder: Path, index: int) -> Path:

@@ -77,8 +77,8 @@ def find_inputs(paths: Sequence[str]) -> Sources:
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler. The
-    others are JobOptions.
+    With `compare_peers`, captures are evidence for one another; `complete` and `thorough` are ComparisonOptions.
+    `cluster` is the address of a Dask scheduler. The others are JobOptions.
     """
 
     jobs: int = 0
@@ -87,6 +87,8 @@ class RunOptions:
     all_flows: bool = False
     with_flows: bool = False
     compare_peers: bool = True
+    complete: bool = False
+    thorough: bool = False
     cluster: str | None = None
 
 
@@ -152,7 +154,11 @@ class CaseRun:
                 tshark = self._tshark(sources)
         with ExitStack() as bars:
             options = ComparisonOptions(
-                tshark=tshark, processes=self.options.jobs or cores(), start_progress=start_progress
+                tshark=tshark,
+                processes=self.options.jobs or cores(),
+                start_progress=start_progress,
+                complete=self.options.complete,
+                thorough=self.options.thorough,
             )
             comparisons, failed = compare_peers(sources, results, self.case, store, options)
         if failed:
