@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,11 +44,11 @@ class LogOptions:
     top: int
     output_format: TableFormat
     output: Path | None
-    jobs: int
-    use_cache: bool
 
 
-def reconcile_log(found: Sources, case: CaseFile, overlays: Sequence[Path], options: LogOptions) -> None:
+def reconcile_log(
+    found: Sources, case: CaseFile, overlays: Sequence[Path], run_options: RunOptions, options: LogOptions
+) -> None:
     """Judge the captures, hold the log against them, and write the result."""
     from postproc.session_log.column_map import load_map  # slow to import: Polars
     from postproc.session_log.comparison import compare_log
@@ -61,8 +61,8 @@ def reconcile_log(found: Sources, case: CaseFile, overlays: Sequence[Path], opti
         check_not_input(options.output, inputs)
     zone = parse_zone(options.timezone)
     column_map = load_map(options.format_name) if options.format_name else recognised(options.log)
-    run_options = RunOptions(jobs=options.jobs, use_cache=options.use_cache, all_flows=True, with_flows=True)
-    results, _ = CaseRun(load(overlays=overlays), case, run_options, TerminalMonitor()).judge(found.files)
+    with_flows = replace(run_options, all_flows=True, with_flows=True)
+    results, _ = CaseRun(load(overlays=overlays), case, with_flows, TerminalMonitor()).judge(found.files)
     comparison = compare_log(options.log, column_map, Clock(zone, _about_us(results)), results)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     bad = comparison.not_understood
