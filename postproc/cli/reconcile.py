@@ -20,6 +20,7 @@ from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
 from postproc.cli.progress import TerminalMonitor
+from postproc.cli.reconcile_kernel import reconcile_kernel
 from postproc.cli.reconcile_log import FailOn, LogOptions, reconcile_log
 from postproc.report import reconcile as report
 from postproc.runtime.atomic_file import check_not_input
@@ -62,6 +63,14 @@ def reconcile(
     log_timezone: Annotated[
         str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
     ] = "UTC",
+    kernel: Annotated[
+        Path | None,
+        typer.Option(
+            "--kernel",
+            metavar="FILE",
+            help="Hold resets against this trace of a host's kernel (rstorigin kernel-trace --print takes one).",
+        ),
+    ] = None,
     fail_on: Annotated[
         FailOn | None, typer.Option("--fail-on", help="End with exit status 3 if a session of --log is contradicted.")
     ] = None,
@@ -75,7 +84,8 @@ def reconcile(
     case.toml or --host says so. In doubt, there is no result, but a reason. `rstorigin summarize` uses the same results
     as evidence.
 
-    With --log, hold what a firewall or monitor logged about each session against what the packets show.
+    With --log, hold what a firewall or monitor logged about each session against what the packets show. With --kernel,
+    hold resets against what the kernel of a host says that it sent.
     """
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
@@ -86,6 +96,12 @@ def reconcile(
     file = _with_hosts(case.file, found.files, host or [])
     thorough = len(found.files) <= _MOST_THOROUGH
     options = RunOptions(jobs=jobs, use_cache=use_cache, complete=complete, thorough=thorough)
+    if log is not None and kernel is not None:
+        raise UsageError("--log and --kernel are two questions: ask one at a time")
+    if kernel is not None:
+        _enough(found, 1, "--kernel needs a capture whose resets to hold against the trace")
+        reconcile_kernel(found, file, overlays, options, kernel, format_, output)
+        return
     if log is not None:
         log_options = LogOptions(
             log=log,

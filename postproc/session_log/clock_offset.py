@@ -29,10 +29,10 @@ class ClockOffset:
     compared: int
 
 
-def clock_offset(differences_us: npt.NDArray[np.int64], precision_us: int) -> ClockOffset | None:
+def clock_offset(differences_us: npt.NDArray[np.int64], precision_us: int, enough: int = _ENOUGH) -> ClockOffset | None:
     """The offset that most of these differences agree with; None where it could be chance.
 
-    Fewer than three that agree count only within ten minutes, or near the distance of two time zones.
+    Fewer than `enough` that agree count only within ten minutes, or near the distance of two time zones.
     """
     if differences_us.size == 0:
         return None
@@ -43,7 +43,7 @@ def clock_offset(differences_us: npt.NDArray[np.int64], precision_us: int) -> Cl
     first = int(best[np.abs(ordered[best]).argmin()])  # of equally dense places, that of the smallest offset
     count = int(agreeing[first])
     offset = int(np.median(ordered[first : first + count]))
-    if count < _ENOUGH and not (abs(offset) <= _NEAR_US or _is_zone(offset, width)):
+    if count < enough and not (abs(offset) <= _NEAR_US or _is_zone(offset, width)):
         return None
     return ClockOffset(offset, count, int(ordered.size))
 
