@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: e17f485b3d51dd3bedf2b294917f36846e99500823e74493332fd4524bf84b65
+-- rulebook hash: 10fa7d5e33dbf9e25287b57ffc7d6ef84cfa22cc32ba33b265a62010d6eefbdf
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -14,9 +14,9 @@
 -- fields in its first pass: docs/wireshark.md.)
 --
 -- Parts: fields, headers, TCP options, fast path, fingerprint, packed records, host profiles, flow store, tracker,
--- IP-ID runs, shared origin, reset context, ICMP errors, observables of resets and of ICMP errors, rules, scoring,
--- text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua function
--- (and a file is one) has at most 200 local variables.
+-- IP-ID runs, shared origin, reset context, counterparts, ICMP errors, observables of resets and of ICMP errors, rules,
+-- scoring, text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua
+-- function (and a file is one) has at most 200 local variables.
 --
 -- The terms are TCP's own (RFC 9293). "Sender" is the source that a reset claims, "peer" the other end, "hop limit"
 -- the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes
@@ -89,6 +89,9 @@ local proto_fields = {
     "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
   where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
     "Where a suspect reset was sent from, against where the sender that it names sits"),
+  ended_connection = ProtoField.bool("rstorigin.ended_connection", "Ended the connection", base.NONE, nil, nil,
+    "true if the connection was open and ended with this reset, false if it came after "
+        .. "the end or did not end it; empty where the capture does not show which"),
   score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
     "Sum of the evidence, in hundredths of a natural-log odds ratio"),
   baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
@@ -113,6 +116,12 @@ local evidence_fields = {
     "the host sends a reset that dies at its first router"),
   ["injected_data"] = ProtoField.bool("rstorigin.evidence.injected_data",
     "a device injects data in the sender's name, and then resets"),
+  ["untranslated_reset"] = ProtoField.bool("rstorigin.evidence.untranslated_reset",
+    "the host's own reset, to which the address translation was not applied"),
+  ["undialled_address"] = ProtoField.bool("rstorigin.evidence.undialled_address",
+    "the kernel refuses packets that come from an address which it did not dial"),
+  ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
+    "the device that owns and translates this address refuses by itself"),
   ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
     "Hop limit foreign to the sender's packets in this flow"),
   ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
@@ -1569,7 +1578,7 @@ do
   end
 end
 
-local known_side, side_of, new_flow, initiator_of, forget_flows
+local known_side, side_of, new_flow, each_flow, initiator_of, forget_flows
 do
   -- Flow store: active and evicted flows ----------------------------------------------------------------------
 
@@ -1582,11 +1591,12 @@ do
     "B handshake_packets handshake_transmissions syn_tos",
     "H resets last_id before_last_id last_window last_flags syn_window",
     "I3 syn_label",
-    "I4 next_seq acked last_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset",
+    "I4 next_seq acked last_ack prior_ack advanced_seq isn last_tsval least_us second_us reset_burst last_reset",
+    "I4 end_seq",
     "I5 preceding_gap_us",
     "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
-    "other fin initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
+    "other fin ever_reset initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
     "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
     "(BI4) hop_limit_onsets",
     "(I4I4dB) in_flight",
@@ -1752,6 +1762,9 @@ do
       flow.key, flow.side, flow.peer = previous.key, peer, side
     end
     flow.ever_reset = previous.ever_reset
+    local before = previous.key == key and previous.side or previous.peer
+    side.prior_ack, side.ever_reset = before.last_ack or before.prior_ack, before.ever_reset
+    peer.prior_ack, peer.ever_reset = before.peer.last_ack or before.peer.prior_ack, before.peer.ever_reset
     local incarnations = earlier_incarnations[flow.key] or {}
     incarnations[#incarnations + 1], incarnations[#incarnations + 2] = previous.first_frame, pack_flow(previous)
     earlier_incarnations[flow.key] = incarnations
@@ -1794,6 +1807,25 @@ do
     end
     local flow = incarnation_of(side.flow.key, incarnations[2 * low])
     return flow.key == key and flow.side or flow.peer
+  end
+
+  -- Calls `use` with the key of one side and the flow, to read only, for the last incarnation of every flow that is
+  -- wanted by its key.
+  function each_flow(wanted, use)
+    for _, active in ipairs { sides, idle_sides } do
+      for key, side in pairs(active) do
+        if side.flow.key == key and wanted(key) then
+          use(key, side.flow)
+        end
+      end
+    end
+    for _, packed_flows in ipairs(evicted_flows) do
+      for key, packed in pairs(packed_flows) do
+        if wanted(key) then
+          use(key, unpack_flow(key, packed))
+        end
+      end
+    end
   end
 
   -- The side that opened the connection; nil if the capture holds no handshake.
@@ -2122,7 +2154,9 @@ local function take_authentic(
   side.last_has_ts = tsval ~= nil
   side.before_last_id, side.last_id = side.last_id, ip_id
   side.last_us = time_us
-  side.last_ack = acknowledges and ack or nil
+  if acknowledges then
+    side.last_ack = ack
+  end
   side.last_window = window
   side.last_flags = flag_set.flags
   side.last_link = link
@@ -2309,7 +2343,130 @@ do
 end
 
 local unpacked_reset, reset_of, burst_of, stage_of, follow, forget_resets
+local ended_connection, silences_of, known_timeout
 do
+  -- Connection end: whether a reset ended its connection, or came after the end -----------------------------------
+
+  -- A reset ends a connection that is open. What a closed socket answers to data that were still on their way, and what
+  -- comes after an earlier reset, ends nothing. A connection survives a reset if its receiver acknowledges bytes that
+  -- the sender sent after it: a forged reset with wrong numbers, or one that its receiver ignored.
+
+  -- As `end_seq`: no sequence number of the sender was known, so whatever is acknowledged came later.
+  local NOTHING_SENT = -1
+
+  -- Whether the receiver of a reset acknowledges bytes that the sender sent after it.
+  local function survived(peer, end_seq)
+    return peer.acked ~= nil and (end_seq == NOTHING_SENT or seq_diff(peer.acked, end_seq) > 0)
+  end
+
+  local function ended_by(side, peer)
+    return side.end_seq ~= nil and not survived(peer, side.end_seq)
+  end
+
+  -- The reset shows no connection that it could end: nothing came before it, or it is out of the window.
+  local function without_effect(reset)
+    return not reset.idle_us or reset.seq_foreign or reset.answers_earlier
+  end
+
+  -- The end of all that the sender had sent when the reset passed.
+  local function end_seq_of(reset)
+    if not reset.seq_ahead then
+      return NOTHING_SENT
+    end
+    return (reset.seq + math.max(0, -(reset.seq_step or 0))) % SEQUENCES
+  end
+
+  -- Whether the connection had ended before the reset `packet` of `side`.
+  local function after_end(packet, side, peer)
+    local socket_gone = side.fin and not packet.acknowledges
+    return socket_gone or (side.fin and peer.fin) or ended_by(side, peer) or ended_by(peer, side)
+  end
+
+  -- Whether the peer's last packet was on its way when the FIN of `side` was; nil without a FIN.
+  local function crossed_fin(side, peer)
+    if side.fin and side.next_seq then
+      return peer.last_ack ~= nil and seq_diff(peer.last_ack, side.next_seq) < 0
+    end
+  end
+
+  -- Remembers on its side that this reset may have ended the connection, for the resets that follow.
+  local function note_end(reset, side)
+    if not (reset.after_end or without_effect(reset)) then
+      side.end_seq = end_seq_of(reset)
+    end
+  end
+
+  -- Whether the connection ended with the reset; nil if the capture does not show it.
+  function ended_connection(reset)
+    if reset.after_end or reset.answers_earlier then
+      return false
+    elseif not without_effect(reset) then
+      return not survived(reset.peer, end_seq_of(reset))
+    end
+  end
+
+  -- Silence before resets: of each connection, and of all that one sender reset after a long silence ---------------
+
+  local LONG_SILENCE_US = 60000000
+
+  -- Idle timeouts that devices and kernels are known to have: seconds, words. A silence is near one if it differs by at
+  -- most a share of it (percent), or by a few seconds.
+  local KNOWN_TIMEOUTS = {
+    { 240, "240 s, as of Azure load balancers" },
+    { 300, "300 s, as of F5 BIG-IP" },
+    { 350, "350 s, as of AWS load balancers and NAT gateways" },
+    { 900, "900 s, a usual choice" },
+    { 1800, "1800 s, as of Juniper SRX" },
+    { 3600, "3600 s, as of FortiGate and Cisco firewalls" },
+    { 7200, "7200 s, the first keep-alive of most hosts" },
+  }
+  local NEAR_SHARE, NEAR_SECONDS = 2, 5
+
+  local silences = {} -- by sender: how many, and the shortest (us)
+
+  -- The longer of the two that is known.
+  local function silence_us(idle_us, peer_pause_us)
+    if idle_us and peer_pause_us then
+      return math.max(idle_us, peer_pause_us)
+    end
+    return idle_us or peer_pause_us
+  end
+
+  -- Counts a reset of `src` that is no copy, if it ended a connection after a long silence.
+  local function count_silence(reset, src)
+    local silence = reset.silence_us
+    if reset.after_end or not silence or silence < LONG_SILENCE_US then
+      return
+    end
+    local of_sender = silences[src] or { resets = 0, least_us = silence }
+    of_sender.resets, of_sender.least_us = of_sender.resets + 1, math.min(of_sender.least_us, silence)
+    silences[src] = of_sender
+  end
+
+  -- How many resets of a sender came after a long silence, and the shortest silence.
+  function silences_of(src)
+    local of_sender = silences[src]
+    if not of_sender then
+      return 0, nil
+    end
+    return of_sender.resets, of_sender.least_us
+  end
+
+  -- The known timeout that a silence is nearest to.
+  function known_timeout(silence)
+    for _, timeout in ipairs(KNOWN_TIMEOUTS) do
+      local near = math.max(NEAR_SECONDS * 100, NEAR_SHARE * timeout[1]) * 10000
+      if silence and math.abs(silence - timeout[1] * 1000000) <= near then
+        return timeout[2]
+      end
+    end
+    return "none"
+  end
+
+  local function forget_silences()
+    silences = {}
+  end
+
   -- Reset context: the state of the flow when a reset passed ---------------------------------------------------
 
   -- The record of a reset: the fields below, and every observable whose source is the context (the vocabulary of the
@@ -2325,9 +2482,10 @@ do
     "I4 seq ack tsval previous_reset burst ip_id_run in_flight_end",
     "I5 in_flight_us",
     "time time_us",
-    "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us",
+    "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us silence_us",
     "other stage sender_is_initiator syn_only established seq_foreign fin_before answers_earlier",
-    "other id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged mac_addressed",
+    "other after_end crossed_fin id_mirrored window_mirrored reserved_mirrored ts_missing ack_unflagged",
+    "other mac_addressed",
     "H resets_before own_resets_before peer_resets_before id_step own_id_step own_window",
     "i4 ack_ahead acked_bytes ack_step seq_ahead seq_step ts_step",
   })
@@ -2471,7 +2629,8 @@ do
   end
 
   local function ack_step(packet, side)
-    return packet.acknowledges and side.last_ack and seq_diff(packet.ack, side.last_ack) or nil
+    local last_acknowledges = side.last_flags and FLAG_SETS[side.last_flags].acknowledges
+    return packet.acknowledges and last_acknowledges and seq_diff(packet.ack, side.last_ack) or nil
   end
 
   local function acked_bytes(packet, peer)
@@ -2610,6 +2769,8 @@ do
       syn_only = syn_only(side, sender_had_sent),
       established = established(side),
       fin_before = side.fin or peer.fin or false,
+      after_end = original and original.after_end,
+      crossed_fin = crossed_fin(side, peer),
       resets_before = original and original.resets_before or side.resets,
       own_resets_before = original and original.own_resets_before or own_resets(side),
       peer_resets_before = peer.resets,
@@ -2624,6 +2785,7 @@ do
       answers_earlier = answers_earlier(packet, peer),
       acked_us = acked_us(packet, peer),
       idle_us = idle_us(packet, side, peer),
+      silence_us = silence_us(idle_us(packet, side, peer), peer.preceding_gap_us),
       response_us = response_us(packet, peer),
       peer_run_us = peer.packet_burst_us and elapsed_us(packet.time_us, peer.packet_burst_us),
       peer_pause_us = peer.preceding_gap_us,
@@ -2637,10 +2799,16 @@ do
       ts_missing = ts_missing(packet, side),
       mac_addressed = mac_addressed(mac, peer),
     }
+    if not original then
+      reset.after_end = after_end(packet, side, peer)
+      note_end(reset, side)
+      count_silence(reset, src)
+    end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
     join_origin(packet, src)
-    flow.last_reset, side.last_reset, flow.ever_reset = packet.frame, packet.frame, true
+    flow.last_reset, side.last_reset = packet.frame, packet.frame
+    flow.ever_reset, side.ever_reset = true, true
     if not original then
       side.resets = side.resets + 1
       add_to_tally(side.reset_hop_limits, packet.hop_limit, packet.frame)
@@ -2673,6 +2841,173 @@ do
 
   function forget_resets()
     resets, bursts = {}, {}
+    forget_silences()
+  end
+end
+
+local observe_translation, forget_counterparts
+do
+  -- Counterparts: flows that are one connection under two addresses, because a device translates one (NAT) --------
+
+  -- Two flows that share an end are one connection if their streams stand no further apart than this (bytes). Where
+  -- more flows than this share one end, as in a port scan, none are compared.
+  local SAME_STREAM_REACH, MAX_SHARED_END = 65536, 32
+
+  local alternatives = {} -- by a shared end: the flows that may be counterparts of others, with how far they had come
+  local translated = {} -- addresses that are translated, or stand for others
+  local searched_at = 0 -- the last frame when they were searched
+
+  -- The ends of a flow by the key of one side: the end with the higher port is taken for the client's. Nil where the
+  -- ports are equal. `by_client` is what flows share if the server's address is translated: the client's end;
+  -- `by_server` if the client's is: the server's end and the client's port.
+  local function ends_by_port(key)
+    local width = (#key - 4) / 2
+    local src, dst = sub(key, 1, width), sub(key, width + 1, 2 * width)
+    local s1, s2, d1, d2 = byte(key, -4, -1)
+    local sport, dport = s1 * 256 + s2, d1 * 256 + d2
+    if sport == dport then
+      return nil
+    end
+    local ends = { from_client = sport > dport, client = src, server = dst }
+    local client_port, server_port = sub(key, -4, -3), sub(key, -2)
+    if sport < dport then
+      ends.client, ends.server, client_port, server_port = dst, src, server_port, client_port
+    end
+    ends.by_client = ends.client .. client_port
+    ends.by_server = ends.server .. server_port .. client_port
+    return ends
+  end
+
+  -- How far the stream of a side had come: what its peer acknowledged, or else what it sent.
+  local function came_to(side, peer)
+    if peer.acked or side.next_seq then
+      return peer.acked or side.next_seq
+    end
+    local seq = side.last_reset and unpacked_reset(side.last_reset).seq
+    return seq ~= 0 and seq or nil
+  end
+
+  -- Adds a flow to those that share an end with flows with resets.
+  local function add_alternative(key, flow)
+    local ends = ends_by_port(key)
+    local client, server = flow.side, flow.peer
+    if not ends.from_client then
+      client, server = server, client
+    end
+    local of_client, of_server = server.last_ack or server.prior_ack, client.last_ack or client.prior_ack
+    if not of_client and not of_server then
+      return
+    end
+    for shared, other in pairs { [ends.by_client] = ends.server, [ends.by_server] = ends.client } do
+      local flows = alternatives[shared]
+      if flows then
+        flows[#flows + 1] = {
+          other = other,
+          of_client = of_client,
+          of_server = of_server,
+          client_reset = client.ever_reset or false,
+          server_reset = server.ever_reset or false,
+        }
+      end
+    end
+  end
+
+  local function is_near(one, other)
+    return not one or not other or math.abs(seq_diff(one, other)) <= SAME_STREAM_REACH
+  end
+
+  -- Whether at least one stream of the two flows is known in both, and all that are so stand near each other.
+  local function same_streams(of_client, of_server, other)
+    local known = (of_client and other.of_client) or (of_server and other.of_server)
+    return known and is_near(of_client, other.of_client) and is_near(of_server, other.of_server)
+  end
+
+  -- The flows with the end `shared` that have another address than the flow's own, and the same streams.
+  local function counterparts(shared, own, of_client, of_server)
+    local found, flows = {}, alternatives[shared] or {}
+    if #flows > MAX_SHARED_END then
+      return found
+    end
+    for _, each in ipairs(flows) do
+      if each.other ~= own and same_streams(of_client, of_server, each) then
+        found[#found + 1] = each
+        translated[own], translated[each.other] = true, true
+      end
+    end
+    return found
+  end
+
+  -- What the counterparts of the flow of a reset show: the observables `sender_translated`, `peer_translated` and
+  -- `untranslated`.
+  local function translation_of(reset)
+    local ends = ends_by_port(reset.key)
+    if not ends then
+      return false, false, false
+    end
+    local client, server = reset.side, reset.peer
+    if not ends.from_client then
+      client, server = server, client
+    end
+    local of_client, of_server = came_to(client, server), came_to(server, client)
+    local with_server = counterparts(ends.by_client, ends.server, of_client, of_server)
+    local with_client = counterparts(ends.by_server, ends.client, of_client, of_server)
+    local reset_there = false
+    for _, found in ipairs { with_server, with_client } do
+      for _, each in ipairs(found) do
+        reset_there = reset_there or each[ends.from_client and "client_reset" or "server_reset"]
+      end
+    end
+    local sender, peer = #with_server > 0, #with_client > 0
+    if ends.from_client then
+      sender, peer = peer, sender
+    end
+    return sender, peer, (sender or peer) and not reset_there
+  end
+
+  -- Whether some flow with the end `shared` has another address than the flow's own.
+  local function has_alternative(shared, own)
+    for _, each in ipairs(alternatives[shared]) do
+      if each.other ~= own then
+        return true
+      end
+    end
+    return false
+  end
+
+  -- Searches all flows for those that share an end with flows with resets. That takes long, so while a capture is read
+  -- for the first time (the verdicts are provisional), it is done only once the capture has grown by half.
+  local function search()
+    if searched_at == last_frame or (reading and 2 * last_frame < 3 * searched_at) then
+      return
+    end
+    alternatives, translated, searched_at = {}, {}, last_frame
+    for frame in pairs(resets) do
+      local ends = ends_by_port(unpacked_reset(frame).key)
+      if ends then
+        alternatives[ends.by_client], alternatives[ends.by_server] = {}, {}
+      end
+    end
+    each_flow(function(key)
+      local ends = ends_by_port(key)
+      return ends and (alternatives[ends.by_client] or alternatives[ends.by_server])
+    end, add_alternative)
+    for frame in pairs(resets) do
+      local ends = ends_by_port(unpacked_reset(frame).key)
+      if ends and (has_alternative(ends.by_client, ends.server) or has_alternative(ends.by_server, ends.client)) then
+        translation_of(reset_of(frame))
+      end
+    end
+  end
+
+  -- The observables `sender_translated`, `peer_translated`, `untranslated` and `host_translated` of a reset.
+  function observe_translation(o, reset, src)
+    search()
+    o.sender_translated, o.peer_translated, o.untranslated = translation_of(reset)
+    o.host_translated = translated[src] or false
+  end
+
+  function forget_counterparts()
+    alternatives, translated, searched_at = {}, {}, 0
   end
 end
 
@@ -3086,6 +3421,9 @@ do
     o.ack_step = reset.ack_step
     o.seq_ahead = reset.seq_ahead
     o.seq_step = reset.seq_step
+    o.after_end = reset.after_end
+    o.crossed_fin = reset.crossed_fin
+    o.silence_us = reset.silence_us
     o.id_mirrored = reset.id_mirrored
     o.window_mirrored = reset.window_mirrored
     o.reserved_mirrored = reset.reserved_mirrored
@@ -3246,11 +3584,15 @@ do
     o.refuses_accepted = refuses_accepted(reset)
     o.spoke_after = continued_after(reset, o.rtt_us, o.rtt_confirmed)
     o.port_accepts = contains_item(host.accepting_ports, src, port_bytes(sport))
+    o.ended_connection = ended_connection(reset)
+    o.known_timeout = known_timeout(reset.silence_us)
+    o.silent_resets, o.least_silence_us = silences_of(src)
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side)
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_shared_origin(o, reset, src)
+    observe_translation(o, reset, src)
     return o
   end
 end
@@ -3389,10 +3731,6 @@ do
     o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
       and o.place_senders >= 4 * o.place_rival
     o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
-    o.usual_idle_timeout = o.idle_us ~= nil and 235000000 <= o.idle_us and o.idle_us <= 245000000
-      or o.idle_us ~= nil and 295000000 <= o.idle_us and o.idle_us <= 305000000
-      or o.idle_us ~= nil and 345000000 <= o.idle_us and o.idle_us <= 355000000
-      or o.idle_us ~= nil and 3595000000 <= o.idle_us and o.idle_us <= 3605000000
     if o.sender_is_initiator ~= nil and o.own_window ~= nil then
       o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
         and o.window == o.own_window
@@ -3404,6 +3742,8 @@ do
       o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
         and o.own_id_step <= 64
     end
+    o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
+    o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
   end
 
   -- The same of ICMP errors.
@@ -4762,6 +5102,101 @@ do
           .. "packets that it injected before: " .. text(o.stray_packets)
       end,
     },
+    { -- the host's own reset, to which the address translation was not applied
+      id = "untranslated_reset",
+      title = "the host's own reset, to which the address translation was not applied",
+      origin = "endpoint",
+      explains = {
+      },
+      cases = {
+        {
+          price = -250,
+          holds = function(o)
+            return o.sender_translated and o.untranslated and o.flow_packets == 0
+          end,
+        },
+      },
+      say = function()
+        return "its number continues a flow to the same port of the peer that bears another "
+          .. "address in place of the sender's, and the flow has no other packet of this one: "
+          .. "one connection, and a reset that was not translated"
+      end,
+      cause = function()
+        return "a reset of a connection that passes under another address: the address "
+          .. "translation was not applied to it (NAT state lost or expired, or the packet " .. "invalid)"
+      end,
+    },
+    { -- the kernel refuses packets that come from an address which it did not dial
+      id = "undialled_address",
+      title = "the kernel refuses packets that come from an address which it did not dial",
+      origin = "endpoint",
+      explains = {
+        ["bare_on_open"] = true,
+        ["bare_on_open_other"] = true,
+        ["hop_gap_one"] = true,
+      },
+      cases = {
+        {
+          price = -100,
+          holds = function(o)
+            return o.host_gap ~= nil and o.refuses_undialled and o.flow_packets == 0
+          and o.host_gap <= THRESHOLDS.hop_tolerance
+          end,
+        },
+        {
+          price = -100,
+          holds = function(o)
+            return o.hop_gap ~= nil and o.refuses_undialled and o.hop_gap <= THRESHOLDS.hop_tolerance
+          end,
+        },
+      },
+      say = function()
+        return "the same connection passes under another address of the peer, where the sender "
+          .. "does not reset it: the sender dialled that one, and refuses what comes from this " .. "one"
+      end,
+      cause = function()
+        return "packets reach the sender from an address that it did not dial: a device on the "
+          .. "way no longer translates them (NAT state lost, expired, or the packet invalid), "
+          .. "or the answer goes past it"
+      end,
+    },
+    { -- the device that owns and translates this address refuses by itself
+      id = "owner_of_translated_address",
+      title = "the device that owns and translates this address refuses by itself",
+      origin = "front-end",
+      explains = {
+        ["causality"] = true,
+        ["causality_host"] = true,
+        ["causality_once"] = true,
+        ["hop_gap_host"] = true,
+        ["hop_gap_host_further"] = true,
+        ["near_initial_host"] = true,
+      },
+      cases = {
+        {
+          price = -100,
+          holds = function(o)
+            return o.peer_distance ~= nil and o.host_translated and o.refuses_syn and o.distance == 0
+          and o.peer_distance >= 1
+          end,
+        },
+        {
+          price = 0,
+          holds = function(o)
+            return o.host_translated and o.refuses_syn
+          end,
+        },
+      },
+      say = function()
+        return "another flow shows that the sender's address is translated: a device owns it, and "
+          .. "its hop limit and timing are those of the device where it refuses, those of a "
+          .. "host behind where it forwards"
+      end,
+      cause = function()
+        return "the device that translates this address refuses by itself: no host behind this "
+          .. "port, or its policy"
+      end,
+    },
   }
 
   -- Of each of the following, the first that holds is given. First: why a verdict is unclear.
@@ -4771,7 +5206,8 @@ do
         return o.baseline_source == "none"
       end,
       say = function()
-        return "no baseline: the capture holds no other packet of this sender"
+        return "no baseline: the capture holds no other packet of this sender; to decide: ping "
+          .. "the named sender during the capture"
       end,
     },
     {
@@ -4780,7 +5216,8 @@ do
       end,
       say = function(o)
         return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
-          .. " distances among the host's " .. text(o.host_packets) .. " packets"
+          .. " distances among the host's " .. text(o.host_packets)
+          .. " packets; to decide: capture a connection to the same port that works"
       end,
     },
     {
@@ -4789,7 +5226,7 @@ do
       end,
       say = function(o)
         return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
-          .. " of its host elsewhere"
+          .. " of its host elsewhere; to decide: ping the named sender several times during the " .. "capture"
       end,
     },
     {
@@ -4798,7 +5235,8 @@ do
       end,
       say = function(o)
         return "one hop off the sender's " .. text(o.hop_baseline)
-          .. ": a route change and a device next to the sender look the same"
+          .. ": a route change and a device next to the sender look the same; to decide: "
+          .. "capture at the named sender as well"
       end,
     },
     {
@@ -4806,7 +5244,8 @@ do
         return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
       end,
       say = function()
-        return "one hop off the host's other packets: a route change and a device next to the " .. "host look the same"
+        return "one hop off the host's other packets: a route change and a device next to the "
+          .. "host look the same; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4815,7 +5254,8 @@ do
       end,
       say = function(o)
         return "sender and reset both come from " .. text(o.distance)
-          .. " hop(s) away: a device that near looks the same"
+          .. " hop(s) away: a device that near looks the same; to decide: capture at the named "
+          .. "sender as well"
       end,
     },
     {
@@ -4823,7 +5263,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap >= 1 and o.syn_only
       end,
       say = function()
-        return "the sender showed only its SYN, with another hop limit: a raw-socket scanner " .. "looks the same"
+        return "the sender showed only its SYN, with another hop limit: a raw-socket scanner "
+          .. "looks the same; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4832,7 +5273,7 @@ do
       end,
       say = function()
         return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in "
-          .. "answer to an old packet"
+          .. "answer to an old packet; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4840,7 +5281,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
       end,
       say = function()
-        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow " .. "itself as well"
+        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow "
+          .. "itself as well; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4848,7 +5290,8 @@ do
         return o.spoke_after
       end,
       say = function()
-        return "evidence in conflict: the sender went on after the reset, but other signs fit the " .. "sender"
+        return "evidence in conflict: the sender went on after the reset, but other signs fit the "
+          .. "sender; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -4856,7 +5299,26 @@ do
         return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
       end,
       say = function()
-        return "evidence in conflict: signs of a device in between and of the endpoint weigh " .. "about the same"
+        return "evidence in conflict: signs of a device in between and of the endpoint weigh "
+          .. "about the same; to decide: capture at the named sender as well"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.response_us == nil
+      end,
+      say = function()
+        return "one direction only: nothing of the other side shows what this reset answers, and "
+          .. "how soon; to decide: capture where both directions pass"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.sender_is_initiator == nil
+      end,
+      say = function()
+        return "evidence too weak either way: the beginning of the connection is missing; to "
+          .. "decide: capture from the handshake on"
       end,
     },
     {
@@ -4864,7 +5326,7 @@ do
         return o.hop_limit >= 0
       end,
       say = function()
-        return "evidence too weak either way"
+        return "evidence too weak either way; to decide: capture at the named sender as well"
       end,
     },
   }
@@ -4889,10 +5351,36 @@ do
     },
     {
       holds = function(o)
-        return o.origin == "middlebox" and (o.fin_before or o.own_resets_before >= 1)
+        return o.origin == "middlebox" and o.after_end and (o.fin_before or o.own_resets_before >= 1)
       end,
       say = function()
         return "a device answers what still arrives after the connection had ended"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.peer_reset_gap_us ~= nil and o.origin == "middlebox" and o.resets_before == 0
+          and o.peer_resets_before >= 1 and o.peer_reset_gap_us <= THRESHOLDS.burst_gap_us
+      end,
+      say = function(o)
+        return "the device resets both sides of the connection; the reset of the other side is "
+          .. time_text(o.peer_reset_gap_us) .. " away"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and (o.resets_before >= 1 or o.peer_resets_before >= 1)
+      end,
+      say = function()
+        return "the connection had been reset before: the device repeats its reset, or answers " .. "what still arrives"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.fin_before
+      end,
+      say = function()
+        return "one side had closed: a device that no longer keeps the connection answers what " .. "still arrives"
       end,
     },
     {
@@ -4901,8 +5389,9 @@ do
       end,
       say = function(o)
         return "the connection had been silent for " .. time_text(o.idle_us)
-          .. ": a device that keeps state ends it (idle timeouts are often 240 s, 300 s, 350 s, "
-          .. "900 s, 3600 s or 7200 s)"
+          .. ": a device that keeps state ends it (such resets in this sender's name: "
+          .. text(o.silent_resets) .. ", the shortest silence: " .. time_text(o.least_silence_us)
+          .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -4911,8 +5400,9 @@ do
       end,
       say = function(o)
         return "the other side had been silent for " .. time_text(o.peer_pause_us)
-          .. " and sent again: a device had dropped the idle connection (timeouts are often 240 "
-          .. "s, 300 s, 350 s, 900 s, 3600 s or 7200 s)"
+          .. " and sent again: a device had dropped the idle connection (such resets in this "
+          .. "sender's name: " .. text(o.silent_resets) .. ", the shortest silence: "
+          .. time_text(o.least_silence_us) .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -4930,16 +5420,17 @@ do
         return o.origin == "middlebox" and o.stage == "post-syn"
       end,
       say = function()
-        return "policy: a device refuses the connection in the host's name (or owns the address, "
-          .. "and forwards other ports: destination NAT)"
+        return "firewall rule: a device refuses the connection in the host's name (or owns the "
+          .. "address, and forwards other ports: destination NAT)"
       end,
     },
     {
       holds = function(o)
-        return o.origin == "middlebox" and o.stage == "post-psh"
+        return o.silence_us ~= nil and o.origin == "middlebox" and o.stage == "post-psh" and o.silence_us <= 1000000
       end,
       say = function()
-        return "policy: a device ends the connection after seeing what it is for"
+        return "firewall rule: a device ends the connection once it has seen the first data (or "
+          .. "the firewall has lost the connection's state)"
       end,
     },
     {
@@ -4947,7 +5438,16 @@ do
         return o.origin == "middlebox" and o.stage == "post-ack"
       end,
       say = function()
-        return "policy: a device ends the connection before any data, so by addresses and ports"
+        return "firewall rule: a device ends the connection before any data, so by addresses and "
+          .. "ports (or the firewall has lost the connection's state)"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and (o.stage == "post-psh" or o.stage == "later")
+      end,
+      say = function()
+        return "firewall rule, or the firewall has lost the connection's state: a device ends an " .. "open connection"
       end,
     },
     {
@@ -4955,7 +5455,7 @@ do
         return o.origin == "middlebox"
       end,
       say = function()
-        return "policy, or state lost: a device ends an open connection"
+        return "a device ends a connection of which the capture shows too little to tell why"
       end,
     },
     {
@@ -5011,6 +5511,26 @@ do
     },
     {
       holds = function(o)
+        return o.sender_is_initiator ~= nil and o.seq_ahead ~= nil and not o.sender_is_initiator
+          and o.flow_packets >= 1 and not o.established and not o.has_ack and o.seq_ahead == 0
+      end,
+      say = function()
+        return "the host had answered the SYN, and refuses what ends the handshake: a full "
+          .. "backlog (tcp_abort_on_overflow), or its listener closed meanwhile"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.sender_is_initiator ~= nil and not o.sender_is_initiator and o.flow_packets >= 1
+          and not o.established and o.has_ack and o.stage ~= "post-syn"
+      end,
+      say = function()
+        return "the host accepts the connection and aborts it before it sends anything: the "
+          .. "application rejects it, or ended"
+      end,
+    },
+    {
+      holds = function(o)
         return o.fin_before and o.has_ack
       end,
       say = function()
@@ -5019,18 +5539,48 @@ do
     },
     {
       holds = function(o)
-        return o.fin_before
+        return o.crossed_fin ~= nil and o.sender_is_initiator ~= nil and o.silence_us ~= nil and o.crossed_fin
+          and not o.has_ack and not o.sender_is_initiator and o.silence_us >= 1000000
       end,
-      say = function()
-        return "ordinary teardown: answers a packet that came after the socket was closed"
+      say = function(o)
+        return "keep-alive race: after " .. time_text(o.silence_us)
+          .. " of silence the host closed the connection, just as the other side sent its next " .. "request"
       end,
     },
     {
       holds = function(o)
-        return o.usual_idle_timeout
+        return o.crossed_fin ~= nil and o.crossed_fin and not o.has_ack
+      end,
+      say = function()
+        return "the host closed the connection while the other side was still sending: this "
+          .. "answers data that were on their way already"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.crossed_fin ~= nil and not o.has_ack
+      end,
+      say = function()
+        return "late packet: the host had already closed the connection, and the other side, "
+          .. "which knew of it, sent on"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.fin_before
+      end,
+      say = function()
+        return "the other side closes the connection, of which the host knows nothing any more"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.idle_us ~= nil and o.has_ack and o.idle_us >= 60000000
       end,
       say = function(o)
-        return "idle timeout: the flow had been silent for " .. time_text(o.idle_us)
+        return "the host ends a connection that had been silent for " .. time_text(o.idle_us)
+          .. " (such resets of this host: " .. text(o.silent_resets) .. ", the shortest silence: "
+          .. time_text(o.least_silence_us) .. "; usual idle timeout near it: " .. text(o.known_timeout) .. ")"
       end,
     },
     {
@@ -5043,10 +5593,29 @@ do
     },
     {
       holds = function(o)
+        return o.peer_pause_us ~= nil and not o.has_ack and o.established and o.peer_pause_us >= 60000000
+      end,
+      say = function(o)
+        return "half-open: the other side had been silent for " .. time_text(o.peer_pause_us)
+          .. ", and the host knows nothing of the connection any more (a restart or crash, or "
+          .. "an idle timeout that only the host has; near it: " .. text(o.known_timeout) .. ")"
+      end,
+    },
+    {
+      holds = function(o)
         return not o.has_ack and o.established
       end,
       say = function()
         return "the sender knows nothing of this connection (any more), and answers a packet of it"
+      end,
+    },
+    {
+      holds = function(o)
+        return not o.has_ack and o.flow_packets == 0 and o.stage ~= "unknown"
+      end,
+      say = function()
+        return "the sender knows nothing of this connection, of which the capture has no other "
+          .. "packet of it: translated addresses, or only one direction was captured"
       end,
     },
   }
@@ -5683,7 +6252,7 @@ do
   -- The reason for an unclear verdict where no other holds.
   local NO_REASON = {
     say = function()
-      return "evidence too weak either way"
+      return "evidence too weak either way; to decide: capture at the named sender as well"
     end,
   }
 
@@ -5738,7 +6307,8 @@ do
     end
     local other = explanation.origin == "middlebox" and "the sender did"
       or "a device in between sent it"
-    return string.format("two explanations fit: %s, or %s", explanation.title, other)
+    local words = "two explanations fit: %s, or %s; to decide: capture at the named sender as well"
+    return string.format(words, explanation.title, other)
   end
 
   local function cause_of(o, explanation)
@@ -5969,6 +6539,12 @@ do
     end
   end
 
+  local function add_flag(tree, name, flag)
+    if flag ~= nil then
+      tree:add(proto_fields[name], flag):set_generated()
+    end
+  end
+
   function add_text(tree, name, words)
     if words and words ~= "" then
       tree:add(proto_fields[name], words):set_generated()
@@ -6050,6 +6626,7 @@ do
     add_number(branch, "score", judgement.score)
     add_text(branch, "evidence", judgement.evidence)
     add_text(branch, "stage", o.stage)
+    add_flag(branch, "ended_connection", o.ended_connection)
     add_text(branch, "end_reason", o.end_reason)
     add_number(branch, "hop_limit", o.hop_limit)
     add_number(branch, "hop_baseline", o.hop_baseline)
@@ -6133,6 +6710,7 @@ do
     forget_flows()
     forget_ip_id_runs()
     forget_origins()
+    forget_counterparts()
     forget_resets()
     last_frame, newest_us, begin_us = 0, 0, 0
     first_us, first_ns = nil, nil
@@ -6435,7 +7013,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash e17f485b3d51)"
+    .. "(100 rules, hash 10fa7d5e33db)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
