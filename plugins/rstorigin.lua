@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 10fa7d5e33dbf9e25287b57ffc7d6ef84cfa22cc32ba33b265a62010d6eefbdf
+-- rulebook hash: 30b68ec82979ca9975a5d1d3480fd46186fb0c71c86ffc8ccdb66d2297408411
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -1010,7 +1010,8 @@ do
       return "bigip"
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
-    elseif begins("\02509") then
+    elseif begins("\02509")
+      or (current.payload_len == 8 and string.match(cause, "^3[\128-\255]$")) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -5714,7 +5715,7 @@ do
         return o.payload_kind == "diagnostic"
       end,
       say = function()
-        return "a stack that explains its resets in CBOR (RST diagnostic payload)"
+        return "a stack that explains its resets (RST diagnostic payload)"
       end,
     },
     {
@@ -7013,7 +7014,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 10fa7d5e33db)"
+    .. "(100 rules, hash 30b68ec82979)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
