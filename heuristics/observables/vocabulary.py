@@ -56,7 +56,7 @@ _FORM = (
             "payload_kind",
             HEADER,
             "",
-            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (an IETF draft), 'text' or 'binary'",
+            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (IETF draft), 'text' or 'binary'",
             GIVEN,
         ),
         ("netscaler_code", HEADER, "", "what the window means as a NetScaler reset code; missing where it is none"),
@@ -254,6 +254,7 @@ _FLOW = (
             "resets of this sender in this flow, whole capture, that carry a hop limit of its authentic packets",
             GIVEN,
         ),
+        ("own_bare_resets", FLOW, "", "those of them that have no ACK, as a kernel sends them without a socket", GIVEN),
         (
             "seq_ahead",
             CONTEXT,

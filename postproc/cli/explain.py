@@ -12,15 +12,16 @@ import typer
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
-from postproc.capture.discovery import Source
-from postproc.capture.file_type import file_type_of
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import find_tshark
 from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import OutputOption, RulebookOption, load_rules
+from postproc.cli.options import DecodeAsOption, OutputOption, RulebookOption, load_rules
 from postproc.report import story_text
 from postproc.report.story import StoryMaterial, build_story, gather_material
 from postproc.runtime.atomic_file import check_not_input
@@ -48,7 +49,10 @@ _WRITERS = {
 
 
 def explain(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads.")],
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads. `-` is stdin.")
+    ],
     frame: Annotated[
         int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by its frame number in Wireshark.")
     ] = None,
@@ -58,29 +62,33 @@ def explain(
     format_: Annotated[StoryFormat, typer.Option("--format", help="The format of the story.")] = StoryFormat.TEXT,
     rulebook: RulebookOption = None,
     out: OutputOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Explain one TCP reset: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
         raise UsageError("--frame and --worst exclude each other: leave one out")
     rules = load_rules(rulebook)
-    if capture.is_dir():
-        raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")
-    check_capture(capture)
+    if Path(name).is_dir():
+        raise CaptureError(name, "is a folder", "name one capture; rstorigin summarize reads folders")
+    source = one_input(ctx, name)
+    capture = Path(source.label)
+    check_capture(source.path)
     if out is not None:
-        check_not_input(out, [capture])
-    program = find_tshark()
-    packets = read_packets(Source(capture, capture.as_posix(), file_type_of(capture)), program, whole=True)
-    print_problems(packets.problems)
+        check_not_input(out, [Path(name)])
+    program = with_decode_as(find_tshark(), decode_as or ())
+    packets = read_packets(source, program, whole=True)
+    print_problems(source.labelled(packets.problems))
     material = _material(capture, packets, frame, rules)
     if material is None:
         name = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(str(capture))
-        nothing = f"There is no TCP reset in {name} ({plural(packets.count, 'packet')})."
+        found = "No TCP reset was seen" if any(map(is_unopened_overlay, packets.problems)) else "There is no TCP reset"
+        nothing = f"{found} in {name} ({plural(packets.count, 'packet')})."
         write_result("null" if format_ is StoryFormat.JSON else nothing, out, [capture])
     else:
         # Slow to import: pyshark takes longer than everything else, and no other command needs it.
         from postproc.report.pyshark_details import read_details
 
-        story = build_story(material, read_details(capture, material.frames, program), rules)
+        story = build_story(material, read_details(source.path, material.frames, program), rules)
         write_result(_WRITERS[format_](story, capture), out, [capture])
     if packets.problems:
         raise typer.Exit(SOME_FAILED)

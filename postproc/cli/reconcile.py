@@ -15,10 +15,19 @@ from postproc.capture.discovery import Source, Sources
 from postproc.capture.remote import is_url
 from postproc.case.case_file import CaseFile, Point
 from postproc.case.peer_captures import not_compared
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_message, print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheDirOption,
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.cli.reconcile_kernel import reconcile_kernel
 from postproc.cli.reconcile_log import FailOn, LogOptions, reconcile_log
@@ -30,12 +39,15 @@ _MOST_THOROUGH = 10  # captures of which every pair is compared, whether an addr
 
 
 def reconcile(
+    ctx: typer.Context,
     paths: PathsArgument,
     format_: Annotated[TableFormat, typer.Option("--format", help="The format of the result.")] = TableFormat.TABLE,
     rulebook: RulebookOption = None,
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
     host: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,15 +99,23 @@ def reconcile(
     With --log, hold what a firewall or monitor logged about each session against what the packets show. With --kernel,
     hold resets against what the kernel of a host says that it sent.
     """
+    monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
-    found = find_inputs(paths)
+    found = ctx.with_resource(inputs_at(paths, monitor))
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         check_not_input(output, inputs)
     file = _with_hosts(case.file, found.files, host or [])
     thorough = len(found.files) <= _MOST_THOROUGH
-    options = RunOptions(jobs=jobs, use_cache=use_cache, complete=complete, thorough=thorough)
+    options = RunOptions(
+        jobs=jobs,
+        use_cache=use_cache,
+        cache_dir=cache_dir,
+        decode_as=tuple(decode_as or ()),
+        complete=complete,
+        thorough=thorough,
+    )
     if log is not None and kernel is not None:
         raise UsageError("--log and --kernel are two questions: ask one at a time")
     if kernel is not None:
@@ -118,7 +138,7 @@ def reconcile(
     if log_format or fail_on:
         raise UsageError("--log-format and --fail-on need a log: name it with --log")
     _enough(found, 2, "reconcile needs at least two captures, one from each end")
-    run = CaseRun(load(overlays=overlays), file, options, TerminalMonitor())
+    run = CaseRun(load(overlays=overlays), file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)

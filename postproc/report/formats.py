@@ -15,6 +15,8 @@ from postproc.report.summary import ResetGroup, Sender, Share, Summary
 from postproc.runtime.text import csv_table, escape_markdown, markdown_code, plural
 from postproc.verdicts.result_row import COLUMNS, JudgedReset, ResetRow
 
+SUMMARY_ID = "urn:rstorigin:summary:1"  # the schema of json; schemas.py says when its version changes
+
 _VALUES_SHOWN = 6  # hop values of one sender that a table shows
 _FRAMES_SHOWN = 12  # frames of one group of resets
 _ICMP_SOURCE_COLUMNS = ("rejected by", "origin", "errors", "verdicts", "sits", "the probe had travelled", "saying")
@@ -114,6 +116,7 @@ def whole_json(summary: Summary) -> str:
     """Everything: `totals` (with the conclusion), `by_sender`, `resets` (with evidence in words), `problems`."""
     totals = asdict(summary.totals)
     content = {
+        "schema": SUMMARY_ID,
         "totals": totals
         | {
             "by_verdict": _by_name(summary.totals.by_verdict),
@@ -122,6 +125,7 @@ def whole_json(summary: Summary) -> str:
             "icmp_by_origin": _by_name(summary.totals.icmp_by_origin, "errors"),
             "conclusion": summary.conclusion,
         },
+        "selection": summary.selected.to_plain() if summary.selected else None,
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [
             _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words), "signature": reset.signature}

@@ -10,7 +10,9 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
 from postproc.batch.job import CaptureResult
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, icmp_error_sources
+from postproc.report.selection import Selected
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -90,35 +92,42 @@ class Summary:
     suspicious_errors: tuple[JudgedReset, ...] = ()
     icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
+    selected: Selected | None = None  # where it is about a selection; the conclusion begins with it
 
 
 def summarise(
-    judged: Sequence[CaptureResult], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()
+    judged: Sequence[CaptureResult],
+    rulebook: Rulebook,
+    top: int,
+    problems: Sequence[Problem] = (),
+    selected: Selected | None = None,
 ) -> Summary:
-    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs."""
+    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs.
+
+    `selected` says which resets and ICMP errors the results have, if not all.
+    """
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
     totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets], errors)
     suspicious = _most_suspicious(resets)
+    accused = [reset for reset in suspicious if reset.row.verdict in ACCUSED]
+    sentences = [str(selected or "")]
+    if resets or not selected:  # of resets that are left out, nothing can be said
+        unopened = any(is_unopened_overlay(problem) for each in judged for problem in each.problems)
+        sentences.append(_conclusion(totals, accused, rulebook, unopened=unopened))
+    sentences.append(icmp_conclusion(errors))
     return Summary(
         totals=totals,
         senders=_senders([reset.row for reset in resets]),
         suspicious=tuple(_grouped(suspicious)[:top]),
         resets=resets,
         problems=(*problems, *(problem for each in judged for problem in each.problems)),
-        conclusion=" ".join(
-            filter(
-                None,
-                (
-                    _conclusion(totals, [reset for reset in suspicious if reset.row.verdict in ACCUSED], rulebook),
-                    icmp_conclusion(errors),
-                ),
-            )
-        ),
+        conclusion=" ".join(filter(None, sentences)),
         errors=errors,
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
         icmp_error_sources=icmp_error_sources(errors),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
+        selected=selected,
     )
 
 
@@ -185,13 +194,14 @@ def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
     )
 
 
-def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
-    """One sentence about all resets that a newcomer understands."""
+def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook, *, unopened: bool) -> str:
+    """One sentence about all resets that a newcomer understands. `unopened`: an overlay was not opened."""
     if totals.captures == 0:
         return "Nothing could be read, so nothing can be said."
     if totals.resets == 0:
         packets = "" if totals.packets is None else f" ({plural(totals.packets, 'packet')})"
-        return f"There is no TCP reset in {plural(totals.captures, 'capture')}{packets}."
+        found = "No TCP reset was seen" if unopened else "There is no TCP reset"
+        return f"{found} in {plural(totals.captures, 'capture')}{packets}."
     unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
     undecided = f"; {unclear:,} could not be decided" if unclear else ""
     of_all = f"of {plural(totals.resets, 'reset')}"

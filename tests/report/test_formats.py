@@ -61,7 +61,16 @@ def test_json_lines_have_exactly_the_columns() -> None:
 
 def test_json_has_everything() -> None:
     content = json.loads(outputs.whole_json(summary()))
-    assert list(content) == ["totals", "by_sender", "resets", "by_rejector", "icmp_errors", "problems"]
+    assert list(content) == [
+        "schema",
+        "totals",
+        "selection",
+        "by_sender",
+        "resets",
+        "by_rejector",
+        "icmp_errors",
+        "problems",
+    ]
     assert content["totals"]["by_verdict"]["forged"] == {"resets": 1, "percent": 50.0}
     assert content["totals"]["packets"] == 1234
     assert content["totals"]["conclusion"].startswith("1 of 2 resets")
