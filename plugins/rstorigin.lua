@@ -770,7 +770,8 @@ do
   take_argument((...))
 end
 
-local handed, verdict_of_frame -- verdicts of the batch engine, if `rstorigin open` hands some over
+local handed -- verdicts of the batch engine, if `rstorigin open` hands some over
+local read_verdicts, verdict_of_frame
 do
   -- Verdicts that `rstorigin open` hands over --------------------------------------------------------------------
 
@@ -832,7 +833,7 @@ do
   }
 
   -- Reads everything but the records. Returns nil and why if the file cannot be used.
-  local function read_verdicts(path)
+  function read_verdicts(path)
     local file, problem = io.open(path, "rb")
     if not file then
       return nil, problem
@@ -861,7 +862,8 @@ do
     return verdicts
   end
 
-  local TYPES = {
+  local READERS = {
+    [""] = tostring,
     number = tonumber,
     bool = function(word)
       return word == "true"
@@ -877,7 +879,7 @@ do
       local name, kind = string.match(verdicts.columns[index], "^([^:]+):?(.*)$")
       local word = words[index + 1]
       if word ~= "" then
-        record[name] = TYPES[kind] and TYPES[kind](word) or word
+        record[name] = READERS[kind](word)
       end
     end
     for line in verdicts.file:lines() do
@@ -967,19 +969,25 @@ if handed then
   local in_window = gui_enabled()
   local own_dissector
 
+  -- Before a file is read, or read again: `rstorigin open` may have judged it again meanwhile.
   function rstorigin.init()
-    mismatch, last_frame = false, 0
+    mismatch, last_frame, compare_with = false, 0, {}
+    local again = read_verdicts(handed.path)
+    if again then
+      handed.file:close()
+      handed = again
+    end
   end
 
-  -- The verdicts are of another file. Wireshark loads the plugin again, which then judges by itself.
+  -- The verdicts are of another file. Wireshark loads the plugin again, which then finds none, and judges by itself.
   local function give_up(frame)
     mismatch = true
+    handed.file:close()
+    local judges = in_window and os.remove(handed.path)
     io.stderr:write(string.format(
       "rstorigin: the verdicts handed over are of another file than this one (frame %d has another time)%s\n", frame,
-      in_window and ": the plugin now judges by itself" or ": leave out RSTORIGIN_VERDICTS"))
-    if in_window then
-      handed.file:close()
-      os.remove(handed.path)
+      judges and ": the plugin now judges by itself" or ": leave out RSTORIGIN_VERDICTS"))
+    if judges then
       reload_lua_plugins()
     end
   end

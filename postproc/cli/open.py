@@ -18,7 +18,7 @@ from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_message, print_problems
-from postproc.cli.options import CacheOption, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import CacheDirOption, CacheOption, DecodeAsOption, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import TerminalMonitor
 from postproc.handover.capture_start import capture_start
 from postproc.handover.launch import Command, tshark_command, verdict_path, wireshark_command, write_verdicts
@@ -50,6 +50,8 @@ def open(
     rulebook: RulebookOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Judge captures, and show one in Wireshark with the verdicts of all of them."""
     case = case_settings([Path(path) for path in paths if not is_url(path)])
@@ -62,12 +64,16 @@ def open(
     tshark = find_tshark()
     if tshark.refuses_lua():
         raise UsageError(f"{tshark} loads no Lua plugin for root: run rstorigin as an ordinary user")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, with_flows=True)
+    opened = (*case.file.decode_as, *(decode_as or ()))
+    options = RunOptions(
+        jobs=jobs, use_cache=use_cache, with_flows=True, decode_as=tuple(decode_as or ()), cache_dir=cache_dir
+    )
     results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)
     shown = _shown(found.files, results, show)
-    command = _command(found.files[shown], results, shown, rules, tshark, argument or (), with_tshark)
+    words = [*(word for rule in opened for word in ("-d", rule)), *(argument or _default_arguments(with_tshark))]
+    command = _command(found.files[shown], results, shown, rules, tshark, words, with_tshark)
     if print_:
         typer.echo(str(command))
     elif command.start().wait():
@@ -76,12 +82,16 @@ def open(
         raise typer.Exit(SOME_FAILED)
 
 
+def _default_arguments(with_tshark: bool) -> Sequence[str]:
+    return ("-Y", "rstorigin.verdict") if with_tshark else ()
+
+
 def _shown(sources: Sequence[Source], results: Sequence[CaptureResult], name: str | None) -> int:
     """The index of the capture to show. Raises UsageError."""
     can_show = [
         index
         for index, (source, result) in enumerate(zip(sources, results, strict=True))
-        if result.readable and source.url is None and needs_tshark(source)
+        if result.readable and source.url is None and source.member is None and needs_tshark(source)
     ]
     if name is not None:
         can_show = [index for index in can_show if name in (sources[index].name, str(sources[index].path))]
@@ -111,5 +121,5 @@ def _command(
     verdicts = verdict_path(source.path)
     write_verdicts(verdicts, verdict_lines(results[shown], capture_start(source.path, tshark), rules, summary))
     if with_tshark:
-        return tshark_command(tshark, source.path, verdicts, rules, arguments or ("-Y", "rstorigin.verdict"))
+        return tshark_command(tshark, source.path, verdicts, rules, arguments)
     return wireshark_command(tshark, source.path, verdicts, rules, arguments)
