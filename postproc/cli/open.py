@@ -13,6 +13,7 @@ from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED
 from postproc.batch.job import CaptureResult, needs_tshark
 from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
@@ -54,9 +55,9 @@ def open(
     decode_as: DecodeAsOption = None,
 ) -> None:
     """Judge captures, and show one in Wireshark with the verdicts of all of them."""
+    monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     rules = load(overlays=[path for path in (case.rulebook, rulebook) if path is not None])
-    monitor = TerminalMonitor()
     found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
@@ -72,8 +73,11 @@ def open(
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)
     shown = _shown(found.files, results, show)
+    source = ctx.with_resource(local_copy(found.files[shown]))
+    if print_ and source.given is not None:
+        raise UsageError(visible(f"{source.label} is read from a copy that ends with this command: store it as a file"))
     words = [*(word for rule in opened for word in ("-d", rule)), *(argument or _default_arguments(with_tshark))]
-    command = _command(found.files[shown], results, shown, rules, tshark, words, with_tshark)
+    command = _command(source, results, shown, rules, tshark, words, with_tshark)
     if print_:
         typer.echo(str(command))
     elif command.start().wait():
@@ -91,7 +95,7 @@ def _shown(sources: Sequence[Source], results: Sequence[CaptureResult], name: st
     can_show = [
         index
         for index, (source, result) in enumerate(zip(sources, results, strict=True))
-        if result.readable and source.url is None and source.member is None and needs_tshark(source)
+        if result.readable and source.url is None and needs_tshark(source)
     ]
     if name is not None:
         can_show = [index for index in can_show if name in (sources[index].name, str(sources[index].path))]

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import shlex
+import subprocess
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from support.command_line import CAPTURES, FORGED, GENUINE, LAB, handed_over, run
+from support.case_folders import PROGRAM, environment
+from support.command_line import CAPTURES, FORGED, GENUINE, LAB, handed_over, rows, run
 from support.wiresharks import Wireshark, available
 
 from generator.render import render_plugin
 from heuristics.observables.output_columns import WIRESHARK_FIELDS
 from heuristics.rulebook.model import load
+from postproc.capture.tshark.program import find_tshark
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "rstorigin.lua"
 ALONE = ("-2", "-Y", "rstorigin.verdict")
@@ -153,3 +157,19 @@ def test_an_older_plugin_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     result = run("open", "--print", "--tshark", "--no-cache", FORGED)
     assert result.exit_code == 2
     assert f"{old} is an older plugin, which takes no verdicts over: rstorigin plugin install" in result.stderr
+
+
+def test_a_member_of_an_archive_is_shown(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(FORGED, "x.pcap")
+        file.write(GENUINE, "y.pcap")
+    printed = run("open", "--print", "--tshark", archive)
+    assert printed.exit_code == 2
+    assert f"{archive}/x.pcap is read from a copy that ends with this command: store it as a file" in printed.stderr
+    if find_tshark().refuses_lua():
+        pytest.skip("this tshark loads no Lua for root")
+    command = [*PROGRAM, "open", "--tshark", str(archive / "y.pcap"), "--arg=-Tfields", "--arg=-erstorigin.verdict"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    verdicts = [line for line in result.stdout.splitlines() if line]
+    assert verdicts == [row["verdict"] for row in rows(GENUINE)]

@@ -29,6 +29,12 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+def without_cache_message(messages: str) -> str:
+    """The messages of a run, but not the one of the run that makes the cache of a case."""
+    lines = messages.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("results are stored in "))
+
+
 def rows(*arguments: str | Path) -> list[dict[str, str]]:
     """The resets table of `rstorigin summarize ARGUMENTS`."""
     return list(csv.DictReader(io.StringIO(run("summarize", *arguments, "--format", "csv").stdout)))
