@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 554d835a6ff1a85698e831efca9ab52645f8b4d00f26a127717c240f8c3c5063
+-- rulebook hash: 82be87f75d50c012aec421b583d8332152ec816602491f4bc64016aaa549a30e
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -708,7 +708,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 554d835a6ff1)"
+    .. "(100 rules, hash 82be87f75d50)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -3088,7 +3088,8 @@ do
   -- Whether the peer's last packet was on its way when the FIN of `side` was; nil without a FIN.
   local function crossed_fin(side, peer)
     if side.fin and side.next_seq then
-      return peer.last_ack ~= nil and seq_diff(peer.last_ack, side.next_seq) < 0
+      local acknowledges = peer.last_flags and FLAG_SETS[peer.last_flags].acknowledges
+      return acknowledges and seq_diff(peer.last_ack, side.next_seq) < 0 or false
     end
   end
 
@@ -3245,6 +3246,7 @@ do
     add_to_tally(burst.hop_limits, reset.hop_limit, reset.frame)
     burst.size = burst.size + 1
     include(burst.seqs, reset.seq)
+    include(burst.windows, reset.window)
     if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
       include(burst.seqs_ahead, reset.seq)
     end
@@ -3254,7 +3256,7 @@ do
   function burst_of(frame)
     local burst = bursts[frame]
     if not burst then
-      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set() }
+      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set(), windows = new_set() }
       add_to_burst(burst, unpacked_reset(frame))
     end
     return burst
@@ -4010,6 +4012,9 @@ do
   -- not arrived.
   local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
+  -- So many resets of a burst count up if their windows do.
+  local MIN_COUNTING = 3
+
   -- So many stray packets of a device may stand in other flows of the host.
   local STRAY_ELSEWHERE = 3
 
@@ -4225,6 +4230,15 @@ do
     return highest - lowest
   end
 
+  -- Whether a burst has many resets, and the windows of all of them count up by one.
+  local function windows_count(burst)
+    local least, most = math.huge, -1
+    for window in pairs(burst.windows.has) do
+      least, most = math.min(least, window), math.max(most, window)
+    end
+    return burst.size >= MIN_COUNTING and most - least + 1 == burst.windows.size and burst.windows.size == burst.size
+  end
+
   local function observe_burst(o, reset)
     local burst, foreign = burst_of(reset.burst), 0
     local values, own_counts = tally_values(burst.hop_limits), own_hop_limits(reset.side)
@@ -4239,6 +4253,7 @@ do
     o.burst_seqs = burst.seqs.size
     o.burst_span = span(burst.seqs, reset.seq)
     o.burst_ahead = burst.seqs_ahead.size
+    o.burst_windows_count = windows_count(burst)
   end
 
   local function observe_link(o, reset, host, src)
@@ -4440,16 +4455,21 @@ do
     o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
       and o.place_senders >= 4 * o.place_rival
     o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+      and o.hop_limit > 128
+    o.started_from_64 = 32 < o.hop_limit and o.hop_limit <= 64
+    if o.idle_us ~= nil then
+      o.answers_a_packet = o.idle_us <= 1000000
+    end
+    if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
+      o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
+        and o.own_id_step <= 64
+    end
     if o.sender_is_initiator ~= nil and o.own_window ~= nil then
       o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
         and o.window == o.own_window
     end
     if o.hop_gap ~= nil then
       o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
-    end
-    if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
-      o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
-        and o.own_id_step <= 64
     end
     if o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
       o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
@@ -6466,6 +6486,16 @@ do
     {
       confidence = 80,
       holds = function(o)
+        return o.origin == "middlebox" and o.has_ack and o.burst_windows_count and o.burst_size == 3
+          and o.burst_seqs == 1
+      end,
+      say = function()
+        return "the Great Firewall of China, by three RST+ACK whose windows count up"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
         return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
       end,
       say = function()
@@ -6485,7 +6515,7 @@ do
       confidence = 80,
       holds = function(o)
         return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_ahead >= 2 and o.burst_foreign <= 1
+          and o.burst_ahead >= 2 and o.burst_foreign <= 1 and o.started_from_64
       end,
       say = function()
         return "tcpkill (dsniff)"
@@ -6495,7 +6525,7 @@ do
       confidence = 50,
       holds = function(o)
         return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+          and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0 and o.started_from_64
       end,
       say = function()
         return "ngrep -K"
@@ -6504,8 +6534,9 @@ do
     {
       confidence = 70,
       holds = function(o)
-        return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
-          and not o.df and o.has_ack and o.window_mirrored and o.hop_limit <= 64
+        return o.df ~= nil and o.window_mirrored ~= nil and o.id_mirrored ~= nil and o.answers_a_packet ~= nil
+          and o.origin == "middlebox" and o.ip_version == 4 and not o.df and o.has_ack and o.window_mirrored
+          and not o.id_mirrored and o.started_from_64 and o.answers_a_packet
       end,
       say = function()
         return "Suricata reject"
@@ -6514,8 +6545,8 @@ do
     {
       confidence = 50,
       holds = function(o)
-        return o.df ~= nil and o.hop_gap ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-          and o.hop_gap == 0 and o.has_ack
+        return o.df ~= nil and o.hop_gap ~= nil and o.answers_a_packet ~= nil and o.origin == "middlebox"
+          and o.ip_version == 4 and not o.df and o.hop_gap == 0 and o.has_ack and o.answers_a_packet
       end,
       say = function()
         return "Snort active response"
@@ -6524,8 +6555,9 @@ do
     {
       confidence = 70,
       holds = function(o)
-        return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
-          and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
+        return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.answers_a_packet ~= nil
+          and o.origin == "middlebox" and o.ip_version == 4 and o.ip_id == 0 and o.df and o.window == 0
+          and o.options_len == 0 and o.tos == 0 and o.answers_a_packet
       end,
       say = function()
         return "Linux netfilter REJECT"
@@ -6534,11 +6566,23 @@ do
     {
       confidence = 60,
       holds = function(o)
-        return o.flow_label ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
-          and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+        return o.flow_label ~= nil and o.tos ~= nil and o.answers_a_packet ~= nil and o.origin == "middlebox"
+          and o.ip_version == 6 and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+          and o.answers_a_packet
       end,
       say = function()
         return "Linux netfilter REJECT"
+      end,
+    },
+    {
+      confidence = 60,
+      holds = function(o)
+        return o.ts_step ~= nil and o.origin == "endpoint" and o.hop_limit <= 1 and 0 <= o.ts_step
+          and o.ts_step <= 100000000 or o.follows_counter ~= nil and o.origin == "endpoint"
+          and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+      end,
+      say = function()
+        return "HAProxy, silent-drop"
       end,
     },
   }

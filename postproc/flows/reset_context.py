@@ -119,6 +119,7 @@ def _join_burst(packet: Packet, side: Side, seq_ahead: int | None, thresholds: T
     burst.size += 1
     burst.hop_limits.add(packet.hop_limit)
     burst.seqs.add(packet.seq)
+    burst.windows.add(packet.window)
     if seq_ahead is not None and 0 < seq_ahead <= thresholds.seq_reach:
         burst.seqs_ahead.add(packet.seq)
     return burst

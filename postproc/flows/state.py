@@ -60,6 +60,7 @@ class ResetBurst:
     hop_limits: set[int] = field(default_factory=set)
     seqs: set[int] = field(default_factory=set)
     seqs_ahead: set[int] = field(default_factory=set)
+    windows: set[int] = field(default_factory=set)
 
 
 class Reset:

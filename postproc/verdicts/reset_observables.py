@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
+from heuristics.engine_limits import MIN_COUNTING, ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
 from heuristics.protocol.hop_limit import distance
 from heuristics.protocol.idle_timeouts import NO_TIMEOUT, known_timeout
@@ -263,6 +263,8 @@ def _observe_burst(reset: Reset) -> Observation:
         "burst_seqs": len(burst.seqs),
         "burst_span": max(beyond) - min(beyond),
         "burst_ahead": len(burst.seqs_ahead),
+        "burst_windows_count": burst.size >= MIN_COUNTING
+        and max(burst.windows) - min(burst.windows) + 1 == len(burst.windows) == burst.size,
     }
 
 
