@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a78c04d029319789d868927e34443a6c113fd8c4f37c0cf1ad8c2cc50e1b8ec2
+-- rulebook hash: 82be87f75d50c012aec421b583d8332152ec816602491f4bc64016aaa549a30e
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -404,6 +404,10 @@ do
       "Never left the claimed sender's own interface"),
     ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
       "Seen leaving the claimed sender's own interface"),
+    ["kernel_sent"] = ProtoField.bool("rstorigin.evidence.kernel_sent",
+      "The claimed sender's kernel says that it sent it"),
+    ["kernel_never_sent"] = ProtoField.bool("rstorigin.evidence.kernel_never_sent",
+      "The claimed sender's kernel never sent it"),
   }
 
   -- One boolean for each entry that judges ICMP errors, present where the entry holds.
@@ -704,7 +708,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a78c04d02931)"
+    .. "(100 rules, hash 82be87f75d50)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -1708,7 +1712,8 @@ do
       return "bigip"
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
-    elseif begins("\02509") then
+    elseif begins("\02509")
+      or (current.payload_len == 8 and string.match(cause, "^3[\128-\255]$")) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -6466,7 +6471,7 @@ do
         return o.payload_kind == "diagnostic"
       end,
       say = function()
-        return "a stack that explains its resets in CBOR (RST diagnostic payload)"
+        return "a stack that explains its resets (RST diagnostic payload)"
       end,
     },
     {

@@ -57,7 +57,7 @@ _FORM = (
             "payload_kind",
             HEADER,
             "",
-            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (CBOR), 'text' or 'binary'",
+            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (IETF draft), 'text' or 'binary'",
             GIVEN,
         ),
         ("netscaler_code", HEADER, "", "what the window means as a NetScaler reset code; missing where it is none"),

@@ -94,7 +94,7 @@ class _Compare:
         """Reconcile them. The error where that fails."""
         try:
             capture, peer = (pl.read_parquet(_packets_file(self.folder, each)) for each in (pair.capture, pair.peer))
-            return reconcile(capture, peer, pair.complete)
+            return reconcile(capture, peer, pair.complete, pair.hosts)
         except BaseException as error:
             return input_failure(self.sources[pair.capture].label, error)
 

@@ -98,9 +98,9 @@ def inputs_at(paths: Sequence[str], monitor: Monitor) -> Iterator[Sources]:
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler,
-    `decode_as` are rules for tshark besides those of case.toml. The caches of case folders are in `cache_dir`, if that
-    is given. The others are JobOptions.
+    With `compare_peers`, captures are evidence for one another; `complete` and `thorough` are ComparisonOptions.
+    `cluster` is the address of a Dask scheduler, `decode_as` are rules for tshark besides those of case.toml. The
+    caches of case folders are in `cache_dir`, if that is given. The others are JobOptions.
     """
 
     jobs: int = 0
@@ -109,6 +109,8 @@ class RunOptions:
     all_flows: bool = False
     with_flows: bool = False
     compare_peers: bool = True
+    complete: bool = False
+    thorough: bool = False
     cluster: str | None = None
     decode_as: tuple[str, ...] = ()
     cache_dir: Path | None = None
@@ -202,7 +204,11 @@ class CaseRun:
                 tshark = self._tshark(sources)
         with ExitStack() as bars:
             options = ComparisonOptions(
-                tshark=tshark, processes=self.options.jobs or cores(), start_progress=start_progress
+                tshark=tshark,
+                processes=self.options.jobs or cores(),
+                start_progress=start_progress,
+                complete=self.options.complete,
+                thorough=self.options.thorough,
             )
             return compare_peers(sources, results, self.case, store, options)
 
