@@ -125,3 +125,14 @@ def test_text_from_powershell(tmp_path: Path) -> None:
     [text] = texts(tmp_path, TSHARK, "-T json", paths=[FORGED])
     text.write_bytes(text.read_text().replace("\n", "\r\n").encode("utf-16"))
     assert judged([text]) == judged([FORGED])
+
+
+def test_folders_hold_text_but_no_notes_and_no_copies(tmp_path: Path) -> None:
+    [text] = texts(tmp_path, TSHARK, "-T json", paths=[FORGED])
+    text.rename(tmp_path / "other.txt")
+    packet = "IP 192.0.2.1.80 > 192.0.2.2.9: Flags [R], seq 7, win 0, length 0"
+    (tmp_path / "notes.txt").write_text(f"We saw this:\n{packet}\n")
+    (tmp_path / "same.pcap").write_bytes(FORGED.read_bytes())
+    (tmp_path / "same.txt").write_bytes((tmp_path / "other.txt").read_bytes())
+    found = {name for name, _ in judged([tmp_path])}
+    assert found == {"same", "other.txt"}
