@@ -40,6 +40,8 @@ _PACKET_LINE = re.compile(
             rb'^[\s>|]*"?\d+"?,?\s*"?[\d:. -]+"?,?\s*"?[0-9a-fA-F:.]+"?(?:\s+(?:\xe2\x86\x92|->)\s+|"?,"?|\s+)'
             rb'[0-9a-fA-F:.]+"?,?\s*"?[A-Z]\S*?"?,?\s*"?\d{1,6}"?,?\s*"?\S',
             rb"\bFrame \d{1,10}: \d+ bytes on wire",
+            # tshark -x
+            rb"^[\s>|]*0000  (?:[0-9a-f]{2} ){15}",
             # nmap --packet-trace
             rb"\b(?:SENT|RCVD) \(\d+\.\d+s\) (?:TCP|UDP|ICMP|ICMPv6|IP|ARP)\b",
             # netfilter, filterlog

@@ -136,3 +136,8 @@ def test_folders_hold_text_but_no_notes_and_no_copies(tmp_path: Path) -> None:
     (tmp_path / "same.txt").write_bytes((tmp_path / "other.txt").read_bytes())
     found = {name for name, _ in judged([tmp_path])}
     assert found == {"same", "other.txt"}
+
+
+def test_bytes_alone_lack_times_only(tmp_path: Path) -> None:
+    exports = [blanked(path, tmp_path, ["frame.time_epoch"]) for path in SOME]
+    assert judged(texts(tmp_path, TSHARK, "-x", SOME)) == judged(exports)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +17,8 @@ import polars as pl
 
 from heuristics.errors import Problem
 from postproc.capture.file_type import PCAP_MICROSECONDS
+from postproc.capture.text.cleaning import cleaned
+from postproc.capture.text.reading import Reading
 from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
@@ -29,6 +31,8 @@ _SINGLE = r"(?:[0-9a-f]{2} {1,2}){0,15}[0-9a-f]{2}(?![0-9a-f])"
 _LINE = re.compile(
     rf"(?:0x(?P<offset>[0-9a-f]{{4,8}}):|(?P<plain>[0-9a-f]{{4,8}}) ) {{0,3}}(?P<bytes>{_SINGLE}|{_PAIRS})"
 )
+# Before each dump of a packet that has several: its frame, what was reassembled or decrypted.
+HEADING = re.compile(r"[\w /.-]{1,40} \(\d+ bytes?\):")
 _MOST_BYTES = 262_144  # of one packet: the largest snapshot length of tcpdump
 
 # Link layers (tcpdump.org/linktypes.html), each with how many bytes stand before the IP header, and where among them
@@ -52,6 +56,34 @@ def continued(dump: bytes, line: tuple[int, bytes]) -> bytes:
     """A dump with its next line, as it was if the line does not continue it."""
     offset, more = line
     return dump + more if offset == len(dump) < _MOST_BYTES else dump
+
+
+def packets_in(sample: Sequence[str]) -> int:
+    """How many packets begin in these lines, where they are bytes and nothing else (tshark -x)."""
+    return sum((line := line_of_dump(cleaned(each)[0])) is not None and line[0] == 0 for each in sample)
+
+
+def dumps_alone(lines: Iterable[str], reading: Reading) -> Iterator[Dump]:
+    """The packets of such a text. They have no times. Other lines are counted in `reading`."""
+    dump, other, in_other = b"", False, False
+    for each in lines:
+        text, _ = cleaned(each)
+        line = line_of_dump(text)
+        if line is None:
+            if HEADING.fullmatch(text):
+                other = not text.startswith("Frame ")
+            elif text:
+                reading.unread.add(each)
+            continue
+        if line[0] == 0:
+            other, in_other = False, other
+            if dump and not in_other:
+                yield reading.frame(None), None, dump
+                dump = b""
+        if not in_other:
+            dump = continued(dump, line)
+    if dump:
+        yield reading.frame(None), None, dump
 
 
 def link_type_of(packets: Iterable[bytes]) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -60,6 +60,10 @@ def _from_lines(
     with _opened(path) as first:
         sample = _sample(_lines(first, file))
     form = form_of(sample)
+    if form is None and hexdump.packets_in(sample):
+        dumps = hexdump.dumps_alone(_lines(stream, file), reading)
+        yield from hexdump.frames(dumps, tshark or find_tshark(), problems)
+        return
     if form is None:
         raise CaptureError(file, "no packets are found in this text", MAKE_ANEW)
     reading.hop_limits = form.hop_limits
@@ -100,9 +104,24 @@ def _opened(path: Path) -> Iterator[Stream]:
             with gzip.open(file) as decompressed:
                 yield decompressed
         elif head in UTF16_MARKS:  # `>` in Windows PowerShell 5
-            yield codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
+            yield _Utf16(io.TextIOWrapper(file, "utf-16", "replace", newline="\n"))
         else:
             yield file
+
+
+class _Utf16:
+    """A stream of UTF-16 as one of UTF-8."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next characters, at most `size` of them."""
+        return self._text.read(size).encode()
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """The next line, at most `size` characters of it."""
+        return self._text.readline(size).encode()
 
 
 def _lines(stream: Stream, file: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from heuristics.protocol.tshark_fields import ACK, SYN
 from postproc.capture.text.cleaning import cleaned
-from postproc.capture.text.hexdump import Dump, continued, line_of_dump
+from postproc.capture.text.hexdump import HEADING, Dump, continued, line_of_dump
 from postproc.capture.text.reading import BROKEN, NAMES, NO_BYTES, NotUnderstoodError, Reading, Row, Unread
 from postproc.capture.text.tcpdump.clock import microseconds
 
@@ -25,8 +25,7 @@ _LINE = re.compile(
     rf"(?P<number>\d{{1,10}})\s+(?P<time>{_TIME})\s+(?P<src>\S+)\s+(?:(?:→|->|\u2192)\s+)?(?P<dst>\S+)\s+"
     r"(?P<protocol>[A-Z]\S*)\s+(?P<length>\d{1,6})\s+(?P<info>.*)"
 )
-# The names of the columns, and those of dumps where a packet has several (tshark -x).
-_HEADING = re.compile(r'"?No\."?[\s,]+"?Time"?[\s,]|[\w /.-]{1,40} \(\d+ bytes?\):$')
+_COLUMN_NAMES = re.compile(r'"?No\."?[\s,]+"?Time"?[\s,]')
 _ARROW = r"\s*(?:→|->|>)\s*"
 _SEGMENT = re.compile(
     rf"(?:\[[^\]]*\] ?)*(?P<sport>\d{{1,5}}){_ARROW}(?P<dport>\d{{1,5}}) \[(?P<flags>[\w, <>]*)\]"
@@ -120,7 +119,7 @@ def _lines(lines: Iterable[str], unread: Unread) -> Iterator[_Line]:
     waiting: _Line | None = None
     for each in lines:
         text, _ = cleaned(each)
-        if not text or _HEADING.match(text):
+        if not text or _COLUMN_NAMES.match(text) or HEADING.fullmatch(text):
             continue
         dumped = line_of_dump(text) if waiting is not None else None
         found = None if dumped else _LINE.fullmatch(_from_csv(text))
