@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 82be87f75d50c012aec421b583d8332152ec816602491f4bc64016aaa549a30e
+-- rulebook hash: da8a4142e3fc4929ca54b88b5d2a05b237b36f831d526ddf86d54f7f74752582
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -414,6 +414,8 @@ do
   local icmp_fields = {
     ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
       "unspecified source"),
+    ["no_hop_limit"] = ProtoField.bool("rstorigin.icmp.no_hop_limit",
+      "no hop limit"),
     ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
       "no quote"),
     ["not_its_packet"] = ProtoField.bool("rstorigin.icmp.not_its_packet",
@@ -708,7 +710,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 82be87f75d50)"
+    .. "(100 rules, hash da8a4142e3fc)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -4366,7 +4368,7 @@ do
       and 2 * o.host_packets >= 5 * o.flow_packets
     o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
       and (o.flow_label == o.opening_label or o.host_has_one_path)
-    if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
+    if o.hop_gap ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil then
       o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance
         and o.same_path
     end
@@ -4382,11 +4384,11 @@ do
     if o.hop_baseline ~= nil and o.baseline_distance ~= nil then
       o.baseline_tells_distance = o.hop_baseline >= 3 and o.baseline_distance <= 40
     end
-    if o.distance_gap ~= nil and o.baseline_distance ~= nil then
+    if o.distance ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil then
       o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3
         and o.baseline_distance - o.distance >= 3
     end
-    if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
+    if o.baseline_distance ~= nil and o.distance ~= nil and o.hop_baseline ~= nil then
       o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
         and not o.opening_linux
     end
@@ -4454,9 +4456,13 @@ do
     o.foreign_senders_here = o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
     o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
       and o.place_senders >= 4 * o.place_rival
-    o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
-      and o.hop_limit > 128
-    o.started_from_64 = 32 < o.hop_limit and o.hop_limit <= 64
+    if o.hop_limit ~= nil then
+      o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+        and o.hop_limit > 128
+    end
+    if o.hop_limit ~= nil then
+      o.started_from_64 = 32 < o.hop_limit and o.hop_limit <= 64
+    end
     if o.idle_us ~= nil then
       o.answers_a_packet = o.idle_us <= 1000000
     end
@@ -4468,18 +4474,17 @@ do
       o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
         and o.window == o.own_window
     end
-    if o.hop_gap ~= nil then
-      o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
-    end
-    if o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
+    o.dies_on_the_way = o.hop_gap ~= nil and o.hop_limit ~= nil and (o.hop_gap == 0 or o.hop_limit <= 12)
+      or o.hop_limit == nil
+    if o.distance ~= nil and o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
       o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
     end
     o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
     o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
-    if o.peer_distance ~= nil then
+    if o.distance ~= nil and o.peer_distance ~= nil then
       o.at_the_router = o.distance == 0 and o.peer_distance >= 1
     end
-    if o.baseline_distance ~= nil then
+    if o.distance ~= nil and o.baseline_distance ~= nil then
       o.answers_untranslated = o.sender_translated and o.untranslated and not o.has_ack and o.window == 0
         and o.distance < o.baseline_distance
     end
@@ -4498,8 +4503,8 @@ do
       id = "hop_gap",
       weight = 340,
       holds = function(o)
-        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
-          and o.baseline_sufficient and o.baseline_distance <= 40
+        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.distance ~= nil
+          and o.foreign_hop_limit and o.baseline_sufficient and o.baseline_distance <= 40
           and not (2 <= o.distance - o.baseline_distance and o.distance - o.baseline_distance <= 4)
       end,
       say = function(o)
@@ -4511,9 +4516,9 @@ do
       id = "hop_gap_further",
       weight = 130,
       holds = function(o)
-        return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
-          and o.foreign_hop_limit and o.baseline_sufficient and 2 <= o.distance_gap and o.distance_gap <= 3
-          and o.distance > o.baseline_distance
+        return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.distance ~= nil
+          and o.baseline_distance ~= nil and o.foreign_hop_limit and o.baseline_sufficient
+          and 2 <= o.distance_gap and o.distance_gap <= 3 and o.distance > o.baseline_distance
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap)
@@ -4574,8 +4579,9 @@ do
       weight = 275,
       holds = function(o)
         return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-          and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
-          and o.baseline_tells_distance and o.distance < o.baseline_distance
+          and o.distance ~= nil and o.baseline_distance ~= nil and o.host_baseline_only
+          and o.host_gap > THRESHOLDS.hop_tolerance and o.baseline_tells_distance
+          and o.distance < o.baseline_distance
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -4586,7 +4592,7 @@ do
       id = "hop_gap_host_further",
       weight = 150,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil and o.distance ~= nil
           and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
           and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
       end,
@@ -4614,8 +4620,9 @@ do
       id = "near_initial_host",
       weight = 150,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-          and o.host_baseline_only and o.distance <= 2 and o.host_gap >= 3 and o.baseline_tells_distance
+        return o.host_baseline_only ~= nil and o.distance ~= nil and o.host_gap ~= nil
+          and o.baseline_tells_distance ~= nil and o.host_baseline_only and o.distance <= 2
+          and o.host_gap >= 3 and o.baseline_tells_distance
       end,
       say = function(o)
         return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
@@ -4636,8 +4643,8 @@ do
       id = "service_hop_limit",
       weight = -300,
       holds = function(o)
-        return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.hop_gap >= 1
-          and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
+        return o.hop_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil
+          and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
       end,
       say = function(o)
         return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
@@ -4648,7 +4655,7 @@ do
       id = "late_for_its_place",
       weight = -150,
       holds = function(o)
-        return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
           and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
           and o.acked_us * 10 <= o.rtt_us * 20
       end,
@@ -4661,7 +4668,8 @@ do
       id = "hop_match",
       weight = -180,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3 and o.match_is_firm
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
+          and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
@@ -4671,7 +4679,8 @@ do
       id = "hop_match_near",
       weight = -90,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance
+          and o.distance <= 2
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4682,7 +4691,7 @@ do
       id = "hop_match_local",
       weight = -150,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4693,8 +4702,8 @@ do
       id = "hop_match_host",
       weight = -200,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and o.distance >= 3
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and o.distance >= 3
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -4705,8 +4714,8 @@ do
       id = "hop_match_host_local",
       weight = -100,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and o.distance == 0
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and o.distance == 0
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
@@ -4717,8 +4726,8 @@ do
       id = "hop_match_host_near",
       weight = -80,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and 1 <= o.distance and o.distance <= 2
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -4907,8 +4916,8 @@ do
       id = "refused_from_this_link",
       weight = -120,
       holds = function(o)
-        return o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0 and o.distance == 0
-          and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
+        return o.distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
+          and o.distance == 0 and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
       end,
       say = function(o)
         return "refused within " .. text(o.acked_us) .. " us, as only a host's own interface sees it ("
@@ -4919,8 +4928,9 @@ do
       id = "answers_from_this_link",
       weight = -120,
       holds = function(o)
-        return o.hop_gap ~= nil and o.rtt_us ~= nil and o.response_us ~= nil and o.hop_gap == 0 and o.distance == 0
-          and not o.has_ack and o.established and o.rtt_us < 300 and o.response_us <= o.rtt_us * 3
+        return o.hop_gap ~= nil and o.distance ~= nil and o.rtt_us ~= nil and o.response_us ~= nil
+          and o.hop_gap == 0 and o.distance == 0 and not o.has_ack and o.established and o.rtt_us < 300
+          and o.response_us <= o.rtt_us * 3
       end,
       say = function(o)
         return "the sender is on this link, and the answer took no longer (" .. text(o.response_us)
@@ -5613,8 +5623,8 @@ do
       id = "same_place_everywhere",
       weight = 280,
       holds = function(o)
-        return o.many_networks_here and o.place_foreign < 3 and o.place_native == 0 and o.host_packets == 0
-          and (o.distance <= 4 or o.place_networks >= 16)
+        return o.distance ~= nil and o.many_networks_here and o.place_foreign < 3 and o.place_native == 0
+          and o.host_packets == 0 and (o.distance <= 4 or o.place_networks >= 16)
       end,
       say = function(o)
         return text(o.place_senders) .. " senders of " .. text(o.place_networks)
@@ -5625,7 +5635,8 @@ do
       id = "nobody_so_near",
       weight = 150,
       holds = function(o)
-        return o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0 and o.place_networks >= 2
+        return o.distance ~= nil and o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0
+          and o.place_networks >= 2
       end,
       say = function(o)
         return "sender and peer both look 0 hops away, and so do senders of " .. text(o.place_networks)
@@ -5637,7 +5648,7 @@ do
       weight = -300,
       origin = "front-end",
       holds = function(o)
-        return o.netscaler_form
+        return o.netscaler_form ~= nil and o.netscaler_form
       end,
       say = function(o)
         return "window " .. text(o.window)
@@ -5693,15 +5704,15 @@ do
         {
           price = -110,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.follows_counter ~= nil
-          and o.fake_of_client and o.dies_on_the_way and o.follows_counter
+            return o.fake_of_client ~= nil and o.follows_counter ~= nil and o.fake_of_client and o.dies_on_the_way
+          and o.follows_counter
           end,
         },
         {
           price = -110,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
-          and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
+            return o.fake_of_client ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.fake_of_client
+          and o.dies_on_the_way and o.flow_label == o.opening_label
           end,
         },
         {
@@ -5714,7 +5725,7 @@ do
         {
           price = 120,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
+            return o.fake_of_client ~= nil and o.fake_of_client and o.dies_on_the_way
           end,
         },
       },
@@ -5801,13 +5812,14 @@ do
         {
           price = 0,
           holds = function(o)
-            return o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step and o.ts_step <= 100000000
+            return o.hop_limit ~= nil and o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step
+          and o.ts_step <= 100000000
           end,
         },
         {
           price = 0,
           holds = function(o)
-            return o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+            return o.hop_limit ~= nil and o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
           end,
         },
       },
@@ -5960,6 +5972,15 @@ do
   local REASONS = {
     {
       holds = function(o)
+        return o.hop_limit == nil
+      end,
+      say = function()
+        return "no hop limits in this text, which tell a host from a device in between; time and "
+          .. "form alone do not decide"
+      end,
+    },
+    {
+      holds = function(o)
         return o.baseline_source == "none"
       end,
       say = function()
@@ -6007,7 +6028,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.distance <= 2
+          and o.baseline_distance == o.distance
       end,
       say = function(o)
         return "sender and reset both come from " .. text(o.distance)
@@ -6080,7 +6102,7 @@ do
     },
     {
       holds = function(o)
-        return o.hop_limit >= 0
+        return o.ip_version >= 4
       end,
       say = function()
         return "evidence too weak either way; to decide: capture at the named sender as well"
@@ -6092,7 +6114,7 @@ do
   local CAUSES = {
     {
       holds = function(o)
-        return o.origin == "front-end" and o.netscaler_form
+        return o.netscaler_form ~= nil and o.origin == "front-end" and o.netscaler_form
       end,
       say = function(o)
         return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
@@ -6381,6 +6403,14 @@ do
   local WHERES = {
     {
       holds = function(o)
+        return o.origin == "middlebox" and o.hop_limit == nil
+      end,
+      say = function()
+        return "the text has no hop limits, so where it was sent from cannot be told"
+      end,
+    },
+    {
+      holds = function(o)
         return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
       end,
       say = function()
@@ -6399,7 +6429,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance < o.baseline_distance
       end,
       say = function(o)
         return "sent from about " .. text(o.distance) .. " hop(s) away; the sender it names is about "
@@ -6408,7 +6439,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance > o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance > o.baseline_distance
       end,
       say = function(o)
         return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
@@ -6418,7 +6450,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance == o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance == o.baseline_distance
       end,
       say = function(o)
         return "sent from about " .. text(o.distance)
@@ -6441,7 +6474,7 @@ do
     {
       confidence = 90,
       holds = function(o)
-        return o.origin == "front-end" and o.netscaler_form
+        return o.netscaler_form ~= nil and o.origin == "front-end" and o.netscaler_form
       end,
       say = function()
         return "NetScaler (Citrix ADC)"
@@ -6514,8 +6547,8 @@ do
     {
       confidence = 80,
       holds = function(o)
-        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_ahead >= 2 and o.burst_foreign <= 1 and o.started_from_64
+        return o.df ~= nil and o.started_from_64 ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and not o.df and not o.has_ack and o.burst_ahead >= 2 and o.burst_foreign <= 1 and o.started_from_64
       end,
       say = function()
         return "tcpkill (dsniff)"
@@ -6524,8 +6557,9 @@ do
     {
       confidence = 50,
       holds = function(o)
-        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0 and o.started_from_64
+        return o.df ~= nil and o.started_from_64 ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+          and o.started_from_64
       end,
       say = function()
         return "ngrep -K"
@@ -6534,9 +6568,9 @@ do
     {
       confidence = 70,
       holds = function(o)
-        return o.df ~= nil and o.window_mirrored ~= nil and o.id_mirrored ~= nil and o.answers_a_packet ~= nil
-          and o.origin == "middlebox" and o.ip_version == 4 and not o.df and o.has_ack and o.window_mirrored
-          and not o.id_mirrored and o.started_from_64 and o.answers_a_packet
+        return o.df ~= nil and o.window_mirrored ~= nil and o.id_mirrored ~= nil and o.started_from_64 ~= nil
+          and o.answers_a_packet ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+          and o.has_ack and o.window_mirrored and not o.id_mirrored and o.started_from_64 and o.answers_a_packet
       end,
       say = function()
         return "Suricata reject"
@@ -6577,9 +6611,9 @@ do
     {
       confidence = 60,
       holds = function(o)
-        return o.ts_step ~= nil and o.origin == "endpoint" and o.hop_limit <= 1 and 0 <= o.ts_step
-          and o.ts_step <= 100000000 or o.follows_counter ~= nil and o.origin == "endpoint"
-          and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+        return o.hop_limit ~= nil and o.ts_step ~= nil and o.origin == "endpoint" and o.hop_limit <= 1
+          and 0 <= o.ts_step and o.ts_step <= 100000000 or o.hop_limit ~= nil and o.follows_counter ~= nil
+          and o.origin == "endpoint" and o.hop_limit <= 1 and o.has_ack and o.follows_counter
       end,
       say = function()
         return "HAProxy, silent-drop"
@@ -6604,6 +6638,18 @@ do
           .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
           .. " hop(s) away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
           .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "no_hop_limit",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 50,
+      holds = function(o)
+        return o.hop_limit == nil
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ": the text has no hop limits, which tell how far away it was sent"
       end,
     },
     {
@@ -6650,8 +6696,8 @@ do
       origin = "unknown",
       suspicion = 40,
       holds = function(o)
-        return o.from_target ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil and o.from_target
-          and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
+        return o.from_target ~= nil and o.target_nearest ~= nil and o.distance ~= nil and o.quoted_beyond ~= nil
+          and o.from_target and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
       end,
       say = function(o)
         return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -6667,8 +6713,8 @@ do
       origin = "middlebox",
       suspicion = 97,
       holds = function(o)
-        return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
-          and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
+        return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.target_nearest ~= nil
+          and o.quoted_short ~= nil and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
           and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
       end,
       say = function(o)
@@ -6745,8 +6791,8 @@ do
       origin = "endpoint",
       suspicion = 3,
       holds = function(o)
-        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
-          and o.distance >= 3 and o.quoted_short ~= nil
+        return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.from_target
+          and o.target_gap == 0 and o.distance >= 3 and o.quoted_short ~= nil
       end,
       say = function(o)
         return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
@@ -6775,7 +6821,8 @@ do
       origin = "endpoint",
       suspicion = 22,
       holds = function(o)
-        return o.from_target ~= nil and o.quoted_beyond ~= nil and o.from_target and o.quoted_beyond == o.distance
+        return o.from_target ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.from_target
+          and o.quoted_beyond == o.distance
       end,
       say = function(o)
         return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
@@ -6863,7 +6910,8 @@ do
       origin = "middlebox",
       suspicion = 10,
       holds = function(o)
-        return o.quoted_beyond ~= nil and o.icmp_class == "port" and o.quoted_beyond - o.distance == 1
+        return o.quoted_beyond ~= nil and o.distance ~= nil and o.icmp_class == "port"
+          and o.quoted_beyond - o.distance == 1
       end,
       say = function(o)
         return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)

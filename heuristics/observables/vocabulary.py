@@ -30,13 +30,18 @@ _FORM = (
     table(
         Type.INT,
         ("ip_version", HEADER, "", "4 or 6: the IP header that carries the TCP header", GIVEN),
-        ("hop_limit", HEADER, "hops", "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header", GIVEN),
+        (
+            "hop_limit",
+            HEADER,
+            "hops",
+            "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header; missing in text that lacks it, "
+            "never in Wireshark",
+        ),
         (
             "distance",
             HEADER,
             "hops",
             "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit",
-            GIVEN,
         ),
         ("ip_id", HEADER, "", "IPv4 identification; missing in IPv6"),
         ("tos", HEADER, "", "IPv4 TOS byte or IPv6 traffic class"),

@@ -198,7 +198,7 @@ def _check_numbers(source: Source, tables: SpilledTables) -> None:
 
 def _raw_frames(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
     if source.file_type is FileType.PACKET_TEXT:
-        return read_text(source.path, problems)
+        return read_text(source.path, tshark, problems)
     if source.file_type in EXPORT_TYPES:
         return read_export(source.path, source.file_type, problems)
     return read_capture(source.path, _required(source, tshark), problems, packets_in(source.path))

@@ -13,17 +13,19 @@ import typer
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
+from postproc.capture.file_type import FileType
 from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.packet_table import ICMP_ERROR
 from postproc.capture.reader import Packets, read_packets
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
-from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import DecodeAsOption, OutputOption, RulebookOption, TsharkTimeoutOption, load_rules
 from postproc.report import story_text
+from postproc.report.field_comparison import Details
 from postproc.report.story import StoryMaterial, build_story, gather_material
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import CaptureError, UsageError
@@ -52,7 +54,11 @@ _WRITERS = {
 def explain(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads. `-` is stdin.")
+        str,
+        typer.Argument(
+            metavar="CAPTURE",
+            help="The capture, of any type that tshark reads, or text of packets. `-` is stdin.",
+        ),
     ],
     frame: Annotated[
         int | None, typer.Option("--frame", min=1, metavar="N", help="The reset, by its frame number in Wireshark.")
@@ -74,10 +80,14 @@ def explain(
         raise CaptureError(name, "is a folder", "name one capture; rstorigin summarize reads folders")
     source = one_input(ctx, name)
     capture = Path(source.label)
-    check_capture(source.path)
+    is_text = source.file_type is FileType.PACKET_TEXT
+    if not is_text:
+        check_capture(source.path)
     if out is not None:
         check_not_input(out, [Path(name)])
-    program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
+    program = None
+    if not is_text:
+        program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
     packets = read_packets(source, program, whole=True)
     print_problems(source.labelled(packets.problems))
     material = _material(capture, packets, frame, rules)
@@ -87,13 +97,20 @@ def explain(
         nothing = f"{found} in {name} ({plural(packets.count, 'packet')})."
         write_result("null" if format_ is StoryFormat.JSON else nothing, out, [capture])
     else:
-        # Slow to import: pyshark takes longer than everything else, and no other command needs it.
-        from postproc.report.pyshark_details import read_details
-
-        story = build_story(material, read_details(source.path, material.frames, program), rules)
+        story = build_story(material, _details(source.path, material.frames, program), rules)
         write_result(_WRITERS[format_](story, capture), out, [capture])
     if packets.problems:
         raise typer.Exit(SOME_FAILED)
+
+
+def _details(capture: Path, frames: Sequence[int], program: Tshark | None) -> dict[int, Details]:
+    """Further fields of these packets, by frame number. Text, which needs no tshark, has none."""
+    if program is None:
+        return {}
+    # Slow to import: pyshark takes longer than everything else, and no other command needs it.
+    from postproc.report.pyshark_details import read_details
+
+    return read_details(capture, frames, program)
 
 
 def _material(capture: Path, packets: Packets, frame: int | None, rulebook: Rulebook) -> StoryMaterial | None:

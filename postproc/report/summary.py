@@ -225,7 +225,7 @@ def _example(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
     reset = max(surest, key=lambda reset: _hop_difference(reset.row))
     row = reset.row
     where = f"frame {row.frame} of {row.capture}"
-    if row.sender_distance is not None and _hop_difference(row) >= _SIGNIFICANT_HOPS:
+    if row.distance is not None and row.sender_distance is not None and _hop_difference(row) >= _SIGNIFICANT_HOPS:
         there = plural(row.sender_distance, "hop")
         return f"{where} was sent from {plural(row.distance, 'hop')} away while {row.src} is {there} away"
     weights = evidence_weights(rulebook, row.evidence, reset.score)
@@ -234,4 +234,4 @@ def _example(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
 
 
 def _hop_difference(row: ResetRow) -> int:
-    return 0 if row.sender_distance is None else abs(row.distance - row.sender_distance)
+    return 0 if row.distance is None or row.sender_distance is None else abs(row.distance - row.sender_distance)

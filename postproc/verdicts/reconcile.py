@@ -186,16 +186,22 @@ class _PathBetween:
 
     @classmethod
     def of(cls, flows: Iterable[_MatchedDirection]) -> _PathBetween | None:
-        """The path; None where too few packets are certainly the same."""
+        """The path; None where too few packets are certainly the same, or none has a hop limit."""
         pairs = [pair for flow in flows for pair in flow.pairs]
-        if len(pairs) < _ENOUGH:
+        hops = frozenset(fell for mine, peer in pairs if (fell := _hops(mine, peer)) is not None)
+        if len(pairs) < _ENOUGH or not hops:
             return None
         return cls(
             delay_us=median(mine.time_us - peer.time_us for mine, peer in pairs),
-            hops=frozenset(peer.hop_limit - mine.hop_limit for mine, peer in pairs),
+            hops=hops,
             ids_kept=all(mine.ip_id == peer.ip_id for mine, peer in pairs),
-            hop_limits=frozenset(peer.hop_limit for _, peer in pairs),
+            hop_limits=frozenset(peer.hop_limit for _, peer in pairs if peer.hop_limit is not None),
         )
+
+
+def _hops(mine: Packet, peer: Packet) -> int | None:
+    """By how much the hop limit of a packet fell from the peer's capture to ours."""
+    return None if mine.hop_limit is None or peer.hop_limit is None else peer.hop_limit - mine.hop_limit
 
 
 def _authentic_and_resets(packets: Iterable[Packet]) -> tuple[list[Packet], list[Packet]]:
@@ -304,7 +310,8 @@ def _candidates(resets: Sequence[Packet], peer_packets: Iterable[Packet], betwee
         if _compared(packet) == _compared(resets[0])
         and (not between.ids_kept or packet.ip_id == resets[0].ip_id)
         and first - _SLACK_US <= packet.time_us <= last + _SLACK_US
-        and any(abs(packet.hop_limit - resets[0].hop_limit - hops) <= _REROUTE for hops in between.hops)
+        and (fell := _hops(resets[0], packet)) is not None
+        and any(abs(fell - hops) <= _REROUTE for hops in between.hops)
     ]
 
 
