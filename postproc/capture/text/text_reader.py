@@ -21,7 +21,7 @@ from postproc.capture.text.reading import MAKE_ANEW, Reading, Row, columns_of
 from postproc.capture.text.tshark import trees
 from postproc.capture.text.tshark.trees import Stream, tree_form_of
 from postproc.capture.tshark.program import Tshark, find_tshark
-from postproc.capture.tshark.tsv_reader import check_values
+from postproc.capture.tshark.values import check_values
 from postproc.runtime.errors import CaptureError
 
 _HEAD = 8192  # bytes that show whether a text is a tree of fields
