@@ -63,7 +63,8 @@ def test_a_failure_is_a_problem_of_its_input(failure: str, case: Path, monkeypat
     fail, message = FAILURES[failure]
     fail_at("forged.pcap", fail, monkeypatch)
     result = run("summarize", case, "-j", "1", "--format", "json")
-    assert (result.exit_code, result.stderr) == (1, f"{case / 'forged.pcap'}: {message}\n")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"{case / 'forged.pcap'}: {message}\n")
     assert {row["capture"] for row in json.loads(result.stdout)["resets"]} == {"genuine.pcap"}
     monkeypatch.undo()
     assert run("summarize", case, "-j", "1").exit_code == 0  # what failed was not kept
@@ -101,7 +102,7 @@ def test_a_failure_of_the_whole_is_no_traceback_either(case: Path, monkeypatch: 
     monkeypatch.setattr("postproc.case.run.rescored_by_baselines", lambda *_: FAILURES["ValueError"][0]())
     result = run("summarize", case, "-j", "1")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == rf"rstorigin failed: ValueError: odd\x1b[31m ({REPORT})" + "\n"
+    assert result.stderr.endswith(rf"rstorigin failed: ValueError: odd\x1b[31m ({REPORT})" + "\n")
     assert "Traceback" in run("summarize", case, "-j", "1", "--debug").stderr
 
 
