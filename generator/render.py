@@ -65,7 +65,7 @@ _NOT_IN_WIRESHARK = frozenset(one.name for one in (*OF_CASE, *OF_PAIR))
 _NUMBERS_PER_LINE = 16
 
 # Characters of an expression on one line of the plugin.
-_LINE = 105
+_LINE = 100
 
 # Characters of text in one string literal of the plugin.
 _LONGEST_STRING = 82

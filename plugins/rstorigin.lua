@@ -126,7 +126,8 @@ do
       "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, "
           .. "also inside tunnels"),
     hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
-      "The most frequent hop limit of the sender's authentic packets, in the flow or " .. "else of the host"),
+      "The most frequent hop limit of the sender's authentic packets, in the flow or "
+          .. "else of the host"),
     hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
       "Hop limit minus hop baseline"),
     distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
@@ -138,7 +139,8 @@ do
     rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
       "Smallest round trip from the capture point to the sender, in microseconds"),
     response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
-      "Microseconds since the bytes that the reset acknowledges, or else since the " .. "peer's last packet"),
+      "Microseconds since the bytes that the reset acknowledges, or else since the "
+          .. "peer's last packet"),
     device = ProtoField.string("rstorigin.device", "Device", base.NONE,
       "The known device or mechanism whose form it has, and how sure that is"),
     evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
@@ -157,7 +159,8 @@ do
     baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
       "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
     sent_from = ProtoField.string("rstorigin.sent_from", "Sent from", base.NONE,
-      "Hops to whoever sent it, and to the sender that it names, by their hop limits: 0 " .. "hops; sender 5"),
+      "Hops to whoever sent it, and to the sender that it names, by their hop limits: 0 "
+          .. "hops; sender 5"),
     state = ProtoField.string("rstorigin.state", "State", base.NONE,
       "final, or provisional as long as packets of the flow keep coming"),
     flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
@@ -4410,11 +4413,13 @@ do
     if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
       o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
         and o.peer_run_us * 2 < o.rtt_us
-        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2 and not o.answers_earlier
+        and o.peer_run_us + o.peer_pause_us > o.rtt_us * 2
+        and not o.answers_earlier
     end
-    o.continued_after_bare_reset = o.spoke_after and not o.has_ack and not o.ack_unflagged and o.window == 0
-    o.netfilter_header = o.ip_id ~= nil and o.df ~= nil and o.ip_id == 0 and o.df or o.flow_label ~= nil
-      and o.flow_label == 0
+    o.continued_after_bare_reset = o.spoke_after and not o.has_ack and not o.ack_unflagged
+      and o.window == 0
+    o.netfilter_header = o.ip_id ~= nil and o.df ~= nil and o.ip_id == 0 and o.df
+      or o.flow_label ~= nil and o.flow_label == 0
     o.first_abort = o.has_ack and o.established and o.resets_before == 0
     if o.seq_ahead ~= nil then
       o.abort_behind = o.first_abort and -65536 <= o.seq_ahead and o.seq_ahead <= -1
@@ -4442,7 +4447,8 @@ do
     end
     if o.own_id_step ~= nil and o.id_step_far ~= nil and o.seq_step ~= nil then
       o.abort_with_foreign_id = o.has_ack and o.established and 1 <= o.own_id_step
-        and o.own_id_step <= 2000 and o.id_step_far and math.abs(o.seq_step) <= 65536
+        and o.own_id_step <= 2000 and o.id_step_far
+        and math.abs(o.seq_step) <= 65536
     end
     if o.mac_new ~= nil and o.mac_addressed ~= nil then
       o.foreign_mac = o.mac_new and not o.mac_addressed and o.host_packets >= 3
@@ -4474,8 +4480,8 @@ do
       o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
         and o.window == o.own_window
     end
-    o.dies_on_the_way = o.hop_gap ~= nil and o.hop_limit ~= nil and (o.hop_gap == 0 or o.hop_limit <= 12)
-      or o.hop_limit == nil
+    o.dies_on_the_way = o.hop_gap ~= nil and o.hop_limit ~= nil and (o.hop_gap == 0
+      or o.hop_limit <= 12) or o.hop_limit == nil
     if o.distance ~= nil and o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
       o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
     end
@@ -4485,8 +4491,8 @@ do
       o.at_the_router = o.distance == 0 and o.peer_distance >= 1
     end
     if o.distance ~= nil and o.baseline_distance ~= nil then
-      o.answers_untranslated = o.sender_translated and o.untranslated and not o.has_ack and o.window == 0
-        and o.distance < o.baseline_distance
+      o.answers_untranslated = o.sender_translated and o.untranslated and not o.has_ack
+        and o.window == 0 and o.distance < o.baseline_distance
     end
   end
 
@@ -4509,7 +4515,8 @@ do
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
-          .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline) .. ")"
+          .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline)
+          .. ")"
       end,
     },
     { -- From a few hops beyond the sender
@@ -4531,7 +4538,8 @@ do
       weight = 200,
       holds = function(o)
         return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
-          and o.flow_packets < 2 and o.host_packets < THRESHOLDS.baseline_packets and o.baseline_distance <= 40
+          and o.flow_packets < 2 and o.host_packets < THRESHOLDS.baseline_packets
+          and o.baseline_distance <= 40
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from "
@@ -4592,9 +4600,10 @@ do
       id = "hop_gap_host_further",
       weight = 150,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil and o.distance ~= nil
-          and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
-          and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
+          and o.distance ~= nil and o.baseline_distance ~= nil and o.host_baseline_only
+          and o.host_gap > THRESHOLDS.hop_tolerance and o.hop_baseline >= 3
+          and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
@@ -4625,7 +4634,8 @@ do
           and o.host_gap >= 3 and o.baseline_tells_distance
       end,
       say = function(o)
-        return "only " .. text(o.distance) .. " hop(s) from this capture point, where a device on the way would sit"
+        return "only " .. text(o.distance)
+          .. " hop(s) from this capture point, where a device on the way would sit"
       end,
     },
     { -- Distance foreign to the flow, but known of the host
@@ -4647,8 +4657,8 @@ do
           and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
       end,
       say = function(o)
-        return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not " .. text(o.baseline_distance)
-          .. " hop(s) away: its service uses a hop limit of its own"
+        return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not "
+          .. text(o.baseline_distance) .. " hop(s) away: its service uses a hop limit of its own"
       end,
     },
     { -- A whole round trip from a fraction of the way
@@ -4656,8 +4666,8 @@ do
       weight = -150,
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-          and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
-          and o.acked_us * 10 <= o.rtt_us * 20
+          and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000
+          and o.rtt_us * 8 <= o.acked_us * 10 and o.acked_us * 10 <= o.rtt_us * 20
       end,
       say = function(o)
         return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
@@ -4668,8 +4678,8 @@ do
       id = "hop_match",
       weight = -180,
       holds = function(o)
-        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
-          and o.match_is_firm
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
+          and o.distance >= 3 and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
@@ -4679,8 +4689,8 @@ do
       id = "hop_match_near",
       weight = -90,
       holds = function(o)
-        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance
-          and o.distance <= 2
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
+          and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4702,8 +4712,8 @@ do
       id = "hop_match_host",
       weight = -200,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
-          and o.host_gap == 0 and o.distance >= 3
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil
+          and o.host_baseline_only and o.host_gap == 0 and o.distance >= 3
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -4714,8 +4724,8 @@ do
       id = "hop_match_host_local",
       weight = -100,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
-          and o.host_gap == 0 and o.distance == 0
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil
+          and o.host_baseline_only and o.host_gap == 0 and o.distance == 0
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
@@ -4726,8 +4736,8 @@ do
       id = "hop_match_host_near",
       weight = -80,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
-          and o.host_gap == 0 and 1 <= o.distance and o.distance <= 2
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil
+          and o.host_baseline_only and o.host_gap == 0 and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
         return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
@@ -4763,8 +4773,8 @@ do
       id = "after_own_abort",
       weight = -150,
       holds = function(o)
-        return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
-          and o.hop_gap >= 1 and o.kernel_may_differ
+        return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4
+          and o.own_resets_before >= 1 and o.hop_gap >= 1 and o.kernel_may_differ
       end,
       say = function()
         return "its socket reset the connection too, and in this form its kernel answers what "
@@ -4775,8 +4785,8 @@ do
       id = "after_own_abort_ipv6",
       weight = -240,
       holds = function(o)
-        return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.own_resets_before >= 1
-          and o.hop_gap >= 1
+        return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6
+          and o.own_resets_before >= 1 and o.hop_gap >= 1
       end,
       say = function()
         return "its socket reset the connection too, and in this form its kernel answers what "
@@ -4856,8 +4866,9 @@ do
           and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us) .. " us before; other ports of the host take "
-          .. text(o.rtt_us) .. " us, but may be forwarded further"
+        return "acknowledges bytes that passed " .. text(o.acked_us)
+          .. " us before; other ports of the host take " .. text(o.rtt_us)
+          .. " us, but may be forwarded further"
       end,
     },
     { -- Answers sooner than the only round trip measured
@@ -4876,9 +4887,9 @@ do
       id = "sooner_by_another_way",
       weight = -270,
       holds = function(o)
-        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil
-          and o.hop_gap ~= nil and o.host_gap ~= nil and o.sooner_than_round_trip and o.rtt_confirmed
-          and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
+        return o.sooner_than_round_trip ~= nil and o.rtt_confirmed ~= nil and o.acked_us ~= nil
+          and o.rtt_us ~= nil and o.hop_gap ~= nil and o.host_gap ~= nil and o.sooner_than_round_trip
+          and o.rtt_confirmed and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
       end,
       say = function(o)
         return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
@@ -4895,8 +4906,8 @@ do
           and o.acked_us * 10 <= o.rtt_us * 15
       end,
       say = function(o)
-        return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host (" .. text(o.rtt_us)
-          .. " us)"
+        return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host ("
+          .. text(o.rtt_us) .. " us)"
       end,
     },
     { -- Refuses after exactly one round trip, by a hop limit of its own
@@ -4958,8 +4969,8 @@ do
       end,
       say = function(o)
         return "comes " .. text(o.peer_run_us)
-          .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
-          .. " us, so it answers nothing that has reached the sender"
+          .. " us after the peer had begun to speak, after a silence; a round trip takes "
+          .. text(o.rtt_us) .. " us, so it answers nothing that has reached the sender"
       end,
     },
     { -- Answers what cannot have reached the sender
@@ -4970,8 +4981,8 @@ do
       end,
       say = function(o)
         return "comes " .. text(o.peer_run_us)
-          .. " us after the peer had begun to speak, after a silence; a round trip takes " .. text(o.rtt_us)
-          .. " us, so it answers nothing that has reached the sender"
+          .. " us after the peer had begun to speak, after a silence; a round trip takes "
+          .. text(o.rtt_us) .. " us, so it answers nothing that has reached the sender"
       end,
     },
     { -- Resets in both directions at once
@@ -5012,8 +5023,9 @@ do
       id = "own_firewall_another_way",
       weight = -400,
       holds = function(o)
-        return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.continued_after_bare_reset
-          and o.hop_gap == 1 and o.flow_label == 0 and o.opening_label ~= 0 and not o.host_has_one_path
+        return o.hop_gap ~= nil and o.flow_label ~= nil and o.opening_label ~= nil
+          and o.continued_after_bare_reset and o.hop_gap == 1 and o.flow_label == 0
+          and o.opening_label ~= 0 and not o.host_has_one_path
       end,
       say = function()
         return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
@@ -5070,8 +5082,8 @@ do
           and o.stage ~= "post-syn" and not o.fin_before
       end,
       say = function(o)
-        return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs) .. " sequence numbers, "
-          .. text(o.burst_ahead) .. " of them beyond all the sender sent"
+        return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs)
+          .. " sequence numbers, " .. text(o.burst_ahead) .. " of them beyond all the sender sent"
       end,
     },
     { -- With a burst that steps ahead, from a foreign distance
@@ -5241,11 +5253,12 @@ do
       id = "ts_missing_linux",
       weight = 340,
       holds = function(o)
-        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.hop_gap ~= nil and o.abort_without_timestamp
-          and o.seq_near and o.linux_handshake and o.hop_gap == 0
+        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.hop_gap ~= nil
+          and o.abort_without_timestamp and o.seq_near and o.linux_handshake and o.hop_gap == 0
       end,
       say = function()
-        return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this " .. "RST+ACK has none"
+        return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this "
+          .. "RST+ACK has none"
       end,
     },
     { -- Second abort of one Linux socket
@@ -5298,7 +5311,8 @@ do
       id = "bare_window_linux",
       weight = 340,
       holds = function(o)
-        return o.linux_handshake ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0 and o.linux_handshake
+        return o.linux_handshake ~= nil and not o.has_ack and o.window ~= 0 and o.payload_len == 0
+          and o.linux_handshake
       end,
       say = function(o)
         return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
@@ -5333,8 +5347,8 @@ do
       weight = 150,
       holds = function(o)
         return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
-          and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux and o.hop_gap == 0
-          and o.established and not o.fin_before and o.resets_before == 0
+          and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux
+          and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
       end,
       say = function(o)
         return "flow label " .. text(o.flow_label)
@@ -5378,8 +5392,8 @@ do
       id = "ip_id_foreign",
       weight = 40,
       holds = function(o)
-        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step_far ~= nil and not o.has_ack and o.ip_id ~= 0
-          and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
+        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step_far ~= nil and not o.has_ack
+          and o.ip_id ~= 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
       end,
       say = function(o)
         return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
@@ -5400,12 +5414,13 @@ do
       id = "ip_id_foreign_linux",
       weight = 320,
       holds = function(o)
-        return o.abort_with_foreign_id ~= nil and o.own_id_step ~= nil and o.ack_step ~= nil and o.hop_gap ~= nil
-          and o.abort_with_foreign_id and o.own_id_step <= 64 and math.abs(o.ack_step) <= 65536
-          and o.opening_linux and o.hop_gap == 0
+        return o.abort_with_foreign_id ~= nil and o.own_id_step ~= nil and o.ack_step ~= nil
+          and o.hop_gap ~= nil and o.abort_with_foreign_id and o.own_id_step <= 64
+          and math.abs(o.ack_step) <= 65536 and o.opening_linux and o.hop_gap == 0
       end,
       say = function()
-        return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, " .. "also in an abort"
+        return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, "
+          .. "also in an abort"
       end,
     },
     { -- Flow label 0, unlike the sender's
@@ -5468,8 +5483,9 @@ do
       id = "id_counter",
       weight = -150,
       holds = function(o)
-        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0 and 1 <= o.own_id_step
-          and o.own_id_step <= 64 and 9 <= o.id_step and o.id_step <= 56 + 8 * o.own_id_step
+        return o.ip_id ~= nil and o.own_id_step ~= nil and o.id_step ~= nil and o.ip_id ~= 0
+          and 1 <= o.own_id_step and o.own_id_step <= 64 and 9 <= o.id_step
+          and o.id_step <= 56 + 8 * o.own_id_step
       end,
       say = function(o)
         return "IP ID " .. text(o.ip_id) .. " goes on in the counter of the sender, " .. text(o.id_step)
@@ -5491,8 +5507,8 @@ do
       id = "abort_window_less",
       weight = 250,
       holds = function(o)
-        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
-          and 0 < o.window * 2 and o.window * 2 < o.own_window
+        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux
+          and o.hop_gap == 0 and 0 < o.window * 2 and o.window * 2 < o.own_window
       end,
       say = function(o)
         return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
@@ -5503,8 +5519,9 @@ do
       id = "abort_window_jump",
       weight = 250,
       holds = function(o)
-        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux and o.hop_gap == 0
-          and o.window > o.own_window * 2 and o.window > o.own_window + 32 and o.ts_step == nil
+        return o.hop_gap ~= nil and o.own_window ~= nil and o.first_abort and o.opening_linux
+          and o.hop_gap == 0 and o.window > o.own_window * 2 and o.window > o.own_window + 32
+          and o.ts_step == nil
       end,
       say = function(o)
         return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
@@ -5528,7 +5545,8 @@ do
         return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and o.sender_on_link
       end,
       say = function()
-        return "the sender sits on this link with a MAC address of its own, and the reset came " .. "from another one"
+        return "the sender sits on this link with a MAC address of its own, and the reset came "
+          .. "from another one"
       end,
     },
     { -- MAC that the sender never uses
@@ -5571,8 +5589,8 @@ do
         return o.shared_ip_id_run ~= nil and o.host_gap ~= nil and o.shared_ip_id_run and o.host_gap == 0
       end,
       say = function(o)
-        return "comes from where its host's other packets come from: one host may have all " .. text(o.run_senders)
-          .. " addresses"
+        return "comes from where its host's other packets come from: one host may have all "
+          .. text(o.run_senders) .. " addresses"
       end,
     },
     { -- One IP ID counter for three neighbours or more, from elsewhere
@@ -5584,7 +5602,8 @@ do
       end,
       say = function(o)
         return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-          .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap) .. " hop(s) off its own"
+          .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap)
+          .. " hop(s) off its own"
       end,
     },
     { -- One IP ID counter for two unrelated senders
@@ -5615,8 +5634,9 @@ do
         return o.foreign_senders_here and o.host_packets == 0 and o.place_senders >= 2 * o.place_rival
       end,
       say = function(o)
-        return "the sender shows nothing else, but " .. text(o.place_foreign) .. " other senders, which sit at "
-          .. text(o.place_baselines) .. " other distances, are reset with this hop limit too"
+        return "the sender shows nothing else, but " .. text(o.place_foreign)
+          .. " other senders, which sit at " .. text(o.place_baselines)
+          .. " other distances, are reset with this hop limit too"
       end,
     },
     { -- Unrelated senders refuse from one place
@@ -5761,15 +5781,15 @@ do
         {
           price = 200,
           holds = function(o)
-            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty and o.hop_baseline >= 3
-          and o.own_id_step == nil
+            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.starts_from_sixty
+          and o.hop_baseline >= 3 and o.own_id_step == nil
           end,
         },
         {
           price = 200,
           holds = function(o)
-            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.id_step ~= nil and o.starts_from_sixty
-          and o.hop_baseline >= 3 and o.id_step <= 2000
+            return o.starts_from_sixty ~= nil and o.hop_baseline ~= nil and o.id_step ~= nil
+          and o.starts_from_sixty and o.hop_baseline >= 3 and o.id_step <= 2000
           end,
         },
       },
@@ -5819,13 +5839,15 @@ do
         {
           price = 0,
           holds = function(o)
-            return o.hop_limit ~= nil and o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+            return o.hop_limit ~= nil and o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack
+          and o.follows_counter
           end,
         },
       },
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
-          .. " in the form of the sender's own abort: it drops the connection without telling " .. "the other end"
+          .. " in the form of the sender's own abort: it drops the connection without telling "
+          .. "the other end"
       end,
       cause = function()
         return "the host drops the connection silently (HAProxy silent-drop)"
@@ -5853,8 +5875,8 @@ do
         },
       },
       say = function(o)
-        return "packets with this hop limit amid the sender's own, which have another: " .. text(o.stray_packets)
-          .. "; they are injected too"
+        return "packets with this hop limit amid the sender's own, which have another: "
+          .. text(o.stray_packets) .. "; they are injected too"
       end,
       cause = function(o)
         return "a device answers in the host's name (a block page) and ends the connection; "
@@ -6151,7 +6173,8 @@ do
         return o.origin == "middlebox" and (o.resets_before >= 1 or o.peer_resets_before >= 1)
       end,
       say = function()
-        return "the connection had been reset before: the device repeats its reset, or answers " .. "what still arrives"
+        return "the connection had been reset before: the device repeats its reset, or answers "
+          .. "what still arrives"
       end,
     },
     {
@@ -6205,7 +6228,8 @@ do
     },
     {
       holds = function(o)
-        return o.silence_us ~= nil and o.origin == "middlebox" and o.stage == "post-psh" and o.silence_us <= 1000000
+        return o.silence_us ~= nil and o.origin == "middlebox" and o.stage == "post-psh"
+          and o.silence_us <= 1000000
       end,
       say = function()
         return "firewall rule: a device ends the connection once it has seen the first data (or "
@@ -6226,7 +6250,8 @@ do
         return o.origin == "middlebox" and (o.stage == "post-psh" or o.stage == "later")
       end,
       say = function()
-        return "firewall rule, or the firewall has lost the connection's state: a device ends an " .. "open connection"
+        return "firewall rule, or the firewall has lost the connection's state: a device ends an "
+          .. "open connection"
       end,
     },
     {
@@ -6285,7 +6310,8 @@ do
       end,
       say = function()
         return "the sender's kernel knows nothing of the connection that this SYN-ACK answers: a "
-          .. "scan, a reused port, or an answer from another address than it dialled (address " .. "translation)"
+          .. "scan, a reused port, or an answer from another address than it dialled (address "
+          .. "translation)"
       end,
     },
     {
@@ -6445,7 +6471,8 @@ do
       say = function(o)
         return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
           .. text(o.baseline_distance)
-          .. "): something in between starts from a hop limit of its own choice, or the address " .. "has moved"
+          .. "): something in between starts from a hop limit of its own choice, or the address "
+          .. "has moved"
       end,
     },
     {
@@ -6558,8 +6585,8 @@ do
       confidence = 50,
       holds = function(o)
         return o.df ~= nil and o.started_from_64 ~= nil and o.origin == "middlebox" and o.ip_version == 4
-          and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
-          and o.started_from_64
+          and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0
+          and o.options_len == 0 and o.started_from_64
       end,
       say = function()
         return "ngrep -K"
@@ -6570,7 +6597,8 @@ do
       holds = function(o)
         return o.df ~= nil and o.window_mirrored ~= nil and o.id_mirrored ~= nil and o.started_from_64 ~= nil
           and o.answers_a_packet ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-          and o.has_ack and o.window_mirrored and not o.id_mirrored and o.started_from_64 and o.answers_a_packet
+          and o.has_ack and o.window_mirrored and not o.id_mirrored and o.started_from_64
+          and o.answers_a_packet
       end,
       say = function()
         return "Suricata reject"
@@ -6601,8 +6629,8 @@ do
       confidence = 60,
       holds = function(o)
         return o.flow_label ~= nil and o.tos ~= nil and o.answers_a_packet ~= nil and o.origin == "middlebox"
-          and o.ip_version == 6 and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
-          and o.answers_a_packet
+          and o.ip_version == 6 and o.flow_label == 0 and o.window == 0 and o.options_len == 0
+          and o.tos == 0 and o.answers_a_packet
       end,
       say = function()
         return "Linux netfilter REJECT"
@@ -6612,8 +6640,9 @@ do
       confidence = 60,
       holds = function(o)
         return o.hop_limit ~= nil and o.ts_step ~= nil and o.origin == "endpoint" and o.hop_limit <= 1
-          and 0 <= o.ts_step and o.ts_step <= 100000000 or o.hop_limit ~= nil and o.follows_counter ~= nil
-          and o.origin == "endpoint" and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+          and 0 <= o.ts_step and o.ts_step <= 100000000 or o.hop_limit ~= nil
+          and o.follows_counter ~= nil and o.origin == "endpoint" and o.hop_limit <= 1 and o.has_ack
+          and o.follows_counter
       end,
       say = function()
         return "HAProxy, silent-drop"
@@ -6674,7 +6703,8 @@ do
         return o.to_prober ~= nil and not o.to_prober
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", but the packet that it quotes was not sent by the host it goes to: address "
+        return text(o.icmp_name)
+          .. ", but the packet that it quotes was not sent by the host it goes to: address "
           .. "translation, or made up"
       end,
     },
@@ -6687,7 +6717,8 @@ do
         return o.icmp_class == "unknown"
       end,
       say = function(o)
-        return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance) .. " hop(s) away"
+        return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance)
+          .. " hop(s) away"
       end,
     },
     {
@@ -6696,13 +6727,14 @@ do
       origin = "unknown",
       suspicion = 40,
       holds = function(o)
-        return o.from_target ~= nil and o.target_nearest ~= nil and o.distance ~= nil and o.quoted_beyond ~= nil
-          and o.from_target and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
+        return o.from_target ~= nil and o.target_nearest ~= nil and o.distance ~= nil
+          and o.quoted_beyond ~= nil and o.from_target and o.target_nearest - o.distance == 4
+          and o.quoted_beyond == o.distance
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "), as far as the probe had come (quoted hop limit "
-          .. text(o.quoted_hop_limit)
+        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), as far as the probe had come (quoted hop limit " .. text(o.quoted_hop_limit)
           .. "); the host's other packets look 4 hops further, as they do where they start from "
           .. "60: the host, or a device 4 hops before it"
       end,
@@ -6714,8 +6746,9 @@ do
       suspicion = 97,
       holds = function(o)
         return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.target_nearest ~= nil
-          and o.quoted_short ~= nil and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
-          and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
+          and o.quoted_short ~= nil and o.target_place_known ~= nil and o.from_target
+          and o.target_gap >= 2 and o.distance < o.target_nearest and o.quoted_short >= 2
+          and o.target_place_known
       end,
       say = function(o)
         return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
@@ -6731,12 +6764,13 @@ do
       origin = "middlebox",
       suspicion = 88,
       holds = function(o)
-        return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil and o.probe_packets ~= nil
-          and o.target_place_known ~= nil and o.from_target and o.quoted_short >= 3 and o.quoted_beyond <= 1
-          and o.probe_packets >= 1 and o.target_place_known
+        return o.from_target ~= nil and o.quoted_short ~= nil and o.quoted_beyond ~= nil
+          and o.probe_packets ~= nil and o.target_place_known ~= nil and o.from_target
+          and o.quoted_short >= 3 and o.quoted_beyond <= 1 and o.probe_packets >= 1 and o.target_place_known
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name, but the probe had gone only " .. text(o.quoted_beyond)
+        return text(o.icmp_name) .. " in the host's name, but the probe had gone only "
+          .. text(o.quoted_beyond)
           .. " hops beyond the capture point when it was rejected (quoted hop limit "
           .. text(o.quoted_hop_limit) .. "), and the host is " .. text(o.target_nearest) .. " hops away"
       end,
@@ -6765,9 +6799,9 @@ do
         return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "), the host is " .. text(o.target_distance)
-          .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
+        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. "), the host is "
+          .. text(o.target_distance) .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
           .. " does not say that the probe fell short of it"
       end,
     },
@@ -6825,9 +6859,10 @@ do
           and o.quoted_beyond == o.distance
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "), and just as far the probe had come (quoted hop limit "
-          .. text(o.quoted_hop_limit) .. "); the capture shows nothing else of this host"
+        return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance)
+          .. " hop(s) away (hop limit " .. text(o.hop_limit)
+          .. "), and just as far the probe had come (quoted hop limit " .. text(o.quoted_hop_limit)
+          .. "); the capture shows nothing else of this host"
       end,
     },
     {
@@ -6943,10 +6978,10 @@ do
         return o.target_idle_us ~= nil and o.icmp_class == "unreachable" and o.target_idle_us <= 10000000
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-          .. "), about a host that answered " .. text(o.target_idle_us)
-          .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-          .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit) .. "), about a host that answered " .. text(o.target_idle_us)
+          .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled)
+          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6958,7 +6993,8 @@ do
         return o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit)
           .. "), by an address that also refuses packets to this host by policy; the probe had "
           .. "travelled " .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
@@ -6969,11 +7005,12 @@ do
       origin = "middlebox",
       suspicion = 10,
       holds = function(o)
-        return o.target_after ~= nil and o.port_answers ~= nil and o.icmp_class == "unreachable" and (o.target_after
-          or o.port_answers)
+        return o.target_after ~= nil and o.port_answers ~= nil and o.icmp_class == "unreachable"
+          and (o.target_after or o.port_answers)
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
+        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
+          .. text(o.hop_limit)
           .. "), about a host that answers elsewhere in the capture: policy, or the host was "
           .. "down for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
           .. text(o.quoted_hop_limit) .. ")"
@@ -6989,8 +7026,8 @@ do
       end,
       say = function(o)
         return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-          .. text(o.quoted_hop_limit) .. ")"
+          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled)
+          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -7017,8 +7054,8 @@ do
       end,
       say = function(o)
         return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-          .. text(o.quoted_hop_limit) .. ")"
+          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled)
+          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
   }
