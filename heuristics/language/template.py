@@ -57,6 +57,15 @@ class Template:
     def _pieces(self) -> tuple[str | Callable[[Mapping[str, Value]], str], ...]:
         return tuple(part if isinstance(part, str) else _rendered(part) for part in self.parts)
 
+    def fits(self, text: str) -> bool:
+        """Whether `text` may be this template with values in place."""
+        return self._pattern.fullmatch(text) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = (re.escape(part) if isinstance(part, str) else ".*?" for part in self.parts)
+        return re.compile("".join(parts), re.DOTALL)
+
     @property
     def subjects(self) -> tuple[Reference, ...]:
         """What the placeholders name."""
@@ -70,7 +79,7 @@ class Template:
         return " .. ".join(lua_string(part) if isinstance(part, str) else _lua_text(part) for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the compiled functions, which cannot be sent to another process."""
+        """Without what is compiled: functions cannot be sent to another process."""
         return {"source": self.source, "parts": self.parts}
 
 

@@ -12,18 +12,33 @@ import typer
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
+from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheOption,
+    JobsOption,
+    LocalOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+    WideOption,
+)
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.report import formats
 from postproc.report.summary import Summary, summarise
+from postproc.report.summary_sections import Layout
+from postproc.report.terminal import Screen, screen_of_stdout
 from postproc.runtime.atomic_file import check_not_input
+from postproc.runtime.clock import Clock
 from postproc.runtime.errors import UsageError
 from postproc.runtime.output_folder import check_folder
+
+_RESETS, _ROWS = 3, 10  # without --top: resets described, rows of each table
 
 
 class Flows(StrEnum):
@@ -44,11 +59,16 @@ def summarize(
     ] = TableFormat.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--top", min=0, metavar="N", help="How many resets and senders to show, the most suspicious first."
+            "--top",
+            min=0,
+            metavar="N",
+            help="How many resets and rows of each table to show, the most suspicious first (default: 3 and 10).",
         ),
-    ] = 10,
+    ] = None,
+    local_time: LocalOption = False,
+    wide: WideOption = False,
     output: OutputOption = None,
     out: Annotated[
         Path | None,
@@ -121,16 +141,27 @@ def summarize(
             cluster=cluster,
         )
         results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
-    summary = summarise(results, rules, top, found.problems)
+    summary = summarise(results, rules, _RESETS if top is None else top, found.problems)
     print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
         content = tables.tables(summary, results, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
-    write_result(_written(summary, format_, top), output, inputs)
+    layout = Layout(_ROWS if top is None else top, wide, Clock(local_time), _explained(found.files))
+    screen = Screen(None if wide else Screen().width) if output else screen_of_stdout(wide=wide)
+    write_result(_written(summary, format_, rules, layout, screen), output, inputs)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)
+
+
+def _explained(sources: Sequence[Source]) -> dict[str, str]:
+    """The paths of the captures that rstorigin explain can read, by their names in rows."""
+    return {
+        source.name: str(source.path)
+        for source in sources
+        if source.url is None and source.file_type not in EXPORT_TYPES
+    }
 
 
 def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureResult]:
@@ -142,15 +173,15 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureRe
             report(done)
 
 
-def _written(summary: Summary, format_: TableFormat, top: int) -> str:
+def _written(summary: Summary, format_: TableFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     match format_:
         case TableFormat.TABLE:
-            return formats.table(summary, senders=top)
+            return formats.table(summary, rulebook, layout, screen)
         case TableFormat.MARKDOWN:
-            return formats.markdown(summary, senders=top)
+            return formats.markdown(summary, rulebook, layout)
         case TableFormat.CSV:
             return formats.rows_csv(summary.rows)
         case TableFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
         case TableFormat.JSON:
-            return formats.whole_json(summary)
+            return formats.whole_json(summary, layout.clock)
