@@ -27,7 +27,7 @@ def answer(summary: Summary, clock: Clock) -> tuple[str, ...]:
     between = [sender for sender in summary.presumed_senders if sender.who is Who.BETWEEN]
     if totals.resets == 1:
         return (*_only_one(summary.resets[0]), *_senders(between, clock, only=True))
-    return (_counts(summary), *_senders(between, clock), *_causes(summary))
+    return (_counts(summary), *_ended(summary), *_senders(between, clock), *_causes(summary))
 
 
 def _counts(summary: Summary) -> str:
@@ -56,6 +56,14 @@ def _counts(summary: Summary) -> str:
     return "; ".join([found, ", ".join(rest)]) + "."
 
 
+def _ended(summary: Summary) -> Iterator[str]:
+    """What users suffer from: how many resets ended a connection."""
+    ended, late = summary.totals.ended, summary.totals.late
+    if ended or late:
+        after = f"; {late:,} came after its end or did not end it" if late else ""
+        yield f"{ended:,} of the {summary.totals.resets:,} ended or refused a connection{after}."
+
+
 def _only_one(reset: JudgedReset) -> Iterator[str]:
     row = reset.row
     match row.verdict:
@@ -70,6 +78,9 @@ def _only_one(reset: JudgedReset) -> Iterator[str]:
             yield f"The only reset is {probably}genuine{cause}."
             if row.origin != Origin.FRONT_END:
                 yield f"{row.src} sent it itself."
+    if row.ended_connection is not None:
+        after = "It came after the end of its connection or did not end it."
+        yield "It ended or refused a connection." if row.ended_connection else after
 
 
 def _senders(between: Sequence[PresumedSender], clock: Clock, *, only: bool = False) -> Iterator[str]:

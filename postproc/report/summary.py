@@ -32,7 +32,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """`captures` that could be read, `packets` in them (None: not counted), `flows` that hold a reset."""
+    """`captures` that could be read, `packets` in them (None: not counted), `flows` that hold a reset.
+
+    `ended` resets ended an open connection, `late` ones came after its end or did not end it; of the others the
+    captures do not show which.
+    """
 
     captures: int
     packets: int | None
@@ -43,6 +47,8 @@ class Totals:
     icmp_errors: int = 0
     icmp_by_verdict: tuple[Share, ...] = ()
     icmp_by_origin: tuple[Share, ...] = ()
+    ended: int = 0
+    late: int = 0
 
     def count(self, verdict: Verdict) -> int:
         """How many resets have this verdict."""
@@ -207,6 +213,8 @@ def _totals(judged: Sequence[CaptureResult], rows: Sequence[ResetRow], errors: S
         icmp_errors=len(errors),
         icmp_by_verdict=_shares(Verdict, (error.row.verdict for error in errors)),
         icmp_by_origin=_shares(Origin, (error.row.origin for error in errors)),
+        ended=sum(row.ended_connection is True for row in rows),
+        late=sum(row.ended_connection is False for row in rows),
     )
 
 

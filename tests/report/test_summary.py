@@ -178,6 +178,17 @@ def test_the_answer_claims_no_distance_and_no_certainty_that_is_not_there() -> N
     assert said(likely, judged_reset(), HONEST)[0] == "1 of 3 resets is forged, 1 more probably; 1 is genuine."
 
 
+def test_the_answer_says_how_many_connections_ended() -> None:
+    ended, late = judged_reset(ended_connection=True), judged_reset(ended_connection=False)
+    totals = summary(ended, ended, late, judged_reset()).totals
+    assert (totals.ended, totals.late) == (2, 1)
+    assert said(ended, ended, late, judged_reset())[1] == (
+        "2 of the 4 ended or refused a connection; 1 came after its end or did not end it."
+    )
+    assert "It ended or refused a connection." in said(ended)
+    assert "It came after the end of its connection or did not end it." in said(late)
+
+
 def test_the_answer_about_a_single_reset_gives_its_cause() -> None:
     of_host = judged_reset(score=-400, **GENUINE | {"cause": cause("refused")})
     assert said(of_host) == [
