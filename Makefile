@@ -41,6 +41,7 @@ docs: setup-dev ## write the generated parts of docs/ and README.md anew
 	$(BIN)/rstorigin rules observables --icmp --format markdown >> docs/observables.md
 	$(BIN)/python -m generator.output_docs .
 	PYTHONPATH=.:tests $(BIN)/python tests/docs/quoted_output.py
+	$(BIN)/python tests/docs/method_picture.py
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua test

@@ -74,7 +74,7 @@ def presumed_senders(
     """
     groups: dict[tuple[object, ...], list[JudgedReset]] = {}
     for reset in resets:
-        groups.setdefault(_key(reset.row, entries, places), []).append(reset)
+        groups.setdefault(sender_key(reset.row, entries, places), []).append(reset)
     senders = [_sender(Who(str(who)), group, entries) for (who, *_), group in groups.items()]
     order = [*Who]
     return tuple(sorted(senders, key=lambda each: (order.index(each.who), -each.forged, -each.resets, each.first)))
@@ -91,7 +91,8 @@ def service_of(row: ResetRow) -> tuple[str, int]:
     return (row.src, row.dport) if row.sport > row.dport else (row.dst, row.sport)
 
 
-def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> tuple[object, ...]:
+def sender_key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> tuple[object, ...]:
+    """What the resets of one presumed sender have in common; its kind (Who) first."""
     if row.verdict in ACCUSED:
         hops = row.distance if entries.measures(row.where) else None
         return (Who.BETWEEN, hops, device_name(row.device)[0], places.get(row.capture, row.capture))
@@ -125,3 +126,15 @@ def _sender(who: Who, group: Sequence[JudgedReset], entries: RulebookEntries) ->
         captures=tuple(dict.fromkeys(row.capture for row in rows)),
         example=example,
     )
+
+
+def of_same_sender(
+    chosen: JudgedReset, resets: Sequence[JudgedReset], entries: RulebookEntries
+) -> tuple[JudgedReset, ...]:
+    """The resets of one capture whose presumed sender is that of `chosen`; of hosts, those that name the same one."""
+
+    def key(row: ResetRow) -> tuple[object, ...]:
+        who, *rest = sender_key(row, entries, {})
+        return (who, *rest, row.src if who in (Who.HOST, Who.UNKNOWN) else "")
+
+    return tuple(reset for reset in resets if key(reset.row) == key(chosen.row))
