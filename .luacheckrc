@@ -26,7 +26,8 @@ read_globals = {
     "GRegex", "rex_pcre2", "bit", "wtap_filetypes", "register_stat_cmd_arg",
     -- what asks for a GUI: absent, or without effect, in tshark
     "gui_enabled", "register_menu", "TextWindow", "ProgDlg", "new_dialog", "retap_packets", "copy_to_clipboard",
-    "set_filter", "apply_filter", "get_filter", "set_color_filter_slot", "reload", "reload_packets", "browser_open_url",
+    "set_filter", "apply_filter", "get_filter", "set_color_filter_slot", "reload", "reload_packets",
+    "reload_lua_plugins", "browser_open_url",
     -- versions, messages, and constants
     "get_version", "set_plugin_info", "running_superuser", "report_failure",
     "critical", "warn", "message", "info", "debug",

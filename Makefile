@@ -32,7 +32,7 @@ demo: setup plugin ## judge the resets of the example captures, from nothing
 plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
 
-docs: setup-dev ## write the generated parts of docs/ and README.md anew
+docs: setup-dev ## write share/ and the generated parts of docs/ and README.md anew
 	sed -i '/^<!-- written by/q' docs/observables.md && echo >> docs/observables.md
 	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
 	printf '\n## ICMP errors\n\n%s\n\n' \
@@ -42,6 +42,7 @@ docs: setup-dev ## write the generated parts of docs/ and README.md anew
 	$(BIN)/python -m generator.output_docs .
 	PYTHONPATH=.:tests $(BIN)/python tests/docs/quoted_output.py
 	$(BIN)/python tests/docs/method_picture.py
+	$(BIN)/python scripts/command_line_files.py .
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua test

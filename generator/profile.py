@@ -20,17 +20,19 @@ class PacketListColumn(NamedTuple):
     width: int
 
 
+# Wireshark's own columns first, as everybody knows them; No. holds eight digits.
 PACKET_LIST_COLUMNS = (
-    PacketListColumn("No.", "%m", 60),
-    PacketListColumn("Time", "%t", 100),
-    PacketListColumn("Source", "%s", 140),
-    PacketListColumn("Destination", "%d", 140),
-    PacketListColumn("Hop limit", "rstorigin.hop_limit", 72),
-    PacketListColumn("Hop delta", "rstorigin.hop_delta", 75),
-    PacketListColumn("RST verdict", "rstorigin.verdict", 125),
-    PacketListColumn("Suspicion", "rstorigin.suspicion", 78),
-    PacketListColumn("Evidence", "rstorigin.evidence", 250),
-    PacketListColumn("Info", "%i", 560),
+    PacketListColumn("No.", "%m", 80),
+    PacketListColumn("Time", "%t", 90),
+    PacketListColumn("Source", "%s", 130),
+    PacketListColumn("Destination", "%d", 130),
+    PacketListColumn("Protocol", "%p", 70),
+    PacketListColumn("Info", "%i", 330),
+    PacketListColumn("RST verdict", "rstorigin.verdict", 105),
+    PacketListColumn("Sent from", "rstorigin.sent_from", 130),
+    PacketListColumn("Cause", "rstorigin.cause", 230),
+    PacketListColumn("Hop limit", "rstorigin.hop_limit", 68),
+    PacketListColumn("Hop delta", "rstorigin.hop_delta", 72),
 )
 
 
@@ -89,6 +91,21 @@ BUTTONS = (
     Button("Forged flows", FORGED_FLOWS, "The whole story: every packet of a flow with a (likely) forged reset"),
     Button("ICMP rejects", REJECTS, "ICMP and ICMPv6 errors: who rejected, and where"),
     Button("Hop changes", HOP_CHANGES, "Packets whose hop limit is not the one their sender usually shows"),
+)
+
+
+class Graph(NamedTuple):
+    """A line of Statistics > I/O Graphs: how many packets `filter` selects in each interval."""
+
+    name: str
+    filter: str
+    colour: str
+
+
+GRAPHS = (
+    Graph("Forged resets", f"{RESETS} && {FORGED}", "#D55E00"),
+    Graph("Other resets", f"{RESETS} && !({FORGED})", "#009E73"),
+    Graph("ICMP rejects", REJECTS, "#0072B2"),
 )
 
 

@@ -38,7 +38,7 @@ from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
 from heuristics.protocol.netscaler_codes import NETSCALER_CODES
 from heuristics.protocol.reset_payload import PayloadKind
-from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.model import Rulebook, VerdictLimits
 from heuristics.rulebook.scoring import (
     ICMP_UNJUDGED,
     ICMP_UNJUDGED_SUSPICION,
@@ -47,11 +47,15 @@ from heuristics.rulebook.scoring import (
     UNCLEAR,
     Origin,
     Verdict,
+    suspicion,
     suspicion_limits,
 )
 from heuristics.rulebook.statements import Statement
 
 PLUGIN_NAME = "rstorigin.lua"
+# Names the file of verdicts that the plugin takes over, and the format of that file (postproc/handover).
+VERDICT_VARIABLE = "RSTORIGIN_VERDICTS"
+VERDICT_FILE_VERSION = 1
 GENERATED_MARK = b"\n-- Do not edit: change the rulebook and run `rstorigin plugin generate`.\n"  # in its head
 
 # Observables that rstorigin alone measures: always missing in Wireshark.
@@ -84,6 +88,9 @@ def render_plugin(rulebook: Rulebook) -> str:
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
+        default_limits=_default_limits(rulebook.verdict),
+        verdict_variable=VERDICT_VARIABLE,
+        verdict_file_version=VERDICT_FILE_VERSION,
         context_observables=OF_CONTEXT,
         context_record=[*context_record(OF_CONTEXT)],
         hop_limits=hop_limits,
@@ -122,6 +129,12 @@ def _statements(rulebook: Rulebook) -> dict[str, list[Statement]]:
         kind: [statement for statement in statements if can_hold(statement.condition, _NOT_IN_WIRESHARK)]
         for kind, statements in kinds.items()
     }
+
+
+def _default_limits(verdict: VerdictLimits) -> list[tuple[str, int]]:
+    """Each limit of the verdicts, in percent of suspicion."""
+    names = ("forged", "likely_forged", "likely_genuine", "genuine")
+    return [(name, suspicion(getattr(verdict, name), suspicion_limits())) for name in names]
 
 
 def _trees(statements: Iterable[Statement]) -> Iterable[Node]:

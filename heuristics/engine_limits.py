@@ -37,3 +37,6 @@ MIN_OTHER_HOP_LIMIT = 20
 # Two flows that share an end are one connection, translated, if their streams stand no further apart than this (bytes).
 # Where more flows than this share one end, as in a port scan, none are compared.
 SAME_STREAM_REACH, MAX_SHARED_END = 65_536, 32
+
+# Flows in the plugin, before it drops old ones without a reset. A preference changes it.
+FLOWS_KEPT = 1_000_000

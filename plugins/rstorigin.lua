@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 8f168b8513f9b141ae0eac4514b9af0ad9ab32d732cc839ec3488bb2bfd8ad5b
+-- rulebook hash: e3c2effe5ae00dbba038d13afe509597ee49868607ce997ccd2badf4fd9e7678
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -13,10 +13,13 @@
 -- the whole file. In plain tshark they are the frames before the reset. (`tshark -2` without a filter builds no
 -- fields in its first pass: docs/wireshark.md.)
 --
--- Parts: fields, headers, TCP options, fast path, fingerprint, packed records, host profiles, flow store, tracker,
--- IP-ID runs, shared origin, reset context, counterparts, ICMP errors, observables of resets and of ICMP errors, rules,
--- scoring, text, preferences, packet details, dissector, summary, menus. Some are blocks of their own, since a Lua
--- function (and a file is one) has at most 200 local variables.
+-- `rstorigin open` hands over verdicts that the batch engine has made; then the plugin judges nothing, and looks each
+-- frame up.
+--
+-- Parts: words, fields, preferences, packet details, menus, verdicts handed over; headers, TCP options, fast path,
+-- fingerprint, packed records, host profiles, flow store, tracker, IP-ID runs, shared origin, reset context,
+-- counterparts, ICMP errors, observables of resets and of ICMP errors, rules, scoring, dissector, summary. Some are
+-- blocks of their own, since a Lua function (and a file is one) has at most 200 local variables.
 --
 -- The terms are TCP's own (RFC 9293). "Sender" is the source that a reset claims, "peer" the other end, "hop limit"
 -- the IPv4 TTL or the IPv6 hop limit, "distance" the hops from a sender to the capture point. An ICMP error quotes
@@ -44,673 +47,1371 @@ local THRESHOLDS = {
   talk_gap_us = 20000,
 }
 
--- Fields ----------------------------------------------------------------------------------------------------
-
-local proto_fields = {
-  kind = ProtoField.string("rstorigin.kind", "Kind", base.NONE,
-    "rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
-  stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
-    "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin, or "
-        .. "unknown where its start is missing"),
-  end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
-    "What a Palo Alto firewall would log: whom the resets name, not who sent them"),
-  cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
-    "What may have made the sender reset: a hypothesis"),
-  verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
-    "forged, likely forged, unclear, likely genuine or genuine"),
-  origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
-    "endpoint, front-end, middlebox or unknown; of ICMP errors also router"),
-  suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
-    "How likely something in between sent it in another's name, 0-100"),
-  hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
-    "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, "
-        .. "also inside tunnels"),
-  hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
-    "The most frequent hop limit of the sender's authentic packets, in the flow or " .. "else of the host"),
-  hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
-    "Hop limit minus hop baseline"),
-  distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
-    "Hops from whoever sent this packet to the capture point"),
-  sender_distance = ProtoField.uint8("rstorigin.sender_distance", "Sender distance", base.DEC, nil, nil,
-    "Hops from the claimed sender to the capture point"),
-  baseline_source = ProtoField.string("rstorigin.baseline_source", "Baseline source", base.NONE,
-    "Where the hop baseline comes from: flow, host or none"),
-  rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
-    "Smallest round trip from the capture point to the sender, in microseconds"),
-  response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
-    "Microseconds since the bytes that the reset acknowledges, or else since the " .. "peer's last packet"),
-  device = ProtoField.string("rstorigin.device", "Device", base.NONE,
-    "The known device or mechanism whose form it has, and how sure that is"),
-  evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
-    "Ids of the rules that fired; of ICMP errors the entry that holds"),
-  reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
-    "Why the verdict is unclear"),
-  quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
-    "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
-  where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
-    "Where a suspect reset was sent from, against where the sender that it names sits"),
-  ended_connection = ProtoField.bool("rstorigin.ended_connection", "Ended the connection", base.NONE, nil, nil,
-    "true if the connection was open and ended with this reset, false if it came after "
-        .. "the end or did not end it; empty where the capture does not show which"),
-  score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
-    "Sum of the evidence, in hundredths of a natural-log odds ratio"),
-  baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
-    "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
-  state = ProtoField.string("rstorigin.state", "State", base.NONE,
-    "final, or provisional as long as packets of the flow keep coming"),
-  flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
-    "The verdict of the most suspicious of them: rstorigin.flow_verdict == \034forged\034 "
-        .. "shows whole stories"),
-}
-
--- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold in
--- Wireshark have one too, so that display filters may name every rule.
-local evidence_fields = {
-  ["desync_fake"] = ProtoField.bool("rstorigin.evidence.desync_fake",
-    "the client itself sends a fake reset that must not arrive, to confuse a censor"),
-  ["two_initial_hop_limits"] = ProtoField.bool("rstorigin.evidence.two_initial_hop_limits",
-    "the host starts data from 60 and resets from 64"),
-  ["other_stack"] = ProtoField.bool("rstorigin.evidence.other_stack",
-    "a stack other than Linux aborts without timestamps or don't-fragment"),
-  ["silent_drop"] = ProtoField.bool("rstorigin.evidence.silent_drop",
-    "the host sends a reset that dies at its first router"),
-  ["injected_data"] = ProtoField.bool("rstorigin.evidence.injected_data",
-    "a device injects data in the sender's name, and then resets"),
-  ["untranslated_reset"] = ProtoField.bool("rstorigin.evidence.untranslated_reset",
-    "the host's own reset, to which the address translation was not applied"),
-  ["undialled_address"] = ProtoField.bool("rstorigin.evidence.undialled_address",
-    "the kernel refuses packets that come from an address which it did not dial"),
-  ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
-    "the device that owns and translates this address refuses by itself"),
-  ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
-    "Hop limit that the sender never uses in this flow"),
-  ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
-    "From a few hops beyond the sender"),
-  ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
-    "Hop limit unlike the few packets of the sender"),
-  ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
-    "Hop limit one away from the sender's"),
-  ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
-    "One hop before the sender, and not the abort of its socket"),
-  ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
-    "Now hop_gap_one_bare"),
-  ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
-    "One hop before the sender, without its timestamps"),
-  ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
-    "Now hop_gap_one_unstamped"),
-  ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
-    "Not from the distance of the sender's host"),
-  ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
-    "From beyond the sender's host"),
-  ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
-    "Sent from near the capture point; the sender is further away"),
-  ["near_initial_host"] = ProtoField.bool("rstorigin.evidence.near_initial_host",
-    "Sent from near the capture point; the host is further away"),
-  ["hop_known_of_host"] = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
-    "Not from the distance of the flow, but from one of the host"),
-  ["service_hop_limit"] = ProtoField.bool("rstorigin.evidence.service_hop_limit",
-    "Answers too soon to be as far as its baseline says"),
-  ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
-    "A whole round trip from a fraction of the way"),
-  ["hop_match"] = ProtoField.bool("rstorigin.evidence.hop_match",
-    "Hop limit as in the sender's own packets"),
-  ["hop_match_near"] = ProtoField.bool("rstorigin.evidence.hop_match_near",
-    "Hop limit as in the sender's own packets, from very near"),
-  ["hop_match_local"] = ProtoField.bool("rstorigin.evidence.hop_match_local",
-    "Sender and reset both on this link"),
-  ["hop_match_host"] = ProtoField.bool("rstorigin.evidence.hop_match_host",
-    "Distance as in the host's other packets"),
-  ["hop_match_host_local"] = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
-    "Host and reset both on this link"),
-  ["hop_match_host_near"] = ProtoField.bool("rstorigin.evidence.hop_match_host_near",
-    "Distance as in the host's other packets, from very near"),
-  ["raw_scanner"] = ProtoField.bool("rstorigin.evidence.raw_scanner",
-    "Kernel of a raw-socket scanner"),
-  ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
-    "The sender reset this flow itself as well"),
-  ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
-    "Now own_resets_too"),
-  ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
-    "Beside the sender's own reset, as its kernel answers (IPv4)"),
-  ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
-    "Beside the sender's own reset, as its kernel answers (IPv6)"),
-  ["another_way_ipv6"] = ProtoField.bool("rstorigin.evidence.another_way_ipv6",
-    "By another way, as its flow label may choose"),
-  ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
-    "Same box as the handshake, data from another"),
-  ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
-    "Answers sooner than the sender can"),
-  ["causality_in_place"] = ProtoField.bool("rstorigin.evidence.causality_in_place",
-    "Answers sooner than the Linux sender did, from its distance"),
-  ["causality_in_place_other"] = ProtoField.bool("rstorigin.evidence.causality_in_place_other",
-    "Answers sooner than the sender did, from its distance"),
-  ["causality_host"] = ProtoField.bool("rstorigin.evidence.causality_host",
-    "Answers sooner than the host does elsewhere, from about its distance"),
-  ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
-    "Answers sooner than the only round trip measured"),
-  ["sooner_by_another_way"] = ProtoField.bool("rstorigin.evidence.sooner_by_another_way",
-    "Early, but by a route that the host's other packets take too"),
-  ["full_rtt"] = ProtoField.bool("rstorigin.evidence.full_rtt",
-    "Refuses after exactly one round trip, from the host's distance"),
-  ["full_rtt_elsewhere"] = ProtoField.bool("rstorigin.evidence.full_rtt_elsewhere",
-    "Refuses after exactly one round trip, by a hop limit of its own"),
-  ["refused_from_this_link"] = ProtoField.bool("rstorigin.evidence.refused_from_this_link",
-    "Refuses at once, from this very link"),
-  ["answers_from_this_link"] = ProtoField.bool("rstorigin.evidence.answers_from_this_link",
-    "Answers at once, from this very link"),
-  ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
-    "Sooner than half a round trip after the peer began to send"),
-  ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
-    "Answers what cannot have reached the Linux host"),
-  ["unprovoked_other"] = ProtoField.bool("rstorigin.evidence.unprovoked_other",
-    "Answers what cannot have reached the sender"),
-  ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
-    "Resets in both directions at once"),
-  ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
-    "The sender continues after its own reset"),
-  ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
-    "As the sender's own firewall rejects"),
-  ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
-    "Now own_firewall"),
-  ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
-    "As the sender's own firewall rejects, by another route (IPv6)"),
-  ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
-    "A scanner continues after its kernel's reset"),
-  ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
-    "Refuses what the sender accepts"),
-  ["refuses_accepted_elsewhere"] = ProtoField.bool("rstorigin.evidence.refuses_accepted_elsewhere",
-    "Refuses from elsewhere what the sender accepts"),
-  ["burst_hops"] = ProtoField.bool("rstorigin.evidence.burst_hops",
-    "One burst, several foreign hop limits"),
-  ["seq_stride"] = ProtoField.bool("rstorigin.evidence.seq_stride",
-    "One burst steps ahead of the sender's sequence numbers"),
-  ["seq_stride_gap"] = ProtoField.bool("rstorigin.evidence.seq_stride_gap",
-    "With a burst that steps ahead, not from the sender's distance"),
-  ["burst_company"] = ProtoField.bool("rstorigin.evidence.burst_company",
-    "In one burst with hop limits that the sender never uses"),
-  ["mirrored"] = ProtoField.bool("rstorigin.evidence.mirrored",
-    "IP ID copied from the packet it answers"),
-  ["mirrored_reserved"] = ProtoField.bool("rstorigin.evidence.mirrored_reserved",
-    "Reserved bits copied from the packet it answers"),
-  ["mirrored_window"] = ProtoField.bool("rstorigin.evidence.mirrored_window",
-    "Window copied from the packet it answers"),
-  ["bad_ack"] = ProtoField.bool("rstorigin.evidence.bad_ack",
-    "Acknowledges what cannot be acknowledged"),
-  ["bad_ack_isn"] = ProtoField.bool("rstorigin.evidence.bad_ack_isn",
-    "Acknowledges the SYN's own number"),
-  ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
-    "RST without ACK on an open connection of Linux"),
-  ["bare_on_open_other"] = ProtoField.bool("rstorigin.evidence.bare_on_open_other",
-    "RST without ACK on an open connection"),
-  ["behind"] = ProtoField.bool("rstorigin.evidence.behind",
-    "Abort with a sequence number of the past"),
-  ["behind_gap"] = ProtoField.bool("rstorigin.evidence.behind_gap",
-    "Abort with a sequence number of the past, from elsewhere"),
-  ["behind_other"] = ProtoField.bool("rstorigin.evidence.behind_other",
-    "Abort with a sequence number of the past, not of Linux"),
-  ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
-    "RST without ACK on a connection that had ended"),
-  ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
-    "Abort without the timestamps of the Linux sender"),
-  ["ts_missing_other"] = ProtoField.bool("rstorigin.evidence.ts_missing_other",
-    "Abort without the sender's timestamps"),
-  ["ts_missing_linux"] = ProtoField.bool("rstorigin.evidence.ts_missing_linux",
-    "Not the abort of a Linux socket"),
-  ["abort_again_linux"] = ProtoField.bool("rstorigin.evidence.abort_again_linux",
-    "Second abort of one Linux socket"),
-  ["abort_window_linux"] = ProtoField.bool("rstorigin.evidence.abort_window_linux",
-    "A closed window that Linux does not close"),
-  ["abort_label_linux"] = ProtoField.bool("rstorigin.evidence.abort_label_linux",
-    "Abort without its socket's flow label"),
-  ["abort_label_stamped"] = ProtoField.bool("rstorigin.evidence.abort_label_stamped",
-    "The last packet's timestamp, without its flow label"),
-  ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
-    "A window that Linux leaves 0"),
-  ["bare_ack_linux"] = ProtoField.bool("rstorigin.evidence.bare_ack_linux",
-    "An acknowledgement number without ACK"),
-  ["bare_id_linux"] = ProtoField.bool("rstorigin.evidence.bare_id_linux",
-    "IP ID or don't-fragment bit unlike Linux"),
-  ["bare_label_linux"] = ProtoField.bool("rstorigin.evidence.bare_label_linux",
-    "The socket's flow label in a reset without socket"),
-  ["bare_form_linux"] = ProtoField.bool("rstorigin.evidence.bare_form_linux",
-    "Reset as Linux answers without a socket (IPv4)"),
-  ["bare_form_linux_ipv6"] = ProtoField.bool("rstorigin.evidence.bare_form_linux_ipv6",
-    "Reset as Linux answers without a socket (IPv6)"),
-  ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
-    "Don't-fragment clear, unlike the sender's"),
-  ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
-    "IP ID does not continue the sender's sequence"),
-  ["ip_id_foreign_abort"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
-    "Abort with an IP ID that does not continue the sender's sequence"),
-  ["ip_id_foreign_linux"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_linux",
-    "Not the IP ID of a Linux socket"),
-  ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
-    "Flow label 0, unlike the sender's"),
-  ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
-    "Type of service of the SYN echoed"),
-  ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
-    "Timestamp continues the sender's"),
-  ["stamped_abort"] = ProtoField.bool("rstorigin.evidence.stamped_abort",
-    "An abort with TCP options, of a flow of which the capture shows nothing else"),
-  ["id_run"] = ProtoField.bool("rstorigin.evidence.id_run",
-    "IP ID is the sender's next"),
-  ["id_counter"] = ProtoField.bool("rstorigin.evidence.id_counter",
-    "IP ID goes on in the sender's counter"),
-  ["refuses_syn_ack"] = ProtoField.bool("rstorigin.evidence.refuses_syn_ack",
-    "Refuses a SYN-ACK, from where its SYN came"),
-  ["abort_window_less"] = ProtoField.bool("rstorigin.evidence.abort_window_less",
-    "A window smaller than Linux may offer"),
-  ["abort_window_jump"] = ProtoField.bool("rstorigin.evidence.abort_window_jump",
-    "A window larger than Linux would have offered"),
-  ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
-    "After a FIN: ordinary close"),
-  ["own_name"] = ProtoField.bool("rstorigin.evidence.own_name",
-    "A neighbour's address from another MAC"),
-  ["new_mac"] = ProtoField.bool("rstorigin.evidence.new_mac",
-    "MAC that the sender never uses"),
-  ["new_mac_known_hop"] = ProtoField.bool("rstorigin.evidence.new_mac_known_hop",
-    "MAC that the sender never uses, with a hop limit of its host"),
-  ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
-    "One IP ID counter for three unrelated senders or more"),
-  ["shared_counter_here"] = ProtoField.bool("rstorigin.evidence.shared_counter_here",
-    "One IP ID counter, but from where the sender sits"),
-  ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
-    "One IP ID counter for three neighbours or more, from elsewhere"),
-  ["shared_counter_two"] = ProtoField.bool("rstorigin.evidence.shared_counter_two",
-    "One IP ID counter for two unrelated senders"),
-  ["same_place"] = ProtoField.bool("rstorigin.evidence.same_place",
-    "Resets of senders from everywhere come from one place"),
-  ["same_place_unseen"] = ProtoField.bool("rstorigin.evidence.same_place_unseen",
-    "From the place of resets that are not their senders'"),
-  ["same_place_everywhere"] = ProtoField.bool("rstorigin.evidence.same_place_everywhere",
-    "Unrelated senders refuse from one place"),
-  ["nobody_so_near"] = ProtoField.bool("rstorigin.evidence.nobody_so_near",
-    "Both ends on this link, though of unrelated networks"),
-  ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
-    "NetScaler reset code in the window"),
-  ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
-    "F5 BIG-IP reset cause in the payload"),
-  ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
-    "Not from where its host sits in other captures"),
-  ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
-    "Not quite from where its host sits in other captures, or from beyond"),
-  ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
-    "From where its host sits in other captures"),
-  ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
-    "One IP ID counter for three unrelated senders or more, over several captures"),
-  ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
-    "Never left the claimed sender's own interface"),
-  ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
-    "Seen leaving the claimed sender's own interface"),
-}
-
--- One boolean for each entry that judges ICMP errors, present where the entry holds.
-local icmp_fields = {
-  ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
-    "unspecified source"),
-  ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
-    "no quote"),
-  ["not_its_packet"] = ProtoField.bool("rstorigin.icmp.not_its_packet",
-    "not its packet"),
-  ["undefined"] = ProtoField.bool("rstorigin.icmp.undefined",
-    "undefined"),
-  ["starts_from_sixty"] = ProtoField.bool("rstorigin.icmp.starts_from_sixty",
-    "starts from sixty"),
-  ["in_the_hosts_name"] = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
-    "in the hosts name"),
-  ["never_came_near"] = ProtoField.bool("rstorigin.icmp.never_came_near",
-    "never came near"),
-  ["short_of_the_host"] = ProtoField.bool("rstorigin.icmp.short_of_the_host",
-    "short of the host"),
-  ["host_out_of_place"] = ProtoField.bool("rstorigin.icmp.host_out_of_place",
-    "host out of place"),
-  ["one_hop_off"] = ProtoField.bool("rstorigin.icmp.one_hop_off",
-    "one hop off"),
-  ["host_itself"] = ProtoField.bool("rstorigin.icmp.host_itself",
-    "host itself"),
-  ["host_itself_near"] = ProtoField.bool("rstorigin.icmp.host_itself_near",
-    "host itself near"),
-  ["host_unseen"] = ProtoField.bool("rstorigin.icmp.host_unseen",
-    "host unseen"),
-  ["host_unknown"] = ProtoField.bool("rstorigin.icmp.host_unknown",
-    "host unknown"),
-  ["source_out_of_place"] = ProtoField.bool("rstorigin.icmp.source_out_of_place",
-    "source out of place"),
-  ["prohibited"] = ProtoField.bool("rstorigin.icmp.prohibited",
-    "prohibited"),
-  ["port_refused_for_host"] = ProtoField.bool("rstorigin.icmp.port_refused_for_host",
-    "port refused for host"),
-  ["tcp_port_refused"] = ProtoField.bool("rstorigin.icmp.tcp_port_refused",
-    "tcp port refused"),
-  ["port_refused_on_the_way"] = ProtoField.bool("rstorigin.icmp.port_refused_on_the_way",
-    "port refused on the way"),
-  ["port_by_another_address"] = ProtoField.bool("rstorigin.icmp.port_by_another_address",
-    "port by another address"),
-  ["policy_as_unreachable"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable",
-    "policy as unreachable"),
-  ["policy_as_unreachable_too"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_too",
-    "policy as unreachable too"),
-  ["policy_as_unreachable_later"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_later",
-    "policy as unreachable later"),
-  ["unreachable"] = ProtoField.bool("rstorigin.icmp.unreachable",
-    "unreachable"),
-  ["hops_used_up"] = ProtoField.bool("rstorigin.icmp.hops_used_up",
-    "hops used up"),
-  ["on_the_way"] = ProtoField.bool("rstorigin.icmp.on_the_way",
-    "on the way"),
-}
-
-for _, fields in ipairs { proto_fields, evidence_fields, icmp_fields } do
-  for _, proto_field in pairs(fields) do
-    rstorigin.fields[#rstorigin.fields + 1] = proto_field
-  end
-end
-
--- What Analyze > Expert Information lists, by verdict.
-local experts = {
-  ["forged"] = ProtoExpert.new("rstorigin.expert.forged", "Forged: not sent by the host that it names",
-    expert.group.SECURITY, expert.severity.WARN),
-  ["likely forged"] = ProtoExpert.new("rstorigin.expert.likely_forged",
-    "Likely forged: probably not sent by the host that it names", expert.group.SECURITY, expert.severity.NOTE),
-}
-rstorigin.experts = { experts["forged"], experts["likely forged"] }
-
--- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
--- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
--- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
--- headers from their bytes: see "Packet".
-local read = {
-  time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
-  eth = Field.new("eth"),
-  ip = Field.new("ip"),
-  ipv6 = Field.new("ipv6"),
-  tcp = Field.new("tcp"),
-  ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
-  ipv6_src = Field.new("ipv6.src"),
-  ipv6_dst = Field.new("ipv6.dst"),
-  ipv6_hlim = Field.new("ipv6.hlim"),
-  ipv6_flow = Field.new("ipv6.flow"),
-  ipv6_tclass = Field.new("ipv6.tclass"),
-  ipv6_nxt = Field.new("ipv6.nxt"),
-  icmp_type = Field.new("icmp.type"),
-  icmp_code = Field.new("icmp.code"),
-  icmpv6_type = Field.new("icmpv6.type"),
-  icmpv6_code = Field.new("icmpv6.code"),
-  payload_len = Field.new("tcp.len"),
-  reset_cause = Field.new("tcp.reset_cause"),
-  udp_sport = Field.new("udp.srcport"),
-  udp_dport = Field.new("udp.dstport"),
-}
-
--- Headers: read header fields, one value of each -------------------------------------------------------------
-
--- TCP flag bits (RFC 9293 section 3.1)
-local FIN, SYN, RST, ACK = 1, 2, 4, 16
-
--- IP protocol numbers (IANA)
-local PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
-local PROTOCOL_ICMPV6 = 58
-
--- ICMP error types (RFC 792); in ICMPv6 every type below this one is an error (RFC 4443 section 2.1).
-local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
-local ICMPV6_FIRST_INFORMATIONAL = 128
-
-local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
-local MAC_LENGTH = 6
-
-local byte, sub, floor, min = string.byte, string.sub, math.floor, math.min
-
--- The smallest of these that is not below a hop limit counts as the sender's initial hop limit (as in p0f).
-local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
-
-local OTHER, TCP, ICMP_ERROR = "other", "tcp", "icmp error"
-
--- The four TCP flag bits above CWR: AE and the reserved three.
-local function reserved_bits(flags)
-  return math.floor(flags / 256)
-end
-
-local function distance(hop_limit)
-  for _, initial in ipairs(INITIAL_HOP_LIMITS) do
-    if hop_limit <= initial then
-      return initial - hop_limit
-    end
-  end
-end
-
--- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
-local SEQUENCES, HALF = 4294967296, 2147483648
-
--- How far sequence number `a` lies beyond `b`, signed, across the wrap. Code that runs for every packet uses this
--- instead of a call: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES
--- > HALF.
-local function seq_diff(a, b)
-  return (a - b + HALF) % SEQUENCES - HALF
-end
-
--- Time from one packet to another in microseconds. Limited to the numbers that rules may compute with (12 days), so
--- that Lua 5.2 is exact: a packet without a time stamp lies decades from the others.
-local MAX_ELAPSED = 1099511627776
-
-local function elapsed_us(later_us, earlier_us)
-  local elapsed = later_us - earlier_us
-  if elapsed > MAX_ELAPSED then
-    return MAX_ELAPSED
-  end
-  return elapsed < -MAX_ELAPSED and -MAX_ELAPSED or elapsed
-end
-
--- The value of a field's `index`-th occurrence, by default the first.
-local function value(field, index)
-  local info = select(index or 1, field())
-  return info and info.value
-end
-
--- The bytes of an address: its text would change with name resolution.
-local function address(field, index)
-  local info = select(index or 1, field())
-  return info and (info.range and info.range:raw() or info.value)
-end
-
--- Time of the first frame in microseconds, and the nanoseconds beyond. Wireshark gives the seconds since the first
--- frame exactly, and far cheaper than the field frame.time, which is read once.
-local first_us, first_ns
-
--- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
-local EXACT_SECONDS = 4194304
-
-local in_window = gui_enabled()
-
--- Whether that is the capture time of the frame. A frame without a time stamp has none (some versions give it the
--- time of the first frame), and in the window the user may have set a time reference.
-local function is_time(time_us, pinfo)
-  local absolute = pinfo.abs_ts
-  local drift = time_us - absolute * 1000000
-  return absolute ~= 0 and drift > -2 and drift < 2
-end
-
-local function capture_time(pinfo)
-  local since = pinfo.rel_ts
-  local exact = since > -EXACT_SECONDS and since < EXACT_SECONDS
-  if first_us and exact then
-    local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
-    local since_us = (first_ns + (rounded - rounded % 1)) / 1000
-    local time_us = first_us + (since_us - since_us % 1)
-    if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
-      return time_us
-    end
-  end
-  local time = value(read.time)
-  if not time then
-    return 0
-  end
-  if exact then -- a frame decades from the first one would give that a wrong time
-    local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
-    first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
-  end
-  return time.secs * 1000000 + math.floor(time.nsecs / 1000)
-end
-
--- The IP packets of the frame that decode_fields reads: data source, offset of the header, and where the packet ends
--- by its own length.
-local datagrams = {}
-
-local function add_datagrams(headers, length_at, header_len)
-  for _, info in ipairs(headers) do
-    local high, low = byte(info.source:raw(info.offset), length_at, length_at + 1)
-    if low and high + low > 0 then -- without a length, the packet ends with the frame
-      local ends = info.offset + header_len + high * 256 + low
-      datagrams[#datagrams + 1] = { source = info.source, offset = info.offset, ends = ends }
-    end
-  end
-end
-
-local function read_datagrams()
-  datagrams = {}
-  add_datagrams({ read.ip() }, 3, 0)
-  add_datagrams({ read.ipv6() }, 5, IPV6_HEADER)
-end
-
--- The captured bytes from the start of a header, at most `most` of them, from its data source: the frame, or
--- reassembled data. They end where an IP packet around the header ends, whatever follows in the frame: Wireshark
--- decodes no field beyond.
-local function bytes_from(info, most)
-  local source, offset = info.source, info.offset
-  for _, datagram in ipairs(datagrams) do
-    if datagram.offset < offset and offset < datagram.ends and datagram.source == source then
-      most = min(most, datagram.ends - offset)
-    end
-  end
-  return sub(source:raw(offset), 1, most)
-end
-
--- The bytes of a header without options.
-local function header_bytes(info)
-  return bytes_from(info, TCP_MIN_HEADER) -- IPv4's is as long
-end
-
--- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
--- tunnels is the one nearest to the packet. Nil if there is none.
-local function ethernet_link()
-  local headers = { read.eth() }
-  local last = headers[#headers]
-  local link = last and sub(last.source:raw(last.offset), 1, 2 * MAC_LENGTH)
-  return link and #link == 2 * MAC_LENGTH and link or nil
-end
-
-local function destination_mac(link)
-  return sub(link, 1, MAC_LENGTH)
-end
-
-local function source_mac(link)
-  return sub(link, MAC_LENGTH + 1)
-end
-
--- Whether Wireshark decodes an IPv4 header: it calls one of another version, or one that is too short, bogus.
-local function is_ipv4(bytes)
-  local first = byte(bytes, 1)
-  return first >= 0x45 and first < 0x50
-end
-
--- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
--- header that has these bytes.
-local function field_of(header, last, take_value)
-  return function()
-    local found = {}
-    for _, info in ipairs { header() } do
-      local bytes = header_bytes(info)
-      if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
-        found[#found + 1] = { value = take_value(bytes) }
-      end
-    end
-    return table.unpack(found)
-  end
-end
-
-local function number_at(first, last)
-  return function(bytes)
-    local number = 0
-    for index = first, last do
-      number = number * 256 + byte(bytes, index)
-    end
-    return number
-  end
-end
-
-local function ipv4_field(first, last, take_value)
-  return field_of(read.ip, last, take_value or number_at(first, last))
-end
-
-local function tcp_field(first, last, take_value)
-  return field_of(read.tcp, last, take_value or number_at(first, last))
-end
-
-read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
-read.ip_ttl, read.ip_proto = ipv4_field(9, 9), ipv4_field(10, 10)
-read.ip_df = ipv4_field(7, 7, function(bytes)
-  return byte(bytes, 7) % 128 >= 64
-end)
-read.ip_src = ipv4_field(13, 16, function(bytes)
-  return sub(bytes, 13, 16)
-end)
-read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
-read.window = tcp_field(15, 16)
-read.header_len = tcp_field(13, 13, function(bytes)
-  return floor(byte(bytes, 13) / 16) * 4
-end)
-
--- Before 4.6 Wireshark shows the flags of a TCP header only if the window follows them. It shows none if the header
--- length is less than the minimum. A segment may end within its header, whatever follows it in the frame.
+local ACCUSED, MOST_LISTED, sent_from, sent_from_in_short, story_of
 do
-  local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
-  local needed = 100 * major + minor < 406 and 16 or 14
+  -- Words -----------------------------------------------------------------------------------------------------
 
-  function read.flags()
-    local found = {}
-    for _, info in ipairs { read.tcp() } do
-      local bytes = header_bytes(info)
-      if min(#bytes, info.len) >= needed and byte(bytes, 13) >= TCP_MIN_HEADER / 4 * 16 then
-        found[#found + 1] = { value = number_at(13, 14)(bytes) % 4096 }
+  -- Texts about packets hold only numbers, addresses and words of the rulebook: no text that a packet carries.
+
+  ACCUSED = { ["forged"] = true, ["likely forged"] = true }
+
+  MOST_LISTED = 20 -- rows in one table of the summary, or frames in a filter
+
+  local function hops(number)
+    return string.format(number == 1 and "%d hop" or "%d hops", number)
+  end
+
+  -- How many hops away a packet was sent, and how many hops away its named sender is.
+  function sent_from(hops_away, sender_hops)
+    local words = "sent from " .. hops(hops_away) .. " away"
+    if not sender_hops then
+      return words .. "; the capture does not show how far its named sender is"
+    elseif sender_hops == hops_away then
+      return words .. ", as far as its named sender"
+    end
+    return words .. "; its named sender is " .. hops(sender_hops) .. " away"
+  end
+
+  -- The same for a column.
+  function sent_from_in_short(hops_away, sender_hops)
+    if not sender_hops then
+      return hops(hops_away) .. "; sender unknown"
+    elseif sender_hops == hops_away then
+      return hops(hops_away) .. ", as its sender"
+    end
+    return hops(hops_away) .. "; sender " .. string.format("%d", sender_hops)
+  end
+
+  -- All that is known of one reset, line by line. `baseline_at` is the frame to compare with.
+  function story_of(frame, o, judgement, baseline_at)
+    local story = { string.format("Frame %d: %s (suspicion %d %%), %s", frame, judgement.verdict, judgement.suspicion,
+      sent_from(o.distance, o.baseline_distance)) }
+    for _, rule in ipairs(judgement.fired) do
+      story[#story + 1] = string.format("  %+5d  %s", rule.weight, rule.say(o))
+    end
+    for _, name in ipairs { "reason", "cause", "device" } do
+      if judgement[name] ~= "" then
+        story[#story + 1] = string.format("  %s: %s", name, judgement[name])
       end
     end
-    return table.unpack(found)
+    if baseline_at then
+      story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", baseline_at)
+    end
+    return table.concat(story, "\n")
   end
 end
 
--- Index of the first header that carries `protocol`.
-local function position(field, protocol)
-  for index, info in ipairs { field() } do
-    if info.value == protocol then
-      return index
+local SHOWN, DEFAULT_LIMITS
+local add_text, add_ordinary, add_judgement, add_icmp_judgement
+do
+  -- Fields ----------------------------------------------------------------------------------------------------
+
+  local proto_fields = {
+    kind = ProtoField.string("rstorigin.kind", "Kind", base.NONE,
+      "rst (a TCP reset) or icmp (an ICMP or ICMPv6 error)"),
+    stage = ProtoField.string("rstorigin.stage", "Stage", base.NONE,
+      "Where the connection stood: post-syn, post-ack, post-psh, later, after-fin, or "
+          .. "unknown where its start is missing"),
+    end_reason = ProtoField.string("rstorigin.end_reason", "Session end reason", base.NONE,
+      "What a Palo Alto firewall would log: whom the resets name, not who sent them"),
+    cause = ProtoField.string("rstorigin.cause", "Cause", base.NONE,
+      "What may have made the sender reset: a hypothesis"),
+    verdict = ProtoField.string("rstorigin.verdict", "Verdict", base.NONE,
+      "forged, likely forged, unclear, likely genuine or genuine"),
+    origin = ProtoField.string("rstorigin.origin", "Origin", base.NONE,
+      "endpoint, front-end, middlebox or unknown; of ICMP errors also router"),
+    suspicion = ProtoField.uint8("rstorigin.suspicion", "Suspicion", base.DEC, nil, nil,
+      "How likely something in between sent it in another's name, 0-100"),
+    hop_limit = ProtoField.uint8("rstorigin.hop_limit", "Hop limit", base.DEC, nil, nil,
+      "IPv4 TTL or IPv6 hop limit of the header that carries TCP or the ICMP message, "
+          .. "also inside tunnels"),
+    hop_baseline = ProtoField.uint8("rstorigin.hop_baseline", "Hop baseline", base.DEC, nil, nil,
+      "The most frequent hop limit of the sender's authentic packets, in the flow or " .. "else of the host"),
+    hop_delta = ProtoField.int16("rstorigin.hop_delta", "Hop delta", base.DEC, nil, nil,
+      "Hop limit minus hop baseline"),
+    distance = ProtoField.uint8("rstorigin.distance", "Distance", base.DEC, nil, nil,
+      "Hops from whoever sent this packet to the capture point"),
+    sender_distance = ProtoField.uint8("rstorigin.sender_distance", "Sender distance", base.DEC, nil, nil,
+      "Hops from the claimed sender to the capture point"),
+    baseline_source = ProtoField.string("rstorigin.baseline_source", "Baseline source", base.NONE,
+      "Where the hop baseline comes from: flow, host or none"),
+    rtt_us = ProtoField.int64("rstorigin.rtt_us", "Round trip (us)", base.DEC, nil, nil,
+      "Smallest round trip from the capture point to the sender, in microseconds"),
+    response_us = ProtoField.int64("rstorigin.response_us", "Response time (us)", base.DEC, nil, nil,
+      "Microseconds since the bytes that the reset acknowledges, or else since the " .. "peer's last packet"),
+    device = ProtoField.string("rstorigin.device", "Device", base.NONE,
+      "The known device or mechanism whose form it has, and how sure that is"),
+    evidence = ProtoField.string("rstorigin.evidence", "Evidence", base.NONE,
+      "Ids of the rules that fired; of ICMP errors the entry that holds"),
+    reason = ProtoField.string("rstorigin.reason", "Reason", base.NONE,
+      "Why the verdict is unclear"),
+    quoted_hop_limit = ProtoField.uint8("rstorigin.quoted_hop_limit", "Quoted hop limit", base.DEC, nil, nil,
+      "Hop limit that the packet quoted by an ICMP error had left when it was rejected"),
+    where = ProtoField.string("rstorigin.where", "Sent from", base.NONE,
+      "Where a suspect reset was sent from, against where the sender that it names sits"),
+    ended_connection = ProtoField.bool("rstorigin.ended_connection", "Ended the connection", base.NONE, nil, nil,
+      "true if the connection was open and ended with this reset, false if it came after "
+          .. "the end or did not end it; empty where the capture does not show which"),
+    score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
+      "Sum of the evidence, in hundredths of a natural-log odds ratio"),
+    baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
+      "The first packet with the hop baseline that the named sender certainly sent, to " .. "compare with"),
+    sent_from = ProtoField.string("rstorigin.sent_from", "Sent from", base.NONE,
+      "Hops to whoever sent it, and to the sender that it names, by their hop limits: 0 " .. "hops; sender 5"),
+    state = ProtoField.string("rstorigin.state", "State", base.NONE,
+      "final, or provisional as long as packets of the flow keep coming"),
+    flow_verdict = ProtoField.string("rstorigin.flow_verdict", "Flow verdict", base.NONE,
+      "The verdict of the most suspicious of them: rstorigin.flow_verdict == \034forged\034 "
+          .. "shows whole stories"),
+  }
+
+  -- One boolean for each rule, and for each id that it had before, present where the rule fired. Rules that never hold
+  -- in Wireshark have one too, so that display filters may name every rule.
+  local evidence_fields = {
+    ["desync_fake"] = ProtoField.bool("rstorigin.evidence.desync_fake",
+      "the client itself sends a fake reset that must not arrive, to confuse a censor"),
+    ["two_initial_hop_limits"] = ProtoField.bool("rstorigin.evidence.two_initial_hop_limits",
+      "the host starts data from 60 and resets from 64"),
+    ["other_stack"] = ProtoField.bool("rstorigin.evidence.other_stack",
+      "a stack other than Linux aborts without timestamps or don't-fragment"),
+    ["silent_drop"] = ProtoField.bool("rstorigin.evidence.silent_drop",
+      "the host sends a reset that dies at its first router"),
+    ["injected_data"] = ProtoField.bool("rstorigin.evidence.injected_data",
+      "a device injects data in the sender's name, and then resets"),
+    ["untranslated_reset"] = ProtoField.bool("rstorigin.evidence.untranslated_reset",
+      "the host's own reset, to which the address translation was not applied"),
+    ["undialled_address"] = ProtoField.bool("rstorigin.evidence.undialled_address",
+      "the kernel refuses packets that come from an address which it did not dial"),
+    ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
+      "the device that owns and translates this address refuses by itself"),
+    ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
+      "Hop limit that the sender never uses in this flow"),
+    ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
+      "From a few hops beyond the sender"),
+    ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
+      "Hop limit unlike the few packets of the sender"),
+    ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
+      "Hop limit one away from the sender's"),
+    ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
+      "One hop before the sender, and not the abort of its socket"),
+    ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
+      "Now hop_gap_one_bare"),
+    ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
+      "One hop before the sender, without its timestamps"),
+    ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
+      "Now hop_gap_one_unstamped"),
+    ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
+      "Not from the distance of the sender's host"),
+    ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
+      "From beyond the sender's host"),
+    ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
+      "Sent from near the capture point; the sender is further away"),
+    ["near_initial_host"] = ProtoField.bool("rstorigin.evidence.near_initial_host",
+      "Sent from near the capture point; the host is further away"),
+    ["hop_known_of_host"] = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
+      "Not from the distance of the flow, but from one of the host"),
+    ["service_hop_limit"] = ProtoField.bool("rstorigin.evidence.service_hop_limit",
+      "Answers too soon to be as far as its baseline says"),
+    ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
+      "A whole round trip from a fraction of the way"),
+    ["hop_match"] = ProtoField.bool("rstorigin.evidence.hop_match",
+      "Hop limit as in the sender's own packets"),
+    ["hop_match_near"] = ProtoField.bool("rstorigin.evidence.hop_match_near",
+      "Hop limit as in the sender's own packets, from very near"),
+    ["hop_match_local"] = ProtoField.bool("rstorigin.evidence.hop_match_local",
+      "Sender and reset both on this link"),
+    ["hop_match_host"] = ProtoField.bool("rstorigin.evidence.hop_match_host",
+      "Distance as in the host's other packets"),
+    ["hop_match_host_local"] = ProtoField.bool("rstorigin.evidence.hop_match_host_local",
+      "Host and reset both on this link"),
+    ["hop_match_host_near"] = ProtoField.bool("rstorigin.evidence.hop_match_host_near",
+      "Distance as in the host's other packets, from very near"),
+    ["raw_scanner"] = ProtoField.bool("rstorigin.evidence.raw_scanner",
+      "Kernel of a raw-socket scanner"),
+    ["own_resets_too"] = ProtoField.bool("rstorigin.evidence.own_resets_too",
+      "The sender reset this flow itself as well"),
+    ["own_resets_too_ipv6"] = ProtoField.bool("rstorigin.evidence.own_resets_too_ipv6",
+      "Now own_resets_too"),
+    ["after_own_abort"] = ProtoField.bool("rstorigin.evidence.after_own_abort",
+      "Beside the sender's own reset, as its kernel answers (IPv4)"),
+    ["after_own_abort_ipv6"] = ProtoField.bool("rstorigin.evidence.after_own_abort_ipv6",
+      "Beside the sender's own reset, as its kernel answers (IPv6)"),
+    ["another_way_ipv6"] = ProtoField.bool("rstorigin.evidence.another_way_ipv6",
+      "By another way, as its flow label may choose"),
+    ["handshake_match"] = ProtoField.bool("rstorigin.evidence.handshake_match",
+      "Same box as the handshake, data from another"),
+    ["causality"] = ProtoField.bool("rstorigin.evidence.causality",
+      "Answers sooner than the sender can"),
+    ["causality_in_place"] = ProtoField.bool("rstorigin.evidence.causality_in_place",
+      "Answers sooner than the Linux sender did, from its distance"),
+    ["causality_in_place_other"] = ProtoField.bool("rstorigin.evidence.causality_in_place_other",
+      "Answers sooner than the sender did, from its distance"),
+    ["causality_host"] = ProtoField.bool("rstorigin.evidence.causality_host",
+      "Answers sooner than the host does elsewhere, from about its distance"),
+    ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
+      "Answers sooner than the only round trip measured"),
+    ["sooner_by_another_way"] = ProtoField.bool("rstorigin.evidence.sooner_by_another_way",
+      "Early, but by a route that the host's other packets take too"),
+    ["full_rtt"] = ProtoField.bool("rstorigin.evidence.full_rtt",
+      "Refuses after exactly one round trip, from the host's distance"),
+    ["full_rtt_elsewhere"] = ProtoField.bool("rstorigin.evidence.full_rtt_elsewhere",
+      "Refuses after exactly one round trip, by a hop limit of its own"),
+    ["refused_from_this_link"] = ProtoField.bool("rstorigin.evidence.refused_from_this_link",
+      "Refuses at once, from this very link"),
+    ["answers_from_this_link"] = ProtoField.bool("rstorigin.evidence.answers_from_this_link",
+      "Answers at once, from this very link"),
+    ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
+      "Sooner than half a round trip after the peer began to send"),
+    ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
+      "Answers what cannot have reached the Linux host"),
+    ["unprovoked_other"] = ProtoField.bool("rstorigin.evidence.unprovoked_other",
+      "Answers what cannot have reached the sender"),
+    ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
+      "Resets in both directions at once"),
+    ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
+      "The sender continues after its own reset"),
+    ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
+      "As the sender's own firewall rejects"),
+    ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
+      "Now own_firewall"),
+    ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
+      "As the sender's own firewall rejects, by another route (IPv6)"),
+    ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
+      "A scanner continues after its kernel's reset"),
+    ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
+      "Refuses what the sender accepts"),
+    ["refuses_accepted_elsewhere"] = ProtoField.bool("rstorigin.evidence.refuses_accepted_elsewhere",
+      "Refuses from elsewhere what the sender accepts"),
+    ["burst_hops"] = ProtoField.bool("rstorigin.evidence.burst_hops",
+      "One burst, several foreign hop limits"),
+    ["seq_stride"] = ProtoField.bool("rstorigin.evidence.seq_stride",
+      "One burst steps ahead of the sender's sequence numbers"),
+    ["seq_stride_gap"] = ProtoField.bool("rstorigin.evidence.seq_stride_gap",
+      "With a burst that steps ahead, not from the sender's distance"),
+    ["burst_company"] = ProtoField.bool("rstorigin.evidence.burst_company",
+      "In one burst with hop limits that the sender never uses"),
+    ["mirrored"] = ProtoField.bool("rstorigin.evidence.mirrored",
+      "IP ID copied from the packet it answers"),
+    ["mirrored_reserved"] = ProtoField.bool("rstorigin.evidence.mirrored_reserved",
+      "Reserved bits copied from the packet it answers"),
+    ["mirrored_window"] = ProtoField.bool("rstorigin.evidence.mirrored_window",
+      "Window copied from the packet it answers"),
+    ["bad_ack"] = ProtoField.bool("rstorigin.evidence.bad_ack",
+      "Acknowledges what cannot be acknowledged"),
+    ["bad_ack_isn"] = ProtoField.bool("rstorigin.evidence.bad_ack_isn",
+      "Acknowledges the SYN's own number"),
+    ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
+      "RST without ACK on an open connection of Linux"),
+    ["bare_on_open_other"] = ProtoField.bool("rstorigin.evidence.bare_on_open_other",
+      "RST without ACK on an open connection"),
+    ["behind"] = ProtoField.bool("rstorigin.evidence.behind",
+      "Abort with a sequence number of the past"),
+    ["behind_gap"] = ProtoField.bool("rstorigin.evidence.behind_gap",
+      "Abort with a sequence number of the past, from elsewhere"),
+    ["behind_other"] = ProtoField.bool("rstorigin.evidence.behind_other",
+      "Abort with a sequence number of the past, not of Linux"),
+    ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
+      "RST without ACK on a connection that had ended"),
+    ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
+      "Abort without the timestamps of the Linux sender"),
+    ["ts_missing_other"] = ProtoField.bool("rstorigin.evidence.ts_missing_other",
+      "Abort without the sender's timestamps"),
+    ["ts_missing_linux"] = ProtoField.bool("rstorigin.evidence.ts_missing_linux",
+      "Not the abort of a Linux socket"),
+    ["abort_again_linux"] = ProtoField.bool("rstorigin.evidence.abort_again_linux",
+      "Second abort of one Linux socket"),
+    ["abort_window_linux"] = ProtoField.bool("rstorigin.evidence.abort_window_linux",
+      "A closed window that Linux does not close"),
+    ["abort_label_linux"] = ProtoField.bool("rstorigin.evidence.abort_label_linux",
+      "Abort without its socket's flow label"),
+    ["abort_label_stamped"] = ProtoField.bool("rstorigin.evidence.abort_label_stamped",
+      "The last packet's timestamp, without its flow label"),
+    ["bare_window_linux"] = ProtoField.bool("rstorigin.evidence.bare_window_linux",
+      "A window that Linux leaves 0"),
+    ["bare_ack_linux"] = ProtoField.bool("rstorigin.evidence.bare_ack_linux",
+      "An acknowledgement number without ACK"),
+    ["bare_id_linux"] = ProtoField.bool("rstorigin.evidence.bare_id_linux",
+      "IP ID or don't-fragment bit unlike Linux"),
+    ["bare_label_linux"] = ProtoField.bool("rstorigin.evidence.bare_label_linux",
+      "The socket's flow label in a reset without socket"),
+    ["bare_form_linux"] = ProtoField.bool("rstorigin.evidence.bare_form_linux",
+      "Reset as Linux answers without a socket (IPv4)"),
+    ["bare_form_linux_ipv6"] = ProtoField.bool("rstorigin.evidence.bare_form_linux_ipv6",
+      "Reset as Linux answers without a socket (IPv6)"),
+    ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
+      "Don't-fragment clear, unlike the sender's"),
+    ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
+      "IP ID does not continue the sender's sequence"),
+    ["ip_id_foreign_abort"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
+      "Abort with an IP ID that does not continue the sender's sequence"),
+    ["ip_id_foreign_linux"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_linux",
+      "Not the IP ID of a Linux socket"),
+    ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
+      "Flow label 0, unlike the sender's"),
+    ["tos_echo"] = ProtoField.bool("rstorigin.evidence.tos_echo",
+      "Type of service of the SYN echoed"),
+    ["active_form"] = ProtoField.bool("rstorigin.evidence.active_form",
+      "Timestamp continues the sender's"),
+    ["stamped_abort"] = ProtoField.bool("rstorigin.evidence.stamped_abort",
+      "An abort with TCP options, of a flow of which the capture shows nothing else"),
+    ["id_run"] = ProtoField.bool("rstorigin.evidence.id_run",
+      "IP ID is the sender's next"),
+    ["id_counter"] = ProtoField.bool("rstorigin.evidence.id_counter",
+      "IP ID goes on in the sender's counter"),
+    ["refuses_syn_ack"] = ProtoField.bool("rstorigin.evidence.refuses_syn_ack",
+      "Refuses a SYN-ACK, from where its SYN came"),
+    ["abort_window_less"] = ProtoField.bool("rstorigin.evidence.abort_window_less",
+      "A window smaller than Linux may offer"),
+    ["abort_window_jump"] = ProtoField.bool("rstorigin.evidence.abort_window_jump",
+      "A window larger than Linux would have offered"),
+    ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
+      "After a FIN: ordinary close"),
+    ["own_name"] = ProtoField.bool("rstorigin.evidence.own_name",
+      "A neighbour's address from another MAC"),
+    ["new_mac"] = ProtoField.bool("rstorigin.evidence.new_mac",
+      "MAC that the sender never uses"),
+    ["new_mac_known_hop"] = ProtoField.bool("rstorigin.evidence.new_mac_known_hop",
+      "MAC that the sender never uses, with a hop limit of its host"),
+    ["shared_counter"] = ProtoField.bool("rstorigin.evidence.shared_counter",
+      "One IP ID counter for three unrelated senders or more"),
+    ["shared_counter_here"] = ProtoField.bool("rstorigin.evidence.shared_counter_here",
+      "One IP ID counter, but from where the sender sits"),
+    ["shared_counter_near"] = ProtoField.bool("rstorigin.evidence.shared_counter_near",
+      "One IP ID counter for three neighbours or more, from elsewhere"),
+    ["shared_counter_two"] = ProtoField.bool("rstorigin.evidence.shared_counter_two",
+      "One IP ID counter for two unrelated senders"),
+    ["same_place"] = ProtoField.bool("rstorigin.evidence.same_place",
+      "Resets of senders from everywhere come from one place"),
+    ["same_place_unseen"] = ProtoField.bool("rstorigin.evidence.same_place_unseen",
+      "From the place of resets that are not their senders'"),
+    ["same_place_everywhere"] = ProtoField.bool("rstorigin.evidence.same_place_everywhere",
+      "Unrelated senders refuse from one place"),
+    ["nobody_so_near"] = ProtoField.bool("rstorigin.evidence.nobody_so_near",
+      "Both ends on this link, though of unrelated networks"),
+    ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
+      "NetScaler reset code in the window"),
+    ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
+      "F5 BIG-IP reset cause in the payload"),
+    ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
+      "Not from where its host sits in other captures"),
+    ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
+      "Not quite from where its host sits in other captures, or from beyond"),
+    ["case_match"] = ProtoField.bool("rstorigin.evidence.case_match",
+      "From where its host sits in other captures"),
+    ["case_counter"] = ProtoField.bool("rstorigin.evidence.case_counter",
+      "One IP ID counter for three unrelated senders or more, over several captures"),
+    ["never_left"] = ProtoField.bool("rstorigin.evidence.never_left",
+      "Never left the claimed sender's own interface"),
+    ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
+      "Seen leaving the claimed sender's own interface"),
+  }
+
+  -- One boolean for each entry that judges ICMP errors, present where the entry holds.
+  local icmp_fields = {
+    ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
+      "unspecified source"),
+    ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
+      "no quote"),
+    ["not_its_packet"] = ProtoField.bool("rstorigin.icmp.not_its_packet",
+      "not its packet"),
+    ["undefined"] = ProtoField.bool("rstorigin.icmp.undefined",
+      "undefined"),
+    ["starts_from_sixty"] = ProtoField.bool("rstorigin.icmp.starts_from_sixty",
+      "starts from sixty"),
+    ["in_the_hosts_name"] = ProtoField.bool("rstorigin.icmp.in_the_hosts_name",
+      "in the hosts name"),
+    ["never_came_near"] = ProtoField.bool("rstorigin.icmp.never_came_near",
+      "never came near"),
+    ["short_of_the_host"] = ProtoField.bool("rstorigin.icmp.short_of_the_host",
+      "short of the host"),
+    ["host_out_of_place"] = ProtoField.bool("rstorigin.icmp.host_out_of_place",
+      "host out of place"),
+    ["one_hop_off"] = ProtoField.bool("rstorigin.icmp.one_hop_off",
+      "one hop off"),
+    ["host_itself"] = ProtoField.bool("rstorigin.icmp.host_itself",
+      "host itself"),
+    ["host_itself_near"] = ProtoField.bool("rstorigin.icmp.host_itself_near",
+      "host itself near"),
+    ["host_unseen"] = ProtoField.bool("rstorigin.icmp.host_unseen",
+      "host unseen"),
+    ["host_unknown"] = ProtoField.bool("rstorigin.icmp.host_unknown",
+      "host unknown"),
+    ["source_out_of_place"] = ProtoField.bool("rstorigin.icmp.source_out_of_place",
+      "source out of place"),
+    ["prohibited"] = ProtoField.bool("rstorigin.icmp.prohibited",
+      "prohibited"),
+    ["port_refused_for_host"] = ProtoField.bool("rstorigin.icmp.port_refused_for_host",
+      "port refused for host"),
+    ["tcp_port_refused"] = ProtoField.bool("rstorigin.icmp.tcp_port_refused",
+      "tcp port refused"),
+    ["port_refused_on_the_way"] = ProtoField.bool("rstorigin.icmp.port_refused_on_the_way",
+      "port refused on the way"),
+    ["port_by_another_address"] = ProtoField.bool("rstorigin.icmp.port_by_another_address",
+      "port by another address"),
+    ["policy_as_unreachable"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable",
+      "policy as unreachable"),
+    ["policy_as_unreachable_too"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_too",
+      "policy as unreachable too"),
+    ["policy_as_unreachable_later"] = ProtoField.bool("rstorigin.icmp.policy_as_unreachable_later",
+      "policy as unreachable later"),
+    ["unreachable"] = ProtoField.bool("rstorigin.icmp.unreachable",
+      "unreachable"),
+    ["hops_used_up"] = ProtoField.bool("rstorigin.icmp.hops_used_up",
+      "hops used up"),
+    ["on_the_way"] = ProtoField.bool("rstorigin.icmp.on_the_way",
+      "on the way"),
+  }
+
+  for _, fields in ipairs { proto_fields, evidence_fields, icmp_fields } do
+    for _, proto_field in pairs(fields) do
+      rstorigin.fields[#rstorigin.fields + 1] = proto_field
+    end
+  end
+
+  -- What Analyze > Expert Information lists, by verdict.
+  local experts = {
+    ["forged"] = ProtoExpert.new("rstorigin.expert.forged", "Forged: not sent by the host that it names",
+      expert.group.SECURITY, expert.severity.WARN),
+    ["likely forged"] = ProtoExpert.new("rstorigin.expert.likely_forged",
+      "Likely forged: probably not sent by the host that it names", expert.group.SECURITY, expert.severity.NOTE),
+  }
+  rstorigin.experts = { experts["forged"], experts["likely forged"] }
+
+  -- Preferences: Edit > Preferences > Protocols > RSTORIGIN ---------------------------------------------------
+
+  -- What the plugin adds to the Info column of resets and ICMP errors.
+  local INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
+  SHOWN = { info = INFO.accused }
+
+  -- The limits of the rulebook, in percent of suspicion.
+  DEFAULT_LIMITS = {
+    forged = 99,
+    likely_forged = 88,
+    likely_genuine = 18,
+    genuine = 3,
+  }
+
+  local prefs = rstorigin.prefs
+  prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULT_LIMITS.forged,
+    "Resets at least this suspicious are called forged")
+  prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULT_LIMITS.likely_forged,
+    "Resets at least this suspicious are called likely forged")
+  prefs.likely_genuine = Pref.uint("Likely genuine up to a suspicion of (%)", DEFAULT_LIMITS.likely_genuine,
+    "Resets at most this suspicious are called likely genuine")
+  prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULT_LIMITS.genuine,
+    "Resets at most this suspicious are called genuine")
+  prefs.hop_tolerance = Pref.uint("Hop tolerance", THRESHOLDS.hop_tolerance,
+    "Hops: a difference up to this is a change of route rather than another sender")
+  prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
+    "Packets of a host from which its hop limit is a baseline")
+  prefs.flows = Pref.uint("Flows kept", 1000000,
+    "How many flows to keep in memory. The flows silent for the longest go first; flows with resets always stay.")
+  prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
+    { 1, "nothing", INFO.nothing },
+    { 2, "forged and likely forged", INFO.accused },
+    { 3, "every verdict", INFO.verdict },
+    { 4, "every verdict and where it was sent from", INFO.where },
+  }, false)
+
+  -- When a preference changes, Wireshark dissects all packets again.
+  function rstorigin.prefs_changed()
+    SHOWN.info = rstorigin.prefs.info
+  end
+
+  -- Packet details --------------------------------------------------------------------------------------------
+
+  -- Lua 5.4 distinguishes 5 from 5.0, and Wireshark's integer fields take only 5.
+  local function add_number(tree, name, number)
+    if number then
+      tree:add(proto_fields[name], math.floor(number)):set_generated()
+    end
+  end
+
+  -- Wireshark's 64-bit fields take an Int64, which is made of two halves.
+  local function add_int64(tree, name, number)
+    if number then
+      local low = number % 4294967296
+      local high = math.floor(number / 4294967296) % 4294967296
+      tree:add(proto_fields[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
+    end
+  end
+
+  local function add_flag(tree, name, flag)
+    if flag ~= nil then
+      tree:add(proto_fields[name], flag):set_generated()
+    end
+  end
+
+  function add_text(tree, name, words)
+    if words and words ~= "" then
+      tree:add(proto_fields[name], words):set_generated()
+    end
+  end
+
+  -- Of an ordinary packet. `verdict` is that of its flow, if that has resets.
+  function add_ordinary(tree, hop_limit, baseline, verdict)
+    local words = string.format(": hop limit %d", hop_limit)
+    if baseline then
+      words = words .. (hop_limit == baseline and ", as usual" or string.format("; its sender mostly has %d", baseline))
+    end
+    if verdict then
+      words = words .. string.format("; the most suspicious reset of this flow is %s", verdict)
+    end
+    tree:append_text(words)
+    add_number(tree, "hop_limit", hop_limit)
+    if baseline then
+      add_number(tree, "hop_baseline", baseline)
+      add_number(tree, "hop_delta", hop_limit - baseline)
+    end
+    add_text(tree, "flow_verdict", verdict)
+  end
+
+  local function add_branch(tree, words)
+    local branch = tree:add(words)
+    branch:set_generated()
+    return branch
+  end
+
+  -- `field` is nil for a rule that only the rulebook of handed-over verdicts has.
+  local function add_fired(tree, field, words)
+    if not field then
+      add_branch(tree, words)
+      return
+    end
+    local item = tree:add(field, true)
+    item:set_text(words)
+    item:set_generated()
+  end
+
+  -- Shows the rules that fired for (`sign` 1) or against (-1) a sender in between, under the sum of their weights.
+  local function add_evidence(tree, title, sign, o, fired)
+    local sum = 0
+    for _, rule in ipairs(fired) do
+      sum = sum + (rule.weight * sign > 0 and rule.weight or 0)
+    end
+    if sum == 0 then
+      return
+    end
+    local branch = add_branch(tree, string.format("%s: %+d", title, sum))
+    for _, rule in ipairs(fired) do
+      if rule.weight * sign > 0 then
+        add_fired(branch, evidence_fields[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
+        for _, old_id in ipairs(rule.was or {}) do -- for display filters that name it
+          branch:add(evidence_fields[old_id], true):set_hidden()
+        end
+      end
+    end
+  end
+
+  -- Writes the verdict into the first line of the details, into the Info column if the user wants it there, and into
+  -- Expert Information if the verdict is worth it.
+  local function add_headline(tree, pinfo, verdict, suspicion, where)
+    tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
+    if SHOWN.info == INFO.verdict or (SHOWN.info == INFO.accused and ACCUSED[verdict]) then
+      pinfo.cols.info:append(" [" .. verdict .. "]")
+    elseif SHOWN.info == INFO.where then
+      pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
+    end
+    local expert_info = experts[verdict]
+    if expert_info then
+      tree:add_proto_expert_info(expert_info, verdict .. ": " .. where)
+    end
+  end
+
+  local function add_observables(tree, o, judgement)
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "rst")
+    add_number(branch, "score", judgement.score)
+    add_text(branch, "evidence", judgement.evidence)
+    add_text(branch, "stage", o.stage)
+    add_flag(branch, "ended_connection", o.ended_connection)
+    add_text(branch, "end_reason", o.end_reason)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", o.hop_delta)
+    add_text(branch, "baseline_source", o.baseline_source)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", o.baseline_distance)
+    add_int64(branch, "rtt_us", o.rtt_us)
+    add_int64(branch, "response_us", o.response_us)
+  end
+
+  -- Shows the judgement of a reset. `o` has its observables, `baseline_at` is the frame to compare with.
+  function add_judgement(tree, pinfo, o, judgement, baseline_at)
+    local where = sent_from(o.distance, o.baseline_distance)
+    add_headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
+    add_text(tree, "sent_from", sent_from_in_short(o.distance, o.baseline_distance))
+    add_text(tree, "verdict", judgement.verdict)
+    add_number(tree, "suspicion", judgement.suspicion)
+    add_text(tree, "origin", judgement.origin)
+    add_text(tree, "where", judgement.where)
+    add_text(tree, "reason", judgement.reason)
+    add_text(tree, "cause", judgement.cause)
+    add_text(tree, "device", judgement.device)
+    add_number(tree, "baseline_frame", baseline_at)
+    add_evidence(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
+    add_evidence(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
+    add_observables(tree, o, judgement)
+  end
+
+  local function add_icmp_observables(tree, o, derived, entry)
+    local branch = add_branch(tree, "Observables")
+    add_text(branch, "kind", "icmp")
+    add_text(branch, "evidence", entry.id)
+    add_text(branch, "stage", o.stage)
+    add_number(branch, "hop_limit", o.hop_limit)
+    add_number(branch, "hop_baseline", o.hop_baseline)
+    add_number(branch, "hop_delta", derived.hop_delta)
+    add_text(branch, "baseline_source", derived.baseline_source)
+    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
+    add_number(branch, "distance", o.distance)
+    add_number(branch, "sender_distance", derived.sender_distance)
+  end
+
+  -- The same of an ICMP error. `derived` has the columns that follow from its observables, `entry` is what judges it.
+  function add_icmp_judgement(tree, pinfo, o, derived, entry, baseline_at)
+    local words = entry.say(o)
+    add_headline(tree, pinfo, entry.verdict, entry.suspicion, sent_from(o.distance, derived.sender_distance))
+    add_text(tree, "sent_from", sent_from_in_short(o.distance, derived.sender_distance))
+    add_text(tree, "verdict", entry.verdict)
+    add_number(tree, "suspicion", entry.suspicion)
+    add_text(tree, "origin", entry.origin)
+    add_text(tree, "reason", entry.verdict == "unclear" and words)
+    add_text(tree, "device", entry.device)
+    add_number(tree, "baseline_frame", baseline_at)
+    if entry.id then
+      add_fired(tree, icmp_fields[entry.id], entry.id .. ": " .. words)
+    end
+    add_icmp_observables(tree, o, derived, entry)
+  end
+end
+
+local summary, explain_flow -- what the menus show; below, by whoever judges
+local selected = {} -- the packet whose details are shown
+do
+  -- Menus and tshark's statistics -----------------------------------------------------------------------------
+
+  local HELP = table.concat({
+    "rstorigin: who really sent that TCP reset?",
+    "",
+    "In Wireshark: Tools > RST origin, and the display filters rstorigin.verdict and rstorigin.flow_verdict.",
+    "In tshark, a summary at the end of the file:",
+    "  tshark -q -X lua_script:rstorigin.lua -X lua_script1:summary -r FILE",
+    "and verdicts that use the whole file (-2 with -Y reads it twice):",
+    "  tshark -2 -X lua_script:rstorigin.lua -r FILE -Y rstorigin.verdict \\",
+    "      -T fields -e frame.number -e rstorigin.verdict -e rstorigin.suspicion -e rstorigin.where",
+    "",
+  }, "\n")
+
+  local ABOUT = "rstorigin, generated from the rulebook default version 1 "
+    .. "(100 rules, hash e3c2effe5ae0)"
+
+  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
+  local function show_window(title, words, button, filter)
+    local window = TextWindow.new(title)
+    window:set(words)
+    if filter then
+      window:add_button(button, function()
+        set_filter(filter)
+        apply_filter()
+      end)
+    end
+  end
+
+  local function show_summary()
+    local words, filter = summary()
+    show_window("RST origin: summary", words, "Show these frames", filter)
+  end
+
+  local function explain_selected()
+    local words, filter = explain_flow()
+    if words then
+      show_window("RST origin: explain", words, "Show this flow", filter)
+    else
+      show_window("RST origin: explain", "Select a packet of a TCP flow that has a reset, and try again.\n",
+        "Show flows with a reset", "rstorigin.flow_verdict")
+    end
+  end
+
+  local function filter_forged()
+    set_filter("rstorigin.flow_verdict == \"forged\"")
+    apply_filter()
+  end
+
+  local function show_about()
+    show_window("RST origin: about", ABOUT .. "\n\n" .. HELP)
+  end
+
+  if gui_enabled() then
+    register_menu("RST origin/Summary", show_summary, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/Explain selected flow", explain_selected, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/Filter forged", filter_forged, MENU_TOOLS_UNSORTED)
+    register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
+  end
+
+  -- Handles -X lua_script1:WORD.
+  local function take_argument(word)
+    if word == "summary" then
+      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
+      function listener.draw()
+        io.stdout:write((summary()))
+      end
+    elseif word == "help" then
+      io.stdout:write(HELP)
+    elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
+      io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
+    end
+  end
+
+  take_argument((...))
+end
+
+local handed, verdict_of_frame -- verdicts of the batch engine, if `rstorigin open` hands some over
+do
+  -- Verdicts that `rstorigin open` hands over --------------------------------------------------------------------
+
+  -- The file is text, a record a line, its values separated by tabs; the first word of a line says what it holds
+  -- (postproc/wireshark/verdict_file.py writes it). Records of resets and ICMP errors stay in the file until their
+  -- frame is shown: a large capture has many.
+
+  local FORMAT = "rstorigin-verdicts\t1"
+  local ESCAPES = { ["\\\\"] = "\\", ["\\t"] = "\t", ["\\n"] = "\n" }
+
+  local function values_of(line)
+    local values = {}
+    for word in string.gmatch(line .. "\t", "([^\t]*)\t") do
+      values[#values + 1] = string.find(word, "\\", 1, true) and string.gsub(word, "\\[\\tn]", ESCAPES) or word
+    end
+    return values
+  end
+
+  local function bytes_of(hex)
+    return (string.gsub(hex, "%x%x", function(digits)
+      return string.char(tonumber(digits, 16))
+    end))
+  end
+
+  local function flow_line(verdicts, words)
+    local flow = {
+      first = tonumber(words[2]), last = tonumber(words[3]), verdict = words[4], filter = words[5], frames = {},
+    }
+    for frame in string.gmatch(words[6], "%d+") do
+      flow.frames[#flow.frames + 1] = tonumber(frame)
+    end
+    for index = 7, 8 do -- the key of each direction
+      local key = bytes_of(words[index])
+      verdicts.flows[key] = verdicts.flows[key] or {}
+      table.insert(verdicts.flows[key], flow)
+    end
+  end
+
+  local LINES = {
+    columns = function(verdicts, words)
+      verdicts.columns = words -- those of a record stand one further: after its frame
+    end,
+    link = function(verdicts, words)
+      verdicts.link = words[2]
+    end,
+    begin = function(verdicts, words)
+      verdicts.begin_us = tonumber(words[2])
+    end,
+    sender = function(verdicts, words)
+      verdicts.senders[bytes_of(words[2])] = { address = words[3], baseline = tonumber(words[4]) }
+    end,
+    flow = flow_line,
+    summary = function(verdicts, words)
+      verdicts.summary[#verdicts.summary + 1] = words[2]
+    end,
+    ["end"] = function(verdicts)
+      verdicts.complete = true
+    end,
+  }
+
+  -- Reads everything but the records. Returns nil and why if the file cannot be used.
+  local function read_verdicts(path)
+    local file, problem = io.open(path, "rb")
+    if not file then
+      return nil, problem
+    end
+    local verdicts = { file = file, path = path, at = {}, senders = {}, flows = {}, summary = {} }
+    local offset = 0
+    for line in file:lines() do
+      local frame = string.match(line, "^judged\t(%d+)\t")
+      if offset == 0 and line ~= FORMAT then
+        file:close()
+        return nil, "it has another format than this plugin reads"
+      elseif frame then
+        verdicts.at[tonumber(frame)] = offset
+      else
+        local take = LINES[string.match(line, "^%w+")]
+        if take then
+          take(verdicts, values_of(line))
+        end
+      end
+      offset = offset + #line + 1
+    end
+    if not verdicts.complete then
+      file:close()
+      return nil, "its end is missing"
+    end
+    return verdicts
+  end
+
+  local TYPES = {
+    number = tonumber,
+    bool = function(word)
+      return word == "true"
+    end,
+  }
+
+  -- The record of a frame: its values by column, and the rules that fired.
+  function verdict_of_frame(verdicts, frame)
+    verdicts.file:seek("set", verdicts.at[frame])
+    local words = values_of(verdicts.file:read("*l"))
+    local record = { fired = {} }
+    for index = 2, #verdicts.columns do
+      local name, kind = string.match(verdicts.columns[index], "^([^:]+):?(.*)$")
+      local word = words[index + 1]
+      if word ~= "" then
+        record[name] = TYPES[kind] and TYPES[kind](word) or word
+      end
+    end
+    for line in verdicts.file:lines() do
+      local rule = values_of(line)
+      if rule[1] ~= "fired" then
+        break
+      end
+      local was = {}
+      for old_id in string.gmatch(rule[4], "[^,]+") do
+        was[#was + 1] = old_id
+      end
+      record.fired[#record.fired + 1] = {
+        id = rule[2],
+        weight = tonumber(rule[3]),
+        was = was,
+        say = function()
+          return rule[5]
+        end,
+      }
+    end
+    return record
+  end
+
+  do
+    local path = os.getenv("RSTORIGIN_VERDICTS")
+    if path and path ~= "" then
+      local problem
+      handed, problem = read_verdicts(path)
+      if problem then
+        io.stderr:write("rstorigin: the verdicts that RSTORIGIN_VERDICTS names cannot be used (", problem,
+          "): the plugin judges by itself\n")
+      end
     end
   end
 end
+if handed then
+  -- Hop limit, addresses and ports of ordinary packets, from their bytes -----------------------------------------
 
--- Tunnels and ICMP errors hold several IP headers. This finds the one that carries TCP or the ICMP error, or else the
--- innermost. Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
-local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
-  local ipv4, ipv6
-  if icmp_error and icmp_type then
-    ipv4 = position(read.ip_proto, PROTOCOL_ICMP)
-  elseif icmp_error then
-    ipv6 = position(read.ipv6_nxt, PROTOCOL_ICMPV6) or 1
-  elseif value(read.sport) then
-    ipv4 = position(read.ip_proto, PROTOCOL_TCP)
-    ipv6 = position(read.ipv6_nxt, PROTOCOL_TCP)
+  -- Where the IP header begins, by link layer; the capture has one link layer, else nothing is shown of these packets.
+  local IP_HEADERS = { raw = 0, null = 4, ethernet = 14, cooked = 16, cooked2 = 20 }
+  local TAGS = { [0x8100] = true, [0x88A8] = true, [0x9100] = true } -- VLAN (IEEE 802.1Q, 802.1ad)
+  local ICMP, TCP, ICMPV6 = 1, 6, 58
+  local MOST_BYTES = 96
+  local byte, sub = string.byte, string.sub
+
+  local function number_at(bytes, at)
+    local high, low = byte(bytes, at + 1, at + 2)
+    return low and high * 256 + low
   end
-  if ipv4 then
-    return ipv4
+
+  -- Hop limit, source address, and for TCP the key of the flow (addresses and ports); nil for other packets.
+  local function decode_ordinary(tvb, link)
+    local bytes = tvb:raw(0, math.min(tvb:len(), MOST_BYTES))
+    local at = IP_HEADERS[link]
+    while link == "ethernet" and TAGS[number_at(bytes, at - 2) or 0] do
+      at = at + 4
+    end
+    local first = byte(bytes, at + 1)
+    if first and first >= 0x45 and first < 0x50 then
+      local hop_limit, protocol = byte(bytes, at + 9, at + 10)
+      local offset_of_fragment = number_at(bytes, at + 6) or 0
+      local tcp_at = at + first % 16 * 4
+      if protocol == TCP and offset_of_fragment % 0x2000 == 0 and #bytes >= tcp_at + 4 then
+        local key = sub(bytes, at + 13, at + 20) .. sub(bytes, tcp_at + 1, tcp_at + 4)
+        return hop_limit, sub(bytes, at + 13, at + 16), key
+      elseif protocol == ICMP then
+        return hop_limit, sub(bytes, at + 13, at + 16)
+      end
+    elseif first and first >= 0x60 and first < 0x70 then
+      local protocol, hop_limit = byte(bytes, at + 7, at + 8)
+      if protocol == TCP and #bytes >= at + 44 then
+        return hop_limit, sub(bytes, at + 9, at + 24), sub(bytes, at + 9, at + 44)
+      elseif protocol == ICMPV6 then
+        return hop_limit, sub(bytes, at + 9, at + 24)
+      end
+    end
   end
-  ipv6 = ipv6 or (ipv6_headers > 0 and ipv6_headers or nil)
-  if ipv6 then
-    return nil, ipv6
+
+  -- Dissector: looks the frame up ---------------------------------------------------------------------------------
+
+  local TIME_SLACK_S = 0.000002 -- the time of a frame is a floating-point number
+  local mismatch = false
+  local fields_wanted = false -- whether Wireshark needed our fields when we last asked
+  local last_frame = 0
+  -- The first frame that shows the usual hop limit of its sender: by key of the flow, and by address as text.
+  local compare_with = {}
+  local in_window = gui_enabled()
+  local own_dissector
+
+  function rstorigin.init()
+    mismatch, last_frame = false, 0
   end
-  return ipv4_headers
+
+  -- The verdicts are of another file. Wireshark loads the plugin again, which then judges by itself.
+  local function give_up(frame)
+    mismatch = true
+    io.stderr:write(string.format(
+      "rstorigin: the verdicts handed over are of another file than this one (frame %d has another time)%s\n", frame,
+      in_window and ": the plugin now judges by itself" or ": leave out RSTORIGIN_VERDICTS"))
+    if in_window then
+      handed.file:close()
+      os.remove(handed.path)
+      reload_lua_plugins()
+    end
+  end
+
+  local function is_time(pinfo, time_us)
+    return math.abs(pinfo.abs_ts - time_us / 1000000) < TIME_SLACK_S
+  end
+
+  local function flow_at(key, frame)
+    for _, flow in ipairs(key and handed.flows[key] or {}) do
+      if flow.first <= frame and frame <= flow.last then
+        return flow
+      end
+    end
+  end
+
+  local function baseline_frame(record, key)
+    return key and compare_with[key] or compare_with[record.src]
+  end
+
+  local function show_reset(tree, pinfo, record, key)
+    for _, name in ipairs { "where", "reason", "cause", "device", "evidence" } do
+      record[name] = record[name] or ""
+    end
+    add_judgement(tree, pinfo, record, record, baseline_frame(record, key))
+    add_text(tree, "state", "final")
+  end
+
+  local function show_icmp(tree, pinfo, record)
+    local rule = record.fired[1]
+    local entry = {
+      id = rule and rule.id,
+      verdict = record.verdict,
+      suspicion = record.suspicion,
+      origin = record.origin,
+      device = record.device,
+      say = function()
+        return record.reason or rule and rule.say() or ""
+      end,
+    }
+    add_icmp_judgement(tree, pinfo, record, record, entry, baseline_frame(record))
+  end
+
+  local function show_ordinary(tree, number, hop_limit, sender, key, flow)
+    add_ordinary(tree, hop_limit, sender and sender.baseline, flow and flow.verdict)
+    if sender and hop_limit == sender.baseline then
+      for _, of in ipairs { sender.address, key } do
+        compare_with[of] = math.min(number, compare_with[of] or number)
+      end
+    end
+  end
+
+  local function show(tree, pinfo, number, record, tvb)
+    local hop_limit, src, key
+    if handed.link then
+      hop_limit, src, key = decode_ordinary(tvb, handed.link)
+    end
+    if not (record or hop_limit) then
+      return
+    end
+    local subtree = tree:add(rstorigin)
+    subtree:set_generated()
+    local flow = flow_at(key, number)
+    if not record then
+      show_ordinary(subtree, number, hop_limit, handed.senders[src], key, flow)
+    elseif record.kind == "icmp" then
+      show_icmp(subtree, pinfo, record)
+    else
+      show_reset(subtree, pinfo, record, key)
+    end
+    if record and flow then
+      add_text(subtree, "flow_verdict", flow.verdict)
+    end
+    if in_window and tree.visible then
+      selected.flow = flow
+    end
+  end
+
+  function rstorigin.dissector(tvb, pinfo, tree)
+    if mismatch then
+      return
+    end
+    local number = pinfo.number
+    if number == 1 and not is_time(pinfo, handed.begin_us) then
+      give_up(number)
+      return
+    end
+    -- The question is slow. Outside the window, the answer is the same for all frames of a pass that reads the file.
+    if in_window or number <= last_frame or last_frame == 0 then
+      own_dissector = own_dissector or Dissector.get("rstorigin")
+      fields_wanted = tree:referenced(own_dissector)
+    end
+    last_frame = number
+    local judged = handed.at[number]
+    if not (judged or fields_wanted) then
+      return
+    end
+    local record = judged and verdict_of_frame(handed, number)
+    if record and not is_time(pinfo, record.time_us) then
+      give_up(number)
+      return
+    end
+    show(tree, pinfo, number, record, tvb)
+  end
+
+  function summary()
+    return table.concat(handed.summary, "\n") .. "\n",
+      'rstorigin.verdict in {"forged", "likely forged"}'
+  end
+
+  function explain_flow()
+    local flow = selected.flow
+    if not flow then
+      return nil
+    end
+    local stories = {}
+    for _, frame in ipairs(flow.frames) do
+      local record = verdict_of_frame(handed, frame)
+      for _, name in ipairs { "reason", "cause", "device" } do
+        record[name] = record[name] or ""
+      end
+      stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
+    end
+    return table.concat(stories, "\n\n") .. "\n", flow.filter
+  end
+
+  register_postdissector(rstorigin)
+  return
 end
 
 local current = {} -- the packet that is dissected; one table for all packets, since a new one costs more than its use
-local timestamp, linux_options
+local sides = {} -- of active flows, by the bytes of addresses and ports, source first
+local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
+local byte, sub, floor, read, value, address, position, distance, seq_diff, elapsed_us, reserved_bits
+local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
+local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
+local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
 do
+  -- Fields of other dissectors ---------------------------------------------------------------------------------
+
+  -- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
+  -- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
+  -- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
+  -- headers from their bytes: see "Packet".
+  read = {
+    time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
+    eth = Field.new("eth"),
+    ip = Field.new("ip"),
+    ipv6 = Field.new("ipv6"),
+    tcp = Field.new("tcp"),
+    ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
+    ipv6_src = Field.new("ipv6.src"),
+    ipv6_dst = Field.new("ipv6.dst"),
+    ipv6_hlim = Field.new("ipv6.hlim"),
+    ipv6_flow = Field.new("ipv6.flow"),
+    ipv6_tclass = Field.new("ipv6.tclass"),
+    ipv6_nxt = Field.new("ipv6.nxt"),
+    icmp_type = Field.new("icmp.type"),
+    icmp_code = Field.new("icmp.code"),
+    icmpv6_type = Field.new("icmpv6.type"),
+    icmpv6_code = Field.new("icmpv6.code"),
+    payload_len = Field.new("tcp.len"),
+    reset_cause = Field.new("tcp.reset_cause"),
+    udp_sport = Field.new("udp.srcport"),
+    udp_dport = Field.new("udp.dstport"),
+  }
+
+  -- Headers: read header fields, one value of each -------------------------------------------------------------
+
+  -- TCP flag bits (RFC 9293 section 3.1)
+  FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+  -- IP protocol numbers (IANA)
+  PROTOCOL_ICMP, PROTOCOL_TCP = 1, 6
+  PROTOCOL_ICMPV6 = 58
+
+  -- ICMP error types (RFC 792); in ICMPv6 every type below this one is an error (RFC 4443 section 2.1).
+  local ICMP_ERRORS = { [3] = true, [4] = true, [5] = true, [11] = true, [12] = true }
+  local ICMPV6_FIRST_INFORMATIONAL = 128
+
+  local TCP_MIN_HEADER, IPV4_HEADER, IPV6_HEADER = 20, 20, 40
+  local MAC_LENGTH = 6
+
+  byte, sub, floor = string.byte, string.sub, math.floor
+  local min = math.min
+
+  -- The smallest of these that is not below a hop limit counts as the sender's initial hop limit (as in p0f).
+  local INITIAL_HOP_LIMITS = { 32, 64, 128, 255 }
+
+  local OTHER = "other"
+  TCP, ICMP_ERROR = "tcp", "icmp error"
+
+  -- The four TCP flag bits above CWR: AE and the reserved three.
+  function reserved_bits(flags)
+    return math.floor(flags / 256)
+  end
+
+  function distance(hop_limit)
+    for _, initial in ipairs(INITIAL_HOP_LIMITS) do
+      if hop_limit <= initial then
+        return initial - hop_limit
+      end
+    end
+  end
+
+  -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
+  SEQUENCES, HALF = 4294967296, 2147483648
+
+  -- How far sequence number `a` lies beyond `b`, signed, across the wrap. Code that runs for every packet uses this
+  -- instead of a call: `a` is not before `b` if (a - b) % SEQUENCES < HALF, and lies beyond `b` if (b - a) % SEQUENCES
+  -- > HALF.
+  function seq_diff(a, b)
+    return (a - b + HALF) % SEQUENCES - HALF
+  end
+
+  -- Time from one packet to another in microseconds. Limited to the numbers that rules may compute with (12 days), so
+  -- that Lua 5.2 is exact: a packet without a time stamp lies decades from the others.
+  local MAX_ELAPSED = 1099511627776
+
+  function elapsed_us(later_us, earlier_us)
+    local elapsed = later_us - earlier_us
+    if elapsed > MAX_ELAPSED then
+      return MAX_ELAPSED
+    end
+    return elapsed < -MAX_ELAPSED and -MAX_ELAPSED or elapsed
+  end
+
+  -- The value of a field's `index`-th occurrence, by default the first.
+  function value(field, index)
+    local info = select(index or 1, field())
+    return info and info.value
+  end
+
+  -- The bytes of an address: its text would change with name resolution.
+  function address(field, index)
+    local info = select(index or 1, field())
+    return info and (info.range and info.range:raw() or info.value)
+  end
+
+  -- Time of the first frame in microseconds, and the nanoseconds beyond. Wireshark gives the seconds since the first
+  -- frame exactly, and far cheaper than the field frame.time, which is read once.
+  first_us, first_ns = nil, nil
+
+  -- Seconds up to which a floating-point number is exact to the nanosecond (2^22, 48 days).
+  local EXACT_SECONDS = 4194304
+
+  in_window = gui_enabled()
+
+  -- Whether that is the capture time of the frame. A frame without a time stamp has none (some versions give it the
+  -- time of the first frame), and in the window the user may have set a time reference.
+  local function is_time(time_us, pinfo)
+    local absolute = pinfo.abs_ts
+    local drift = time_us - absolute * 1000000
+    return absolute ~= 0 and drift > -2 and drift < 2
+  end
+
+  function capture_time(pinfo)
+    local since = pinfo.rel_ts
+    local exact = since > -EXACT_SECONDS and since < EXACT_SECONDS
+    if first_us and exact then
+      local rounded = since * 1000000000 + 0.5 -- x - x % 1 is floor(x), at a fifth of its time
+      local since_us = (first_ns + (rounded - rounded % 1)) / 1000
+      local time_us = first_us + (since_us - since_us % 1)
+      if (since ~= 0 and not in_window) or is_time(time_us, pinfo) then
+        return time_us
+      end
+    end
+    local time = value(read.time)
+    if not time then
+      return 0
+    end
+    if exact then -- a frame decades from the first one would give that a wrong time
+      local first = time.nsecs - math.floor(since * 1000000000 + 0.5)
+      first_us, first_ns = time.secs * 1000000 + math.floor(first / 1000), first % 1000
+    end
+    return time.secs * 1000000 + math.floor(time.nsecs / 1000)
+  end
+
+  -- The IP packets of the frame that decode_fields reads: data source, offset of the header, and where the packet ends
+  -- by its own length.
+  local datagrams = {}
+
+  local function add_datagrams(headers, length_at, header_len)
+    for _, info in ipairs(headers) do
+      local high, low = byte(info.source:raw(info.offset), length_at, length_at + 1)
+      if low and high + low > 0 then -- without a length, the packet ends with the frame
+        local ends = info.offset + header_len + high * 256 + low
+        datagrams[#datagrams + 1] = { source = info.source, offset = info.offset, ends = ends }
+      end
+    end
+  end
+
+  local function read_datagrams()
+    datagrams = {}
+    add_datagrams({ read.ip() }, 3, 0)
+    add_datagrams({ read.ipv6() }, 5, IPV6_HEADER)
+  end
+
+  -- The captured bytes from the start of a header, at most `most` of them, from its data source: the frame, or
+  -- reassembled data. They end where an IP packet around the header ends, whatever follows in the frame: Wireshark
+  -- decodes no field beyond.
+  local function bytes_from(info, most)
+    local source, offset = info.source, info.offset
+    for _, datagram in ipairs(datagrams) do
+      if datagram.offset < offset and offset < datagram.ends and datagram.source == source then
+        most = min(most, datagram.ends - offset)
+      end
+    end
+    return sub(source:raw(offset), 1, most)
+  end
+
+  -- The bytes of a header without options.
+  local function header_bytes(info)
+    return bytes_from(info, TCP_MIN_HEADER) -- IPv4's is as long
+  end
+
+  -- Destination and source MAC together, as in the first bytes of an Ethernet header: the last such header, which in
+  -- tunnels is the one nearest to the packet. Nil if there is none.
+  local function ethernet_link()
+    local headers = { read.eth() }
+    local last = headers[#headers]
+    local link = last and sub(last.source:raw(last.offset), 1, 2 * MAC_LENGTH)
+    return link and #link == 2 * MAC_LENGTH and link or nil
+  end
+
+  function destination_mac(link)
+    return sub(link, 1, MAC_LENGTH)
+  end
+
+  function source_mac(link)
+    return sub(link, MAC_LENGTH + 1)
+  end
+
+  -- Whether Wireshark decodes an IPv4 header: it calls one of another version, or one that is too short, bogus.
+  local function is_ipv4(bytes)
+    local first = byte(bytes, 1)
+    return first >= 0x45 and first < 0x50
+  end
+
+  -- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
+  -- header that has these bytes.
+  local function field_of(header, last, take_value)
+    return function()
+      local found = {}
+      for _, info in ipairs { header() } do
+        local bytes = header_bytes(info)
+        if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
+          found[#found + 1] = { value = take_value(bytes) }
+        end
+      end
+      return table.unpack(found)
+    end
+  end
+
+  local function number_at(first, last)
+    return function(bytes)
+      local number = 0
+      for index = first, last do
+        number = number * 256 + byte(bytes, index)
+      end
+      return number
+    end
+  end
+
+  local function ipv4_field(first, last, take_value)
+    return field_of(read.ip, last, take_value or number_at(first, last))
+  end
+
+  local function tcp_field(first, last, take_value)
+    return field_of(read.tcp, last, take_value or number_at(first, last))
+  end
+
+  read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
+  read.ip_ttl, read.ip_proto = ipv4_field(9, 9), ipv4_field(10, 10)
+  read.ip_df = ipv4_field(7, 7, function(bytes)
+    return byte(bytes, 7) % 128 >= 64
+  end)
+  read.ip_src = ipv4_field(13, 16, function(bytes)
+    return sub(bytes, 13, 16)
+  end)
+  read.sport, read.dport, read.seq, read.ack = tcp_field(1, 2), tcp_field(3, 4), tcp_field(5, 8), tcp_field(9, 12)
+  read.window = tcp_field(15, 16)
+  read.header_len = tcp_field(13, 13, function(bytes)
+    return floor(byte(bytes, 13) / 16) * 4
+  end)
+
+  -- Before 4.6 Wireshark shows the flags of a TCP header only if the window follows them. It shows none if the header
+  -- length is less than the minimum. A segment may end within its header, whatever follows it in the frame.
+  do
+    local major, minor = string.match(get_version(), "^(%d+)%.(%d+)")
+    local needed = 100 * major + minor < 406 and 16 or 14
+
+    function read.flags()
+      local found = {}
+      for _, info in ipairs { read.tcp() } do
+        local bytes = header_bytes(info)
+        if min(#bytes, info.len) >= needed and byte(bytes, 13) >= TCP_MIN_HEADER / 4 * 16 then
+          found[#found + 1] = { value = number_at(13, 14)(bytes) % 4096 }
+        end
+      end
+      return table.unpack(found)
+    end
+  end
+
+  -- Index of the first header that carries `protocol`.
+  function position(field, protocol)
+    for index, info in ipairs { field() } do
+      if info.value == protocol then
+        return index
+      end
+    end
+  end
+
+  -- Tunnels and ICMP errors hold several IP headers. This finds the one that carries TCP or the ICMP error, or else the
+  -- innermost. Returns the index among the IPv4 headers, or nil and the index among the IPv6 headers.
+  local function carrying_header(ipv4_headers, ipv6_headers, icmp_type, icmp_error)
+    local ipv4, ipv6
+    if icmp_error and icmp_type then
+      ipv4 = position(read.ip_proto, PROTOCOL_ICMP)
+    elseif icmp_error then
+      ipv6 = position(read.ipv6_nxt, PROTOCOL_ICMPV6) or 1
+    elseif value(read.sport) then
+      ipv4 = position(read.ip_proto, PROTOCOL_TCP)
+      ipv6 = position(read.ipv6_nxt, PROTOCOL_TCP)
+    end
+    if ipv4 then
+      return ipv4
+    end
+    ipv6 = ipv6 or (ipv6_headers > 0 and ipv6_headers or nil)
+    if ipv6 then
+      return nil, ipv6
+    end
+    return ipv4_headers
+  end
+
+  local timestamp
   -- TCP options -----------------------------------------------------------------------------------------------
 
   -- Options of one byte (RFC 9293 section 3.1), of which Wireshark stops at the first, and timestamps (RFC 7323)
@@ -763,11 +1464,7 @@ do
     end)
     return LINUX_OPTIONS[kinds] or false
   end
-end
 
-local sides = {} -- of active flows, by the bytes of addresses and ports, source first
-local FLAG_SETS, set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
-do
   -- Fast path: decode the usual packet from its bytes -----------------------------------------------------------
 
   -- Sets of TCP flags, by the flags field: few combinations occur. SYN and FIN each take a sequence number.
@@ -949,10 +1646,7 @@ do
   function source_of(key)
     return sub(key, 1, (#key - 4) / 2)
   end
-end
 
-local decode_fingerprint, decode_reset, netscaler_meaning
-do
   -- Fingerprint: header fields that are read only from resets and SYNs ---------------------------------------------
 
   function decode_fingerprint()
@@ -1593,7 +2287,7 @@ do
     "time advanced_us last_us packet_burst_us handshake_us reset_burst_us",
     "other last_link",
     "other fin ever_reset initiates may_initiate last_has_ts handshake_answered handshake_timed syn_df handshake_linux",
-    "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits",
+    "(BI4I4) hop_limits handshake_hop_limits reset_hop_limits bare_reset_hop_limits",
     "(BI4) hop_limit_onsets",
     "(I4I4dB) in_flight",
     "(I4) recent_resets",
@@ -1917,12 +2611,12 @@ do
     return own
   end
 
-  -- Resets in the sender's name that carry a hop limit of its own packets.
-  function own_resets(side)
+  -- Of the resets in the sender's name that `tally` counts, those that carry a hop limit of its own packets.
+  function own_resets(side, tally)
     local own, own_counts = 0, own_hop_limits(side)
-    for _, hop_limit in ipairs(tally_values(side.reset_hop_limits)) do
+    for _, hop_limit in ipairs(tally_values(tally)) do
       if tally_count(own_counts, hop_limit) > 0 then
-        own = own + tally_count(side.reset_hop_limits, hop_limit)
+        own = own + tally_count(tally, hop_limit)
       end
     end
     return own
@@ -2730,6 +3424,7 @@ do
   local function take_reset(packet, side)
     local flow, peer, sender_had_sent = side.flow, side.peer, side.hop_limits[1] ~= nil
     side.recent_resets, side.reset_hop_limits = side.recent_resets or {}, side.reset_hop_limits or {}
+    side.bare_reset_hop_limits = side.bare_reset_hop_limits or {}
     local original = duplicate_of(packet, side)
     local ahead, step = seq_ahead(packet, side, peer), id_step(packet, side)
     local in_flight, values = peer.in_flight, #peer.in_flight
@@ -2768,7 +3463,7 @@ do
       after_end = original and original.after_end,
       crossed_fin = crossed_fin(side, peer),
       resets_before = original and original.resets_before or side.resets,
-      own_resets_before = original and original.own_resets_before or own_resets(side),
+      own_resets_before = original and original.own_resets_before or own_resets(side, side.reset_hop_limits),
       peer_resets_before = peer.resets,
       peer_reset_gap_us = peer_reset_gap_us(packet, peer),
       seq_ahead = ahead,
@@ -2808,6 +3503,9 @@ do
     if not original then
       side.resets = side.resets + 1
       add_to_tally(side.reset_hop_limits, packet.hop_limit, packet.frame)
+      if not packet.acknowledges then
+        add_to_tally(side.bare_reset_hop_limits, packet.hop_limit, packet.frame)
+      end
       push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
     end
   end
@@ -3584,7 +4282,8 @@ do
     o.known_timeout = known_timeout(reset.silence_us)
     o.silent_resets, o.least_silence_us = silences_of(src)
     o.end_reason = end_reason(reset.flow)
-    o.own_resets = own_resets(side)
+    o.own_resets = own_resets(side, side.reset_hop_limits)
+    o.own_bare_resets = own_resets(side, side.bare_reset_hop_limits or {})
     observe_burst(o, reset)
     observe_link(o, reset, host, src)
     observe_shared_origin(o, reset, src)
@@ -3685,6 +4384,7 @@ do
     o.match_is_firm = o.handshake_gap == nil or o.match_packets >= 4 or o.handshake_gap ~= nil
       and o.handshake_gap <= THRESHOLDS.hop_tolerance
     o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
+    o.kernel_may_differ = o.has_ack or o.own_bare_resets == 0 or o.ip_version == 6
     if o.ip_id ~= nil and o.df ~= nil then
       o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
     end
@@ -4017,7 +4717,8 @@ do
       was = { "own_resets_too_ipv6" },
       holds = function(o)
         return o.hop_gap ~= nil and (o.own_resets_before >= 1 and o.hop_gap >= 1 or o.own_resets >= 1
-          and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0 and o.df_or_ipv6
+          and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance) and o.burst_ahead == 0
+          and o.df_or_ipv6 and o.kernel_may_differ
       end,
       say = function(o)
         return "resets of this flow with the sender's own hop limit: " .. text(o.own_resets)
@@ -4029,7 +4730,7 @@ do
       weight = -150,
       holds = function(o)
         return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.own_resets_before >= 1
-          and o.hop_gap >= 1
+          and o.hop_gap >= 1 and o.kernel_may_differ
       end,
       say = function()
         return "its socket reset the connection too, and in this form its kernel answers what "
@@ -6406,114 +7107,18 @@ do
   end
 end
 
--- Text ------------------------------------------------------------------------------------------------------
-
--- Texts about packets hold only numbers, addresses and words of the rulebook: no text that a packet carries.
-
-local ACCUSED = { ["forged"] = true, ["likely forged"] = true }
-
-local MOST_LISTED = 20 -- rows in one table of the summary, or frames in a filter
-
-local function hops(number)
-  return string.format(number == 1 and "%d hop" or "%d hops", number)
-end
-
--- The start and length of the longest run of zero groups in an IPv6 address (RFC 5952 section 4.2).
-local function longest_zeros(groups)
-  local best, length, start = nil, 1, nil
-  for index = 1, #groups + 1 do
-    if groups[index] == 0 then
-      start = start or index
-      if index - start + 1 > length then
-        best, length = start, index - start + 1
-      end
-    else
-      start = nil
-    end
-  end
-  return best, length
-end
-
--- The text of an address of four or sixteen bytes.
-local function address_text(bytes)
-  if #bytes == 4 then
-    return string.format("%d.%d.%d.%d", byte(bytes, 1, 4))
-  end
-  local groups = {}
-  for index = 1, #bytes, 2 do
-    local high, low = byte(bytes, index, index + 1)
-    groups[#groups + 1] = high * 256 + low
-  end
-  local zeros, length = longest_zeros(groups)
-  local words = {}
-  for index, group in ipairs(groups) do
-    words[index] = string.format("%x", group)
-  end
-  if not zeros then
-    return table.concat(words, ":")
-  end
-  return table.concat(words, ":", 1, zeros - 1) .. "::" .. table.concat(words, ":", zeros + length)
-end
-
--- A display filter for the flow between the ends in `key`: flow_filter in postproc/flows/display_filter.py.
-local function flow_filter(key)
-  local src, sport, dst, dport = ends_of(key)
-  local ip = #src == 4 and "ip" or "ipv6"
-  return string.format("%s.addr == %s && %s.addr == %s && %s.port == %d && %s.port == %d",
-    ip, address_text(src), ip, address_text(dst), "tcp", sport, "tcp", dport)
-end
-
--- How many hops away a packet was sent, and how many hops away its named sender is.
-local function sent_from(hops_away, sender_hops)
-  local words = "sent from " .. hops(hops_away) .. " away"
-  if not sender_hops then
-    return words .. "; the capture does not show how far its named sender is"
-  elseif sender_hops == hops_away then
-    return words .. ", as far as its named sender"
-  end
-  return words .. "; its named sender is " .. hops(sender_hops) .. " away"
-end
-
-local INFO, SHOWN
 do
-  -- Preferences: Edit > Preferences > Protocols > RSTORIGIN ---------------------------------------------------
+  -- What preferences change in judging --------------------------------------------------------------------------
 
-  -- What the plugin adds to the Info column of resets and ICMP errors.
-  INFO = { nothing = 0, accused = 1, verdict = 2, where = 3 }
-  SHOWN = { info = INFO.accused }
-
-  -- Limits of suspicion in percent; the defaults are those of the rulebook.
-  local DEFAULTS, RULEBOOK_LIMITS = {}, {}
+  local prefs, RULEBOOK_LIMITS = rstorigin.prefs, {}
   for name, score in pairs(LIMITS) do
-    DEFAULTS[name], RULEBOOK_LIMITS[name] = suspicion_of(score), score
+    RULEBOOK_LIMITS[name] = score
   end
-
-  local prefs = rstorigin.prefs
-  prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULTS.forged,
-    "Resets at least this suspicious are called forged")
-  prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULTS.likely_forged,
-    "Resets at least this suspicious are called likely forged")
-  prefs.likely_genuine = Pref.uint("Likely genuine up to a suspicion of (%)", DEFAULTS.likely_genuine,
-    "Resets at most this suspicious are called likely genuine")
-  prefs.genuine = Pref.uint("Genuine up to a suspicion of (%)", DEFAULTS.genuine,
-    "Resets at most this suspicious are called genuine")
-  prefs.hop_tolerance = Pref.uint("Hop tolerance", THRESHOLDS.hop_tolerance,
-    "Hops: a difference up to this is a change of route rather than another sender")
-  prefs.baseline_packets = Pref.uint("Minimum baseline (packets)", THRESHOLDS.baseline_packets,
-    "Packets of a host from which its hop limit is a baseline")
-  prefs.flows = Pref.uint("Flows kept", flow_store.capacity,
-    "How many flows to keep in memory. The flows silent for the longest go first; flows with resets always stay.")
-  prefs.info = Pref.enum("Show in Info", INFO.accused, "What the Info column gets of resets and ICMP errors", {
-    { 1, "nothing", INFO.nothing },
-    { 2, "forged and likely forged", INFO.accused },
-    { 3, "every verdict", INFO.verdict },
-    { 4, "every verdict and where it was sent from", INFO.where },
-  }, false)
 
   -- The score for a limit in percent. A limit that the user did not change has the score of the rulebook.
   local function limit_of(name)
     local percent = math.max(0, math.min(99, math.floor(prefs[name])))
-    if percent == DEFAULTS[name] then
+    if percent == DEFAULT_LIMITS[name] then
       return RULEBOOK_LIMITS[name]
     elseif name == "genuine" or name == "likely_genuine" then
       return SUSPICION_LIMITS[percent + 1] - 1
@@ -6533,190 +7138,57 @@ do
   end
 end
 
-local add_text, add_hops, add_judgement, add_icmp_judgement
+local address_text, flow_filter
 do
-  -- Packet details --------------------------------------------------------------------------------------------
+  -- Addresses as text ---------------------------------------------------------------------------------------
 
-  -- A flow that was silent for this long counts as ended: no later packet changes its verdicts.
-  local SETTLED_US = 60000000
-
-  -- Lua 5.4 distinguishes 5 from 5.0, and Wireshark's integer fields take only 5.
-  local function add_number(tree, name, number)
-    if number then
-      tree:add(proto_fields[name], math.floor(number)):set_generated()
-    end
-  end
-
-  -- Wireshark's 64-bit fields take an Int64, which is made of two halves.
-  local function add_int64(tree, name, number)
-    if number then
-      local low = number % 4294967296
-      local high = math.floor(number / 4294967296) % 4294967296
-      tree:add(proto_fields[name], Int64.new(math.floor(low), math.floor(high))):set_generated()
-    end
-  end
-
-  local function add_flag(tree, name, flag)
-    if flag ~= nil then
-      tree:add(proto_fields[name], flag):set_generated()
-    end
-  end
-
-  function add_text(tree, name, words)
-    if words and words ~= "" then
-      tree:add(proto_fields[name], words):set_generated()
-    end
-  end
-
-  function add_hops(tree, hop_limit, baseline)
-    add_number(tree, "hop_limit", hop_limit)
-    if baseline then
-      add_number(tree, "hop_baseline", baseline)
-      add_number(tree, "hop_delta", hop_limit - baseline)
-    end
-  end
-
-  local function add_branch(tree, words)
-    local branch = tree:add(words)
-    branch:set_generated()
-    return branch
-  end
-
-  local function add_fired(tree, field, words)
-    local item = tree:add(field, true)
-    item:set_text(words)
-    item:set_generated()
-  end
-
-  -- Shows the rules that fired for (`sign` 1) or against (-1) a sender in between, under the sum of their weights.
-  local function add_evidence(tree, title, sign, o, fired)
-    local sum = 0
-    for _, rule in ipairs(fired) do
-      sum = sum + (rule.weight * sign > 0 and rule.weight or 0)
-    end
-    if sum == 0 then
-      return
-    end
-    local branch = add_branch(tree, string.format("%s: %+d", title, sum))
-    for _, rule in ipairs(fired) do
-      if rule.weight * sign > 0 then
-        add_fired(branch, evidence_fields[rule.id], string.format("%+d %s: %s", rule.weight, rule.id, rule.say(o)))
-        for _, old_id in ipairs(rule.was or {}) do -- for display filters that name it
-          branch:add(evidence_fields[old_id], true):set_hidden()
+  -- The start and length of the longest run of zero groups in an IPv6 address (RFC 5952 section 4.2).
+  local function longest_zeros(groups)
+    local best, length, start = nil, 1, nil
+    for index = 1, #groups + 1 do
+      if groups[index] == 0 then
+        start = start or index
+        if index - start + 1 > length then
+          best, length = start, index - start + 1
         end
+      else
+        start = nil
       end
     end
+    return best, length
   end
 
-  -- Writes the verdict into the first line of the details, into the Info column if the user wants it there, and into
-  -- Expert Information if the verdict is worth it.
-  local function add_headline(tree, pinfo, verdict, suspicion, where)
-    tree:append_text(string.format(": %s (suspicion %d %%), %s", verdict, suspicion, where))
-    if SHOWN.info == INFO.verdict or (SHOWN.info == INFO.accused and ACCUSED[verdict]) then
-      pinfo.cols.info:append(" [" .. verdict .. "]")
-    elseif SHOWN.info == INFO.where then
-      pinfo.cols.info:append(" [" .. verdict .. ", " .. where .. "]")
+  -- The text of an address of four or sixteen bytes.
+  function address_text(bytes)
+    if #bytes == 4 then
+      return string.format("%d.%d.%d.%d", byte(bytes, 1, 4))
     end
-    local expert_info = experts[verdict]
-    if expert_info then
-      tree:add_proto_expert_info(expert_info, verdict .. ": " .. where)
+    local groups = {}
+    for index = 1, #bytes, 2 do
+      local high, low = byte(bytes, index, index + 1)
+      groups[#groups + 1] = high * 256 + low
     end
-  end
-
-  -- A verdict is provisional while packets of the flow keep coming: they may change it.
-  local function state_of(flow)
-    local last_us = unpacked_reset(flow.last_reset).time_us
-    for _, side in ipairs { flow.side, flow.peer } do
-      last_us = math.max(last_us, side.last_us or last_us)
+    local zeros, length = longest_zeros(groups)
+    local words = {}
+    for index, group in ipairs(groups) do
+      words[index] = string.format("%x", group)
     end
-    local silent_us = newest_us - last_us
-    local latest = known_side(flow.key)
-    if silent_us >= SETTLED_US or not latest or latest.flow.first_frame ~= flow.first_frame then
-      return "final"
+    if not zeros then
+      return table.concat(words, ":")
     end
-    return string.format("provisional: of this flow a packet came %.3f s before the newest", silent_us / 1000000)
+    return table.concat(words, ":", 1, zeros - 1) .. "::" .. table.concat(words, ":", zeros + length)
   end
 
-  local function add_observables(tree, o, judgement)
-    local branch = add_branch(tree, "Observables")
-    add_text(branch, "kind", "rst")
-    add_number(branch, "score", judgement.score)
-    add_text(branch, "evidence", judgement.evidence)
-    add_text(branch, "stage", o.stage)
-    add_flag(branch, "ended_connection", o.ended_connection)
-    add_text(branch, "end_reason", o.end_reason)
-    add_number(branch, "hop_limit", o.hop_limit)
-    add_number(branch, "hop_baseline", o.hop_baseline)
-    add_number(branch, "hop_delta", o.hop_delta)
-    add_text(branch, "baseline_source", o.baseline_source)
-    add_number(branch, "distance", o.distance)
-    add_number(branch, "sender_distance", o.baseline_distance)
-    add_int64(branch, "rtt_us", o.rtt_us)
-    add_int64(branch, "response_us", o.response_us)
-  end
-
-  function add_judgement(tree, pinfo, reset, o, judgement)
-    local where = sent_from(o.distance, o.baseline_distance)
-    add_headline(tree, pinfo, judgement.verdict, judgement.suspicion, where)
-    add_text(tree, "verdict", judgement.verdict)
-    add_number(tree, "suspicion", judgement.suspicion)
-    add_text(tree, "origin", judgement.origin)
-    add_text(tree, "where", judgement.where)
-    add_text(tree, "reason", judgement.reason)
-    add_text(tree, "cause", judgement.cause)
-    add_text(tree, "device", judgement.device)
-    add_number(tree, "baseline_frame", baseline_frame(reset))
-    add_evidence(tree, "Evidence that something in between sent it", 1, o, judgement.fired)
-    add_evidence(tree, "Evidence that the endpoint sent it", -1, o, judgement.fired)
-    add_observables(tree, o, judgement)
-    add_text(tree, "state", state_of(reset.flow))
-  end
-
-  -- The columns of an ICMP error that follow from its observables, but are none.
-  local function derived_columns(o)
-    if not o.hop_baseline then
-      return { baseline_source = "none" }
-    end
-    return {
-      hop_delta = o.hop_limit - o.hop_baseline,
-      sender_distance = distance(o.hop_baseline),
-      baseline_source = "host",
-    }
-  end
-
-  local function add_icmp_observables(tree, o, derived, entry)
-    local branch = add_branch(tree, "Observables")
-    add_text(branch, "kind", "icmp")
-    add_text(branch, "evidence", entry.id)
-    add_text(branch, "stage", o.stage)
-    add_number(branch, "hop_limit", o.hop_limit)
-    add_number(branch, "hop_baseline", o.hop_baseline)
-    add_number(branch, "hop_delta", derived.hop_delta)
-    add_text(branch, "baseline_source", derived.baseline_source)
-    add_number(branch, "quoted_hop_limit", o.quoted_hop_limit)
-    add_number(branch, "distance", o.distance)
-    add_number(branch, "sender_distance", derived.sender_distance)
-  end
-
-  function add_icmp_judgement(tree, pinfo, o, baseline_at)
-    local entry, derived = judge_icmp(o), derived_columns(o)
-    local words = entry.say(o)
-    add_headline(tree, pinfo, entry.verdict, entry.suspicion, sent_from(o.distance, derived.sender_distance))
-    add_text(tree, "verdict", entry.verdict)
-    add_number(tree, "suspicion", entry.suspicion)
-    add_text(tree, "origin", entry.origin)
-    add_text(tree, "reason", entry.verdict == "unclear" and words)
-    add_text(tree, "device", entry.device)
-    add_number(tree, "baseline_frame", baseline_at)
-    if entry.id then
-      add_fired(tree, icmp_fields[entry.id], entry.id .. ": " .. words)
-    end
-    add_icmp_observables(tree, o, derived, entry)
+  -- A display filter for the flow between the ends in `key`: flow_filter in postproc/flows/display_filter.py.
+  function flow_filter(key)
+    local src, sport, dst, dport = ends_of(key)
+    local ip = #src == 4 and "ip" or "ipv6"
+    return string.format("%s.addr == %s && %s.addr == %s && %s.port == %d && %s.port == %d",
+      ip, address_text(src), ip, address_text(dst), "tcp", sport, "tcp", dport)
   end
 end
 
 local reset_state
-local selected = {} -- the packet whose details are shown
 do
   -- Dissector -------------------------------------------------------------------------------------------------
 
@@ -6764,29 +7236,61 @@ do
     return time_us
   end
 
+  -- A flow that was silent for this long counts as ended: no later packet changes its verdicts.
+  local SETTLED_US = 60000000
+
+  -- A verdict is provisional while packets of the flow keep coming: they may change it.
+  local function state_of(flow)
+    local last_us = unpacked_reset(flow.last_reset).time_us
+    for _, side in ipairs { flow.side, flow.peer } do
+      last_us = math.max(last_us, side.last_us or last_us)
+    end
+    local silent_us = newest_us - last_us
+    local latest = known_side(flow.key)
+    if silent_us >= SETTLED_US or not latest or latest.flow.first_frame ~= flow.first_frame then
+      return "final"
+    end
+    return string.format("provisional: of this flow a packet came %.3f s before the newest", silent_us / 1000000)
+  end
+
   local function show_reset(tree, pinfo, reset)
     local o, flow = observe(reset), reset.flow
     local judgement = judge(o)
     flow.worst = math.max(flow.worst or judgement.score, judgement.score)
-    add_judgement(tree, pinfo, reset, o, judgement)
+    add_judgement(tree, pinfo, o, judgement, baseline_frame(reset))
+    add_text(tree, "state", state_of(flow))
     add_text(tree, "flow_verdict", flow_verdict(flow))
   end
 
   local function show_segment(tree)
     local side = side_of(current.key, current.frame)
-    add_hops(tree, current.hop_limit, side and most_frequent(side.hop_limits))
+    local baseline, verdict
     if side then
-      add_text(tree, "flow_verdict", flow_verdict(side.flow))
+      baseline, verdict = most_frequent(side.hop_limits), flow_verdict(side.flow)
     end
+    add_ordinary(tree, current.hop_limit, baseline, verdict)
+  end
+
+  -- The columns of an ICMP error that follow from its observables, but are none.
+  local function derived_columns(o)
+    if not o.hop_baseline then
+      return { baseline_source = "none" }
+    end
+    return {
+      hop_delta = o.hop_limit - o.hop_baseline,
+      sender_distance = distance(o.hop_baseline),
+      baseline_source = "host",
+    }
   end
 
   local function show_icmp(tree, pinfo)
     local context = errors[current.frame]
     local baseline, baseline_at = host_baseline(known_host(current.src))
     if context then
-      add_icmp_judgement(tree, pinfo, observe_error(context), baseline_at)
+      local o = observe_error(context)
+      add_icmp_judgement(tree, pinfo, o, derived_columns(o), judge_icmp(o), baseline_at)
     else
-      add_hops(tree, current.hop_limit, baseline)
+      add_ordinary(tree, current.hop_limit, baseline)
     end
   end
 
@@ -6866,7 +7370,6 @@ do
   register_postdissector(rstorigin)
 end
 
-local summary
 do
   -- Summary: all judged packets in a few tables ----------------------------------------------------------------
 
@@ -6992,7 +7495,15 @@ do
     return suspects
   end
 
-  -- The summary as text, and the list of suspicious packets.
+  local function frames_filter(list)
+    local numbers = {}
+    for index = 1, math.min(#list, MOST_LISTED) do
+      numbers[index] = string.format("%d", list[index].frame)
+    end
+    return #numbers > 0 and "frame.number in {" .. table.concat(numbers, ", ") .. "}"
+  end
+
+  -- The summary as text, and a filter for the most suspicious packets.
   function summary()
     local judged = judged_packets()
     local verdicts, kinds = {}, { rst = 0, icmp = 0 }
@@ -7010,119 +7521,27 @@ do
     add_table(lines, "By where they were sent from", frequencies(judged, "where"))
     add_table(lines, "By the device or mechanism whose form they have", frequencies(judged, "device"))
     local suspects = add_suspects(lines, judged)
-    return table.concat(lines, "\n") .. "\n", suspects
+    return table.concat(lines, "\n") .. "\n", frames_filter(suspects)
   end
 end
 
 do
-  -- Menus and tshark's statistics -----------------------------------------------------------------------------
+  -- Tools > RST origin > Explain selected flow ------------------------------------------------------------------
 
-  local HELP = table.concat({
-    "rstorigin: who really sent that TCP reset?",
-    "",
-    "In Wireshark: Tools > RST origin, and the display filters rstorigin.verdict and rstorigin.flow_verdict.",
-    "In tshark, a summary at the end of the file:",
-    "  tshark -q -X lua_script:rstorigin.lua -X lua_script1:summary -r FILE",
-    "and verdicts that use the whole file (-2 with -Y reads it twice):",
-    "  tshark -2 -X lua_script:rstorigin.lua -r FILE -Y rstorigin.verdict \\",
-    "      -T fields -e frame.number -e rstorigin.verdict -e rstorigin.suspicion -e rstorigin.where",
-    "",
-  }, "\n")
-
-  local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 8f168b8513f9)"
-
-  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
-  local function show_window(title, words, button, filter)
-    local window = TextWindow.new(title)
-    window:set(words)
-    if filter then
-      window:add_button(button, function()
-        set_filter(filter)
-        apply_filter()
-      end)
+  -- Explains the resets in the flow of the selected packet, oldest first. Returns the text and a filter for the flow;
+  -- nil if no such packet is selected.
+  function explain_flow()
+    local side = selected.key and side_of(selected.key, selected.frame)
+    if not (side and side.flow.last_reset) then
+      return nil
     end
-  end
-
-  local function frames_filter(list)
-    local numbers = {}
-    for index = 1, math.min(#list, MOST_LISTED) do
-      numbers[index] = string.format("%d", list[index].frame)
-    end
-    return #numbers > 0 and "frame.number in {" .. table.concat(numbers, ", ") .. "}"
-  end
-
-  local function show_summary()
-    local words, suspects = summary()
-    show_window("RST origin: summary", words, "Show these frames", frames_filter(suspects))
-  end
-
-  -- Explains the resets of one flow, oldest first.
-  local function explanation(flow)
-    local lines, frame = {}, flow.last_reset
+    local stories, frame = {}, side.flow.last_reset
     while frame do
       local reset = reset_of(frame)
       local o = observe(reset)
-      local judgement = judge(o)
-      local story = { string.format("Frame %d: %s (suspicion %d %%), %s", reset.frame, judgement.verdict,
-        judgement.suspicion, sent_from(o.distance, o.baseline_distance)) }
-      for _, rule in ipairs(judgement.fired) do
-        story[#story + 1] = string.format("  %+5d  %s", rule.weight, rule.say(o))
-      end
-      for _, name in ipairs { "reason", "cause", "device" } do
-        if judgement[name] ~= "" then
-          story[#story + 1] = string.format("  %s: %s", name, judgement[name])
-        end
-      end
-      local baseline_at = baseline_frame(reset)
-      if baseline_at then
-        story[#story + 1] = string.format("  compare with frame %d, which the named sender sent", baseline_at)
-      end
-      table.insert(lines, 1, table.concat(story, "\n"))
+      table.insert(stories, 1, story_of(frame, o, judge(o), baseline_frame(reset)))
       frame = reset.previous_reset
     end
-    return table.concat(lines, "\n\n") .. "\n"
+    return table.concat(stories, "\n\n") .. "\n", flow_filter(side.flow.key)
   end
-
-  local function explain_selected()
-    local side = selected.key and side_of(selected.key, selected.frame)
-    if not (side and side.flow.last_reset) then
-      show_window("RST origin: explain", "Select a packet of a TCP flow that has a reset, and try again.\n",
-        "Show flows with a reset", "rstorigin.flow_verdict")
-      return
-    end
-    show_window("RST origin: explain", explanation(side.flow), "Show this flow", flow_filter(side.flow.key))
-  end
-
-  local function filter_forged()
-    set_filter("rstorigin.flow_verdict == \"forged\"")
-    apply_filter()
-  end
-
-  local function show_about()
-    show_window("RST origin: about", ABOUT .. "\n\n" .. HELP)
-  end
-
-  if gui_enabled() then
-    register_menu("RST origin/Summary", show_summary, MENU_TOOLS_UNSORTED)
-    register_menu("RST origin/Explain selected flow", explain_selected, MENU_TOOLS_UNSORTED)
-    register_menu("RST origin/Filter forged", filter_forged, MENU_TOOLS_UNSORTED)
-    register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
-  end
-
-  -- Handles -X lua_script1:WORD.
-  local function take_argument(word)
-    if word == "summary" then
-      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
-      function listener.draw()
-        io.stdout:write((summary()))
-      end
-    elseif word == "help" then
-      io.stdout:write(HELP)
-    elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
-      io.stderr:write("rstorigin: lua_script1 takes summary or help, not \"", (string.gsub(word, "%c", "?")), "\"\n")
-    end
-  end
-
-  take_argument((...))
 end

@@ -6,7 +6,9 @@
 Each round runs tshark without the plugin, with an empty post-dissector, with one that names the fields which the plugin
 reads and takes number, time and headers of each frame (the least that any such plugin costs), and with the plugin, one
 after the other, so that a busy machine slows all alike; ratios are those of the round, and the median of the rounds is
-shown. State is what Lua holds after a full collection, above what it holds before the first packet. Part of it is the
+shown. "handed over" is the plugin with verdicts that `rstorigin open` wrote, "open" the same with the judging.
+
+State is what Lua holds after a full collection, above what it holds before the first packet. Part of it is the
 same in every capture (what is in use), so what one more flow costs is measured against a capture three times as long.
 """
 
@@ -17,13 +19,14 @@ import os
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from bench.speed.traffic import packets, write
-from generator.render import PLUGIN_NAME
+from generator.render import PLUGIN_NAME, VERDICT_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / PLUGIN_NAME
@@ -66,16 +69,28 @@ class State:
     flows: int
 
 
-def user_seconds(capture: Path, *options: str) -> float:
-    """User CPU of one tshark over `capture`."""
-    with subprocess.Popen(
-        ["tshark", *options, "-r", str(capture)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as run:
+def user_seconds(capture: Path, *options: str, verdicts: Path | None = None) -> float:
+    """User CPU of one tshark over `capture`. The plugin takes `verdicts` over, if there are some."""
+    handed = {VERDICT_VARIABLE: str(verdicts)} if verdicts else {}
+    return _user_seconds(["tshark", *options, "-r", str(capture)], {**os.environ, **handed})
+
+
+def _user_seconds(command: list[str], environment: dict[str, str]) -> float:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as run:
         _, status, usage = os.wait4(run.pid, 0)
         run.returncode = os.waitstatus_to_exitcode(status)
     if run.returncode:
-        raise SystemExit(f"tshark {' '.join(options)} failed with status {run.returncode}")
+        raise SystemExit(f"{' '.join(command)} failed with status {run.returncode}")
     return usage.ru_utime
+
+
+def judging_seconds(folder: Path, capture: Path) -> float:
+    """User CPU of judging `capture`, and of writing the verdicts for the plugin, on one core."""
+    # As an ordinary user or not: only the file of verdicts is of interest.
+    program = "import sys; from postproc.capture.tshark import program; program.is_root = lambda: False; "
+    program += "from postproc.__main__ import main; sys.argv[0] = 'rstorigin'; main()"
+    words = ["open", "--print", "--tshark", "--no-cache", "-j", "1", str(capture)]
+    return _user_seconds([sys.executable, "-c", program, *words], {**os.environ, "XDG_CACHE_HOME": str(folder)})
 
 
 def state_of(folder: Path, number: int, percent: int) -> State:
@@ -106,9 +121,9 @@ def main() -> None:
     arguments = parser.parse_args()
     version = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     print(f"{version}; {arguments.packets:,} packets, medians of {arguments.rounds} rounds\n")
-    print("| traffic | tshark | empty post-dissector | one that reads | plugin ", end="")
+    print("| traffic | tshark | empty post-dissector | one that reads | plugin | handed over | open ", end="")
     print("| flows | state in all | per flow more |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="rstorigin-bench-") as name:
         folder = Path(name)
         for mix, percent in MIXES:
@@ -130,7 +145,11 @@ def cost_of(folder: Path, number: int, percent: int, rounds: int) -> str:
     times = []
     for _ in range(rounds):
         plain = user_seconds(capture)
-        times.append((plain, *(user_seconds(capture, "-X", f"lua_script:{script}") / plain for script in scripts)))
+        judging = judging_seconds(folder, capture)
+        verdicts = next((folder / "rstorigin" / "verdicts").iterdir())
+        handed = user_seconds(capture, "-X", f"lua_script:{PLUGIN}", verdicts=verdicts)
+        costs = [user_seconds(capture, "-X", f"lua_script:{script}") for script in scripts]
+        times.append((plain, *(cost / plain for cost in (*costs, handed, handed + judging))))
     seconds, *ratios = map(statistics.median, zip(*times, strict=True))
     return " | ".join([f"{seconds:.2f} s", *(f"{ratio:.2f} x" for ratio in ratios)])
 

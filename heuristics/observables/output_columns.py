@@ -333,6 +333,13 @@ _PLUGIN_ONLY = (
         "the first packet with the hop baseline that the named sender certainly sent, to compare with",
     ),
     WiresharkField(
+        "sent_from",
+        "Sent from",
+        FieldType.STRING,
+        "resets, ICMP errors",
+        "hops to whoever sent it, and to the sender that it names, by their hop limits: `0 hops; sender 5`",
+    ),
+    WiresharkField(
         "state",
         "State",
         FieldType.STRING,

@@ -254,6 +254,7 @@ _FLOW = (
             "resets of this sender in this flow, whole capture, that carry a hop limit of its authentic packets",
             GIVEN,
         ),
+        ("own_bare_resets", FLOW, "", "those of them that have no ACK, as a kernel sends them without a socket", GIVEN),
         (
             "seq_ahead",
             CONTEXT,

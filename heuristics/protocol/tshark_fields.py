@@ -51,6 +51,7 @@ OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
 # The UDP port of VXLAN (RFC 7348), and that of Linux before this RFC, which flannel and Cilium still use. Wireshark
 # knows the first only.
 VXLAN_PORT, LINUX_VXLAN_PORT = 4789, 8472
+GENEVE_PORT, GTP_U_PORT = 6081, 2152  # RFC 8926; 3GPP TS 29.281
 
 # IP protocol numbers (IANA "Assigned Internet Protocol Numbers").
 PROTOCOL_ICMP = 1

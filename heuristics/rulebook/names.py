@@ -9,10 +9,21 @@ from heuristics.errors import (
     CircularDefinitionError,
     ExpressionError,
     MalformedExpressionError,
+    PlacedError,
     RefusedSyntaxError,
+    UnknownObservableError,
     UnusableDefinitionError,
 )
-from heuristics.language.expressions import Definition, Names, Node, named, parse, parse_any, parse_definition
+from heuristics.language.expressions import (
+    Definition,
+    Names,
+    Node,
+    named,
+    parse,
+    parse_any,
+    parse_definition,
+    unknown_names,
+)
 from heuristics.observables.icmp_vocabulary import ICMP_OBSERVABLES
 from heuristics.observables.vocabulary import JUDGED, OBSERVABLES, OF_CASES, WITH_CASES
 
@@ -93,6 +104,18 @@ def parse_condition(source: Source, names: Names) -> Node:
     condition = parse(source, names) if isinstance(source, str) else parse_any(source, names)
     _refuse_mixture(condition)
     return condition
+
+
+def all_unknown(error: PlacedError, source: Source, names: Names) -> list[PlacedError]:
+    """The error of a condition; if it is about an unknown name, the errors about all unknown names of the condition."""
+    if not isinstance(error, UnknownObservableError):
+        return [error]
+    found: dict[str, PlacedError] = {}
+    for number, text in enumerate([source] if isinstance(source, str) else source, 1):
+        for each in unknown_names(text, names):
+            each.number = 0 if isinstance(source, str) else number
+            found.setdefault(each.reason, each)
+    return [*found.values()] or [error]
 
 
 def _refuse_mixture(condition: Node) -> None:

@@ -53,7 +53,12 @@ class Layers:
         for file, content in files:
             self._base = self._base or file
             for table in self.tables:
-                self._merge_table(file, table, getattr(content, table).given())
+                values = getattr(content, table).given()
+                other = given.setdefault((table, ""), file) if values else file
+                if other != file:
+                    hint = "keep it in one file of a folder"
+                    problems.append(Problem(file, "", f"[{table}]", f"stands in {other} too", hint))
+                self._merge_table(file, table, values)
             for table, id_, entry in _entries_of(content):
                 other = given.setdefault((table, id_), file)
                 if other != file:
@@ -104,6 +109,11 @@ class Layers:
     def file(self, table: str, id_: str = "", key: str = "") -> str:
         """The file that gave this key last, or first named this entry."""
         return self._files.get((table, id_, key)) or self._files.get((table, id_, ""), self._base)
+
+    def oldest_first(self, *entries: tuple[str, str]) -> list[tuple[str, str]]:
+        """Entries (table and id) in the order in which files first named them."""
+        order = [*self._files]
+        return sorted(entries, key=lambda entry: order.index((*entry, "")))
 
     def problems(self) -> list[Problem]:
         """What is missing or contradictory when all layers lie on one another."""

@@ -45,7 +45,8 @@ def _expression(given: Any) -> str | tuple[str, ...]:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
-Expression = Annotated[str | tuple[str, ...], PlainValidator(_expression)]
+_Texts = Annotated[list[str], Field(min_length=1, max_length=MAX_CONDITIONS)]
+Expression = Annotated[str | tuple[str, ...], PlainValidator(_expression, json_schema_input_type=str | _Texts)]
 Identifier = Annotated[str, Field(pattern=IDENTIFIER, max_length=64)]
 Slug = Annotated[str, Field(pattern=SLUG, max_length=64)]
 Weight = Annotated[int, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)]

@@ -18,13 +18,23 @@ from heuristics.language.expressions import Names, Node
 from heuristics.language.template import Template, parse_template
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS
 from heuristics.observables.vocabulary import ALWAYS, Type
-from heuristics.rulebook.names import CONCLUDED, ICMP, RESERVED, VOCABULARY, Definitions, Source, parse_condition
+from heuristics.rulebook.names import (
+    CONCLUDED,
+    ICMP,
+    RESERVED,
+    VOCABULARY,
+    Definitions,
+    Source,
+    all_unknown,
+    parse_condition,
+)
 from heuristics.rulebook.overlay import Layers
 from heuristics.rulebook.reader import problem_of
 from heuristics.rulebook.schema import ENTRIES
 from heuristics.rulebook.thresholds import THRESHOLDS
 
 _THRESHOLD_NAMES = [threshold.name for threshold in THRESHOLDS]
+_ARTICLES = {"rule": "a rule", "explanation": "an explanation"}
 _SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
 
 
@@ -66,7 +76,9 @@ class Texts:
         changed = self._refuse_changed_types(table, before, Definitions(sources, names))
         found = Definitions({**sources, **dict.fromkeys(changed)}, names)
         for name, error in found.all_errors().items():
-            self._report(table, name, "is", error)
+            source = sources[name]
+            for each in [error] if source is None else all_unknown(error, source, names(found)):
+                self._report(table, name, "is", each)
         self._refuse_taken_names(table, taken)
         return found
 
@@ -114,7 +126,8 @@ class Texts:
                 try:
                     self.conditions[table, id_] = parse_condition(entry["when"], for_conditions)
                 except PlacedError as error:
-                    self._report(table, id_, "when", error)
+                    for each in all_unknown(error, entry["when"], for_conditions):
+                        self._report(table, id_, "when", each)
             if "say" in entry:
                 try:
                     self.sentences[table, id_] = parse_template(entry["say"], for_sentences)
@@ -130,7 +143,8 @@ class Texts:
             try:
                 self.cases[id_].append(parse_condition(case["when"], names))
             except PlacedError as error:
-                self._report("explanation", id_, "cases", error, case["when"], f"case {number}, when")
+                for each in all_unknown(error, case["when"], names):
+                    self._report("explanation", id_, "cases", each, case["when"], f"case {number}, when")
         if "cause" in entry:
             try:
                 self.sentences["explanation cause", id_] = parse_template(entry["cause"], names)
@@ -143,9 +157,11 @@ class Texts:
                 reason = f"there is no rule '{explained}'"
                 hint = nearest(explained, rules)
                 self.problems.append(problem_of(file, "explanation", id_, "explains", reason, hint))
-        if self._layers.rule_id(id_) is not None:
-            file, reason = self._layers.file("explanation", id_), f"'{id_}' is a rule already"
-            self.problems.append(problem_of(file, "explanation", id_, "id", reason, "choose another id"))
+        rule = self._layers.rule_id(id_)
+        if rule is not None:
+            (older, _), (newer, name) = self._layers.oldest_first(("rule", rule), ("explanation", id_))
+            file, reason = self._layers.file(newer, name), f"'{id_}' is {_ARTICLES[older]} already"
+            self.problems.append(problem_of(file, newer, name, "id", reason, "choose another id"))
 
     def _report(
         self, table: str, id_: str, key: str, error: PlacedError, text: Source | None = None, where: str = ""

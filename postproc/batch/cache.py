@@ -75,8 +75,11 @@ class Cache:
     def find_content(self, source: Source) -> CaptureResult | None:
         """The result of a file with the same content, whatever its name and time. Stored under the new ones.
 
-        Reads the file only where the cache has a result for a file of the same size.
+        Reads the file only where the cache has a result for a file of the same size. Members of archives are not
+        looked for: all of them would have to be unpacked.
         """
+        if source.member is not None:
+            return None
         stamp = file_stamp(source.path)
         alike = {row["content"]: row for row in self.rows.values() if stamp and row["size"] == stamp[0]}
         try:

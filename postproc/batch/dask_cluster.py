@@ -118,7 +118,9 @@ def _itself(job: Job) -> Job:
 
 def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
     """Runs on a worker: judges one source with that machine's tshark."""
-    stamped = replace(job, tshark=_tshark())(source)
+    tshark = _tshark()
+    told = tshark and replace(tshark, decode_as=job.options.decode_as)
+    stamped = replace(job, tshark=told)(source)
     return one_row(to_row(source.name, stamped), STORED), stamped.stamp
 
 

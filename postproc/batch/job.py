@@ -11,7 +11,7 @@ from heuristics.rulebook.model import Rulebook
 from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
-from postproc.capture.remote import local_copy, naming_original
+from postproc.capture.local_copy import local_copy
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.gc_pause import gc_paused
@@ -42,7 +42,7 @@ class CaptureResult:
 
 @dataclass(frozen=True, slots=True)
 class StampedResult:
-    """A result with the stamp of its file before it was read. The result is valid while the stamp is the same."""
+    """A result with the stamp of its file before it was read, or of its archive. It is valid while that is the same."""
 
     result: CaptureResult
     stamp: Stamp | None = None
@@ -54,13 +54,15 @@ class JobOptions:
 
     With `all_flows` the table of flows has every flow of the capture, not only those with a reset. Without
     `prefilter`, tshark reads every packet; the verdicts are the same. With `use_cache`, results of a case folder will
-    be cached, so they need the file's hash, and the flows even without `with_flows`.
+    be cached, so they need the file's hash, and the flows even without `with_flows`. `decode_as` are the rules that the
+    tshark of another machine needs (decode_as.py).
     """
 
     all_flows: bool = False
     prefilter: bool = True
     use_cache: bool = True
     with_flows: bool = True
+    decode_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,15 @@ class Job:
 
     def __call__(self, source: Source) -> StampedResult:
         """Judge one input. An unreadable input gives a problem, no exception."""
-        if source.url is None:
-            return self._judged(source)
+        stamp = file_stamp(source.path)
         try:
             with local_copy(source) as copy:
-                stamped = self._judged(copy)
+                return self._judged(copy, stamp)
         except CaptureError as error:
             return StampedResult(unreadable(source, error))
-        problems = naming_original(stamped.result.problems, copy, source)
-        return StampedResult(replace(stamped.result, problems=problems))
 
-    def _judged(self, source: Source) -> StampedResult:
-        stamp, cached = file_stamp(source.path), self.options.use_cache and source.case is not None
+    def _judged(self, source: Source, stamp: Stamp | None) -> StampedResult:
+        cached = self.options.use_cache and source.case is not None
         result = judge_source(
             source,
             self.rulebook,
@@ -160,7 +159,7 @@ def judge_source(
         name=source.name,
         packets=packets.count,
         resets=resets,
-        problems=packets.problems,
+        problems=source.labelled(packets.problems),
         errors=errors,
         flows=flows,
         capture_point=packets.capture_point,
@@ -171,5 +170,5 @@ def unreadable(source: Source, error: CaptureError) -> CaptureResult:
     """The result of an input that cannot be read because of `error`."""
     problem = error.problem
     if not problem.file:
-        problem = replace(problem, file=source.url or str(source.path))
-    return CaptureResult(source.name, None, (), (problem,), readable=False)
+        problem = replace(problem, file=source.label)
+    return CaptureResult(source.name, None, (), source.labelled([problem]), readable=False)

@@ -20,6 +20,7 @@ from heuristics.rulebook.scoring import icmp_score
 from postproc.batch.job import CaptureResult, unreadable
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
+from postproc.capture.local_copy import local_copy
 from postproc.capture.packet_table import Packet, normalise
 from postproc.capture.tshark.fields_export import arguments, capture_error, check_capture, problems_at_end
 from postproc.capture.tshark.program import Tshark
@@ -58,15 +59,16 @@ class Plugin:
 
         The evidence in words is the titles of the rules. Raises PluginError if the plugin fails.
         """
-        if source.file_type in EXPORT_TYPES:
-            reason = "the plugin reads captures, not exports or text"
-            return unreadable(source, CaptureError(str(source.path), reason, "leave --from-plugin out"))
         try:
-            return self._judged(source)
+            with local_copy(source) as copy:
+                return self._judged(copy)
         except CaptureError as error:
             return unreadable(source, error)
 
     def _judged(self, source: Source) -> CaptureResult:
+        if source.file_type in EXPORT_TYPES:
+            reason = "the plugin reads captures, not exports or text"
+            raise CaptureError(source.label, reason, "leave --from-plugin out")
         check_capture(source.path)
         fields = (*FIELDS, *_PLUGIN_FIELDS, _LUA_ERROR, _MESSAGES)
         command = [
@@ -88,7 +90,7 @@ class Plugin:
         judged = [self._judged_row(source.name, packet, fields) for packet, fields in _rows(raw)]
         resets = tuple(each for each in judged if each.row.kind == "rst")
         errors = tuple(each for each in judged if each.row.kind == "icmp")
-        return CaptureResult(source.name, None, resets, tuple(problems), errors=errors)
+        return CaptureResult(source.name, None, resets, source.labelled(problems), errors=errors)
 
     def _environment(self) -> Mapping[str, str]:
         """A home without plugins: Wireshark loads only one copy of the plugin, and the user may have one."""
@@ -109,7 +111,7 @@ class Plugin:
         failed = raw.filter(pl.col(_LUA_ERROR).is_not_null()).head(1)
         for frame, error in failed.select("frame.number", _MESSAGES).iter_rows():
             message = (error or "").partition("Lua Error: ")[2][:_ERROR_SHOWN]
-            raise PluginError(visible(f"{source.path}: the plugin failed at frame {frame}: {message}"))
+            raise PluginError(visible(f"{source.label}: the plugin failed at frame {frame}: {message}"))
 
     def _judged_row(self, capture: str, packet: Packet, fields: _Fields) -> JudgedReset:
         read = {column.name: _value(column, fields, f"{capture}: frame {packet.frame}") for column in _READ}

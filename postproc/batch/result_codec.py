@@ -75,9 +75,7 @@ def from_row(row: Mapping[str, Any], source: Source) -> CaptureResult:
         readable=stored.readable,
         packets=stored.packets,
         resets=tuple(map(renamed, stored.resets)),
-        problems=tuple(
-            Problem(source.url or str(source.path), "", "", each.reason, each.hint) for each in stored.problems
-        ),
+        problems=tuple(Problem(source.label, "", "", each.reason, each.hint) for each in stored.problems),
         errors=tuple(map(renamed, stored.errors)),
         flows=b64decode(stored.flows, validate=True),
         content=stored.content,

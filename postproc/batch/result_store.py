@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,22 @@ Runner = Callable[[Job, Sequence[Source]], Iterable[tuple[int, StampedResult | W
 ReportProgress = Callable[[int], None]  # gets the number of inputs that are done
 
 
+def cases_of(sources: Iterable[Source]) -> list[Path]:
+    """The case folders of the sources, each once."""
+    return [*dict.fromkeys(source.case for source in sources if source.case is not None)]
+
+
+def cache_base(case: Path, cache_dir: Path | None) -> Path:
+    """The folder that holds the cache of a case (`cache.FOLDER`): the case, or one of its own in `cache_dir`."""
+    if cache_dir is None:
+        return case
+    whole = case.resolve()
+    return cache_dir / f"{whole.name[:_NAME_SHOWN]}-{hashlib.sha256(os.fsencode(whole)).hexdigest()[:16]}"
+
+
+_NAME_SHOWN = 50  # characters of the name of a case
+
+
 @dataclass
 class ResultStore:
     """The caches of the case folders of the inputs; none where results are not cached."""
@@ -24,10 +42,9 @@ class ResultStore:
     caches: dict[Path, Cache] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, sources: Sequence[Source], settings: str) -> ResultStore:
-        """A store with the cache of each case folder."""
-        cases = dict.fromkeys(source.case for source in sources if source.case is not None)
-        return cls({case: Cache.open(case, settings) for case in cases})
+    def open(cls, sources: Sequence[Source], settings: str, cache_dir: Path | None = None) -> ResultStore:
+        """A store with the cache of each case folder; see `cache_base`."""
+        return cls({case: Cache.open(cache_base(case, cache_dir), settings) for case in cases_of(sources)})
 
     @property
     def write_problems(self) -> list[str]:
@@ -65,7 +82,7 @@ class ResultStore:
     def _store(self, source: Source, stamped: StampedResult | WorkerDiedError) -> CaptureResult:
         if isinstance(stamped, WorkerDiedError):
             reason = "the process that read it died"
-            return unreadable(source, CaptureError(str(source.path), reason, "perhaps out of memory: try --jobs 1"))
+            return unreadable(source, CaptureError(source.label, reason, "perhaps out of memory: try --jobs 1"))
         if source.case in self.caches:
             self.caches[source.case].store(source, stamped)
         return stamped.result

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heuristics.errors import Problem
-from postproc.capture.file_type import FileType, file_type_of, looks_like_capture
+from postproc.capture import archive
+from postproc.capture.file_type import TYPES_IN_FOLDERS, FileType, file_type_of, looks_like_capture, named_like_input
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.output_folder import OUTPUT_FILES, holds_our_tables
 
-_TYPES_IN_FOLDERS = (FileType.CAPTURE, FileType.EXPORT, FileType.PARQUET)
 _NAME_INPUT = "name a capture, a fields export, or a folder that holds some"
 
 
@@ -21,7 +22,8 @@ _NAME_INPUT = "name a capture, a fields export, or a folder that holds some"
 class Source:
     """One input file. `name` is its value of the column `capture`: relative to the folder `case` that holds it, if any.
 
-    `url` is where to fetch the file from, where it is not on this machine.
+    `url` is where to fetch the file from, where it is not on this machine. `member` is its name in the zip archive
+    `path`. `given` is what the user calls it, where `path` is a copy that we made.
     """
 
     path: Path
@@ -29,6 +31,18 @@ class Source:
     file_type: FileType
     case: Path | None = None
     url: str | None = None
+    member: str | None = None
+    given: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        label = self.url or self.given or str(self.path)
+        return label if self.member is None else f"{label}/{self.member}"
+
+    def labelled(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """The problems, of which those of the file `path` call it by its label."""
+        return tuple(replace(each, file=self.label) if each.file == str(self.path) else each for each in problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +53,11 @@ class Sources:
     problems: tuple[Problem, ...]
 
 
-def find_sources(paths: Sequence[Path]) -> Sources:
-    """The files at `paths`, and the captures and exports inside folders, at any depth.
+def find_sources(paths: Sequence[Path], given: Mapping[Path, str] | None = None) -> Sources:
+    """The files at `paths`, and the captures and exports inside folders, at any depth, and inside zip archives.
+
+    `given` has what the user calls those paths that are copies of ours. A member of an archive is a path too:
+    `a.zip/b.pcap`.
 
     Files come in the order of `paths`; inside a folder by name, files before folders. Each file comes once, even if
     several paths or links lead to it. Inside a folder, hidden files and folders and the tables of --out are left out;
@@ -56,19 +73,65 @@ def find_sources(paths: Sequence[Path]) -> Sources:
                 problems.append(Problem(str(path), "", "", "holds no captures or exports", _NAME_INPUT))
             continue
         try:
-            found.append(Source(path, _name(path), file_type_of(path)))
+            found += _named(path, (given or {}).get(path), problems)
         except CaptureError as error:
             problems.append(error.problem)
-    once: dict[Path, Source] = {}
+    once: dict[tuple[Path, str | None], Source] = {}
     for source in found:
-        once.setdefault(source.path.resolve(), source)
+        once.setdefault((source.path.resolve(), source.member), source)
     return Sources(_unambiguous(list(once.values())), tuple(problems))
+
+
+def _named(path: Path, given: str | None, problems: list[Problem]) -> list[Source]:
+    """The input at a path that is no folder, or those in an archive there. Raises CaptureError."""
+    if (above := _archive_above(path)) is not None:
+        of_all: list[Problem] = []
+        inside = _members(Source(above, _name(above), FileType.ARCHIVE), of_all)
+        found = [each for each in inside if each.name == _name(path)]
+        of_this = [each for each in of_all if each.file == str(path)]
+        if not found and not of_this:
+            raise CaptureError(str(path), f"is not in the archive {above}", _NAME_INPUT)
+        problems += of_this
+        return found
+    source = Source(path, given or _name(path), file_type_of(path), given=given)
+    if source.file_type is not FileType.ARCHIVE:
+        return [source]
+    inside = _members(source, problems)
+    if not inside:
+        raise CaptureError(source.label, "is a zip archive that holds no captures or exports to read", _NAME_INPUT)
+    return inside
+
+
+def _archive_above(path: Path) -> Path | None:
+    """The archive in which `path` names a member, if there is one."""
+    with suppress(OSError, ValueError):  # ValueError: a NUL in the path
+        file = next(filter(Path.is_file, path.parents), None)
+        return file if file and file_type_of(file) is FileType.ARCHIVE else None
+    return None
+
+
+def _members(source: Source, problems: list[Problem]) -> list[Source]:
+    """The inputs in an archive. Raises CaptureError."""
+    found = archive.members(source.path, source.label)
+    for member in found:
+        if member.obstacle and named_like_input(Path(member.name)):
+            file = f"{source.label}/{member.name}"
+            problems.append(Problem(file, "", "", member.obstacle, "unpack it, and name the file"))
+    return [
+        replace(source, name=f"{source.name}/{member.name}", file_type=member.file_type, member=member.name)
+        for member in found
+        if archive.is_wanted(member) and not member.obstacle
+    ]
 
 
 def _unambiguous(sources: Sequence[Source]) -> tuple[Source, ...]:
     """Where two folders hold a file of the same name, each gets its whole path as name."""
     names = Counter(source.name for source in sources)
-    return tuple(replace(source, name=_name(source.path)) if names[source.name] > 1 else source for source in sources)
+    return tuple(replace(source, name=_whole_name(source)) if names[source.name] > 1 else source for source in sources)
+
+
+def _whole_name(source: Source) -> str:
+    return _name(source.path) if source.member is None else f"{_name(source.path)}/{source.member}"
 
 
 def _name(path: Path) -> str:
@@ -85,8 +148,21 @@ def _in_folder(top: Path, problems: list[Problem]) -> Iterator[Source]:
         except CaptureError as error:
             problems.append(error.problem)
             continue
-        if file_type in _TYPES_IN_FOLDERS or looks_like_capture(path):
-            yield Source(path, _name(path.relative_to(top)), file_type, top)
+        source = Source(path, _name(path.relative_to(top)), file_type, top)
+        if file_type is FileType.ARCHIVE:
+            yield from _in_archive(source, problems)
+        elif file_type in TYPES_IN_FOLDERS or looks_like_capture(path):
+            yield source
+
+
+def _in_archive(source: Source, problems: list[Problem]) -> list[Source]:
+    """The inputs in an archive in a folder, where many other files are zip archives too, as those of an office."""
+    try:
+        return _members(source, problems)
+    except CaptureError as error:
+        if source.path.suffix.lower() == ".zip":
+            problems.append(error.problem)
+        return []
 
 
 def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import polars as pl
@@ -13,9 +13,10 @@ from postproc.capture.capture_point import CapturePoint
 from postproc.capture.capture_point_stats import CapturePointStats
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES, FileType
-from postproc.capture.packet_table import by_frame, empty_table, normalise, notable
+from postproc.capture.packet_table import by_frame, empty_table, is_reset, normalise, notable
 from postproc.capture.prefilter.pcap_reader import DeferredError
 from postproc.capture.prefilter.split import SplitCapture, split_capture
+from postproc.capture.prefilter.unopened import cut_segments, unopened_overlays
 from postproc.capture.relevance import flows_with_edges, relevance_of
 from postproc.capture.spill import SpilledFlows, SpilledTables
 from postproc.capture.text.text_reader import read_text
@@ -55,9 +56,21 @@ def read_packets(
 
     The table has the relevant packets (relevance.py), or all packets if `whole`. Where `spilled` is given, flows that
     are only followed go there instead. Without `prefilter`, tshark reads all packets of a capture; the verdicts are
-    the same.
+    the same. So it does where it decodes as the user says, since we then do not know what a port carries.
     """
-    if prefilter and not whole and source.file_type not in EXPORT_TYPES:
+    packets = _read_packets(source, tshark, whole=whole, prefilter=prefilter, spilled=spilled)
+    if source.file_type in EXPORT_TYPES:
+        return packets
+    unread = cut_segments(source.path)
+    if packets.table.filter(is_reset()).is_empty():
+        unread += unopened_overlays(source.path, tshark.decode_as if tshark else ())
+    return replace(packets, problems=(*packets.problems, *unread)) if unread else packets
+
+
+def _read_packets(
+    source: Source, tshark: Tshark | None, *, whole: bool, prefilter: bool, spilled: SpilledFlows | None
+) -> Packets:
+    if prefilter and not whole and source.file_type not in EXPORT_TYPES and not (tshark and tshark.decode_as):
         with split_capture(source.path) as split, SpilledTables() as tables:
             if split is not None and (packets := _read_split(source, split, tshark, tables, spilled)) is not None:
                 return packets

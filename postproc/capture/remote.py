@@ -1,19 +1,16 @@
-"""Captures named by URL (s3://, https://, file:// ...): fsspec fetches a copy, which is deleted after it is judged."""
+"""Captures named by URL (s3://, https://, file:// ...): fsspec finds and fetches them."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from heuristics.errors import Problem, RstoriginError, visible
 from postproc.capture.discovery import Source, Sources
-from postproc.capture.file_type import FileType, file_type_of, looks_like_capture
+from postproc.capture.file_type import FileType, looks_like_capture
 from postproc.runtime.errors import CaptureError
-from postproc.runtime.temp_files import MAKE_ROOM, temporary_folder
+from postproc.runtime.temp_files import MAKE_ROOM
 
 _INSTALL = "pip install 'rstorigin[cluster]', and what fsspec needs for this kind of URL (s3fs, gcsfs ...)"
 _EXPORTS = (".tsv", ".parquet")
@@ -50,27 +47,14 @@ def find_remote_sources(url: str) -> Sources:
     return Sources(files, ())
 
 
-@contextmanager
-def local_copy(source: Source) -> Iterator[Source]:
-    """The source as a local copy, deleted after the block; a local source as it is. Raises CaptureError."""
-    if source.url is None:
-        yield source
-        return
-    with temporary_folder() as folder:
-        copy = Path(folder) / "capture"
-        try:
-            system, path = _opened(source.url)
-            system.get_file(path, str(copy))
-        except Exception as error:  # every file system raises its own errors
-            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-            raise CaptureError(source.url, f"cannot be fetched: {error}", MAKE_ROOM if full else "") from None
-        yield replace(source, path=copy, file_type=file_type_of(copy))
-
-
-def naming_original(problems: Sequence[Problem], copy: Source, source: Source) -> tuple[Problem, ...]:
-    """The problems of a copy, which name the original file instead of the copy."""
-    named = source.url or str(source.path)
-    return tuple(replace(each, file=named) if each.file == str(copy.path) else each for each in problems)
+def fetch(url: str, target: Path) -> None:
+    """Write what is at the URL to the file `target`. Raises CaptureError."""
+    try:
+        system, path = _opened(url)
+        system.get_file(path, str(target))
+    except Exception as error:  # every file system raises its own errors
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        raise CaptureError(url, f"cannot be fetched: {error}", MAKE_ROOM if full else "") from None
 
 
 def _opened(url: str) -> tuple[Any, str]:

@@ -55,12 +55,17 @@ class Point(_Table):
 
 
 class CaseFile(_Table):
-    """A whole case.toml. `rulebook` is a path relative to the case; `networks` are those that count as ours."""
+    """A whole case.toml.
+
+    `rulebook` is a path relative to the case; `networks` are those that count as ours; `decode_as` are rules as for
+    `tshark -d`.
+    """
 
     name: Text | None = None
     notes: Text | None = None
     networks: list[IPvAnyNetwork] = Field(default_factory=list)
     rulebook: Text | None = None
+    decode_as: list[Text] = Field(default_factory=list)
     point: list[Point] = Field(default_factory=list)
 
     def is_ours(self, address: str) -> bool:

@@ -12,8 +12,8 @@ import polars as pl
 from postproc.batch.job import needs_tshark
 from postproc.batch.result_store import ReportProgress
 from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
 from postproc.capture.reader import read_packets
-from postproc.capture.remote import local_copy
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import CaptureError, NoRoomError, TsharkError
 from postproc.runtime.temp_files import temporary_folder

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
-from postproc.batch.cache import cached_tshark
+from postproc.batch.cache import FOLDER, cached_tshark
 from postproc.batch.cache_key import settings_key
 from postproc.batch.job import CaptureResult, Job, JobOptions, needs_tshark
-from postproc.batch.result_store import ReportProgress, ResultStore, on_this_machine
+from postproc.batch.result_store import ReportProgress, ResultStore, cache_base, cases_of, on_this_machine
 from postproc.capture.discovery import Source, Sources, find_sources
+from postproc.capture.piped import is_piped, label_of, whole_copy
 from postproc.capture.remote import find_remote_sources, is_url
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
 from postproc.case.cross_capture_baseline import rescored_by_baselines
@@ -36,8 +38,8 @@ class Monitor(Protocol):
     def warn(self, message: str) -> None:
         """Show a message."""
 
-    def progress(self, task: str, total: int) -> AbstractContextManager[ReportProgress]:
-        """Show how many of `total` steps of `task` are done."""
+    def progress(self, task: str, total: int, file: Path | None = None) -> AbstractContextManager[ReportProgress]:
+        """Show how many of `total` steps of `task` are done, or how much of the one `file` that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +65,36 @@ def case_settings(paths: Sequence[Path]) -> CaseSettings:
     return CaseSettings(file, folder / file.rulebook if file.rulebook else None)
 
 
-def find_inputs(paths: Sequence[str]) -> Sources:
-    """The files at these paths and URLs. Raises RemoteError."""
-    local = find_sources([Path(path) for path in paths if not is_url(path)])
-    remote = [find_remote_sources(path) for path in paths if is_url(path)]
-    return Sources(
-        (*local.files, *(source for each in remote for source in each.files)),
-        (*local.problems, *(problem for each in remote for problem in each.problems)),
-    )
+@contextmanager
+def inputs_at(paths: Sequence[str], monitor: Monitor) -> Iterator[Sources]:
+    """The files at these paths and URLs. `-` is stdin: of it, and of pipes, there are copies until the block ends.
+
+    Raises RemoteError, and CaptureError for a pipe that cannot be read.
+    """
+    with ExitStack() as copies:
+        given: dict[Path, str] = {}
+        local: list[Path] = []
+        for path in dict.fromkeys(path for path in paths if not is_url(path)):
+            if is_piped(path):
+                copy = copies.enter_context(whole_copy(path, monitor.warn))
+                given[copy] = label_of(path)
+                local.append(copy)
+            else:
+                local.append(Path(path))
+        found = [find_sources(local, given), *(find_remote_sources(path) for path in paths if is_url(path))]
+        yield Sources(
+            tuple(source for each in found for source in each.files),
+            tuple(problem for each in found for problem in each.problems),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler. The
-    others are JobOptions.
+    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler,
+    `decode_as` are rules for tshark besides those of case.toml. The caches of case folders are in `cache_dir`, if that
+    is given. The others are JobOptions.
     """
 
     jobs: int = 0
@@ -88,6 +104,8 @@ class RunOptions:
     with_flows: bool = False
     compare_peers: bool = True
     cluster: str | None = None
+    decode_as: tuple[str, ...] = ()
+    cache_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +121,20 @@ class CaseRun:
         """The result of each source, in order, and the comparisons with peer captures."""
         self._warn_of_empty_points(sources)
         store = ResultStore()
+        new_caches = [folder for folder in self._cache_folders(sources) if not folder.exists()]
         with _connected(self.options.cluster) as cluster:
             tshark = None if cluster else self._tshark(sources)
             version = cluster.version if cluster else tshark.version if tshark else None
             if self.options.use_cache:
-                key_options = {"all_flows": self.options.all_flows, "prefilter": self.options.prefilter}
-                store = ResultStore.open(sources, settings_key(self.rulebook, version, key_options))
+                key_options = {
+                    "all_flows": self.options.all_flows,
+                    "prefilter": self.options.prefilter,
+                    "decode_as": self._decode_as,
+                }
+                key = settings_key(self.rulebook, version, key_options)
+                store = ResultStore.open(sources, key, self.options.cache_dir)
             runner = cluster.run if cluster else on_this_machine(self.options.jobs)
-            with self.monitor.progress("judging resets", len(sources)) as report:
+            with self.monitor.progress("judging resets", len(sources), self._only_file(sources)) as report:
                 results = store.judge(sources, self._job(tshark), runner, report)
         comparisons: list[Comparison] = []
         if self.options.compare_peers and len(sources) > 1:
@@ -119,7 +143,21 @@ class CaseRun:
             results = rescored_by_peers(results, comparisons, self.rulebook)
         for problem in store.write_problems:
             self.monitor.warn(visible(f"results are not kept: {problem}"))
+        for folder in filter(Path.exists, new_caches):
+            hint = "--no-cache stores none, --cache-dir stores them elsewhere"
+            self.monitor.warn(visible(f"results are stored in {folder}, and the next run reads what changed ({hint})"))
         return results, comparisons
+
+    def _cache_folders(self, sources: Sequence[Source]) -> list[Path]:
+        """The folders with the results of this run's cases."""
+        if not self.options.use_cache:
+            return []
+        return [cache_base(case, self.options.cache_dir) / FOLDER for case in cases_of(sources)]
+
+    def _only_file(self, sources: Sequence[Source]) -> Path | None:
+        """The one file on this machine that is read, if there is just one."""
+        here = self.options.cluster is None and all(source.url is None and source.member is None for source in sources)
+        return sources[0].path if here and len(sources) == 1 and sources[0].path.exists() else None
 
     def _job(self, tshark: Tshark | None) -> Job:
         options = JobOptions(
@@ -127,6 +165,7 @@ class CaseRun:
             prefilter=self.options.prefilter,
             use_cache=self.options.use_cache,
             with_flows=self.options.with_flows,
+            decode_as=self._decode_as,
         )
         return Job(self.rulebook, tshark, options)
 
@@ -162,12 +201,21 @@ class CaseRun:
             )
         return comparisons
 
+    @property
+    def _decode_as(self) -> tuple[str, ...]:
+        """The rules for tshark; those of the command line come last, so they count."""
+        return (*self.case.decode_as, *self.options.decode_as)
+
     def _tshark(self, sources: Sequence[Source]) -> Tshark | None:
         """The tshark on this machine; None where no source needs it."""
         if not any(map(needs_tshark, sources)):
             return None
         case = next((source.case for source in sources if source.case), None)
-        return cached_tshark(case) if case and self.options.use_cache else find_tshark()
+        if case is None or not self.options.use_cache:
+            found = find_tshark()
+        else:
+            found = cached_tshark(cache_base(case, self.options.cache_dir))
+        return with_decode_as(found, self._decode_as)
 
     def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
         for point in self.case.point:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heuristics.errors import nearest, visible
 from postproc.capture.tshark.program import describe_tshark
 from postproc.cli.messages import ErrorReportingGroup
 from postproc.runtime.signals import ending_in_order
@@ -16,9 +17,11 @@ _COMMANDS = {
     "summarize": "Judge every TCP reset and ICMP error: who sent it?",
     "reconcile": "Compare captures from both ends: which resets never left?",
     "explain": "Explain one TCP reset, with its evidence.",
+    "open": "Judge captures, and show one in Wireshark with the verdicts.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
-    "rules": "Show and check the rules that rstorigin judges resets by.",
+    "schema": "Print the JSON Schema of results or rulebooks.",
+    "rules": "Show, check and try the rules that rstorigin judges resets by.",
 }
 
 
@@ -33,6 +36,12 @@ class LazyGroup(ErrorReportingGroup):
         """Write the part of the help that lists the subcommands."""
         with formatter.section("Commands"):
             formatter.write_dl([*_COMMANDS.items()])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The subcommand that the arguments begin with. The error about an unknown one names the nearest."""
+        if args and args[0] not in _COMMANDS and not ctx.resilient_parsing and (hint := nearest(args[0], _COMMANDS)):
+            ctx.fail(visible(f"there is no command '{args[0]}' ({hint})"))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The subcommand of this name, or None."""
@@ -75,7 +84,7 @@ def rstorigin(
     show_version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the versions of rstorigin and tshark."
+            "--version", "-V", callback=_show_version, is_eager=True, help="Show the versions of rstorigin and tshark."
         ),
     ] = False,
 ) -> None:

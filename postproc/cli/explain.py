@@ -12,15 +12,16 @@ import typer
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
-from postproc.capture.discovery import Source
-from postproc.capture.file_type import file_type_of
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.packet_table import Packet
 from postproc.capture.reader import Packets, read_packets
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import LocalOption, OutputOption, RulebookOption, load_rules
+from postproc.cli.options import DecodeAsOption, LocalOption, OutputOption, RulebookOption, load_rules
 from postproc.flows.state import Reset
 from postproc.report import story_text
 from postproc.report.icmp_story import IcmpStory, build_icmp_story
@@ -58,7 +59,10 @@ _WRITERS = {
 
 
 def explain(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads.")],
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads. `-` is stdin.")
+    ],
     frame: Annotated[
         int | None,
         typer.Option("--frame", min=1, metavar="N", help="The reset or ICMP error, by its frame number in Wireshark."),
@@ -83,30 +87,35 @@ def explain(
     rulebook: RulebookOption = None,
     local_time: LocalOption = False,
     out: OutputOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Explain one TCP reset or ICMP error: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
         raise UsageError("--frame and --worst exclude each other: leave one out")
     rules = load_rules(rulebook)
-    if capture.is_dir():
-        raise CaptureError(str(capture), "is a folder", "name one capture; rstorigin summarize reads folders")
-    check_capture(capture)
+    if Path(name).is_dir():
+        raise CaptureError(name, "is a folder", "name one capture; rstorigin summarize reads folders")
+    source = one_input(ctx, name)
+    capture = Path(source.label)
+    check_capture(source.path)
     if out is not None:
-        check_not_input(out, [capture])
-    program = find_tshark()
-    packets = read_packets(Source(capture, capture.as_posix(), file_type_of(capture)), program)
-    print_problems(packets.problems)
+        check_not_input(out, [Path(name)])
+    program = with_decode_as(find_tshark(), decode_as or ())
+    packets = read_packets(source, program)
+    print_problems(source.labelled(packets.problems))
     judged = _Judged.of(capture, packets, rules)
     options = StoryOptions(capture, Clock(local_time), observables)
     if frame is not None and frame not in judged:
         raise _no_reset(capture, frame, packets, judged.frames)
     if not judged.frames:
-        name = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(str(capture))
-        nothing = f"There is no TCP reset and no ICMP error in {name} ({plural(packets.count, 'packet')})."
+        shown = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(str(capture))
+        unopened = any(map(is_unopened_overlay, packets.problems))
+        found = "No TCP reset and no ICMP error was seen" if unopened else "There is no TCP reset and no ICMP error"
+        nothing = f"{found} in {shown} ({plural(packets.count, 'packet')})."
         write_result("null" if format_ is StoryFormat.JSON else nothing, out, [capture])
     else:
         chosen = judged.worst() if frame is None else frame
-        story = judged.story(chosen, capture, program, all_of_sender=all_of_sender)
+        story = judged.story(chosen, source.path, program, all_of_sender=all_of_sender)
         write_result(_WRITERS[format_](story, options), out, [capture])
     if packets.problems:
         raise typer.Exit(SOME_FAILED)

@@ -21,6 +21,18 @@ class TableFormat(StrEnum):
     JSON = "json"
 
 
+class SummaryFormat(StrEnum):
+    """How a summary is written: as TableFormat, or as rows for the log pipelines of others."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+    ECS = "ecs"
+    ZEEK = "zeek"
+
+
 RulebookOption = Annotated[
     Path | None,
     typer.Option(
@@ -31,7 +43,8 @@ RulebookOption = Annotated[
 PathsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="PATH...", help="Captures, exports, and folders that hold them at any depth. URLs of them work too."
+        metavar="PATH...",
+        help="Captures, exports, and folders and zip archives that hold them. URLs of them work too. `-` is stdin.",
     ),
 ]
 OutputOption = Annotated[
@@ -47,8 +60,23 @@ JobsOption = Annotated[
     int,
     typer.Option("--jobs", "-j", min=0, metavar="N", help="How many captures to read at once. 0: as many as useful."),
 ]
+DecodeAsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--decode-as",
+        "-d",
+        metavar="RULE",
+        help="Have Wireshark decode LAYER==VALUE as PROTOCOL, as tshark -d: udp.port==9000,vxlan. May be repeated.",
+    ),
+]
 CacheOption = Annotated[
-    bool, typer.Option("--cache/--no-cache", help="Store results in CASE/.rstorigin, and use the results stored there.")
+    bool,
+    typer.Option(
+        "--cache/--no-cache", help="Store the results of a case folder in CASE/.rstorigin, and use those stored there."
+    ),
+]
+CacheDirOption = Annotated[
+    Path | None, typer.Option("--cache-dir", metavar="DIR", help="Store them in this folder, not in the case folder.")
 ]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from heuristics.rulebook.model import Rulebook
 from postproc.capture.tshark.program import is_root
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_message
-from postproc.cli.options import RulebookOption, load_rules
+from postproc.cli.options import load_rules
 from postproc.plugin_setup import check as checking
 from postproc.plugin_setup.check import Level
 from postproc.plugin_setup.install import (
@@ -29,25 +28,22 @@ from postproc.plugin_setup.install import (
     wanted_files,
 )
 from postproc.plugin_setup.manifest import Manifest, read_manifest
-from postproc.plugin_setup.wireshark_folders import Folders, InstallTarget, install_targets
+from postproc.plugin_setup.wireshark_folders import InstallTarget, install_targets
 from postproc.runtime.errors import UsageError
 
 PluginOnly = Annotated[bool, typer.Option("--plugin-only", help="Leave the profile alone.")]
 ProfileOnly = Annotated[bool, typer.Option("--profile-only", help="Leave the plugin alone.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")]
 
-_Plan = Callable[[Mapping[Path, bytes], Manifest, bool], list[Step]]
-_Apply = Callable[[Iterable[Step], Folders], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What to install or uninstall, and how."""
-
-    parts: Sequence[Part]
-    dry_run: bool
-    force: bool
-
+InstalledRulebook = Annotated[
+    Path | None,
+    typer.Option(
+        "--rulebook",
+        metavar="FILE",
+        help="Your rulebook, over the default one. It is remembered; `default` drops it. Default: the one remembered.",
+    ),
+]
+_DEFAULT = "default"  # in the place of a rulebook: none over the default one
 
 _DONE = {Action.WRITE: "wrote", Action.REPLACE: "replaced", Action.KEEP: "kept", Action.REMOVE: "removed"}
 _WOULD = {
@@ -63,7 +59,7 @@ _START = (
 
 
 def install(
-    rulebook: RulebookOption = None,
+    rulebook: InstalledRulebook = None,
     plugin_only: PluginOnly = False,
     profile_only: ProfileOnly = False,
     dry_run: DryRun = False,
@@ -71,8 +67,19 @@ def install(
 ) -> None:
     """Put plugin and profile where Wireshark finds them. Your own files stay as they are."""
     parts = _parts(plugin_only, profile_only)
-    rules = load_rules(rulebook)
-    blocked = _in_all_targets(plan_install, apply_install, rules, _Options(parts, dry_run, force))
+    if rulebook is not None and Part.PLUGIN not in parts:
+        raise UsageError("--rulebook is for the plugin, and --profile-only leaves it alone: leave one out")
+    blocked = False
+    for target in install_targets():
+        manifest = read_manifest(target.folders.configuration)
+        chosen = _chosen(rulebook, manifest)
+        steps = plan_install(wanted_files(target.folders, _rules(chosen), parts), manifest, force)
+        if not dry_run:
+            apply_install(steps, target.folders, chosen)
+        _print_steps(target, steps, _WOULD if dry_run else _DONE)
+        if rulebook is None and chosen and Part.PLUGIN in parts:
+            typer.echo(visible(f"  with your rulebook {chosen}, as before; --rulebook {_DEFAULT} drops it"))
+        blocked |= any(step.blocked for step in steps)
     if not dry_run:
         for line in _START if Part.PROFILE in parts else _START[:1]:
             typer.echo(line)
@@ -92,19 +99,45 @@ def uninstall(
     force: Annotated[bool, typer.Option("--force", help="Also remove files that you changed.")] = False,
 ) -> None:
     """Remove what `install` installed, and nothing else."""
-    options = _Options(_parts(plugin_only, profile_only), dry_run, force)
-    if _in_all_targets(plan_uninstall, apply_uninstall, load_rules(None), options):
+    parts = _parts(plugin_only, profile_only)
+    rules = load_rules(None)
+    blocked = False
+    for target in install_targets():
+        files = wanted_files(target.folders, rules, parts)
+        steps = plan_uninstall(files, read_manifest(target.folders.configuration), force)
+        if not dry_run:
+            apply_uninstall(steps, target.folders)
+        _print_steps(target, steps, _WOULD if dry_run else _DONE)
+        blocked |= any(step.blocked for step in steps)
+    if blocked:
         raise typer.Exit(SOME_FAILED)
 
 
-def check(rulebook: RulebookOption = None) -> None:
+def check(rulebook: InstalledRulebook = None) -> None:
     """Check whether every Wireshark loads the plugin, and if not, why. Exit status 1 if something is wrong."""
-    rules = load_rules(rulebook)
-    results = [result for target in install_targets() for result in checking.check(target, rules)]
+    results = []
+    for target in install_targets():
+        chosen = _chosen(rulebook, read_manifest(target.folders.configuration))
+        results += checking.check(target, _rules(chosen))
     for result in results:
         typer.echo(visible(f"{result.level:<8} {result.text}"))
     if any(result.level is Level.PROBLEM for result in results):
         raise typer.Exit(SOME_FAILED)
+
+
+def _chosen(rulebook: Path | None, manifest: Manifest) -> Path | None:
+    """The user's rulebook that the plugin is to have: the one that is named, or else that of the last installation."""
+    if rulebook is None:
+        return None if manifest.rulebook is None else Path(manifest.rulebook)
+    return None if str(rulebook) == _DEFAULT else rulebook.absolute()
+
+
+def _rules(chosen: Path | None) -> Rulebook:
+    """The default rulebook with the user's over it. Raises RulebookError, and UsageError where the user's is gone."""
+    if chosen is not None and not chosen.exists():
+        hint = f"name another with --rulebook, or drop it with --rulebook {_DEFAULT}"
+        raise UsageError(visible(f"{chosen}: the rulebook of the plugin does not exist ({hint})"))
+    return load_rules(chosen)
 
 
 def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
@@ -113,19 +146,6 @@ def _parts(plugin_only: bool, profile_only: bool) -> list[Part]:
     if plugin_only:
         return [Part.PLUGIN]
     return [Part.PROFILE] if profile_only else list(Part)
-
-
-def _in_all_targets(plan: _Plan, apply: _Apply, rules: Rulebook, options: _Options) -> bool:
-    """Plan and apply the steps for every target. Returns whether a step was blocked."""
-    blocked = False
-    for target in install_targets():
-        files = wanted_files(target.folders, rules, options.parts)
-        steps = plan(files, read_manifest(target.folders.configuration), options.force)
-        if not options.dry_run:
-            apply(steps, target.folders)
-        _print_steps(target, steps, _WOULD if options.dry_run else _DONE)
-        blocked |= any(step.blocked for step in steps)
-    return blocked
 
 
 def _print_steps(target: InstallTarget, steps: Sequence[Step], verbs: Mapping[Action, str]) -> None:

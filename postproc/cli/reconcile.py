@@ -17,10 +17,19 @@ from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
 from postproc.case.peer_captures import Comparison
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, PathsArgument, RulebookOption, TableFormat
+from postproc.cli.options import (
+    CacheDirOption,
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    OutputOption,
+    PathsArgument,
+    RulebookOption,
+    TableFormat,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -49,29 +58,33 @@ class Row:
 
 
 def reconcile(
+    ctx: typer.Context,
     paths: PathsArgument,
     format_: Annotated[TableFormat, typer.Option("--format", help="The format of the result.")] = TableFormat.TABLE,
     rulebook: RulebookOption = None,
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    decode_as: DecodeAsOption = None,
+    cache_dir: CacheDirOption = None,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
     A capture is such a witness for an address if all packets of that address in it come from 0 hops away, or if
     case.toml says so. In doubt, there is no result. `rstorigin summarize` uses the same results as evidence.
     """
+    monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
-    found = find_inputs(paths)
+    found = ctx.with_resource(inputs_at(paths, monitor))
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         check_not_input(output, inputs)
     if len(found.files) < 2:
         print_problems(found.problems)
         raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(jobs=jobs, use_cache=use_cache)
-    run = CaseRun(load(overlays=overlays), case.file, options, TerminalMonitor())
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
+    run = CaseRun(load(overlays=overlays), case.file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)

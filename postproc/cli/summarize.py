@@ -14,22 +14,37 @@ from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.remote import is_url
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import find_tshark
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
-from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
-from postproc.cli.messages import print_problems, write_result
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
+from postproc.cli.exit_status import FOUND, SOME_FAILED, WRONG_USAGE
+from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
+    CacheDirOption,
     CacheOption,
+    DecodeAsOption,
     JobsOption,
     LocalOption,
     OutputOption,
     PathsArgument,
     RulebookOption,
-    TableFormat,
+    SummaryFormat,
     WideOption,
 )
 from postproc.cli.progress import TerminalMonitor, progress
-from postproc.report import formats
+from postproc.cli.selection_options import (
+    FailOnOption,
+    FlowOption,
+    HostOption,
+    KindOption,
+    OnlyOption,
+    PortOption,
+    QuietOption,
+    SinceOption,
+    UntilOption,
+)
+from postproc.report import formats, log_formats
+from postproc.report.selection import Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
 from postproc.report.summary_sections import Layout
 from postproc.report.terminal import Screen, screen_of_stdout
@@ -38,7 +53,10 @@ from postproc.runtime.clock import Clock
 from postproc.runtime.errors import UsageError
 from postproc.runtime.output_folder import check_folder
 
-_RESETS, _ROWS = 3, 10  # without --top: resets described, rows of each table
+# Formats that have no place for what was selected.
+_ROWS = (SummaryFormat.CSV, SummaryFormat.JSONL, SummaryFormat.ECS, SummaryFormat.ZEEK)
+
+_RESETS_SHOWN, _ROWS_SHOWN = 3, 10  # without --top: resets described, rows of each table
 
 
 class Flows(StrEnum):
@@ -49,14 +67,23 @@ class Flows(StrEnum):
 
 
 def summarize(
+    ctx: typer.Context,
     paths: PathsArgument,
+    only: OnlyOption = None,
+    host: HostOption = None,
+    flow: FlowOption = None,
+    port: PortOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    kind: KindOption = None,
     format_: Annotated[
-        TableFormat,
+        SummaryFormat,
         typer.Option(
             "--format",
-            help="table, markdown: the summary; csv, jsonl: a row for each reset or ICMP error; json: everything.",
+            help="table, markdown: the summary; csv, jsonl: a row for each reset or ICMP error; json: everything; "
+            "ecs: rows with fields of Elastic Common Schema, as JSON lines; zeek: rows as a log of Zeek.",
         ),
-    ] = TableFormat.TABLE,
+    ] = SummaryFormat.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
         int | None,
@@ -69,6 +96,8 @@ def summarize(
     ] = None,
     local_time: LocalOption = False,
     wide: WideOption = False,
+    quiet: QuietOption = False,
+    fail_on: FailOnOption = None,
     output: OutputOption = None,
     out: Annotated[
         Path | None,
@@ -84,6 +113,7 @@ def summarize(
     ] = Flows.WITH_RESETS,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
     compare_peers: Annotated[
         bool,
         typer.Option(
@@ -93,6 +123,7 @@ def summarize(
     prefilter: Annotated[
         bool, typer.Option("--prefilter/--no-prefilter", help="Give tshark only the packets that need it.")
     ] = True,
+    decode_as: DecodeAsOption = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -113,13 +144,29 @@ def summarize(
     """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
     if flows is Flows.ALL and out is None:
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
+    if quiet and format_ is not SummaryFormat.TABLE:
+        raise UsageError(f"--quiet prints the answer alone, --format {format_} more: leave one of them out")
+    selection = Selection(
+        only=tuple(only or ()),
+        host=tuple(host or ()),
+        flow=tuple(flow or ()),
+        port=tuple(port or ()),
+        since=since,
+        until=until,
+        kind=kind,
+    )
+    condition(selection)  # reports mistakes before anything is read
+    failing = verdicts_named(fail_on or (), "--fail-on")
+    if flows is Flows.ALL and not selection.is_empty:
+        raise UsageError("--flows all writes every flow: leave it out, or the options that select resets")
     if from_plugin and out is not None:
         raise UsageError("--from-plugin cannot write the tables of --out: leave one of them out")
+    monitor = TerminalMonitor()
     local = [Path(path) for path in paths if not is_url(path)]
     case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    found = find_inputs(paths)
+    found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
@@ -129,7 +176,7 @@ def summarize(
     if out is not None:
         check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
-        results = list(_by_plugin(found.files, rules))
+        results = list(_by_plugin(found.files, rules, (*case.file.decode_as, *(decode_as or ()))))
     else:
         options = RunOptions(
             jobs=jobs,
@@ -139,49 +186,65 @@ def summarize(
             with_flows=out is not None,
             compare_peers=compare_peers,
             cluster=cluster,
+            decode_as=tuple(decode_as or ()),
+            cache_dir=cache_dir,
         )
-        results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
-    summary = summarise(results, rules, _RESETS if top is None else top, found.problems)
+        results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
+    selected = None
+    if not selection.is_empty:
+        results, selected = select(results, selection)
+    summary = summarise(results, rules, _RESETS_SHOWN if top is None else top, found.problems, selected)
     print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
 
         content = tables.tables(summary, results, case.file)
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
-    layout = Layout(_ROWS if top is None else top, wide, Clock(local_time), _explained(found.files))
+    if selected and format_ in _ROWS:
+        print_message(str(selected))
+    layout = Layout(_ROWS_SHOWN if top is None else top, wide, Clock(local_time), _explained(found.files))
     screen = Screen(None if wide else Screen().width) if output else screen_of_stdout(wide=wide)
-    write_result(_written(summary, format_, rules, layout, screen), output, inputs)
+    if quiet:
+        text = formats.answer_alone(summary, layout.clock, screen)
+    else:
+        text = _written(summary, format_, rules, layout, screen)
+    write_result(text, output, inputs)
+    if any(row.verdict in failing for row in summary.rows):
+        raise typer.Exit(FOUND)
     if summary.problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _explained(sources: Sequence[Source]) -> dict[str, str]:
-    """The paths of the captures that rstorigin explain can read, by their names in rows."""
-    return {
-        source.name: str(source.path)
-        for source in sources
-        if source.url is None and source.file_type not in EXPORT_TYPES
-    }
-
-
-def _by_plugin(sources: Sequence[Source], rules: Rulebook) -> Iterator[CaptureResult]:
+def _by_plugin(sources: Sequence[Source], rules: Rulebook, decode_as: Sequence[str]) -> Iterator[CaptureResult]:
     from postproc.batch.plugin_engine import installed_plugin  # slow to import
 
-    with installed_plugin(find_tshark(), rules) as plugin, progress("judging resets", len(sources)) as report:
+    tshark = with_decode_as(find_tshark(), decode_as)
+    with installed_plugin(tshark, rules) as plugin, progress("judging resets", len(sources)) as report:
         for done, source in enumerate(sources, 1):
             yield plugin.judge(source)
             report(done)
 
 
-def _written(summary: Summary, format_: TableFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
+def _explained(sources: Sequence[Source]) -> dict[str, str]:
+    """The paths of the captures that rstorigin explain can read, by their names in rows."""
+    return {
+        source.name: source.label for source in sources if source.url is None and source.file_type not in EXPORT_TYPES
+    }
+
+
+def _written(summary: Summary, format_: SummaryFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     match format_:
-        case TableFormat.TABLE:
+        case SummaryFormat.TABLE:
             return formats.table(summary, rulebook, layout, screen)
-        case TableFormat.MARKDOWN:
+        case SummaryFormat.MARKDOWN:
             return formats.markdown(summary, rulebook, layout)
-        case TableFormat.CSV:
+        case SummaryFormat.CSV:
             return formats.rows_csv(summary.rows)
-        case TableFormat.JSONL:
+        case SummaryFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
-        case TableFormat.JSON:
+        case SummaryFormat.JSON:
             return formats.whole_json(summary, layout.clock)
+        case SummaryFormat.ECS:
+            return log_formats.rows_ecs(summary.rows)
+        case SummaryFormat.ZEEK:
+            return log_formats.rows_zeek(summary.rows)

@@ -54,7 +54,7 @@ def own_hop_limits(side: Side) -> dict[int, int]:
     return {value: packets for value, packets in side.hop_limits.items() if not stray_packets(side, value)}
 
 
-def own_resets(side: Side) -> int:
-    """Resets in the sender's name that carry a hop limit of its own packets."""
+def own_resets(side: Side, hop_limits: dict[int, int]) -> int:
+    """Of the resets in the sender's name with these hop limits, those that carry a hop limit of its own packets."""
     own = own_hop_limits(side)
-    return sum(count for hop_limit, count in side.reset_hop_limits.items() if hop_limit in own)
+    return sum(count for hop_limit, count in hop_limits.items() if hop_limit in own)

@@ -47,7 +47,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         after_end=original.after_end if original else after_end(packet, side, peer),
         crossed_fin=crossed_fin(side, peer),
         resets_before=original.resets_before if original else side.resets,
-        own_resets_before=original.own_resets_before if original else own_resets(side),
+        own_resets_before=original.own_resets_before if original else own_resets(side, side.reset_hop_limits),
         peer_resets_before=peer.resets,
         peer_reset_gap_us=_peer_reset_gap_us(packet, peer),
         seq_ahead=seq_ahead,
@@ -79,6 +79,9 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         note_end(reset)
         side.resets += 1
         side.reset_hop_limits[packet.hop_limit] = side.reset_hop_limits.get(packet.hop_limit, 0) + 1
+        if not packet.flags & ACK:
+            bare = side.bare_reset_hop_limits
+            bare[packet.hop_limit] = bare.get(packet.hop_limit, 0) + 1
         side.recent_resets = [*side.recent_resets[1 - REMEMBERED_RESETS :], reset]
     return reset
 

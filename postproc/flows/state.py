@@ -147,6 +147,7 @@ class Side:
     end_seq: int | None = None
     resets: int = 0
     reset_hop_limits: dict[int, int] = field(default_factory=dict)
+    bare_reset_hop_limits: dict[int, int] = field(default_factory=dict)
     recent_resets: list[Reset] = field(default_factory=list)
     last_reset: Reset | None = None
     reset_burst: ResetBurst | None = None

@@ -115,9 +115,10 @@ def _content(path: Path) -> bytes | None:
         raise OutputError(str(path), f"cannot be read: {error.strerror}", "move it to another place") from None
 
 
-def apply_install(steps: Iterable[Step], folders: Folders) -> None:
-    """Do the steps, and write the manifest after each of them. Raises OutputError."""
+def apply_install(steps: Iterable[Step], folders: Folders, rulebook: Path | None) -> None:
+    """Do the steps, and write the manifest after each of them, with the user's `rulebook`. Raises OutputError."""
     manifest = read_manifest(folders.configuration)
+    manifest.rulebook = None if rulebook is None else str(rulebook)
     _make(folders.configuration, manifest)
     for step in steps:
         if step.action in (Action.WRITE, Action.REPLACE):
@@ -140,6 +141,8 @@ def apply_uninstall(steps: Iterable[Step], folders: Folders) -> None:
                 raise OutputError(str(step.path), f"cannot be removed: {error.strerror}") from None
             manifest.files.pop(str(step.path), None)
     manifest.files = {path: value for path, value in manifest.files.items() if Path(path).exists()}
+    if not any(Path(path).name == PLUGIN_NAME for path in manifest.files):
+        manifest.rulebook = None
     write_manifest(folders.configuration, manifest)
     for folder in sorted(manifest.folders, key=len, reverse=True):  # the inner ones first
         _remove_if_empty(Path(folder))

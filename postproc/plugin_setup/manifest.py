@@ -1,10 +1,13 @@
-"""The manifest: which files rstorigin installed, with what content. A file that differs was changed by the user."""
+"""The manifest: which files rstorigin installed, with what content, and by which rulebook of the user.
+
+A file that differs was changed by the user.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from postproc.runtime.atomic_file import whole_file
@@ -15,10 +18,14 @@ MANIFEST_NAME = "rstorigin-installed.json"  # in the personal configuration fold
 
 @dataclass(slots=True)
 class Manifest:
-    """`files`: path -> SHA-256 of the content written there. `folders`: the folders that rstorigin made."""
+    """`files`: path -> SHA-256 of the content written there. `folders`: the folders that rstorigin made.
+
+    `rulebook`: the path of the user's rulebook that the plugin has over the default one.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
+    rulebook: str | None = None
 
     def wrote(self, path: Path, content: bytes) -> bool:
         """Whether rstorigin installed exactly `content` at `path`."""
@@ -36,20 +43,23 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         files, folders = dict(content["files"]), list(content["folders"])
+        rulebook = content.get("rulebook")  # older records have none
+        if not isinstance(rulebook, str | None):
+            raise TypeError
     except FileNotFoundError:
         return Manifest()
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(
             str(path), "is not the record that rstorigin wrote", "remove it; installed files then count as yours"
         ) from None
-    return Manifest({str(name): str(value) for name, value in files.items()}, [str(name) for name in folders])
+    return Manifest({str(name): str(value) for name, value in files.items()}, [str(name) for name in folders], rulebook)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, or remove its file if it is empty. Raises OutputError."""
     path = folder / MANIFEST_NAME
     if manifest.files:
-        text = json.dumps({"files": manifest.files, "folders": manifest.folders}, indent=1, sort_keys=True)
+        text = json.dumps(asdict(manifest), indent=1, sort_keys=True)
         with whole_file(path, hint="make the file writable") as file:
             file.write(f"{text}\n".encode())
         return

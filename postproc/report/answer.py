@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from heuristics.rulebook.scoring import Origin, Verdict
+from postproc.report.icmp_summary import icmp_conclusion
 from postproc.report.presumed_senders import PresumedSender, Who
 from postproc.report.summary import Summary
 from postproc.report.tallies import Tally
@@ -17,13 +18,21 @@ _CAUSES = 2  # causes that it names, of forged and of genuine resets each
 
 
 def answer(summary: Summary, clock: Clock) -> tuple[str, ...]:
-    """The sentences about resets. Those about ICMP errors are icmp_conclusion's."""
+    """The sentences about the selection, if there is one, about resets, and about ICMP errors."""
+    selected = [str(summary.selected)] if summary.selected else []
+    # Of resets that are left out, nothing can be said.
+    of_resets = _of_resets(summary, clock) if summary.resets or not summary.selected else ()
+    return (*selected, *of_resets, *filter(None, [icmp_conclusion(summary.errors)]))
+
+
+def _of_resets(summary: Summary, clock: Clock) -> tuple[str, ...]:
     totals = summary.totals
     if totals.captures == 0:
         return ("Nothing could be read, so nothing can be said.",)
     if totals.resets == 0:
         packets = "" if totals.packets is None else f" ({plural(totals.packets, 'packet')})"
-        return (f"There is no TCP reset in {plural(totals.captures, 'capture')}{packets}.",)
+        found = "No TCP reset was seen" if summary.unopened else "There is no TCP reset"
+        return (f"{found} in {plural(totals.captures, 'capture')}{packets}.",)
     between = [sender for sender in summary.presumed_senders if sender.who is Who.BETWEEN]
     if totals.resets == 1:
         return (*_only_one(summary.resets[0]), *_senders(between, clock, only=True))

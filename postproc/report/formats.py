@@ -9,10 +9,9 @@ from typing import Any
 
 from heuristics.rulebook.model import Rulebook
 from postproc.report.answer import answer
-from postproc.report.icmp_summary import icmp_conclusion
 from postproc.report.markdown import markdown_of
 from postproc.report.presumed_senders import PresumedSender
-from postproc.report.sections import Item, Listing
+from postproc.report.sections import Item, Listing, Paragraph
 from postproc.report.summary import Share, Summary
 from postproc.report.summary_sections import Layout, sections
 from postproc.report.terminal import Screen, laid_out
@@ -20,10 +19,17 @@ from postproc.runtime.clock import IN_UTC, Clock
 from postproc.runtime.text import csv_table
 from postproc.verdicts.result_row import COLUMNS, ResetRow
 
+SUMMARY_ID = "urn:rstorigin:summary:1"  # the schema of json; schemas.py says when its version changes
+
 
 def table(summary: Summary, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     """For a terminal."""
     return laid_out([*sections(summary, rulebook, layout)], screen)
+
+
+def answer_alone(summary: Summary, clock: Clock, screen: Screen) -> str:
+    """The answer without anything else, for a terminal."""
+    return laid_out([Paragraph(answer(summary, clock))], screen)
 
 
 def markdown(summary: Summary, rulebook: Rulebook, layout: Layout) -> str:
@@ -52,9 +58,10 @@ def whole_json(summary: Summary, clock: Clock = IN_UTC) -> str:
 
     Resets have their evidence in words. `totals.conclusion` is the answer in one text.
     """
-    sentences = [*answer(summary, clock), *filter(None, [icmp_conclusion(summary.errors)])]
+    sentences = answer(summary, clock)
     totals = asdict(summary.totals)
     content = {
+        "schema": SUMMARY_ID,
         "answer": sentences,
         "totals": totals
         | {
@@ -64,6 +71,7 @@ def whole_json(summary: Summary, clock: Clock = IN_UTC) -> str:
             "icmp_by_origin": _by_name(summary.totals.icmp_by_origin, "errors"),
             "conclusion": " ".join(sentences),
         },
+        "selection": summary.selected.to_plain() if summary.selected else None,
         "presumed_senders": [_presumed(sender) for sender in summary.presumed_senders],
         "causes": [asdict(tally) for tally in summary.causes],
         "not_judged": [asdict(tally) for tally in summary.not_judged],

@@ -10,10 +10,12 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.batch.job import CaptureResult
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.report.capture_places import capture_places
 from postproc.report.icmp_summary import IcmpErrorSource, icmp_error_sources
 from postproc.report.presumed_senders import PresumedSender, Who, presumed_senders
 from postproc.report.rulebook_entries import RulebookEntries
+from postproc.report.selection import Selected
 from postproc.report.tallies import Tally, causes, reasons
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -125,12 +127,21 @@ class Summary:
     suspicious_errors: tuple[JudgedReset, ...] = ()
     icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
+    selected: Selected | None = None  # where it is about a selection; the answer begins with it
+    unopened: bool = False  # whether packets of an overlay were not opened, so that resets in it were not seen
 
 
 def summarise(
-    judged: Sequence[CaptureResult], rulebook: Rulebook, top: int, problems: Sequence[Problem] = ()
+    judged: Sequence[CaptureResult],
+    rulebook: Rulebook,
+    top: int,
+    problems: Sequence[Problem] = (),
+    selected: Selected | None = None,
 ) -> Summary:
-    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs."""
+    """Sum up the results of all inputs, with at most `top` suspicious ones. `problems` come before theirs.
+
+    `selected` says which resets and ICMP errors the results have, if not all.
+    """
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
     entries = RulebookEntries(rulebook)
@@ -150,6 +161,8 @@ def summarise(
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
         icmp_error_sources=icmp_error_sources(errors),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
+        selected=selected,
+        unopened=any(is_unopened_overlay(problem) for each in judged for problem in each.problems),
     )
 
 

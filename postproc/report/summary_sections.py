@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict, evidence_weights
 from postproc.report.answer import answer, percent_text
-from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, rejection_text
+from postproc.report.icmp_summary import IcmpErrorSource, rejection_text
 from postproc.report.presumed_senders import PresumedSender, Who
 from postproc.report.sections import Cell, Code, Column, Item, Listing, Paragraph, Section, Table
 from postproc.report.summary import CaptureCounts, ResetGroup, Sender, Summary
@@ -60,7 +60,7 @@ def sections(summary: Summary, rulebook: Rulebook, layout: Layout) -> Iterator[S
 
 def answer_sections(summary: Summary, clock: Clock) -> Iterator[Section]:
     """The answer alone, and what was read."""
-    yield Paragraph([*answer(summary, clock), *filter(None, [icmp_conclusion(summary.errors)])])
+    yield Paragraph(answer(summary, clock))
     totals = summary.totals
     unreadable = sum(not capture.readable for capture in summary.captures)
     read = [

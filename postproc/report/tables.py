@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -31,17 +32,20 @@ _VERDICTS = tuple(verdict.value for verdict in Verdict)
 
 
 def tables(summary: Summary, judged: Sequence[CaptureResult], case: CaseFile) -> dict[str, pl.DataFrame]:
-    """The four tables of the results of all inputs. `case` says which networks are ours."""
+    """The four tables of the results of all inputs. `case` says which networks are ours.
+
+    Where the summary is about a selection, flows without a selected reset are left out.
+    """
     resets = pl.DataFrame([to_plain(row) for row in summary.rows], schema=schema_of(ResetRow), orient="row")
     return {
         "resets": resets,
-        "flows": _flows(judged, resets),
+        "flows": _flows(judged, resets, "inner" if summary.selected else "left"),
         "hosts": _hosts(resets, case),
         "captures": _captures(judged, resets),
     }
 
 
-def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFrame:
+def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame, how: Literal["inner", "left"]) -> pl.DataFrame:
     """The flows of each capture, with how many of their resets are forged or likely forged."""
     flows = pl.concat(
         [pl.DataFrame(schema={"capture": pl.String(), **FLOW_SCHEMA})]
@@ -55,7 +59,7 @@ def _flows(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataFram
             suspicion=pl.col("suspicion").max(),
         )
     )
-    joined = flows.join(accused, on=["capture", "flow"], how="left", maintain_order="left")
+    joined = flows.join(accused, on=["capture", "flow"], how=how, maintain_order="left")
     return joined.with_columns(pl.col("forged").fill_null(0))
 
 

@@ -51,6 +51,24 @@ def set_handlers(handlers: Mapping[signal.Signals, Handler]) -> dict[signal.Sign
 
 
 @contextmanager
+def first_interrupt(act: Callable[[], object]) -> Iterator[None]:
+    """In the block, the first interrupt only calls `act`; a second one raises KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def once(number: int, frame: FrameType | None) -> None:
+        set_handlers({signal.SIGINT: signal.default_int_handler})
+        act()
+
+    before = set_handlers({signal.SIGINT: once})
+    try:
+        yield
+    finally:
+        set_handlers(before)
+
+
+@contextmanager
 def signals_held(*numbers: signal.Signals, masked: bool = True) -> Iterator[None]:
     """Holds back signals until the end of the block; in other threads than the main one it has nothing to do.
 

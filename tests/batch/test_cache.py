@@ -36,8 +36,15 @@ def tshark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def summary(case: Path, *more: str) -> str:
     result = run("summarize", case, "--format", "json", "-j", "1", *more)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0
+    assert result.stderr in ("", stored_in(case / ".rstorigin"))
     return result.stdout
+
+
+def stored_in(folder: Path) -> str:
+    """The message of the run that makes a cache."""
+    hint = "(--no-cache stores none, --cache-dir stores them elsewhere)"
+    return f"results are stored in {folder}, and the next run reads what changed {hint}\n"
 
 
 def results(case: Path) -> list[Path]:
@@ -243,3 +250,27 @@ def test_only_results_of_the_latest_settings_stay(case: Path) -> None:
         Cache.open(case, f"{number:032x}")
     kept = sorted(path.name for path in (case / ".rstorigin" / "results").iterdir())
     assert kept == [f"{number:032x}" for number in range(3, 7)]
+
+
+def test_the_run_that_makes_a_cache_says_where(case: Path) -> None:
+    assert run("summarize", case).stderr == stored_in(case / ".rstorigin")
+    assert run("summarize", case).stderr == ""
+    assert run("summarize", case, "--top", "1").stderr == ""
+    shutil.rmtree(case / ".rstorigin")
+    assert run("summarize", case, "--no-cache").stderr == ""
+    assert not (case / ".rstorigin").exists()
+
+
+def test_a_cache_elsewhere(case: Path, tmp_path: Path, tshark: Path) -> None:
+    elsewhere = tmp_path / "caches"
+    result = run("summarize", case, "--cache-dir", elsewhere, "--format", "json")
+    (folder,) = elsewhere.iterdir()
+    assert folder.name.startswith("case-")
+    assert result.stderr == stored_in(folder / ".rstorigin")
+    before = reads(tshark)
+    again = run("summarize", case, "--cache-dir", elsewhere, "--format", "json")
+    assert (again.stdout, again.stderr, reads(tshark)) == (result.stdout, "", before)
+    assert not (case / ".rstorigin").exists()
+    other = shutil.copytree(case, tmp_path / "other" / "case")
+    run("reconcile", other, "--cache-dir", elsewhere)
+    assert len(list(elsewhere.iterdir())) == 2

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 
 import pytest
+from support.command_line import FORGED, LAB, rows
 from typer.testing import CliRunner, Result
 
-from heuristics.rulebook.model import load
+from heuristics.rulebook.model import Rulebook, load
 from postproc.cli.app import app
 
 MINE = """\
@@ -231,3 +232,153 @@ def test_every_command_explains_itself(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+def entries_of(rules: Rulebook) -> dict[str, list[str]]:
+    """The ids of all entries, by table."""
+    return {
+        "rule": [each.id for each in rules.all_rules],
+        "explanation": [each.id for each in rules.all_explanations],
+        "reason": [each.id for each in rules.reasons],
+        "cause": [each.id for each in rules.causes],
+        "where": [each.id for each in rules.wheres],
+        "device": [each.id for each in rules.devices],
+        "advice": [each.id for each in rules.advices],
+        "icmp": [each.id for each in rules.icmp],
+        "define": [each.name for each in rules.defines],
+        "icmp_define": [each.name for each in rules.icmp_defines],
+    }
+
+
+def test_list_all_has_every_entry_in_every_format() -> None:
+    expected = [(kind, id_) for kind, ids in entries_of(load()).items() for id_ in ids]
+    contents = json.loads(run("list", "--all", "--format", "json").stdout)
+    assert [(entry["kind"], entry["id"]) for entry in contents] == expected
+    lines = run("list", "--all", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == contents
+    rows = list(csv.DictReader(io.StringIO(run("list", "--all", "--format", "csv").stdout)))
+    assert [(row["kind"], row["id"]) for row in rows] == expected
+    for format_ in ("table", "markdown"):
+        assert len(run("list", "--all", "--format", format_).stdout.splitlines()) == 2 + len(expected)
+    (device,) = [entry for entry in contents if (entry["kind"], entry["id"]) == ("device", load().devices[0].id)]
+    first = load().devices[0]
+    assert device["say"] == first.say.source
+    assert (device["confidence"], device["reference"]) == (first.confidence, first.reference)
+
+
+def test_show_describes_every_entry() -> None:
+    for kind, ids in entries_of(load()).items():
+        for id_ in ids[:3]:
+            result = run("show", id_)
+            assert result.exit_code == 0, (kind, id_)
+            assert f"{id_}: " in result.stdout
+    device = load().devices[0]
+    shown = run("show", device.id).stdout
+    for text in ("a known device or mechanism ([[device]])", device.say.source, f"{device.confidence} %", "  reads"):
+        assert text in shown
+    cause = next(each for each in load().causes if "verdict" in str(each.when) or "origin" in str(each.when))
+    assert "what may have made the sender reset ([[cause]])" in run("show", cause.id).stdout
+
+
+def test_show_names_the_nearest_entry_of_any_kind() -> None:
+    id_ = load().wheres[0].id
+    result = run("show", f"{id_}x")
+    assert result.exit_code == 2
+    assert "did you mean" in result.stderr
+
+
+TRIAL = """\
+[[rule]]
+id = "hop_gap"
+weight = 0
+
+[[rule]]
+id = "any_reset"
+title = "Any reset"
+when = "hop_limit > 0"
+weight = -1000
+say = "hop limit {hop_limit}"
+reference = "none"
+
+[[rule]]
+id = "no_reset"
+title = "No reset"
+when = "hop_limit > 255"
+weight = -1000
+say = "hop limit {hop_limit}"
+reference = "none"
+"""
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> str:
+    path = tmp_path / "trial.toml"
+    path.write_text(TRIAL, encoding="utf-8")
+    return str(path)
+
+
+def test_try_says_what_fires_and_which_verdicts_change(trial: str) -> None:
+    before, now = (rows(FORGED, *more) for more in ((), ("--rulebook", trial)))
+    content = json.loads(run("try", trial, str(FORGED), "--format", "json").stdout)
+    assert content["judged"] == 3
+    fired = {each["id"]: each for each in content["fired"]}
+    assert set(fired) == {"hop_gap", "any_reset", "no_reset"}
+    assert (fired["any_reset"]["before"], fired["any_reset"]["now"]) == (0, 3)
+    assert sum(fired["any_reset"]["verdicts"].values()) == 3
+    assert (fired["no_reset"]["now"], fired["no_reset"]["verdicts"]) == (0, {})
+    assert fired["hop_gap"]["before"] == sum("hop_gap" in row["evidence"].split(";") for row in before) > 0
+    moved = {
+        int(one["frame"]): (one["verdict"], other["verdict"])
+        for one, other in zip(before, now, strict=True)
+        if one["verdict"] != other["verdict"]
+    }
+    changes = {each["frame"]: each for each in content["changes"]}
+    found = {frame: (each["verdict_before"], each["verdict"]) for frame, each in changes.items()}
+    assert {frame: verdicts for frame, verdicts in found.items() if verdicts[0] != verdicts[1]} == moved
+    assert moved[2][0] == "forged"
+    assert all("any_reset" in each["gained"] for each in changes.values())
+
+
+def test_try_in_every_format(trial: str, tmp_path: Path) -> None:
+    table = run("try", trial, str(FORGED)).stdout
+    assert table.startswith("Resets and ICMP errors judged: 3. ")
+    assert " from forged to " in table.splitlines()[0]
+    assert "your entry" in table
+    markdown = run("try", trial, str(FORGED), "--format", "markdown").stdout
+    assert "|:" in markdown
+    changes = json.loads(run("try", trial, str(FORGED), "--format", "json").stdout)["changes"]
+    lines = [json.loads(line) for line in run("try", trial, str(FORGED), "--format", "jsonl").stdout.splitlines()]
+    assert lines == changes
+    table_rows = list(csv.DictReader(io.StringIO(run("try", trial, str(FORGED), "--format", "csv").stdout)))
+    assert [row["gained"] for row in table_rows] == [";".join(change["gained"]) for change in changes]
+    target = tmp_path / "out.json"
+    assert run("try", trial, str(FORGED), "--format", "jsonl", "-o", str(target)).exit_code == 0
+    assert target.read_text(encoding="utf-8").splitlines() == [json.dumps(change) for change in changes]
+
+
+def test_try_of_a_rulebook_that_changes_nothing(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[rulebook]\nname = "mine"\n', encoding="utf-8")
+    result = run("try", str(mine), str(FORGED))
+    counts = "0 verdicts changed; 0 more with other evidence, suspicion or texts."
+    assert (result.exit_code, result.stdout) == (0, f"Resets and ICMP errors judged: 3. {counts}\n")
+
+
+def test_try_judges_icmp_errors_and_texts_too(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    entry = 'when = "hop_limit > 0"\nsay = "ours"\nverdict = "unclear"\norigin = "unknown"\nsuspicion = 50\n'
+    cause = '[[cause]]\nid = "ours"\nwhen = "hop_limit > 0"\nsay = "our cause"\n'
+    mine.write_text(f'[[icmp]]\nid = "our_icmp"\n{entry}reference = "none"\n{cause}', encoding="utf-8")
+    captures = (str(FORGED), str(LAB / "04_icmp.client.pcap"))
+    content = json.loads(run("try", str(mine), *captures, "--format", "json").stdout)
+    assert content["fired"] == [{"id": "our_icmp", "before": 0, "now": 32, "verdicts": {"unclear": 32}}]
+    texts = [change["texts"] for change in content["changes"] if change["kind"] == "rst"]
+    assert texts == [["cause"]] * 3
+
+
+def test_try_reports_what_is_wrong(trial: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[[rule]]\nid = "hop_gap"\nwieght = 1\n', encoding="utf-8")
+    assert run("try", str(bad), str(FORGED)).exit_code == 2
+    assert run("try", trial, str(tmp_path / "none.pcap")).exit_code == 2
+    assert run("try", trial, str(FORGED), str(tmp_path / "none.pcap")).exit_code == 1

@@ -11,7 +11,7 @@ from support.gui import Window, missing, opened
 from support.waiting import until
 from support.wiresharks import PERSONAL_CONFIGURATION, available
 
-from generator.profile import PROFILE_NAME
+from generator.profile import PACKET_LIST_COLUMNS, PROFILE_NAME
 from generator.profile_files import render_profile
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_packet_list() -> None:
     with opened(CAPTURE, PLUGIN, render_profile()) as window:
         assert window.title() == CAPTURE.name
         rows = exported(window, "all.csv")
-        assert tuple(rows[0]) == (*COLUMNS[:1], "Time", *COLUMNS[1:], "Suspicion", "Evidence", "Info")
+        assert [*rows[0]] == [column.title for column in PACKET_LIST_COLUMNS]
         assert shown(rows) == expected("frame")
         window.press("ctrl+slash")
         window.write("${rst_forged}")

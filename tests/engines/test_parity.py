@@ -38,7 +38,7 @@ from generator.render import render_plugin
 from heuristics.protocol.tshark_fields import ACK, PROTOCOL_ICMP, RST, SYN
 from heuristics.rulebook.model import Rulebook, load
 
-PLUGIN_ONLY = {"baseline_frame", "state"}  # tested in test_plugin_details.py
+PLUGIN_ONLY = {"baseline_frame", "sent_from", "state"}  # tested in test_plugin_details.py
 TABLES = (CAPTURES / "situations" / "expected.csv", public_captures.TABLE)
 
 OVERLAY = """

@@ -37,7 +37,7 @@ WIRESHARKS = [
 FIELDS = (
     *("frame.number", "frame.coloring_rule.name", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst"),
     *("rstorigin.kind", "rstorigin.verdict", "rstorigin.flow_verdict", "rstorigin.hop_limit", "rstorigin.hop_delta"),
-    *("rstorigin.suspicion", "rstorigin.distance", "rstorigin.evidence"),
+    *("rstorigin.suspicion", "rstorigin.distance", "rstorigin.evidence", "rstorigin.sent_from", "rstorigin.cause"),
 )
 Row = Mapping[str, str]
 ACCUSED = ("forged", "likely forged")
@@ -55,9 +55,9 @@ class Stage:
             (profile / name).write_text(text, encoding="utf-8")
         self._capture = folder / "stories.pcap"
         wrpcap(str(self._capture), [packet for story in STORIES for packet in PcapReader(str(story))])
-        separated = ("-T", "fields", "-E", "separator=;", "-E", "occurrence=f", "-E", "header=y")
+        separated = ("-T", "fields", "-E", "separator=/t", "-E", "occurrence=f", "-E", "header=y")
         text = self.tshark("--color", *separated, *(word for field in FIELDS for word in ("-e", field)))
-        self.rows: list[Row] = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+        self.rows: list[Row] = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
 
     def tshark(self, *arguments: str, display_filter: str = "frame") -> str:
         """What tshark prints, having read the file twice; it must not complain of anything."""
@@ -145,15 +145,15 @@ def test_columns(stage: Stage) -> None:
     structure = table.find("structure")
     assert structure is not None
     assert [section.text for section in structure] == [
-        *("No.", "Time", "Source", "Destination", "Hop limit", "Hop delta"),
-        *("RST verdict", "Suspicion", "Evidence", "Info"),
+        *("No.", "Time", "Source", "Destination", "Protocol", "Info"),
+        *("RST verdict", "Sent from", "Cause", "Hop limit", "Hop delta"),
     ]
     shown = [[section.text or "" for section in packet] for packet in table.findall("packet")]
     for cells, row in zip(shown, stage.rows, strict=True):
         if row["ip.src"] or row["ipv6.src"]:
             assert cells[2:4] == [row["ip.src"] or row["ipv6.src"], row["ip.dst"] or row["ipv6.dst"]]
-        names = ("hop_limit", "hop_delta", "verdict", "suspicion", "evidence")
-        assert [cells[0], *cells[4:9]] == [row["frame.number"], *(row[f"rstorigin.{name}"] for name in names)]
+        names = ("verdict", "sent_from", "cause", "hop_limit", "hop_delta")
+        assert [cells[0], *cells[6:]] == [row["frame.number"], *(row[f"rstorigin.{name}"] for name in names)]
     for column in range(len(PACKET_LIST_COLUMNS)):
         assert any(cells[column] for cells in shown), PACKET_LIST_COLUMNS[column].title
 

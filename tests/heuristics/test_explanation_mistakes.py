@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.rulebook_files import BASE, CHANGE, STORY, messages, written
+from support.rulebook_files import BASE, CHANGE, NEW_RULE, STORY, messages, written
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,13 @@ def test_the_id_of_a_rule_is_no_id_of_an_explanation(base: Path) -> None:
     assert said == ["mine0.toml: explanation 'front': id: 'front' is a rule already (choose another id)"]
     said = messages(base, STORY.replace('"story"', '"far_ipv4"'))
     assert said == ["mine0.toml: explanation 'far_ipv4': id: 'far_ipv4' is a rule already (choose another id)"]
+
+
+def test_the_id_of_an_explanation_is_no_id_of_a_later_rule(base: Path) -> None:
+    rule = NEW_RULE.replace('"near"', '"story"')
+    assert messages(base, STORY, rule) == [
+        "mine1.toml: rule 'story': id: 'story' is an explanation already (choose another id)"
+    ]
 
 
 def test_a_new_explanation_is_complete(base: Path) -> None:

@@ -112,6 +112,21 @@ def test_files_of_one_folder_may_not_say_the_same_thing_twice(base: Path) -> Non
     ]
 
 
+def test_a_table_stands_in_one_file_of_a_folder(base: Path) -> None:
+    folder = base.parent / "rules"
+    folder.mkdir()
+    written(folder, "1.toml", "[verdict]\nforged = 310\n[thresholds]\nrun_step = 3")
+    written(folder, "2.toml", "[verdict]\nprior = 11\n[thresholds]\n")
+    with pytest.raises(RulebookError) as raised:
+        load(base, [folder])
+    assert str(raised.value) == (
+        f"{folder}/2.toml: [verdict]: stands in {folder}/1.toml too (keep it in one file of a folder)"
+    )
+    written(folder, "2.toml", "[rulebook]\nversion = 9")
+    assert load(base, [folder]).verdict.forged == 310
+    assert load(base, [folder, written(base.parent, "later.toml", "[verdict]\nforged = 320")]).verdict.forged == 320
+
+
 def test_what_an_unreadable_file_may_define_is_not_called_unknown(base: Path) -> None:
     mine = RULE + "when = \"gap_small and hop_gap > 'x'\""
     assert messages(base, "[define.gap_small", mine) == messages(base, "[define.gap_small")

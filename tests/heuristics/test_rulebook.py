@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.rulebook_files import BASE, NEAREST, RULE, messages, overlaid, written
+from support.rulebook_files import BASE, NEAREST, RULE, STORY, messages, overlaid, written
 
 from heuristics.errors import Problem, RulebookError, TemplateError, UnknownRuleError, visible
 from heuristics.language.expressions import Names, to_lua
@@ -160,6 +160,32 @@ def test_each_mistake_is_named_with_its_file_and_place(base: Path, overlay: str 
     (said,) = messages(base, overlay)
     assert said.startswith("mine0.toml: ")
     assert message is None or said == f"mine0.toml: {message}"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "places"),
+    [
+        (
+            RULE + 'when = "abs(foo) > hop_gpa and known(bar) or foo == gap_wide"',
+            ["rule 'far': when, column 5: 'foo'", "column 12: 'hop_gpa'", "column 30: 'bar'"],
+        ),
+        (
+            RULE + 'when = ["foo and bar", "min(bar, 1) > baz"]',
+            ["when, text 1, column 1: 'foo'", "text 1, column 9: 'bar'", "text 2, column 15: 'baz'"],
+        ),
+        ('[define.wide]\nmeaning = "m"\nis = "foo + bar"', ["define 'wide': is, column 1: 'foo'", "column 7: 'bar'"]),
+        (
+            STORY.replace("window == 1", "foo == 1 and bar"),
+            ["explanation 'story': case 1, when, column 1: 'foo'", "case 1, when, column 14: 'bar'"],
+        ),
+    ],
+)
+def test_every_unknown_name_of_a_condition_is_named_once(base: Path, overlay: str, places: list[str]) -> None:
+    said = messages(base, overlay)
+    assert len(said) == len(places)
+    for message, place in zip(said, places, strict=True):
+        where, _, name = place.rpartition(": ")
+        assert f"{where}: unknown observable {name}" in message
 
 
 @pytest.mark.parametrize(

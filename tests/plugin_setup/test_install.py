@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import tempfile
@@ -174,16 +175,76 @@ def test_column_widths_stay_until_the_profile_goes(home: Home) -> None:
     assert home.tree() == {}
 
 
-def test_another_rulebook(home: Home, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.toml"
-    mine.write_text('[rulebook]\nname = "branch-office"\n\n[verdict]\nlikely_forged = 250\n', encoding="utf-8")
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A rulebook of the user's."""
+    path = tmp_path / "mine.toml"
+    path.write_text('[rulebook]\nname = "branch-office"\n\n[verdict]\nlikely_forged = 250\n', encoding="utf-8")
+    return path
+
+
+def test_a_rulebook_is_remembered(home: Home, mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mine.parent)
+    plugin("install", "--rulebook", mine.name)
+    monkeypatch.chdir("/")
+    wanted = render_plugin(load(overlays=[mine])).encode()
+    assert home.tree()[str(PLUGIN)] == wanted
+    checked = plugin("check")
+    assert checked.exit_code == 0
+    assert 'made from the rulebook "branch-office"' in checked.stdout
+    again = plugin("install")
+    assert f"with your rulebook {mine}, as before; --rulebook default drops it" in again.stdout
+    assert home.tree()[str(PLUGIN)] == wanted
+    mine.write_text("[verdict]\nlikely_forged = 240\n", encoding="utf-8")
+    assert plugin("check").exit_code == 1
+    plugin("install")
+    assert home.tree()[str(PLUGIN)] == render_plugin(load(overlays=[mine])).encode()
+
+
+def test_a_remembered_rulebook_is_dropped(home: Home, mine: Path) -> None:
     plugin("install", "--rulebook", mine)
-    assert plugin("check", "--rulebook", mine).exit_code == 0
-    other = plugin("check")
-    assert other.exit_code == 1
-    assert 'made from the rulebook "branch-office"' in other.stdout
-    assert plugin("install").exit_code == 0  # ours, as installed: replaced without asking
+    assert plugin("check", "--rulebook", "default").exit_code == 1
+    dropped = plugin("install", "--rulebook", "default")
+    assert dropped.exit_code == 0  # ours, as installed: replaced without asking
+    assert home.tree()[str(PLUGIN)] == render_plugin(load()).encode()
     assert plugin("check").exit_code == 0
+    assert "with your rulebook" not in plugin("install").stdout
+
+
+def test_a_remembered_rulebook_goes_with_the_plugin(home: Home, mine: Path) -> None:
+    plugin("install", "--rulebook", mine)
+    plugin("install", "--profile-only")
+    assert plugin("check").exit_code == 0
+    plugin("uninstall", "--plugin-only")
+    plugin("install")
+    assert home.tree()[str(PLUGIN)] == render_plugin(load()).encode()
+
+
+def test_a_remembered_rulebook_that_is_gone(home: Home, mine: Path) -> None:
+    plugin("install", "--rulebook", mine)
+    before = home.tree()
+    mine.unlink()
+    gone = plugin("install")
+    assert gone.exit_code == 2
+    assert f"{mine}: the rulebook of the plugin does not exist (name another with --rulebook, or drop it" in gone.stderr
+    assert home.tree() == before
+    assert plugin("install", "--rulebook", "default").exit_code == 0
+
+
+def test_a_trial_remembers_nothing(home: Home, mine: Path) -> None:
+    assert plugin("install", "--rulebook", mine, "--dry-run").exit_code == 0
+    assert home.tree() == {}
+    assert plugin("install", "--rulebook", mine, "--profile-only").exit_code == 2
+
+
+def test_a_record_without_a_rulebook_is_read(home: Home) -> None:
+    """Those of older versions have none."""
+    plugin("install")
+    record = home.path / PERSONAL_CONFIGURATION / MANIFEST_NAME
+    content = json.loads(record.read_text(encoding="utf-8"))
+    assert content.pop("rulebook") is None
+    record.write_text(json.dumps(content), encoding="utf-8")
+    assert plugin("install").exit_code == 0
 
 
 def test_plugins_that_were_put_there_by_hand(home: Home) -> None:

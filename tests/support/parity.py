@@ -44,7 +44,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 HOP_FIELDS = ("hop_limit", "hop_baseline", "hop_delta")
 # Every field but those of HOP_FIELDS, and those that show what tshark alone knows.
 RESET_FIELDS = tuple(
-    field.name for field in WIRESHARK_FIELDS if field.name not in (*HOP_FIELDS, "baseline_frame", "state")
+    field.name for field in WIRESHARK_FIELDS if field.name not in (*HOP_FIELDS, "baseline_frame", "sent_from", "state")
 )
 FLAGS = {field.name for field in WIRESHARK_FIELDS if field.type is FieldType.BOOL}
 LUA_ERROR = "_ws.lua.error"

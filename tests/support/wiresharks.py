@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from generator.render import VERDICT_VARIABLE
+
 DEFAULT_ROOTS = "/var/tmp/rstorigin-wiresharks"  # also in scripts/wireshark-versions.sh
 NOBODY = 65534  # user nobody, group nogroup (nobody outside Debian)
 PERSONAL_CONFIGURATION = Path(".config/wireshark")  # tshark -G folders, the same from 4.0 to 4.6
@@ -48,11 +50,18 @@ class Wireshark:
         plugins: Sequence[Path] = (),
         scripts: Sequence[Path] = (),
         configuration: Path | None = None,
+        verdicts: Path | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run this Wireshark's tshark; see `run`."""
         return self.run(
-            "tshark", *arguments, plugins=plugins, scripts=scripts, configuration=configuration, timeout=timeout
+            "tshark",
+            *arguments,
+            plugins=plugins,
+            scripts=scripts,
+            configuration=configuration,
+            verdicts=verdicts,
+            timeout=timeout,
         )
 
     def run(
@@ -62,6 +71,7 @@ class Wireshark:
         plugins: Sequence[Path] = (),
         scripts: Sequence[Path] = (),
         configuration: Path | None = None,
+        verdicts: Path | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of this Wireshark (tshark, capinfos, editcap ...) and return its output and exit status.
@@ -71,7 +81,8 @@ class Wireshark:
 
         `plugins` are put into the personal Lua plugin folder; `scripts` are loaded by `-X lua_script`, so that
         `-X lua_script1:WORD` is told to the first of them; `configuration` becomes the personal configuration folder
-        (its `profiles/NAME` serves `-C NAME`). `timeout` is in seconds; past it, `subprocess.TimeoutExpired` is raised.
+        (its `profiles/NAME` serves `-C NAME`); the plugin takes `verdicts` over. `timeout` is in seconds; past it,
+        `subprocess.TimeoutExpired` is raised.
         """
         with self._home() as home:
             for plugin in plugins:
@@ -90,9 +101,14 @@ class Wireshark:
                     words.append(str(self._inside(copy)))
                 else:
                     words.append(argument)
+            settings = [f"HOME={self._inside(home)}"]
+            if verdicts is not None:
+                copy = home / "handed-over" / verdicts.name
+                _copy(verdicts, copy)
+                settings.append(f"{VERDICT_VARIABLE}={self._inside(copy)}")
             give_away(home)
             return subprocess.run(
-                [*self.command, f"HOME={self._inside(home)}", program, *words],
+                [*self.command, *settings, program, *words],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",

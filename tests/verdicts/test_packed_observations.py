@@ -10,7 +10,8 @@ from support.parity import export, system_wireshark
 
 from heuristics.observables.vocabulary import BY_NAME
 from heuristics.rulebook.model import load
-from postproc.capture.packet_table import normalise, packets_of
+from postproc.capture.packet_table import empty_table, normalise, packets_of
+from postproc.flows.counterparts import Counterparts
 from postproc.flows.host_profile import HostProfile
 from postproc.flows.state import CONTEXT_NAMES
 from postproc.flows.tracker import Tracker
@@ -24,10 +25,10 @@ from postproc.verdicts.scoring import reset_identity
 def test_nothing_is_lost(batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed_observations, "_BATCH", batch)
     capture = written(tmp_path / "a.pcap", Talk().packets((*OPEN, "> PA 100", "< R", "< R", "> R")))
-    thresholds = load().thresholds
-    tracker = Tracker(thresholds)
+    tracker = Tracker(load().thresholds)
     tracker.follow(packets_of(normalise(export(capture, system_wireshark()))))
-    entries = [(reset_identity(reset), observe_flow(reset, HostProfile(), thresholds)) for reset in tracker.resets]
+    alone = Counterparts([empty_table()], empty_table())
+    entries = [(reset_identity(reset), observe_flow(reset, HostProfile(), alone)) for reset in tracker.resets]
     assert len(entries) == 3
     packed = PackedObservations()
     packed.add(entries)

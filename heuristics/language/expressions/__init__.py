@@ -4,7 +4,14 @@ A condition is false wherever an observable that it names outside `known()` is m
 """
 
 from heuristics.language.expressions.names import Names
-from heuristics.language.expressions.parser import MAX_EXACT, MAX_OBSERVABLE, parse, parse_any, parse_definition
+from heuristics.language.expressions.parser import (
+    MAX_EXACT,
+    MAX_OBSERVABLE,
+    parse,
+    parse_any,
+    parse_definition,
+    unknown_names,
+)
 from heuristics.language.expressions.to_lua import lua_reference, to_lua, to_lua_definition
 from heuristics.language.expressions.to_python import (
     Evaluate,
@@ -60,5 +67,6 @@ __all__ = [
     "to_python_all",
     "to_python_first",
     "to_python_value",
+    "unknown_names",
     "walk",
 ]

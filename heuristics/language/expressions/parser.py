@@ -83,6 +83,25 @@ def parse(source: str, names: Names) -> Node:
     return reader.condition(body, 1)
 
 
+def unknown_names(source: str, names: Names) -> list[UnknownObservableError]:
+    """The errors about every unknown name in an expression, each name once; none where Python cannot read it."""
+    try:
+        reader, body = _read_text(source, names)
+    except MalformedExpressionError:
+        return []
+    functions = {id(node.func) for node in ast.walk(body) if isinstance(node, ast.Call)}
+    read = [node for node in ast.walk(body) if isinstance(node, ast.Name) and id(node) not in functions]
+    found: dict[str, UnknownObservableError] = {}
+    for node in sorted(read, key=lambda node: node.col_offset):
+        try:
+            reader.reference(node, node.id)
+        except UnknownObservableError as error:
+            found.setdefault(node.id, error)
+        except ExpressionError:  # a definition with an error of its own
+            continue
+    return [*found.values()]
+
+
 def parse_any(sources: Sequence[str], names: Names) -> Node:
     """The typed tree of a list of conditions of which one has to hold. Raises as `parse` does, for the first at fault.
 

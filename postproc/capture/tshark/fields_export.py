@@ -13,7 +13,13 @@ import polars as pl
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS
 from postproc.capture.file_type import FileType, file_type_of, is_other_archive
-from postproc.capture.tshark.program import DECODE_AS, PREFERENCES, Tshark, TsharkProcess, preference_options
+from postproc.capture.tshark.program import (
+    PREFERENCES,
+    Tshark,
+    TsharkProcess,
+    decode_as_options,
+    preference_options,
+)
 from postproc.runtime.errors import CaptureError, why_not_written
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 from postproc.runtime.text import shell_command
@@ -43,9 +49,10 @@ def readable(capture: Path) -> str:
     return f".{os.sep}{path}" if path.startswith("-") else path
 
 
-def print_command(capture: Path) -> str:
+def print_command(capture: Path, decode_as: Sequence[str] = ()) -> str:
     """The command for a shell, on any machine with tshark 4.0 or newer. The export goes to stdout."""
-    return shell_command(["tshark", *arguments(capture, [*preference_options(PREFERENCES), *DECODE_AS])])
+    preferences = [*preference_options(PREFERENCES), *decode_as_options(decode_as)]
+    return shell_command(["tshark", *arguments(capture, preferences)])
 
 
 def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:

@@ -75,10 +75,11 @@ _MESSAGES_READ = 65536  # bytes; a hostile capture can make tshark print more
 
 @dataclass(frozen=True, slots=True)
 class Tshark:
-    """An installed tshark."""
+    """An installed tshark. `decode_as` are the user's rules for it (decode_as.py)."""
 
     program: Path
     version: Version
+    decode_as: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The version and the program, for users."""
@@ -91,7 +92,7 @@ class Tshark:
     def preferences(self) -> list[str]:
         """The options that give tshark the settings that we read with."""
         old = (_EPOCH_TIME,) if self.version < _EPOCH_TIME_GONE else ()
-        return [*preference_options([*PREFERENCES, *old]), *DECODE_AS]
+        return [*preference_options([*PREFERENCES, *old]), *decode_as_options(self.decode_as)]
 
     @contextmanager
     def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[TsharkProcess]:
@@ -112,6 +113,11 @@ class Tshark:
                         process.stdout.close()
                     process.kill()  # does nothing to a process that has ended and was waited for
                     process.wait()
+
+
+def decode_as_options(rules: Sequence[str] = ()) -> list[str]:
+    """`-d RULE` for each of our rules and of the user's, of which the last one counts."""
+    return [*DECODE_AS, *(word for rule in rules for word in ("-d", rule))]
 
 
 def preference_options(preferences: Sequence[str]) -> list[str]:

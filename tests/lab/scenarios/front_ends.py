@@ -148,19 +148,24 @@ def haproxy(lab: Lab) -> None:
     lab.together(partial(_through, lab, address, v, outside, how) for v in VERSIONS * 2 for how in ("ABORT", "CLOSE"))
 
 
+def _translate(lab: Lab, address: dict[int, str], port: int) -> None:
+    """Have the device forward a port of its address to the server."""
+    for version, family in ((4, "ip"), (6, "ip6")):
+        lab.setup.aliases[address[version]] = lab.address("server", version)
+        lab.device.nft(f"""table {family} lab {{ chain before {{ type nat hook prerouting priority -100
+  {family} daddr {address[version]} tcp dport {port} dnat to {lab.address("server", version)}
+ }}
+}}
+""")
+
+
 @scenario("dnat", place="server")
 def dnat(lab: Lab) -> None:
     """The router in front of the server forwards one port of its address to it and refuses the others itself."""
     address = _own_address(lab)
     forwarded = lab.port(server="behind_dnat_linger0")
     lab.serve(forwarded)
-    for version, family in ((4, "ip"), (6, "ip6")):
-        lab.setup.aliases[address[version]] = lab.address("server", version)
-        lab.device.nft(f"""table {family} lab {{ chain before {{ type nat hook prerouting priority -100
-  {family} daddr {address[version]} tcp dport {forwarded} dnat to {lab.address("server", version)}
- }}
-}}
-""")
+    _translate(lab, address, forwarded)
     closed = [lab.port(device="dnat_router_closed_port") for _ in range(2)]
     tasks = [partial(_through, lab, address, v, forwarded, how) for v in VERSIONS * 2 for how in ("ABORT", "CLOSE")]
     tasks += [partial(_through, lab, address, v, port, "GET 0") for v in VERSIONS * 2 for port in closed]
@@ -168,3 +173,27 @@ def dnat(lab: Lab) -> None:
     for version in VERSIONS:
         if lab.rng.random() < 0.5:
             lab.client.run("ping", f"-{version}", "-n", "-c2", "-i0.05", "-W1", address[version], check=False)
+
+
+@scenario("dnat-expires", place="middle")
+def dnat_expires(lab: Lab) -> None:
+    """The device that translates forgets idle connections: the server's next data bear its own address.
+
+    The client's kernel refuses them. Other ports of the address the device refuses itself.
+    """
+    address = _own_address(lab)
+    forwarded = lab.port(client="refuses_undialled_address", server="behind_dnat_after_expiry")
+    closed = [lab.port(device="dnat_router_closed_port") for _ in range(2)]
+    lab.serve(forwarded)
+    _translate(lab, address, forwarded)
+    lab.device.sysctl(netfilter__nf_conntrack_tcp_timeout_established=1)
+    lab.later(partial(lab.device.sysctl, netfilter__nf_conntrack_tcp_timeout_established=432_000))
+
+    def fall_idle(version: int) -> None:
+        with contextlib.closing(lab.dial(version, forwarded, to=address[version])) as connection:
+            lab.talk(connection, 1)
+            ask(connection, "LATER 2500 600")
+            lab.pause(2.8 + 2 * lab.plan.one_way)
+
+    lab.together(partial(fall_idle, version) for version in VERSIONS * 2)
+    lab.together(partial(_through, lab, address, v, port, "GET 0") for v in VERSIONS for port in closed)

@@ -1,0 +1,27 @@
+"""The one input of a command that takes one: a file, stdin or a pipe, a URL, or a member of a zip archive."""
+
+from __future__ import annotations
+
+import typer
+
+from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
+from postproc.case.run import inputs_at
+from postproc.cli.exit_status import WRONG_USAGE
+from postproc.cli.messages import print_problems
+from postproc.cli.progress import TerminalMonitor
+from postproc.runtime.errors import CaptureError
+
+_SHOWN = 3  # captures of an archive that a message names
+
+
+def one_input(ctx: typer.Context, name: str) -> Source:
+    """The input as a file on this machine, until the command ends. Raises CaptureError."""
+    found = ctx.with_resource(inputs_at([name], TerminalMonitor()))
+    if not found.files:
+        print_problems(found.problems)
+        raise typer.Exit(WRONG_USAGE)
+    if len(found.files) > 1:
+        some = ", ".join([source.name for source in found.files[:_SHOWN]] + ["..."] * (len(found.files) > _SHOWN))
+        raise CaptureError(name, f"holds {len(found.files)} captures", f"name one of them: {some}")
+    return ctx.with_resource(local_copy(found.files[0]))
