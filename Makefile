@@ -40,6 +40,7 @@ docs: setup-dev ## write share/ and the generated parts of docs/ and README.md a
 	    >> docs/observables.md
 	$(BIN)/rstorigin rules observables --icmp --format markdown >> docs/observables.md
 	$(BIN)/python -m generator.output_docs .
+	$(BIN)/python -m generator.device_docs .
 	PYTHONPATH=.:tests $(BIN)/python tests/docs/quoted_output.py
 	$(BIN)/python tests/docs/method_picture.py
 	$(BIN)/python scripts/command_line_files.py .

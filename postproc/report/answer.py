@@ -70,7 +70,9 @@ def _ended(summary: Summary) -> Iterator[str]:
     ended, late = summary.totals.ended, summary.totals.late
     if ended or late:
         after = f"; {late:,} came after its end or did not end it" if late else ""
-        yield f"{ended:,} of the {summary.totals.resets:,} ended or refused a connection{after}."
+        all_ = summary.totals.resets
+        which = f"All {all_:,}" if ended == all_ else f"{ended:,} of the {all_:,}"
+        yield f"{which} ended or refused a connection{after}."
 
 
 def _only_one(reset: JudgedReset) -> Iterator[str]:
