@@ -14,10 +14,10 @@ from heuristics.rulebook.model import load
 _HEAD = """\
 # Known devices
 
-What the default rulebook recognises by the form of a reset or an ICMP error; written by `make docs`. The name never changes
-a verdict: most forms are shared with honest kernels, so a device in between is named only where the verdict says that there
-is one. The percentage says how sure the name is; a range means that it depends on the form. To add one: [a rule for your own
-firewall](own-firewall.md).
+What the default rulebook recognises by the form of a reset or an ICMP error; written by `make docs`. The name never
+changes a verdict: most forms are shared with honest kernels, so a device in between is named only where the verdict
+says that there is one. The percentage says how sure the name is; a range means that it depends on the form. To add one:
+[a rule for your own firewall](own-firewall.md).
 """
 
 
