@@ -1,22 +1,25 @@
 """Who sent the resets: one entry for each presumed sender, not for each host whose name the resets bear.
 
 Suspect resets are of one sender if they were sent from one place in one form: at the same distance, where the hop limit
-measures it, and as the same known device does it. What a front-end sent is one entry for each device. All hosts that
+measures it, and as the same known device does it. Where a known form comes from many distances, its hop limits are made
+up, so that they measure none. What a front-end sent is one entry for each device. All hosts that
 reset in their own name are one entry, and so are all resets of which the sender could not be told.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
+_MANY_DISTANCES = 4  # from so many on, one known form has made-up hop limits rather than so many places
 _DEVICE = re.compile(r"(.*) \((\d+) %\)", re.DOTALL)  # as Judgement.device is written
 
 
@@ -27,6 +30,15 @@ class Who(StrEnum):
     FRONT_END = "front-end"
     UNKNOWN = "unknown"
     HOST = "host"
+
+
+class _Key(NamedTuple):
+    """What the resets of one presumed sender have in common. `place` is that of the capture."""
+
+    who: Who
+    device: str | None = None
+    hops: int | None = None
+    place: int | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +84,8 @@ def presumed_senders(
 
     `places` has the place of each capture (postproc/report/capture_places.py).
     """
-    groups: dict[tuple[object, ...], list[JudgedReset]] = {}
-    for reset in resets:
-        groups.setdefault(sender_key(reset.row, entries, places), []).append(reset)
-    senders = [_sender(Who(str(who)), group, entries) for (who, *_), group in groups.items()]
+    groups = _by_sender(resets, entries, places)
+    senders = [_sender(key, group, entries) for key, group in groups.items()]
     order = [*Who]
     return tuple(sorted(senders, key=lambda each: (order.index(each.who), -each.forged, -each.resets, each.first)))
 
@@ -91,29 +101,43 @@ def service_of(row: ResetRow) -> tuple[str, int]:
     return (row.src, row.dport) if row.sport > row.dport else (row.dst, row.sport)
 
 
-def sender_key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> tuple[object, ...]:
-    """What the resets of one presumed sender have in common; its kind (Who) first."""
+def _by_sender(
+    resets: Sequence[JudgedReset], entries: RulebookEntries, places: Mapping[str, int]
+) -> dict[_Key, list[JudgedReset]]:
+    groups: defaultdict[_Key, list[JudgedReset]] = defaultdict(list)
+    for reset in resets:
+        groups[_key(reset.row, entries, places)].append(reset)
+    distances: defaultdict[_Key, list[_Key]] = defaultdict(list)
+    for key in groups:
+        if key.device is not None and key.hops is not None:
+            distances[key._replace(hops=None)].append(key)
+    for joined, keys in distances.items():
+        if len(keys) >= _MANY_DISTANCES:
+            groups[joined] += [reset for key in keys for reset in groups.pop(key)]
+    return groups
+
+
+def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> _Key:
     if row.verdict in ACCUSED:
         hops = row.distance if entries.measures(row.where) else None
-        return (Who.BETWEEN, hops, device_name(row.device)[0], places.get(row.capture, row.capture))
+        return _Key(Who.BETWEEN, device_name(row.device)[0], hops, places.get(row.capture, row.capture))
     if row.origin == Origin.FRONT_END:
-        return (Who.FRONT_END, device_name(row.device)[0])
-    return (Who.UNKNOWN if row.verdict == Verdict.UNCLEAR else Who.HOST,)
+        return _Key(Who.FRONT_END, device_name(row.device)[0])
+    return _Key(Who.UNKNOWN if row.verdict == Verdict.UNCLEAR else Who.HOST)
 
 
-def _sender(who: Who, group: Sequence[JudgedReset], entries: RulebookEntries) -> PresumedSender:
+def _sender(key: _Key, group: Sequence[JudgedReset], entries: RulebookEntries) -> PresumedSender:
     rows = [reset.row for reset in group]
     example = max(group, key=lambda reset: (entries.measures(reset.row.where), reset.score))
-    accused = who is Who.BETWEEN
-    device, _ = device_name(rows[0].device if accused or who is Who.FRONT_END else None)
+    device = key.device
     sure = sorted({percent for row in rows if (percent := device_name(row.device)[1]) is not None}) if device else []
     services = Counter(map(service_of, rows))
     ports: Counter[int] = Counter()
     for (_, port), count in services.items():
         ports[port] += count
     return PresumedSender(
-        who=who,
-        hops=rows[0].distance if accused and entries.measures(rows[0].where) else None,
+        who=key.who,
+        hops=key.hops,
         device=device,
         confidence=(sure[0], sure[-1]) if sure else None,
         resets=len(rows),
@@ -132,9 +156,9 @@ def of_same_sender(
     chosen: JudgedReset, resets: Sequence[JudgedReset], entries: RulebookEntries
 ) -> tuple[JudgedReset, ...]:
     """The resets of one capture whose presumed sender is that of `chosen`; of hosts, those that name the same one."""
-
-    def key(row: ResetRow) -> tuple[object, ...]:
-        who, *rest = sender_key(row, entries, {})
-        return (who, *rest, row.src if who in (Who.HOST, Who.UNKNOWN) else "")
-
-    return tuple(reset for reset in resets if key(reset.row) == key(chosen.row))
+    for key, group in _by_sender(resets, entries, {}).items():
+        if any(reset.row.frame == chosen.row.frame for reset in group):
+            alone = key.who in (Who.HOST, Who.UNKNOWN)
+            alike = (reset for reset in group if not alone or reset.row.src == chosen.row.src)
+            return tuple(sorted(alike, key=lambda reset: reset.row.frame))
+    return ()

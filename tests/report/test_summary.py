@@ -119,6 +119,16 @@ def test_one_presumed_sender_speaks_for_many_hosts() -> None:
     assert (first.first, first.last, first.clients) == (61.5, 71.5, ("192.0.2.1",))
 
 
+def test_a_known_form_from_many_distances_has_made_up_hop_limits() -> None:
+    def senders(distances: int, device: str | None) -> list[tuple[int | None, int]]:
+        resets = [judged_reset(frame=n, where=NEARER, distance=n, device=device) for n in range(distances)]
+        return [(each.hops, each.resets) for each in summary(*resets).presumed_senders]
+
+    assert senders(3, f"{REJECT} (70 %)") == [(0, 1), (1, 1), (2, 1)]
+    assert senders(4, f"{REJECT} (70 %)") == [(None, 4)]
+    assert len(senders(4, None)) == 4
+
+
 @pytest.mark.parametrize("where", [each for each in RULEBOOK.wheres if each.id != "nearer"], ids=lambda each: each.id)
 def test_a_distance_is_claimed_only_where_the_hop_limit_measures_one(where: object) -> None:
     text = where.say.render({"distance": 1, "baseline_distance": 5, "hop_baseline": 2})  # type: ignore[attr-defined]
