@@ -27,9 +27,9 @@ PACKET_LIST_COLUMNS = (
     PacketListColumn("Source", "%s", 130),
     PacketListColumn("Destination", "%d", 130),
     PacketListColumn("Protocol", "%p", 70),
-    PacketListColumn("Info", "%i", 330),
+    PacketListColumn("Info", "%i", 305),
     PacketListColumn("RST verdict", "rstorigin.verdict", 105),
-    PacketListColumn("Sent from", "rstorigin.sent_from", 130),
+    PacketListColumn("Sent from", "rstorigin.sent_from", 155),
     PacketListColumn("Cause", "rstorigin.cause", 230),
     PacketListColumn("Hop limit", "rstorigin.hop_limit", 68),
     PacketListColumn("Hop delta", "rstorigin.hop_delta", 72),
@@ -53,8 +53,8 @@ _VERDICT_BACKGROUNDS = {
     Verdict.FORGED: "D55E00",
     Verdict.LIKELY_FORGED: "EFA020",
     Verdict.UNCLEAR: "F4E87A",
-    Verdict.LIKELY_GENUINE: "8AD1BA",
-    Verdict.GENUINE: "009E73",
+    Verdict.LIKELY_GENUINE: "A5DCC8",
+    Verdict.GENUINE: "3DA380",
 }
 _TEXT = "000000"
 

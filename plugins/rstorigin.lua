@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: e3c2effe5ae00dbba038d13afe509597ee49868607ce997ccd2badf4fd9e7678
+-- rulebook hash: eddf1303a890aa0cce7488ae5df88675f8d6dc48f15938f540c903dc465903cc
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -183,7 +183,7 @@ do
     ["undialled_address"] = ProtoField.bool("rstorigin.evidence.undialled_address",
       "the kernel refuses packets that come from an address which it did not dial"),
     ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
-      "the device that owns and translates this address refuses by itself"),
+      "the device that owns and translates this address answers by itself"),
     ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
       "Hop limit that the sender never uses in this flow"),
     ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
@@ -704,7 +704,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash e3c2effe5ae0)"
+    .. "(100 rules, hash eddf1303a890)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -766,7 +766,8 @@ do
   take_argument((...))
 end
 
-local handed, verdict_of_frame -- verdicts of the batch engine, if `rstorigin open` hands some over
+local handed -- verdicts of the batch engine, if `rstorigin open` hands some over
+local read_verdicts, verdict_of_frame
 do
   -- Verdicts that `rstorigin open` hands over --------------------------------------------------------------------
 
@@ -828,7 +829,7 @@ do
   }
 
   -- Reads everything but the records. Returns nil and why if the file cannot be used.
-  local function read_verdicts(path)
+  function read_verdicts(path)
     local file, problem = io.open(path, "rb")
     if not file then
       return nil, problem
@@ -857,7 +858,8 @@ do
     return verdicts
   end
 
-  local TYPES = {
+  local READERS = {
+    [""] = tostring,
     number = tonumber,
     bool = function(word)
       return word == "true"
@@ -873,7 +875,7 @@ do
       local name, kind = string.match(verdicts.columns[index], "^([^:]+):?(.*)$")
       local word = words[index + 1]
       if word ~= "" then
-        record[name] = TYPES[kind] and TYPES[kind](word) or word
+        record[name] = READERS[kind](word)
       end
     end
     for line in verdicts.file:lines() do
@@ -963,19 +965,25 @@ if handed then
   local in_window = gui_enabled()
   local own_dissector
 
+  -- Before a file is read, or read again: `rstorigin open` may have judged it again meanwhile.
   function rstorigin.init()
-    mismatch, last_frame = false, 0
+    mismatch, last_frame, compare_with = false, 0, {}
+    local again = read_verdicts(handed.path)
+    if again then
+      handed.file:close()
+      handed = again
+    end
   end
 
-  -- The verdicts are of another file. Wireshark loads the plugin again, which then judges by itself.
+  -- The verdicts are of another file. Wireshark loads the plugin again, which then finds none, and judges by itself.
   local function give_up(frame)
     mismatch = true
+    handed.file:close()
+    local judges = in_window and os.remove(handed.path)
     io.stderr:write(string.format(
       "rstorigin: the verdicts handed over are of another file than this one (frame %d has another time)%s\n", frame,
-      in_window and ": the plugin now judges by itself" or ": leave out RSTORIGIN_VERDICTS"))
-    if in_window then
-      handed.file:close()
-      os.remove(handed.path)
+      judges and ": the plugin now judges by itself" or ": leave out RSTORIGIN_VERDICTS"))
+    if judges then
       reload_lua_plugins()
     end
   end
@@ -3631,31 +3639,31 @@ do
     return found
   end
 
-  -- What the counterparts of the flow of a reset show: the observables `sender_translated`, `peer_translated` and
-  -- `untranslated`.
+  -- What the counterparts of the flow of a reset show: the observables `sender_translated`, `peer_translated`,
+  -- `untranslated` and `sender_leaked`.
   local function translation_of(reset)
     local ends = ends_by_port(reset.key)
     if not ends then
-      return false, false, false
+      return false, false, false, false
     end
-    local client, server = reset.side, reset.peer
+    local client, server, sender = reset.side, reset.peer, "client"
     if not ends.from_client then
-      client, server = server, client
+      client, server, sender = server, client, "server"
     end
     local of_client, of_server = came_to(client, server), came_to(server, client)
-    local with_server = counterparts(ends.by_client, ends.server, of_client, of_server)
-    local with_client = counterparts(ends.by_server, ends.client, of_client, of_server)
-    local reset_there = false
-    for _, found in ipairs { with_server, with_client } do
+    local of_sender = counterparts(ends.by_server, ends.client, of_client, of_server)
+    local of_peer = counterparts(ends.by_client, ends.server, of_client, of_server)
+    if not ends.from_client then
+      of_sender, of_peer = of_peer, of_sender
+    end
+    local reset_there, leaked = false, false
+    for _, found in ipairs { of_sender, of_peer } do
       for _, each in ipairs(found) do
-        reset_there = reset_there or each[ends.from_client and "client_reset" or "server_reset"]
+        reset_there = reset_there or each[sender .. "_reset"]
+        leaked = leaked or (found == of_sender and not each["of_" .. sender])
       end
     end
-    local sender, peer = #with_server > 0, #with_client > 0
-    if ends.from_client then
-      sender, peer = peer, sender
-    end
-    return sender, peer, (sender or peer) and not reset_there
+    return #of_sender > 0, #of_peer > 0, #of_sender + #of_peer > 0 and not reset_there, leaked
   end
 
   -- Whether some flow with the end `shared` has another address than the flow's own.
@@ -3693,10 +3701,10 @@ do
     end
   end
 
-  -- The observables `sender_translated`, `peer_translated`, `untranslated` and `host_translated` of a reset.
+  -- The observables of translated addresses.
   function observe_translation(o, reset, src)
     search()
-    o.sender_translated, o.peer_translated, o.untranslated = translation_of(reset)
+    o.sender_translated, o.peer_translated, o.untranslated, o.sender_leaked = translation_of(reset)
     o.host_translated = translated[src] or false
   end
 
@@ -4457,8 +4465,18 @@ do
       o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
         and o.own_id_step <= 64
     end
+    if o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
+      o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
+    end
     o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
     o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
+    if o.peer_distance ~= nil then
+      o.at_the_router = o.distance == 0 and o.peer_distance >= 1
+    end
+    if o.baseline_distance ~= nil then
+      o.answers_untranslated = o.sender_translated and o.untranslated and not o.has_ack and o.window == 0
+        and o.distance < o.baseline_distance
+    end
   end
 
   -- The same of ICMP errors.
@@ -5672,6 +5690,13 @@ do
           end,
         },
         {
+          price = 0,
+          holds = function(o)
+            return o.fake_of_client ~= nil and o.own_interface ~= nil and o.fake_of_client and o.own_interface
+          and o.ip_version == 6
+          end,
+        },
+        {
           price = 120,
           holds = function(o)
             return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
@@ -5868,24 +5893,27 @@ do
           .. "or the answer bypasses the device"
       end,
     },
-    { -- the device that owns and translates this address refuses by itself
+    { -- the device that owns and translates this address answers by itself
       id = "owner_of_translated_address",
-      title = "the device that owns and translates this address refuses by itself",
+      title = "the device that owns and translates this address answers by itself",
       origin = "front-end",
       explains = {
+        ["bare_on_open"] = true,
+        ["bare_on_open_other"] = true,
         ["causality"] = true,
         ["causality_host"] = true,
         ["causality_once"] = true,
+        ["hop_gap"] = true,
         ["hop_gap_host"] = true,
         ["hop_gap_host_further"] = true,
+        ["near_initial"] = true,
         ["near_initial_host"] = true,
       },
       cases = {
         {
           price = -100,
           holds = function(o)
-            return o.peer_distance ~= nil and o.host_translated and o.refuses_syn and o.distance == 0
-          and o.peer_distance >= 1
+            return o.at_the_router ~= nil and o.host_translated and o.refuses_syn and o.at_the_router
           end,
         },
         {
@@ -5894,14 +5922,22 @@ do
             return o.host_translated and o.refuses_syn
           end,
         },
+        {
+          price = -100,
+          holds = function(o)
+            return o.answers_untranslated ~= nil and o.at_the_router ~= nil and o.answers_untranslated
+          and (o.at_the_router or o.sender_leaked)
+          end,
+        },
       },
       say = function()
         return "another flow shows that the sender's address is translated: where the device that "
-          .. "owns it refuses, hop limit and timing are its own; where it forwards, those of a "
+          .. "owns it answers, hop limit and timing are its own; where it forwards, those of a "
           .. "host behind it"
       end,
       cause = function()
-        return "the device that translates this address refuses by itself: no host behind this " .. "port, or a rule"
+        return "the device that translates this address answers by itself: no host behind this "
+          .. "port, a rule, or a connection that it no longer translates (state expired or lost)"
       end,
     },
   }

@@ -5,6 +5,7 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 | room           | what lives there                                                                 |
 |----------------|----------------------------------------------------------------------------------|
 | `cli`          | the command line: commands, options, messages, progress                          |
+| `handover`     | `open`: verdicts of the batch engine, shown by the plugin in Wireshark              |
 | `plugin_setup` | the plugin and the profile in the Wiresharks of this machine                      |
 | `report`       | what a person reads: summary, tables, the story of one reset                     |
 | `case`         | many inputs: evidence across captures, comparison of captures from both ends     |

@@ -73,6 +73,13 @@ OF_CAPTURE += table(
         Mark.GIVEN,
     ),
     (
+        "sender_leaked",
+        ObservableSource.CAPTURE,
+        "",
+        "a counterpart with another address of the sender acknowledges nothing of it: packets leaked untranslated",
+        Mark.GIVEN,
+    ),
+    (
         "host_translated",
         ObservableSource.CAPTURE,
         "",

@@ -13,12 +13,13 @@ from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED
 from postproc.batch.job import CaptureResult, needs_tshark
 from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_message, print_problems
-from postproc.cli.options import CacheOption, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import CacheDirOption, CacheOption, DecodeAsOption, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import TerminalMonitor
 from postproc.handover.capture_start import capture_start
 from postproc.handover.launch import Command, tshark_command, verdict_path, wireshark_command, write_verdicts
@@ -52,11 +53,13 @@ def open(
     rulebook: RulebookOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Judge captures, and show one in Wireshark with the verdicts of all of them."""
+    monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     rules = load(overlays=[path for path in (case.rulebook, rulebook) if path is not None])
-    monitor = TerminalMonitor()
     found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
@@ -64,18 +67,29 @@ def open(
     tshark = find_tshark()
     if tshark.refuses_lua():
         raise UsageError(f"{tshark} loads no Lua plugin for root: run rstorigin as an ordinary user")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, with_flows=True)
+    opened = (*case.file.decode_as, *(decode_as or ()))
+    options = RunOptions(
+        jobs=jobs, use_cache=use_cache, with_flows=True, decode_as=tuple(decode_as or ()), cache_dir=cache_dir
+    )
     results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)
     shown = _shown(found.files, results, show)
-    command = _command(found.files[shown], results, shown, rules, tshark, argument or (), with_tshark)
+    source = ctx.with_resource(local_copy(found.files[shown]))
+    if print_ and source.given is not None:
+        raise UsageError(visible(f"{source.label} is read from a copy that ends with this command: store it as a file"))
+    words = [*(word for rule in opened for word in ("-d", rule)), *(argument or _default_arguments(with_tshark))]
+    command = _command(source, results, shown, rules, tshark, words, with_tshark)
     if print_:
         typer.echo(str(command))
     elif command.start().wait():
         raise typer.Exit(SOME_FAILED)
     if problems:
         raise typer.Exit(SOME_FAILED)
+
+
+def _default_arguments(with_tshark: bool) -> Sequence[str]:
+    return ("-Y", "rstorigin.verdict") if with_tshark else ()
 
 
 def _shown(sources: Sequence[Source], results: Sequence[CaptureResult], name: str | None) -> int:
@@ -113,5 +127,5 @@ def _command(
     verdicts = verdict_path(source.path)
     write_verdicts(verdicts, verdict_lines(results[shown], capture_start(source.path, tshark), rules, summary))
     if with_tshark:
-        return tshark_command(tshark, source.path, verdicts, rules, arguments or ("-Y", "rstorigin.verdict"))
+        return tshark_command(tshark, source.path, verdicts, rules, arguments)
     return wireshark_command(tshark, source.path, verdicts, rules, arguments)

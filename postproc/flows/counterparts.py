@@ -49,6 +49,7 @@ class Translation(NamedTuple):
     sender_translated: bool = False
     peer_translated: bool = False
     untranslated: bool = False
+    sender_leaked: bool = False
 
 
 class Counterparts:
@@ -85,10 +86,12 @@ class Counterparts:
         of_client = self._counterparts((*server, client[1]), client[0], streams)
         found = of_server + of_client
         reset_there = any(each.client_reset if from_client else each.server_reset for each in found)
+        of_sender = of_client if from_client else of_server
         return Translation(
-            sender_translated=bool(of_client if from_client else of_server),
+            sender_translated=bool(of_sender),
             peer_translated=bool(of_server if from_client else of_client),
             untranslated=bool(found) and not reset_there,
+            sender_leaked=None in [each.of_client if from_client else each.of_server for each in of_sender],
         )
 
     def _counterparts(self, key: _Key, address: str, streams: tuple[int | None, int | None]) -> list[_Alternative]:

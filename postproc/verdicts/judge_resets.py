@@ -62,8 +62,9 @@ def _identities(resets: Sequence[Reset]) -> Iterator[ResetIdentity]:
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
     observer = _CaptureObserver(rulebook.thresholds)
-    for reset in [reset for resets in observer.resets(packets) for reset in resets]:
-        yield reset, observer.observe_capture(reset.packet, observer.observe_flow(reset))
+    found = [reset for resets in observer.resets(packets) for reset in resets]
+    for reset, of_flow in zip(found, [*map(observer.observe_flow, found)], strict=True):
+        yield reset, observer.observe_capture(reset.packet, of_flow)
 
 
 class _CaptureObserver:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.command_line import FORGED, GENUINE, run, verdicts
+from support.command_line import FORGED, GENUINE, run, verdicts, without_cache_message
 
 from postproc.capture import archive, local_copy
 from postproc.capture.discovery import find_sources
@@ -47,8 +47,7 @@ def captures(*arguments: str | Path) -> tuple[int, set[str], str]:
     """The exit status, the captures in which `summarize` finds resets, and the messages but that about the cache."""
     result = run("summarize", *arguments, "--format", "json")
     found = {row["capture"] for row in json.loads(result.stdout)["resets"]} if result.stdout else set()
-    lines = result.stderr.splitlines(keepends=True)
-    return result.exit_code, found, "".join(line for line in lines if not line.startswith("results are stored in "))
+    return result.exit_code, found, without_cache_message(result.stderr)
 
 
 def test_captures_in_an_archive_are_judged_as_files_are(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.command_line import handed_over
 from support.gui import Window, missing, opened
 from support.waiting import until
 from support.wiresharks import PERSONAL_CONFIGURATION, available
@@ -17,6 +18,7 @@ from generator.profile_files import render_profile
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins" / "rstorigin.lua"
 CAPTURE = ROOT / "examples" / "first-five-minutes" / "injector-answers-syn.pcap"
+OTHER = ROOT / "examples" / "first-five-minutes" / "nat-forgets-connections.pcap"
 FIELDS = ("frame.number", "ip.src", "ip.dst", *(f"rstorigin.{name}" for name in ("hop_limit", "hop_delta", "verdict")))
 COLUMNS = ("No.", "Source", "Destination", "Hop limit", "Hop delta", "RST verdict")
 
@@ -44,10 +46,10 @@ def exported(window: Window, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def expected(display_filter: str) -> list[tuple[str, ...]]:
+def expected(display_filter: str, capture: Path = CAPTURE) -> list[tuple[str, ...]]:
     """The same by tshark."""
     fields = [word for field in FIELDS for word in ("-e", field)]
-    run = available()[0].tshark("-2", "-Y", display_filter, "-r", CAPTURE, "-T", "fields", *fields, plugins=[PLUGIN])
+    run = available()[0].tshark("-2", "-Y", display_filter, "-r", capture, "-T", "fields", *fields, plugins=[PLUGIN])
     assert run.stderr == ""
     return [tuple(line.split("\t")) for line in run.stdout.splitlines()]
 
@@ -72,6 +74,23 @@ def test_packet_list() -> None:
         forged = exported(window, "forged.csv")
         assert shown(forged) == expected('rstorigin.verdict in {"forged", "likely forged"}')
         assert [row["No."] for row in forged] == ["2"]
+
+
+def test_verdicts_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window shows them; where another file is opened in it, the plugin is loaded again and judges by itself."""
+    with opened(CAPTURE, PLUGIN, render_profile(), handed_over(CAPTURE, tmp_path, monkeypatch)) as window:
+        rows = exported(window, "all.csv")
+        assert shown(rows) == expected("frame")
+        another = window.home / OTHER.name
+        another.write_bytes(OTHER.read_bytes())
+        another.chmod(0o644)
+        window.dialog("Wireshark · Open Capture File", lambda: window.press("ctrl+o"))
+        window.write(str(another))
+        window.press("Return")
+        until(lambda: window.title() == OTHER.name, f"the title {OTHER.name}")
+        until(lambda: "the plugin now judges by itself" in (window.home / "wireshark.log").read_text(), "the message")
+        time.sleep(2)  # the plugin is loaded again, and the file read again
+        assert shown(exported(window, "other.csv")) == expected("frame", OTHER)
 
 
 def test_import_of_the_profile() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Mapping
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from support.command_line import CAPTURES, FORGED, GENUINE, LAB, run
+from support.case_folders import PROGRAM, environment
+from support.command_line import CAPTURES, FORGED, GENUINE, LAB, handed_over, rows, run
 from support.wiresharks import Wireshark, available
 
 from generator.render import render_plugin
 from heuristics.observables.output_columns import WIRESHARK_FIELDS
 from heuristics.rulebook.model import load
-from postproc.handover.launch import verdict_path
+from postproc.capture.tshark.program import find_tshark
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "rstorigin.lua"
 ALONE = ("-2", "-Y", "rstorigin.verdict")
@@ -30,18 +33,15 @@ WIRESHARKS = [
 Row = Mapping[str, str]
 
 
+Handover = Callable[..., Path]
+
+
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verdicts go to a folder of this test; and root may open too, for the programs here run as another user."""
+def handover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Handover:
+    """Verdicts go to a folder of this test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("postproc.capture.tshark.program.is_root", lambda: False)
-
-
-def handed_over(*paths: Path, show: Path) -> Path:
-    """The file of verdicts that `rstorigin open` writes for the capture `show`, judged with `paths`."""
-    result = run("open", "--print", "--tshark", "--no-cache", *paths, "--show", show)
-    assert result.exit_code == 0, result.output
-    return verdict_path(show)
+    return lambda capture, *others: handed_over(capture, tmp_path, monkeypatch, *others)
 
 
 def shown(capture: Path, wireshark: Wireshark, options: tuple[str, ...], verdicts: Path | None = None) -> list[Row]:
@@ -62,21 +62,21 @@ def judged_captures() -> list[Path]:
 
 @pytest.mark.parametrize("wireshark", WIRESHARKS)
 @pytest.mark.parametrize("capture", judged_captures(), ids=lambda capture: capture.name)
-def test_the_plugin_shows_the_same_as_alone(capture: Path, wireshark: Wireshark) -> None:
+def test_the_plugin_shows_the_same_as_alone(capture: Path, wireshark: Wireshark, handover: Handover) -> None:
     """One pass is enough where the verdicts are handed over."""
     expected = shown(capture, wireshark, ALONE)
-    rows = shown(capture, wireshark, ALONE[1:], handed_over(capture, show=capture))
+    rows = shown(capture, wireshark, ALONE[1:], handover(capture))
     for row in (*expected, *rows):
         row.pop("rstorigin.state")  # type: ignore[attr-defined]
     assert rows == expected
 
 
-def test_verdicts_of_the_whole_case_are_shown() -> None:
+def test_verdicts_of_the_whole_case_are_shown(handover: Handover) -> None:
     """The other end's capture decides more than this capture alone."""
     names = ("08_far_firewall.client.pcap", "08_far_firewall.server.pcap")
     client, server = (LAB / name for name in names)
     alone = {row["frame.number"]: row["rstorigin.verdict"] for row in shown(client, available()[0], ALONE)}
-    rows = shown(client, available()[0], ALONE[1:], handed_over(client, server, show=client))
+    rows = shown(client, available()[0], ALONE[1:], handover(client, server))
     together = {row["frame.number"]: row["rstorigin.verdict"] for row in rows}
     assert any(row["rstorigin.evidence.never_left"] for row in rows)
     assert together.keys() == alone.keys()
@@ -84,22 +84,22 @@ def test_verdicts_of_the_whole_case_are_shown() -> None:
     assert together == {row["frame"]: row["verdict"] for row in table if row["capture"] == str(client)}
 
 
-def test_ordinary_packets_show_hop_limit_and_verdict_of_their_flow() -> None:
+def test_ordinary_packets_show_hop_limit_and_verdict_of_their_flow(handover: Handover) -> None:
     fields = ("frame.number", "ip.ttl", "rstorigin.hop_limit", "rstorigin.hop_delta", "rstorigin.flow_verdict")
     words = [word for field in fields for word in ("-e", field)]
     result = available()[0].tshark(
         *("-Y", "tcp", "-T", "fields", *words, "-r", FORGED),
         plugins=[PLUGIN],
-        verdicts=handed_over(FORGED, show=FORGED),
+        verdicts=handover(FORGED),
     )
     rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert all(ttl == hop_limit and flow_verdict == "forged" for _, ttl, hop_limit, _, flow_verdict in rows)
     assert {number for number, _, _, delta, _ in rows if delta not in ("", "0")} == {"2"}
 
 
-def test_verdicts_of_another_capture_are_refused() -> None:
+def test_verdicts_of_another_capture_are_refused(handover: Handover) -> None:
     """Nothing is shown, and tshark says why."""
-    verdicts = handed_over(FORGED, show=FORGED)
+    verdicts = handover(FORGED)
     result = available()[0].tshark(*ALONE[1:], "-r", GENUINE, plugins=[PLUGIN], verdicts=verdicts)
     assert result.stdout == ""
     assert result.stderr.count("the verdicts handed over are of another file than this one (frame 1 has") == 1
@@ -121,9 +121,9 @@ def test_a_file_that_cannot_be_used_leaves_the_judging_to_the_plugin(content: st
     assert "2" in result.stdout.split()
 
 
-def test_the_summary_is_that_of_the_batch_engine() -> None:
+def test_the_summary_is_that_of_the_batch_engine(handover: Handover) -> None:
     options = ("-q", "-X", "lua_script1:summary")
-    result = available()[0].tshark(*options, "-r", FORGED, scripts=[PLUGIN], verdicts=handed_over(FORGED, show=FORGED))
+    result = available()[0].tshark(*options, "-r", FORGED, scripts=[PLUGIN], verdicts=handover(FORGED))
     assert result.stdout.strip() == run("summarize", "--no-cache", FORGED).stdout.strip()
 
 
@@ -157,3 +157,19 @@ def test_an_older_plugin_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     result = run("open", "--print", "--tshark", "--no-cache", FORGED)
     assert result.exit_code == 2
     assert f"{old} is an older plugin, which takes no verdicts over: rstorigin plugin install" in result.stderr
+
+
+def test_a_member_of_an_archive_is_shown(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(FORGED, "x.pcap")
+        file.write(GENUINE, "y.pcap")
+    printed = run("open", "--print", "--tshark", archive)
+    assert printed.exit_code == 2
+    assert f"{archive}/x.pcap is read from a copy that ends with this command: store it as a file" in printed.stderr
+    if find_tshark().refuses_lua():
+        pytest.skip("this tshark loads no Lua for root")
+    command = [*PROGRAM, "open", "--tshark", str(archive / "y.pcap"), "--arg=-Tfields", "--arg=-erstorigin.verdict"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    verdicts = [line for line in result.stdout.splitlines() if line]
+    assert verdicts == [row["verdict"] for row in rows(GENUINE)]

@@ -25,6 +25,7 @@ SCENARIOS = (
     "failover-client",
     "block-page-on-side",
     "desync-fake",
+    "dnat-expires",
 )
 
 
@@ -106,6 +107,17 @@ def test_a_client_sends_fake_resets_itself(captures: Path) -> None:
     fakes = [event for event in content["events"] if event["mechanism"] == "desync_fake"]
     assert len(fakes) == 6
     assert {(event["origin"], event["direction"]) for event in fakes} == {("endpoint", "out")}
+    assert content["inconsistent"] == []
+
+
+def test_a_device_that_forgets_its_translation_makes_the_client_refuse_and_answers_itself(captures: Path) -> None:
+    content = labels(captures, "dnat-expires.client")
+    sent = {(event["mechanism"], event["origin"], event["direction"]) for event in content["events"]}
+    assert sent == {
+        ("refuses_undialled_address", "endpoint", "out"),
+        ("device_kernel_reply", "front-end", "in"),
+        ("dnat_router_closed_port", "front-end", "in"),
+    }
     assert content["inconsistent"] == []
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
@@ -14,6 +15,7 @@ from scapy.utils import wrpcap
 from typer.testing import CliRunner, Result
 
 from postproc.cli.app import app
+from postproc.handover.launch import verdict_path
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SITUATIONS = CAPTURES / "situations"
@@ -25,6 +27,12 @@ GENUINE = SITUATIONS / "ordinary-teardown.pcap"  # 3 resets, all genuine
 def run(*arguments: str | Path) -> Result:
     """`rstorigin ARGUMENTS`."""
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def without_cache_message(messages: str) -> str:
+    """The messages of a run, but not the one of the run that makes the cache of a case."""
+    lines = messages.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("results are stored in "))
 
 
 def rows(*arguments: str | Path) -> list[dict[str, str]]:
@@ -61,3 +69,15 @@ def fake_tshark(folder: Path, says: str) -> Path:
     program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
     program.chmod(0o755)
     return program
+
+
+def handed_over(capture: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *others: Path) -> Path:
+    """The file of verdicts that `rstorigin open` writes in `folder` for a capture, judged with `others`.
+
+    Root may open too, since the Wiresharks of the tests run as another user.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr("postproc.capture.tshark.program.is_root", lambda: False)
+    result = run("open", "--print", "--tshark", "--no-cache", capture, *others, "--show", capture)
+    assert result.exit_code == 0, result.output
+    return verdict_path(capture)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.profile import PROFILE_NAME
+from generator.render import VERDICT_VARIABLE
 from support.waiting import until
 from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, available, give_away
 
@@ -168,11 +169,11 @@ class Window:
 
 @contextmanager
 def opened(
-    capture: Path, plugin: Path, profile: Mapping[str, str] | None, more: Mapping[str, str] = {}
+    capture: Path, plugin: Path, profile: Mapping[str, str] | None, verdicts: Path | None = None
 ) -> Iterator[Window]:
     """The system's Wireshark with `capture` open, filling a screen of its own.
 
-    `profile` (file name -> text) is installed and chosen, if given.
+    `profile` (file name -> text) is installed and chosen, if given; the plugin takes over a copy of `verdicts`.
     """
     with tempfile.TemporaryDirectory(prefix="rstorigin-gui-") as folder, screen() as display:
         home = Path(folder)
@@ -185,9 +186,12 @@ def opened(
             target = home / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8")
-        shutil.copyfile(capture, home / capture.name)
+        for file in filter(None, (capture, verdicts)):
+            shutil.copyfile(file, home / file.name)
         give_away(home)
-        environment = (f"HOME={home}", f"DISPLAY={display}", f"XDG_RUNTIME_DIR={home}")
+        environment = [f"HOME={home}", f"DISPLAY={display}", f"XDG_RUNTIME_DIR={home}"]
+        if verdicts is not None:
+            environment.append(f"{VERDICT_VARIABLE}={home / verdicts.name}")
         chosen = ["-C", PROFILE_NAME] if profile else []
         command = [*available()[0].command, *environment, "wireshark", *chosen, "-r", str(home / capture.name)]
         with _running(command, home / "wireshark.log"):

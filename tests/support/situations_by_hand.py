@@ -94,6 +94,16 @@ def fake_reset_of_a_client_over_ipv6() -> list[Packet]:
 
 
 @situation
+def fake_reset_without_flow_label_at_the_client() -> list[Packet]:
+    """The same as a raw socket sends it: with the client's MAC and hop limit, but not with the socket's flow label."""
+    packets = _fake_rst("> R", ipv6=True)
+    for packet in packets:
+        packet.src = "02:00:00:00:00:0a" if packet[TCP].dport == 80 else "02:00:00:00:00:0b"
+    packets[3].payload.hlim, packets[3].payload.fl = 64, 0
+    return packets
+
+
+@situation
 def reset_of_a_client_after_its_first_data() -> list[Packet]:
     """An injector reads the request and resets in the client's name; the client goes on."""
     packets = flow(*OPEN, "> PA 100", "> R", "< A", "< PA 900", "> A", *AGAIN)

@@ -100,6 +100,24 @@ def refusal_of_the_device_that_translates() -> list[Packet]:
 
 
 @situation
+def answer_of_a_device_that_no_longer_translates() -> list[Packet]:
+    """At the client: after the leak, the device itself answers what the client still sends to VIRTUAL."""
+    packets = flow(*OPEN, *REQUEST, *AGAIN, *LEAK, "> FA", "< R")
+    for packet in (packets[-3], packets[-1]):
+        packet[TCP].window = 0
+    packets[-1].payload.ttl = 57
+    return [*dialled(packets[:-4]), *packets[-4:-2], *dialled(packets[-2:])]
+
+
+@situation
+def reset_from_before_a_device_that_translates() -> list[Packet]:
+    """At the device, on all interfaces: something between it and the client resets in the name of VIRTUAL."""
+    packets = flow(*OPEN, *REQUEST, *AGAIN, "< R")
+    packets[-1].payload.ttl, packets[-1][TCP].window = 63, 0
+    return [*both_ways(packets[:-1]), *dialled(packets[-1:])]
+
+
+@situation
 def refusal_at_the_device_that_translates() -> list[Packet]:
     """At the device itself, on all interfaces; a connection was aborted before."""
     asked, refused = refusal(64)

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scapy.layers.inet import IP
+from support import own_resets_by_hand  # noqa: F401 - registers its situations
 from support.command_line import run
 from support.flows_by_hand import written
 from support.parity import compare, export, listed, postproc_rows, system_wireshark
@@ -59,6 +60,7 @@ NEEDED = [
     ("fake_reset_of_a_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_abort_of_a_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_reset_of_a_client_over_ipv6", "desync_fake", LIKELY_GENUINE, FORGED),
+    ("fake_reset_without_flow_label_at_the_client", "desync_fake", LIKELY_GENUINE, FORGED),
     ("fake_abort_with_numbers_of_the_past", "desync_fake", LIKELY_GENUINE, FORGED),
     ("data_from_60_and_reset_from_64", "two_initial_hop_limits", GENUINE, UNCLEAR),
     ("data_from_60_and_bare_reset_from_64", "two_initial_hop_limits", LIKELY_GENUINE, LIKELY_FORGED),
@@ -68,6 +70,7 @@ NEEDED = [
     ("refusal_by_masquerade", "untranslated_reset", LIKELY_GENUINE, UNCLEAR),
     ("refusal_of_an_undialled_address", "undialled_address", LIKELY_GENUINE, UNCLEAR),
     ("refusal_of_the_device_that_translates", "owner_of_translated_address", UNCLEAR, LIKELY_FORGED),
+    ("answer_of_a_device_that_no_longer_translates", "owner_of_translated_address", LIKELY_GENUINE, LIKELY_FORGED),
     ("refusal_at_the_device_that_translates", "owner_of_translated_address", LIKELY_GENUINE, FORGED),
     ("block_page", "injected_data", LIKELY_FORGED, UNCLEAR),
     ("abort_of_a_host_with_one_counter", "id_counter", LIKELY_GENUINE, UNCLEAR),
@@ -99,6 +102,8 @@ def test_every_explanation_has_a_situation_that_needs_it() -> None:
         "reset_that_is_no_silent_drop",
         "refusal_in_the_name_of_a_host_further_away",
         "refusal_beside_a_flow_that_is_no_counterpart",
+        "reset_from_before_a_device_that_translates",
+        "device_beside_a_kernel_that_resets_too",
     ],
 )
 def test_a_forger_that_looks_similar_is_found(situation: str) -> None:
@@ -115,6 +120,14 @@ def test_a_forger_at_the_senders_distance_is_not_cleared(situation: str) -> None
 
 def test_a_device_that_copies_hop_limit_and_window_before_the_first_data_is_not_cleared() -> None:
     assert "genuine" not in judged("copied_reset_of_a_client_before_its_data")["verdict"]
+
+
+def test_a_fake_of_the_client_comes_from_its_own_mac(tmp_path: Path) -> None:
+    packets = SITUATIONS["fake_reset_without_flow_label_at_the_client"]()
+    packets[3].src = "02:00:00:00:00:0c"
+    raw = export(written(tmp_path / "neighbour.pcap", packets), system_wireshark())
+    [verdict] = [row["verdict"] for row in postproc_rows(raw, load()).values() if "verdict" in row]
+    assert "genuine" not in verdict
 
 
 def test_a_device_that_answers_the_first_request_is_not_cleared() -> None:
@@ -148,6 +161,13 @@ def test_the_weights_that_explain_shows_add_up(situation: str, tmp_path: Path) -
     row = judged(situation)
     assert shown.keys() == evidence(row)
     assert load().verdict.prior + sum(shown.values()) == int(row["score"])
+
+
+def test_a_kernel_may_have_another_hop_limit_than_its_service() -> None:
+    row, device = judged("kernel_with_a_hop_limit_of_its_own"), judged("device_beside_a_kernel_that_resets_too")
+    assert row["verdict"] not in ACCUSED
+    assert "own_resets_too" in evidence(row) - evidence(device)
+    assert (row["observed.own_bare_resets"], device["observed.own_bare_resets"]) == ("0", "1")
 
 
 # Address translation.

@@ -108,22 +108,30 @@ class ArrayRelevance:
         ends = {"src": self._keys(own["src"]), "dst": self._keys(own["dst"])}
         return _ends_hashed(ends | {name: own[name].to_numpy() for name in ("sport", "dport")}, *_DIRECTIONS[0])
 
-    def _hashed_ends(self, flows: pl.DataFrame) -> _Hashes:
-        """Hashes of what other flows may share with these (capture/shared_ends.py), of this IP version."""
+    def _hashed_ends(self, flows: pl.DataFrame) -> tuple[Flags, _Hashes]:
+        """What other flows may share with these (capture/shared_ends.py): the clients' ports, and hashes of ends."""
         own = with_ends_by_port(flows.drop_nulls().filter(self._own("src") & self._own("dst")))
         client, server = self._keys(own["client"]), self._keys(own["server"])
-        ports = own["client_port"].to_numpy(), own["server_port"].to_numpy()
-        return np.unique(np.concatenate(_end_hashes(client, server, *ports)))
+        client_port, server_port = own["client_port"].to_numpy(), own["server_port"].to_numpy()
+        ports = np.zeros(65536, np.bool_)
+        ports[client_port] = True
+        return ports, np.unique(np.concatenate(_end_hashes(client, server, client_port, server_port)))
 
     def _beside(self, packets: DecodablePackets, source: _AddressKeys, which: Integers, flow: _Hashes) -> _Hashes:
         """For each of the packets `which` that is one of `acknowledging_flows_beside`, the hash `flow`; else 0."""
-        tcp, target = packets.tcp[which], address_keys(packets.ip["dst"][which])
+        ports, ends = self._shared_ends
+        tcp = packets.tcp[which]
+        client_port = np.maximum(tcp["sport"], tcp["dport"])
         acknowledges = packets.is_tcp[which] & (tcp["flags"] & (ACK | RST) == ACK) & (tcp["sport"] != tcp["dport"])
-        from_client = tcp["sport"] > tcp["dport"]
-        client, server = np.where(from_client, source[which], target), np.where(from_client, target, source[which])
-        ports = np.maximum(tcp["sport"], tcp["dport"]), np.minimum(tcp["sport"], tcp["dport"])
-        by_client, by_server = (_index_in(self._shared_ends, ends) >= 0 for ends in _end_hashes(client, server, *ports))
-        return np.where(acknowledges & (by_client | by_server), flow[which], np.uint64(0))
+        at = np.flatnonzero(acknowledges & ports[client_port])  # few: the rest need no hash
+        some, tcp, client_port = which[at], tcp[at], client_port[at]
+        from_client, target = tcp["sport"] > tcp["dport"], address_keys(packets.ip["dst"][some])
+        client, server = np.where(from_client, source[some], target), np.where(from_client, target, source[some])
+        hashes = _end_hashes(client, server, client_port, np.minimum(tcp["sport"], tcp["dport"]))
+        by_client, by_server = (_index_in(ends, each) >= 0 for each in hashes)
+        beside = np.zeros(len(which), np.uint64)
+        beside[at] = np.where(by_client | by_server, flow[some], np.uint64(0))
+        return beside
 
     def _concerns_hosts(self, records: npt.NDArray[Any]) -> Flags:
         """Whether a SYN or SYN-ACK concerns a relevant host, and is of a flow that is not kept anyway."""
@@ -207,11 +215,13 @@ def _end_hashes(
 
 
 def _divided(groups: Integers, hashes: _Hashes) -> Integers:
-    """The groups, each divided by the hashes of its members."""
-    if not hashes.any():
+    """The groups, each divided by the hashes of its members that have one other than 0."""
+    at = np.flatnonzero(hashes)
+    if not len(at):
         return groups
-    parts = np.unique(hashes, return_inverse=True)[1]
-    divided: Integers = np.unique(groups, return_inverse=True)[1] * (parts.max() + 1) + parts
+    of_group, of_hash = (np.unique(each[at], return_inverse=True)[1] for each in (groups, hashes))
+    divided = groups.copy()
+    divided[at] = groups.max() + 1 + of_group * (of_hash.max() + 1) + of_hash
     return divided
 
 
