@@ -13,7 +13,7 @@ PLUGIN := plugins/rstorigin.lua
 .DEFAULT_GOAL := help
 # Targets share .venv and apt's lock: one after another, also with -j.
 .NOTPARALLEL:
-.PHONY: help setup setup-dev demo plugin docs test lint test-versions test-gui test-random pictures lab clean
+.PHONY: help setup setup-dev demo plugin docs test lint test-versions test-gui test-random fuzz pictures lab clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,7 @@ docs: setup-dev ## write share/ and the generated parts of docs/ and README.md a
 	PYTHONPATH=.:tests $(BIN)/python tests/docs/quoted_output.py
 	$(BIN)/python tests/docs/method_picture.py
 	$(BIN)/python scripts/command_line_files.py .
+	$(BIN)/python -m postproc.cli.reference > docs/reference.md
 
 test: ## run the tests, on the Wireshark that is installed
 	@scripts/system-packages.sh run lua test
@@ -87,6 +88,15 @@ test-random: ## compare both engines on many more random captures than test does
 	@scripts/system-packages.sh run lua
 	@scripts/venv.sh dev
 	HYPOTHESIS_PROFILE=more $(BIN)/python -m pytest -n auto tests/engines/test_parity_random.py $(PYTEST_ARGS)
+
+# How long, and more for tests/fuzz: make fuzz FUZZ_SECONDS=600 FUZZ_ARGS="--only differential --seed 7"
+FUZZ_SECONDS ?= 300
+FUZZ_ARGS ?=
+
+fuzz: ## look for inputs that crash a reader, or on which tshark, the fast path and the plugin differ
+	@scripts/system-packages.sh run lua
+	@scripts/venv.sh dev
+	PYTHONPATH=.:tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) $(FUZZ_ARGS)
 
 # Other paths and scenarios: make lab LAB_ARGS="--seed 4 7 --scenario reject-syn-middle" (python -m tests.lab --list)
 LAB_ARGS ?= --seed 1

@@ -27,6 +27,9 @@ STABLE_SHARE = 90
 # stand in other flows of the host.
 MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
 
+# So many resets of a burst count up if their windows do.
+MIN_COUNTING = 3
+
 # A silence of at least this long is one after which devices may have dropped the state of a connection (microseconds).
 LONG_SILENCE_US = 60_000_000
 

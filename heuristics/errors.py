@@ -95,15 +95,20 @@ class Problem:
         return visible(": ".join(part for part in parts if part))
 
 
+_PROBLEMS_SHOWN = 10
+
+
 class ProblemsError(RstoriginError):
-    """A file with problems, all of them; its text has one line for each."""
+    """A file with problems, all of them; its text has one line for each of the first, and a count of the rest."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(tuple(problems))
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        more = len(self.problems) - _PROBLEMS_SHOWN
+        lines = [str(problem) for problem in self.problems[:_PROBLEMS_SHOWN]]
+        return "\n".join([*lines, f"... and {more:,} more" if more > 0 else ""]).rstrip("\n")
 
 
 class RulebookError(ProblemsError):

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: eddf1303a890aa0cce7488ae5df88675f8d6dc48f15938f540c903dc465903cc
+-- rulebook hash: 18041cb8300a38e92914d9f563b67fec09dd1defa7ca756242ab5eb4cdb273a3
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -404,12 +404,18 @@ do
       "Never left the claimed sender's own interface"),
     ["left_sender"] = ProtoField.bool("rstorigin.evidence.left_sender",
       "Seen leaving the claimed sender's own interface"),
+    ["kernel_sent"] = ProtoField.bool("rstorigin.evidence.kernel_sent",
+      "The claimed sender's kernel says that it sent it"),
+    ["kernel_never_sent"] = ProtoField.bool("rstorigin.evidence.kernel_never_sent",
+      "The claimed sender's kernel never sent it"),
   }
 
   -- One boolean for each entry that judges ICMP errors, present where the entry holds.
   local icmp_fields = {
     ["unspecified_source"] = ProtoField.bool("rstorigin.icmp.unspecified_source",
       "unspecified source"),
+    ["no_hop_limit"] = ProtoField.bool("rstorigin.icmp.no_hop_limit",
+      "no hop limit"),
     ["no_quote"] = ProtoField.bool("rstorigin.icmp.no_quote",
       "no quote"),
     ["not_its_packet"] = ProtoField.bool("rstorigin.icmp.not_its_packet",
@@ -704,7 +710,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash eddf1303a890)"
+    .. "(100 rules, hash 18041cb8300a)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -1708,7 +1714,8 @@ do
       return "bigip"
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
-    elseif begins("\02509") then
+    elseif begins("\02509")
+      or (current.payload_len == 8 and string.match(cause, "^3[\128-\255]$")) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -3083,7 +3090,8 @@ do
   -- Whether the peer's last packet was on its way when the FIN of `side` was; nil without a FIN.
   local function crossed_fin(side, peer)
     if side.fin and side.next_seq then
-      return peer.last_ack ~= nil and seq_diff(peer.last_ack, side.next_seq) < 0
+      local acknowledges = peer.last_flags and FLAG_SETS[peer.last_flags].acknowledges
+      return acknowledges and seq_diff(peer.last_ack, side.next_seq) < 0 or false
     end
   end
 
@@ -3240,6 +3248,7 @@ do
     add_to_tally(burst.hop_limits, reset.hop_limit, reset.frame)
     burst.size = burst.size + 1
     include(burst.seqs, reset.seq)
+    include(burst.windows, reset.window)
     if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
       include(burst.seqs_ahead, reset.seq)
     end
@@ -3249,7 +3258,7 @@ do
   function burst_of(frame)
     local burst = bursts[frame]
     if not burst then
-      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set() }
+      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set(), windows = new_set() }
       add_to_burst(burst, unpacked_reset(frame))
     end
     return burst
@@ -4005,6 +4014,9 @@ do
   -- not arrived.
   local ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 
+  -- So many resets of a burst count up if their windows do.
+  local MIN_COUNTING = 3
+
   -- So many stray packets of a device may stand in other flows of the host.
   local STRAY_ELSEWHERE = 3
 
@@ -4220,6 +4232,15 @@ do
     return highest - lowest
   end
 
+  -- Whether a burst has many resets, and the windows of all of them count up by one.
+  local function windows_count(burst)
+    local least, most = math.huge, -1
+    for window in pairs(burst.windows.has) do
+      least, most = math.min(least, window), math.max(most, window)
+    end
+    return burst.size >= MIN_COUNTING and most - least + 1 == burst.windows.size and burst.windows.size == burst.size
+  end
+
   local function observe_burst(o, reset)
     local burst, foreign = burst_of(reset.burst), 0
     local values, own_counts = tally_values(burst.hop_limits), own_hop_limits(reset.side)
@@ -4234,6 +4255,7 @@ do
     o.burst_seqs = burst.seqs.size
     o.burst_span = span(burst.seqs, reset.seq)
     o.burst_ahead = burst.seqs_ahead.size
+    o.burst_windows_count = windows_count(burst)
   end
 
   local function observe_link(o, reset, host, src)
@@ -4365,7 +4387,7 @@ do
       and 2 * o.host_packets >= 5 * o.flow_packets
     o.same_path = o.ip_version == 4 or o.flow_label ~= nil and o.opening_label ~= nil
       and (o.flow_label == o.opening_label or o.host_has_one_path)
-    if o.hop_gap ~= nil and o.host_gap ~= nil and o.baseline_distance ~= nil then
+    if o.hop_gap ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil then
       o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance
         and o.same_path
     end
@@ -4381,11 +4403,11 @@ do
     if o.hop_baseline ~= nil and o.baseline_distance ~= nil then
       o.baseline_tells_distance = o.hop_baseline >= 3 and o.baseline_distance <= 40
     end
-    if o.distance_gap ~= nil and o.baseline_distance ~= nil then
+    if o.distance ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil then
       o.beside_capture_point = o.distance <= 2 and o.distance_gap >= 3
         and o.baseline_distance - o.distance >= 3
     end
-    if o.baseline_distance ~= nil and o.hop_baseline ~= nil then
+    if o.baseline_distance ~= nil and o.distance ~= nil and o.hop_baseline ~= nil then
       o.starts_from_sixty = o.baseline_distance - o.distance == 4 and o.hop_baseline <= 60
         and not o.opening_linux
     end
@@ -4453,27 +4475,35 @@ do
     o.foreign_senders_here = o.place_foreign >= 3 and o.place_baselines >= 2 and o.place_native == 0
     o.many_networks_here = o.place_senders >= 8 and o.place_networks >= 4
       and o.place_senders >= 4 * o.place_rival
-    o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
-    if o.sender_is_initiator ~= nil and o.own_window ~= nil then
-      o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
-        and o.window == o.own_window
+    if o.hop_limit ~= nil then
+      o.netscaler_form = o.netscaler_code ~= nil and o.options_len == 0 and o.payload_len == 0
+        and o.hop_limit > 128
     end
-    if o.hop_gap ~= nil then
-      o.dies_on_the_way = o.hop_gap == 0 or o.hop_limit <= 12
+    if o.hop_limit ~= nil then
+      o.started_from_64 = 32 < o.hop_limit and o.hop_limit <= 64
+    end
+    if o.idle_us ~= nil then
+      o.answers_a_packet = o.idle_us <= 1000000
     end
     if o.ip_id ~= nil and o.id_step ~= nil and o.own_id_step ~= nil then
       o.follows_counter = o.ip_id ~= 0 and 1 <= o.id_step and o.id_step <= 64 and 1 <= o.own_id_step
         and o.own_id_step <= 64
     end
-    if o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
+    if o.sender_is_initiator ~= nil and o.own_window ~= nil then
+      o.fake_of_client = o.sender_is_initiator and o.spoke_after and o.stage == "post-ack"
+        and o.window == o.own_window
+    end
+    o.dies_on_the_way = o.hop_gap ~= nil and o.hop_limit ~= nil and (o.hop_gap == 0 or o.hop_limit <= 12)
+      or o.hop_limit == nil
+    if o.distance ~= nil and o.hop_gap ~= nil and o.mac_new ~= nil and o.mac_shared ~= nil then
       o.own_interface = o.distance == 0 and o.hop_gap == 0 and not o.mac_new and not o.mac_shared
     end
     o.refuses_undialled = o.peer_translated and o.untranslated and not o.has_ack and o.window == 0
     o.refuses_syn = o.flow_packets == 0 and o.stage == "post-syn" and o.has_ack
-    if o.peer_distance ~= nil then
+    if o.distance ~= nil and o.peer_distance ~= nil then
       o.at_the_router = o.distance == 0 and o.peer_distance >= 1
     end
-    if o.baseline_distance ~= nil then
+    if o.distance ~= nil and o.baseline_distance ~= nil then
       o.answers_untranslated = o.sender_translated and o.untranslated and not o.has_ack and o.window == 0
         and o.distance < o.baseline_distance
     end
@@ -4492,8 +4522,8 @@ do
       id = "hop_gap",
       weight = 340,
       holds = function(o)
-        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.foreign_hop_limit
-          and o.baseline_sufficient and o.baseline_distance <= 40
+        return o.foreign_hop_limit ~= nil and o.baseline_distance ~= nil and o.distance ~= nil
+          and o.foreign_hop_limit and o.baseline_sufficient and o.baseline_distance <= 40
           and not (2 <= o.distance - o.baseline_distance and o.distance - o.baseline_distance <= 4)
       end,
       say = function(o)
@@ -4504,9 +4534,9 @@ do
       id = "hop_gap_further",
       weight = 130,
       holds = function(o)
-        return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.baseline_distance ~= nil
-          and o.foreign_hop_limit and o.baseline_sufficient and 2 <= o.distance_gap and o.distance_gap <= 3
-          and o.distance > o.baseline_distance
+        return o.foreign_hop_limit ~= nil and o.distance_gap ~= nil and o.distance ~= nil
+          and o.baseline_distance ~= nil and o.foreign_hop_limit and o.baseline_sufficient
+          and 2 <= o.distance_gap and o.distance_gap <= 3 and o.distance > o.baseline_distance
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. "; the sender's own packets have " .. text(o.hop_baseline)
@@ -4566,8 +4596,9 @@ do
       weight = 275,
       holds = function(o)
         return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-          and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
-          and o.baseline_tells_distance and o.distance < o.baseline_distance
+          and o.distance ~= nil and o.baseline_distance ~= nil and o.host_baseline_only
+          and o.host_gap > THRESHOLDS.hop_tolerance and o.baseline_tells_distance
+          and o.distance < o.baseline_distance
       end,
       say = function(o)
         return "sent from " .. count_text(o.distance, "hop") .. " away; "
@@ -4579,7 +4610,7 @@ do
       id = "hop_gap_host_further",
       weight = 150,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.hop_baseline ~= nil and o.distance ~= nil
           and o.baseline_distance ~= nil and o.host_baseline_only and o.host_gap > THRESHOLDS.hop_tolerance
           and o.hop_baseline >= 3 and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
       end,
@@ -4607,8 +4638,9 @@ do
       id = "near_initial_host",
       weight = 150,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.baseline_tells_distance ~= nil
-          and o.host_baseline_only and o.distance <= 2 and o.host_gap >= 3 and o.baseline_tells_distance
+        return o.host_baseline_only ~= nil and o.distance ~= nil and o.host_gap ~= nil
+          and o.baseline_tells_distance ~= nil and o.host_baseline_only and o.distance <= 2
+          and o.host_gap >= 3 and o.baseline_tells_distance
       end,
       say = function(o)
         return "sent from " .. count_text(o.distance, "hop") .. " away, where a device near the capture point sits"
@@ -4629,8 +4661,8 @@ do
       id = "service_hop_limit",
       weight = -300,
       holds = function(o)
-        return o.hop_gap ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.hop_gap >= 1
-          and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
+        return o.hop_gap ~= nil and o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil
+          and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
       end,
       say = function(o)
         return "the sender answers within " .. time_text(o.rtt_us) .. ", so it is not "
@@ -4641,7 +4673,7 @@ do
       id = "late_for_its_place",
       weight = -150,
       holds = function(o)
-        return o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
           and o.distance * 3 < o.baseline_distance and o.rtt_us >= 2000 and o.rtt_us * 8 <= o.acked_us * 10
           and o.acked_us * 10 <= o.rtt_us * 20
       end,
@@ -4655,7 +4687,8 @@ do
       id = "hop_match",
       weight = -180,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3 and o.match_is_firm
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance >= 3
+          and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets"
@@ -4665,7 +4698,8 @@ do
       id = "hop_match_near",
       weight = -90,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance and o.distance <= 2
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and 1 <= o.distance
+          and o.distance <= 2
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4676,7 +4710,7 @@ do
       id = "hop_match_local",
       weight = -150,
       holds = function(o)
-        return o.hop_gap ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
@@ -4686,8 +4720,8 @@ do
       id = "hop_match_host",
       weight = -200,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and o.distance >= 3
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and o.distance >= 3
       end,
       say = function(o)
         return "sent from " .. count_text(o.distance, "hop") .. " away, like "
@@ -4698,8 +4732,8 @@ do
       id = "hop_match_host_local",
       weight = -100,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and o.distance == 0
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and o.distance == 0
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. " crossed no router, like "
@@ -4710,8 +4744,8 @@ do
       id = "hop_match_host_near",
       weight = -80,
       holds = function(o)
-        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.host_baseline_only and o.host_gap == 0
-          and 1 <= o.distance and o.distance <= 2
+        return o.host_baseline_only ~= nil and o.host_gap ~= nil and o.distance ~= nil and o.host_baseline_only
+          and o.host_gap == 0 and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
         return "sent from " .. count_text(o.distance, "hop") .. " away, like "
@@ -4902,8 +4936,8 @@ do
       id = "refused_from_this_link",
       weight = -120,
       holds = function(o)
-        return o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0 and o.distance == 0
-          and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
+        return o.distance ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
+          and o.distance == 0 and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
       end,
       say = function(o)
         return "refused within " .. time_text(o.acked_us) .. ", as a capture at the host shows it ("
@@ -4914,8 +4948,9 @@ do
       id = "answers_from_this_link",
       weight = -120,
       holds = function(o)
-        return o.hop_gap ~= nil and o.rtt_us ~= nil and o.response_us ~= nil and o.hop_gap == 0 and o.distance == 0
-          and not o.has_ack and o.established and o.rtt_us < 300 and o.response_us <= o.rtt_us * 3
+        return o.hop_gap ~= nil and o.distance ~= nil and o.rtt_us ~= nil and o.response_us ~= nil
+          and o.hop_gap == 0 and o.distance == 0 and not o.has_ack and o.established and o.rtt_us < 300
+          and o.response_us <= o.rtt_us * 3
       end,
       say = function(o)
         return "the sender is on this link, and this answer took " .. time_text(o.response_us)
@@ -5598,8 +5633,8 @@ do
       id = "same_place_everywhere",
       weight = 280,
       holds = function(o)
-        return o.many_networks_here and o.place_foreign < 3 and o.place_native == 0 and o.host_packets == 0
-          and (o.distance <= 4 or o.place_networks >= 16)
+        return o.distance ~= nil and o.many_networks_here and o.place_foreign < 3 and o.place_native == 0
+          and o.host_packets == 0 and (o.distance <= 4 or o.place_networks >= 16)
       end,
       say = function(o)
         return count_text(o.place_senders, "sender") .. " in " .. count_text(o.place_networks, "unrelated network")
@@ -5610,7 +5645,8 @@ do
       id = "nobody_so_near",
       weight = 150,
       holds = function(o)
-        return o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0 and o.place_networks >= 2
+        return o.distance ~= nil and o.peer_distance ~= nil and o.distance == 0 and o.peer_distance == 0
+          and o.place_networks >= 2
       end,
       say = function(o)
         return "sender and peer both look 0 hops away, and so do senders in "
@@ -5622,7 +5658,7 @@ do
       weight = -300,
       origin = "front-end",
       holds = function(o)
-        return o.netscaler_form
+        return o.netscaler_form ~= nil and o.netscaler_form
       end,
       say = function(o)
         return "window " .. text(o.window)
@@ -5678,15 +5714,15 @@ do
         {
           price = -110,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.follows_counter ~= nil
-          and o.fake_of_client and o.dies_on_the_way and o.follows_counter
+            return o.fake_of_client ~= nil and o.follows_counter ~= nil and o.fake_of_client and o.dies_on_the_way
+          and o.follows_counter
           end,
         },
         {
           price = -110,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.flow_label ~= nil
-          and o.opening_label ~= nil and o.fake_of_client and o.dies_on_the_way and o.flow_label == o.opening_label
+            return o.fake_of_client ~= nil and o.flow_label ~= nil and o.opening_label ~= nil and o.fake_of_client
+          and o.dies_on_the_way and o.flow_label == o.opening_label
           end,
         },
         {
@@ -5699,7 +5735,7 @@ do
         {
           price = 120,
           holds = function(o)
-            return o.fake_of_client ~= nil and o.dies_on_the_way ~= nil and o.fake_of_client and o.dies_on_the_way
+            return o.fake_of_client ~= nil and o.fake_of_client and o.dies_on_the_way
           end,
         },
       },
@@ -5786,13 +5822,14 @@ do
         {
           price = 0,
           holds = function(o)
-            return o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step and o.ts_step <= 100000000
+            return o.hop_limit ~= nil and o.ts_step ~= nil and o.hop_limit <= 1 and 0 <= o.ts_step
+          and o.ts_step <= 100000000
           end,
         },
         {
           price = 0,
           holds = function(o)
-            return o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+            return o.hop_limit ~= nil and o.follows_counter ~= nil and o.hop_limit <= 1 and o.has_ack and o.follows_counter
           end,
         },
       },
@@ -5946,6 +5983,15 @@ do
   local REASONS = {
     {
       holds = function(o)
+        return o.hop_limit == nil
+      end,
+      say = function()
+        return "no hop limits in this text, which tell a host from a device in between; time and "
+          .. "form alone do not decide"
+      end,
+    },
+    {
+      holds = function(o)
         return o.baseline_source == "none"
       end,
       say = function()
@@ -5993,7 +6039,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.distance <= 2 and o.baseline_distance == o.distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.distance <= 2
+          and o.baseline_distance == o.distance
       end,
       say = function(o)
         return "sender and reset both come from " .. count_text(o.distance, "hop")
@@ -6065,7 +6112,7 @@ do
     },
     {
       holds = function(o)
-        return o.hop_limit >= 0
+        return o.ip_version >= 4
       end,
       say = function()
         return "too few signs; to decide: capture at the named sender as well"
@@ -6077,7 +6124,7 @@ do
   local CAUSES = {
     {
       holds = function(o)
-        return o.origin == "front-end" and o.netscaler_form
+        return o.netscaler_form ~= nil and o.origin == "front-end" and o.netscaler_form
       end,
       say = function(o)
         return "the load balancer closed the connection: " .. text(o.netscaler_code) .. " (NetScaler reset code "
@@ -6367,6 +6414,14 @@ do
   local WHERES = {
     {
       holds = function(o)
+        return o.origin == "middlebox" and o.hop_limit == nil
+      end,
+      say = function()
+        return "the text has no hop limits, so where it was sent from cannot be told"
+      end,
+    },
+    {
+      holds = function(o)
         return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
       end,
       say = function()
@@ -6394,7 +6449,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance < o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance < o.baseline_distance
       end,
       say = function(o)
         return "sent from about " .. count_text(o.distance, "hop") .. " away; the sender it names is about "
@@ -6403,7 +6459,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance > o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance > o.baseline_distance
       end,
       say = function(o)
         return "place unknown: its hop limit is that of a place " .. count_text(o.distance, "hop")
@@ -6413,7 +6470,8 @@ do
     },
     {
       holds = function(o)
-        return o.baseline_distance ~= nil and o.origin == "middlebox" and o.distance == o.baseline_distance
+        return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
+          and o.distance == o.baseline_distance
       end,
       say = function(o)
         return "sent from about " .. count_text(o.distance, "hop")
@@ -6436,7 +6494,7 @@ do
     {
       confidence = 90,
       holds = function(o)
-        return o.origin == "front-end" and o.netscaler_form
+        return o.netscaler_form ~= nil and o.origin == "front-end" and o.netscaler_form
       end,
       say = function()
         return "NetScaler (Citrix ADC)"
@@ -6466,7 +6524,7 @@ do
         return o.payload_kind == "diagnostic"
       end,
       say = function()
-        return "stack that explains its resets in CBOR (RST diagnostic payload)"
+        return "stack that explains its resets (RST diagnostic payload)"
       end,
     },
     {
@@ -6476,6 +6534,16 @@ do
       end,
       say = function()
         return "stack that explains its resets in text (read the payload)"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
+        return o.origin == "middlebox" and o.has_ack and o.burst_windows_count and o.burst_size == 3
+          and o.burst_seqs == 1
+      end,
+      say = function()
+        return "the Great Firewall of China, by three RST+ACK whose windows count up"
       end,
     },
     {
@@ -6499,8 +6567,8 @@ do
     {
       confidence = 80,
       holds = function(o)
-        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_ahead >= 2 and o.burst_foreign <= 1
+        return o.df ~= nil and o.started_from_64 ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and not o.df and not o.has_ack and o.burst_ahead >= 2 and o.burst_foreign <= 1 and o.started_from_64
       end,
       say = function()
         return "tcpkill (dsniff)"
@@ -6509,8 +6577,9 @@ do
     {
       confidence = 50,
       holds = function(o)
-        return o.df ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df and not o.has_ack
-          and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+        return o.df ~= nil and o.started_from_64 ~= nil and o.origin == "middlebox" and o.ip_version == 4
+          and not o.df and not o.has_ack and o.burst_size >= 2 and o.burst_ahead == 0 and o.options_len == 0
+          and o.started_from_64
       end,
       say = function()
         return "ngrep -K"
@@ -6519,8 +6588,9 @@ do
     {
       confidence = 70,
       holds = function(o)
-        return o.df ~= nil and o.window_mirrored ~= nil and o.origin == "middlebox" and o.ip_version == 4
-          and not o.df and o.has_ack and o.window_mirrored and o.hop_limit <= 64
+        return o.df ~= nil and o.window_mirrored ~= nil and o.id_mirrored ~= nil and o.started_from_64 ~= nil
+          and o.answers_a_packet ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
+          and o.has_ack and o.window_mirrored and not o.id_mirrored and o.started_from_64 and o.answers_a_packet
       end,
       say = function()
         return "Suricata reject"
@@ -6529,8 +6599,8 @@ do
     {
       confidence = 50,
       holds = function(o)
-        return o.df ~= nil and o.hop_gap ~= nil and o.origin == "middlebox" and o.ip_version == 4 and not o.df
-          and o.hop_gap == 0 and o.has_ack
+        return o.df ~= nil and o.hop_gap ~= nil and o.answers_a_packet ~= nil and o.origin == "middlebox"
+          and o.ip_version == 4 and not o.df and o.hop_gap == 0 and o.has_ack and o.answers_a_packet
       end,
       say = function()
         return "Snort active response"
@@ -6539,8 +6609,9 @@ do
     {
       confidence = 70,
       holds = function(o)
-        return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 4
-          and o.ip_id == 0 and o.df and o.window == 0 and o.options_len == 0 and o.tos == 0
+        return o.ip_id ~= nil and o.df ~= nil and o.tos ~= nil and o.answers_a_packet ~= nil
+          and o.origin == "middlebox" and o.ip_version == 4 and o.ip_id == 0 and o.df and o.window == 0
+          and o.options_len == 0 and o.tos == 0 and o.answers_a_packet
       end,
       say = function()
         return "Linux netfilter REJECT"
@@ -6549,11 +6620,23 @@ do
     {
       confidence = 60,
       holds = function(o)
-        return o.flow_label ~= nil and o.tos ~= nil and o.origin == "middlebox" and o.ip_version == 6
-          and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+        return o.flow_label ~= nil and o.tos ~= nil and o.answers_a_packet ~= nil and o.origin == "middlebox"
+          and o.ip_version == 6 and o.flow_label == 0 and o.window == 0 and o.options_len == 0 and o.tos == 0
+          and o.answers_a_packet
       end,
       say = function()
         return "Linux netfilter REJECT"
+      end,
+    },
+    {
+      confidence = 60,
+      holds = function(o)
+        return o.hop_limit ~= nil and o.ts_step ~= nil and o.origin == "endpoint" and o.hop_limit <= 1
+          and 0 <= o.ts_step and o.ts_step <= 100000000 or o.hop_limit ~= nil and o.follows_counter ~= nil
+          and o.origin == "endpoint" and o.hop_limit <= 1 and o.has_ack and o.follows_counter
+      end,
+      say = function()
+        return "HAProxy, silent-drop"
       end,
     },
   }
@@ -6575,6 +6658,18 @@ do
           .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. count_text(o.distance, "hop")
           .. " away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
           .. count_text(o.quoted_travelled, "hop") .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
+      end,
+    },
+    {
+      id = "no_hop_limit",
+      verdict = "unclear",
+      origin = "unknown",
+      suspicion = 50,
+      holds = function(o)
+        return o.hop_limit == nil
+      end,
+      say = function(o)
+        return text(o.icmp_name) .. ": the text has no hop limits, which tell how far away it was sent"
       end,
     },
     {
@@ -6621,8 +6716,8 @@ do
       origin = "unknown",
       suspicion = 40,
       holds = function(o)
-        return o.from_target ~= nil and o.target_nearest ~= nil and o.quoted_beyond ~= nil and o.from_target
-          and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
+        return o.from_target ~= nil and o.target_nearest ~= nil and o.distance ~= nil and o.quoted_beyond ~= nil
+          and o.from_target and o.target_nearest - o.distance == 4 and o.quoted_beyond == o.distance
       end,
       say = function(o)
         return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
@@ -6638,8 +6733,8 @@ do
       origin = "middlebox",
       suspicion = 97,
       holds = function(o)
-        return o.from_target ~= nil and o.target_gap ~= nil and o.target_nearest ~= nil and o.quoted_short ~= nil
-          and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
+        return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.target_nearest ~= nil
+          and o.quoted_short ~= nil and o.target_place_known ~= nil and o.from_target and o.target_gap >= 2
           and o.distance < o.target_nearest and o.quoted_short >= 2 and o.target_place_known
       end,
       say = function(o)
@@ -6717,8 +6812,8 @@ do
       origin = "endpoint",
       suspicion = 3,
       holds = function(o)
-        return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
-          and o.distance >= 3 and o.quoted_short ~= nil
+        return o.from_target ~= nil and o.target_gap ~= nil and o.distance ~= nil and o.from_target
+          and o.target_gap == 0 and o.distance >= 3 and o.quoted_short ~= nil
       end,
       say = function(o)
         return text(o.icmp_name) .. " from the host itself: " .. count_text(o.distance, "hop")
@@ -6745,7 +6840,8 @@ do
       origin = "endpoint",
       suspicion = 22,
       holds = function(o)
-        return o.from_target ~= nil and o.quoted_beyond ~= nil and o.from_target and o.quoted_beyond == o.distance
+        return o.from_target ~= nil and o.quoted_beyond ~= nil and o.distance ~= nil and o.from_target
+          and o.quoted_beyond == o.distance
       end,
       say = function(o)
         return text(o.icmp_name) .. " from the probed address, " .. count_text(o.distance, "hop")
@@ -6834,7 +6930,8 @@ do
       origin = "middlebox",
       suspicion = 10,
       holds = function(o)
-        return o.quoted_beyond ~= nil and o.icmp_class == "port" and o.quoted_beyond - o.distance == 1
+        return o.quoted_beyond ~= nil and o.distance ~= nil and o.icmp_class == "port"
+          and o.quoted_beyond - o.distance == 1
       end,
       say = function(o)
         return text(o.icmp_name) .. " from another address than the probed one, " .. count_text(o.distance, "hop")

@@ -14,25 +14,14 @@ from typing import Any
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]  # imported there
 
-from postproc.cli import exit_status
 from postproc.cli.app import app
+from postproc.cli.reference import STATUSES, VARIABLES
 
 _NAME = "rstorigin"
 _COMPLETIONS = {
     "bash": "bash-completion/completions/rstorigin",
     "zsh": "zsh/site-functions/_rstorigin",
     "fish": "fish/vendor_completions.d/rstorigin.fish",
-}
-_STATUSES = {
-    0: "Done.",
-    exit_status.SOME_FAILED: "Done, but some input could not be read, or not to its end.",
-    exit_status.WRONG_USAGE: "Nothing was done: wrong arguments, a rulebook with mistakes, no tshark, no input.",
-    exit_status.FOUND: "Done, and a verdict of those that --fail-on names was given.",
-}
-_ENVIRONMENT = {
-    "RSTORIGIN_TSHARK": "The tshark to use, where it is not the one on PATH.",
-    "TMPDIR": "The folder for temporary files.",
-    "NO_COLOR": "If set, messages and progress have no colours.",
 }
 
 
@@ -64,9 +53,9 @@ def man_page() -> str:
         ".SH COMMANDS",
         *_commands(group, context),
         ".SH EXIT STATUS",
-        *_listed({str(status): meaning for status, meaning in _STATUSES.items()}),
+        *_listed({str(int(status)): meaning for status, meaning in STATUSES.items()}),
         ".SH ENVIRONMENT",
-        *_listed(_ENVIRONMENT),
+        *_listed(VARIABLES),
         ".SH SEE ALSO",
         ".BR tshark (1),",
         ".BR wireshark (1),",

@@ -97,6 +97,13 @@ OF_PAIR = table(
         "a capture taken at the claimed sender's own interface holds it, or lacks it though it holds all else; "
         "missing without one, so always in Wireshark",
     ),
+    (
+        "kernel_sent",
+        ObservableSource.PAIR,
+        "",
+        "a trace of the claimed sender's kernel has the call that sent it, or has none; missing without a trace, so "
+        "always in Wireshark",
+    ),
 )
 
 OF_CASE = table(

@@ -22,13 +22,12 @@ _ERROR = table(
     ("ip_version", HEADER, "", "4 or 6: the IP header that carries the ICMP error", GIVEN),
     ("icmp_type", HEADER, "", "ICMP or ICMPv6 type"),
     ("icmp_code", HEADER, "", "ICMP or ICMPv6 code"),
-    ("hop_limit", HEADER, "hops", "IPv4 TTL or IPv6 hop limit of the error itself", GIVEN),
+    ("hop_limit", HEADER, "hops", "IPv4 TTL or IPv6 hop limit of the error itself; missing in text that lacks it"),
     (
         "distance",
         HEADER,
         "hops",
         "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit",
-        GIVEN,
     ),
 ) + table(
     Type.STR,

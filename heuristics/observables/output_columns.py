@@ -181,7 +181,7 @@ class ResetRow:
         ),
     ]
     hop_limit: Annotated[
-        int,
+        int | None,
         _observable(
             "Hop limit",
             FieldType.UINT8,
@@ -203,7 +203,7 @@ class ResetRow:
         _observable("Hop delta", FieldType.INT16, "hop limit minus hop baseline", packets=_EVERY_PACKET),
     ]
     distance: Annotated[
-        int,
+        int | None,
         _observable("Distance", FieldType.UINT8, "hops from whoever sent this packet to the capture point"),
     ]
     sender_distance: Annotated[

@@ -10,6 +10,7 @@ To add an observable of the context, add a row with the source CONTEXT, and meas
 
 from __future__ import annotations
 
+from heuristics.observables.burst_vocabulary import BURST
 from heuristics.observables.cross_flow_vocabulary import OF_CAPTURE, OF_CASE, OF_PAIR
 from heuristics.observables.ending_vocabulary import ENDING
 from heuristics.observables.observable import Mark, ObservableSource, table
@@ -29,13 +30,18 @@ _FORM = (
     table(
         Type.INT,
         ("ip_version", HEADER, "", "4 or 6: the IP header that carries the TCP header", GIVEN),
-        ("hop_limit", HEADER, "hops", "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header", GIVEN),
+        (
+            "hop_limit",
+            HEADER,
+            "hops",
+            "IPv4 TTL or IPv6 hop limit of the header that carries the TCP header; missing in text that lacks it, "
+            "never in Wireshark",
+        ),
         (
             "distance",
             HEADER,
             "hops",
             "initial hop limit (the smallest of 32, 64, 128, 255 not below it) minus hop limit",
-            GIVEN,
         ),
         ("ip_id", HEADER, "", "IPv4 identification; missing in IPv6"),
         ("tos", HEADER, "", "IPv4 TOS byte or IPv6 traffic class"),
@@ -56,7 +62,7 @@ _FORM = (
             "payload_kind",
             HEADER,
             "",
-            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (CBOR), 'text' or 'binary'",
+            "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (IETF draft), 'text' or 'binary'",
             GIVEN,
         ),
         ("netscaler_code", HEADER, "", "what the window means as a NetScaler reset code; missing where it is none"),
@@ -288,28 +294,6 @@ _OPENING = table(
     ("peer_syn_tos", FLOW, "", "TOS byte or traffic class of the peer's SYN"),
 )
 
-_BURST = table(
-    Type.INT,
-    (
-        "burst_size",
-        FLOW,
-        "",
-        "resets of this sender in one burst (each soon after the one before), copies counted once",
-        GIVEN,
-    ),
-    ("burst_values", FLOW, "", "different hop limits among them", GIVEN),
-    (
-        "burst_foreign",
-        FLOW,
-        "",
-        "different hop limits among them that the sender's authentic packets in the flow never show",
-        GIVEN,
-    ),
-    ("burst_seqs", FLOW, "", "different sequence numbers among them", GIVEN),
-    ("burst_span", FLOW, "bytes", "how far the highest of these sequence numbers lies beyond the lowest", GIVEN),
-    ("burst_ahead", FLOW, "", "different sequence numbers among them that lie beyond all the sender sent", GIVEN),
-)
-
 _LIKENESS = table(
     Type.BOOL,
     (
@@ -381,7 +365,7 @@ _LINK = table(
 )
 
 OBSERVABLES: tuple[Observable, ...] = (
-    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *ENDING, *_OPENING, *_BURST, *_LIKENESS, *_LINK),
+    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *ENDING, *_OPENING, *BURST, *_LIKENESS, *_LINK),
     *(*OF_CAPTURE, *OF_PAIR, *OF_CASE),
 )
 

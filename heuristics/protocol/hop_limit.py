@@ -14,3 +14,8 @@ def initial_hop_limit(hop_limit: int) -> int:
 def distance(hop_limit: int) -> int:
     """Hops from the sender to the capture point, by the most likely initial hop limit."""
     return initial_hop_limit(hop_limit) - hop_limit
+
+
+def distance_if_known(hop_limit: int | None) -> int | None:
+    """The same of a hop limit that an input may leave out."""
+    return None if hop_limit is None else distance(hop_limit)

@@ -27,8 +27,11 @@ BIGIP_CAUSE = "BIG-IP: [0x"
 # The payload, up to its NUL, of the resets of a firewall in Henan, and its whole length in bytes (Wu et al., IEEE
 # Symposium on Security and Privacy 2025).
 HENAN_PAYLOAD, HENAN_LENGTH = "\x01\x02\x03\x04\x05\x06\x07\x08\t", 10
-# The magic cookie, 12345 in CBOR, of a diagnostic payload (draft-ietf-tcpm-rst-diagnostic-payload).
+# A diagnostic payload (draft-ietf-tcpm-rst-diagnostic-payload): in its first form it begins with the cookie 12345 in
+# CBOR. In its second one it has 8 bytes: 0x33AA, a reason of 16 bits, of which all that exist begin with a NUL, and an
+# enterprise number. Wireshark shows "3" of that, and a replacement for the byte that is not UTF-8, whichever it is.
 DIAGNOSTIC_COOKIE = "\x1909"
+DIAGNOSTIC_MAGIC, DIAGNOSTIC_LENGTH = "3\ufffd", 8
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|(.))", re.DOTALL)
 _LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
@@ -44,7 +47,7 @@ def payload_kind(cause: str | None, length: int) -> PayloadKind:
         return PayloadKind.BIGIP
     if text == HENAN_PAYLOAD and length == HENAN_LENGTH:
         return PayloadKind.HENAN
-    if text.startswith(DIAGNOSTIC_COOKIE):
+    if text.startswith(DIAGNOSTIC_COOKIE) or (text == DIAGNOSTIC_MAGIC and length == DIAGNOSTIC_LENGTH):
         return PayloadKind.DIAGNOSTIC
     return PayloadKind.TEXT if text and _TEXT.fullmatch(text) else PayloadKind.BINARY
 

@@ -6,7 +6,6 @@ A file with mistakes still gives what is right in it, so that the rest can be ch
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.resources.abc import Traversable
@@ -27,6 +26,7 @@ from heuristics.rulebook.schema import (
     RulebookFile,
     Table,
 )
+from heuristics.toml_text import load_toml
 
 MAX_FILE_BYTES = 2**20
 
@@ -91,12 +91,10 @@ def parse_file(file: str, raw: bytes) -> tuple[RulebookFile | None, list[Problem
     if len(raw) > MAX_FILE_BYTES:
         return None, [Problem(file, "", "", f"larger than {MAX_FILE_BYTES} bytes, so it is no rulebook")]
     try:
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = load_toml(raw)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         return None, [Problem(file, "", f"line {line}", f"not UTF-8: {error.reason}", "save the file as UTF-8")]
-    except RecursionError:
-        return None, [Problem(file, "", "", "not TOML: nested too deeply")]
     except ValueError as error:
         return None, [_not_toml(file, str(error))]
     problems = [problem for table in ENTRIES for problem in _duplicates(file, data, table)]

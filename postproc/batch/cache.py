@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 import zlib
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ _HINT = "make room there, or use --no-cache"
 _SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the results of the last one
 _SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
 _COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
+_MAX_UNPACKED = 100  # times the size of the combined file; ours takes some 10 times
+_MAX_VERSION_BYTES = 10_000
 _FOUND_BY = {"path": str, "size": int, "mtime_ns": int, "content": str}  # columns of a row, by which it is found
 # Errors of reading a file that is not as we wrote it.
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, RecursionError)
@@ -49,28 +52,31 @@ class Cache:
     """The cache of one case folder for one settings key. `rows` are its results, by the path within the case.
 
     `combined_is_stale`: the combined file lacks some of them. `write_problem` says why nothing can be written, where
-    that is so.
+    that is so. `damaged` are results that could not be read, which are judged anew.
     """
 
     folder: Path
     rows: dict[str, dict[str, Any]]
     combined_is_stale: bool = False
     write_problem: str = ""
+    damaged: int = 0
 
     @classmethod
     def open(cls, case: Path, settings: str) -> Cache:
         """Read the case's cache. Never fails: a result that cannot be read is missing."""
         folder = case / FOLDER / _RESULTS / settings
-        write_problem = _prepare(case, folder)
-        rows, combined_is_stale = _read(folder)
-        return cls(folder, {row["path"]: row for _, _, row in rows}, combined_is_stale, write_problem)
+        if link := next((path for path in (case / FOLDER, folder.parent, folder) if path.is_symlink()), None):
+            return cls(folder, {}, write_problem=f"{link} is a symbolic link")  # it would lead out of the case
+        write_problem = _prepare(folder)
+        rows, combined_is_stale, damaged = _read(folder)
+        return cls(folder, {row["path"]: row for _, _, row in rows}, combined_is_stale, write_problem, damaged)
 
     def find(self, source: Source) -> CaptureResult | None:
         """The result of a source whose file has not changed, judged by its size and time of change."""
         row = self.rows.get(source.name)
         if row is None or (row["size"], row["mtime_ns"]) != file_stamp(source.path):
             return None
-        return _result(row, source)
+        return self._result(row, source)
 
     def find_content(self, source: Source) -> CaptureResult | None:
         """The result of a file with the same content, whatever its name and time. Stored under the new ones.
@@ -86,15 +92,17 @@ class Cache:
             row = alike.get(content_hash(source.path)) if alike else None
         except OSError:  # the file is gone by now: reading it will report that
             return None
-        result = None if row is None else _result(row, source)
+        result = None if row is None else self._result(row, source)
         if row is not None and result is not None and stamp is not None:
             size, mtime_ns = stamp
             self._write_row(row | {"path": source.name, "size": size, "mtime_ns": mtime_ns})
         return result
 
     def store(self, source: Source, stamped: StampedResult) -> None:
-        """Store a result, unless the file was unreadable or changed while it was read: the next run tries again."""
-        if not stamped.result.readable or stamped.stamp is None or stamped.stamp != file_stamp(source.path):
+        """Store a result, unless the next run should try again: something was wrong, or the file changed meanwhile."""
+        if stamped.result.is_partial:
+            return
+        if stamped.stamp is None or stamped.stamp != file_stamp(source.path):
             return
         self._write_row(to_row(source.name, stamped))
 
@@ -108,7 +116,7 @@ class Cache:
         """Write all results, those of other runs too, to one file: it is read faster than hundreds."""
         if self.write_problem or not self.combined_is_stale:
             return
-        rows, _ = _read(self.folder)
+        rows, _, _ = _read(self.folder)
         with (
             suppress(OutputError),
             whole_file(self.folder / _COMBINED, follow=False) as file,
@@ -119,13 +127,15 @@ class Cache:
     def find_pair(self, key: str) -> ReconcileResult | None:
         """The stored comparison of two captures."""
         file = self.folder / f"pair-{key}.parquet"
-        if not file.exists():
+        if not _is_regular(file):
             return None
         from postproc.batch.parquet_rows import PAIRS, read_rows  # slow to import
 
         rows = read_rows([file], PAIRS)
         with suppress(ValueError):
-            return from_plain(ReconcileResult, rows[0]) if rows else None
+            if rows:
+                return from_plain(ReconcileResult, rows[0])
+        self.damaged += 1
         return None
 
     def store_pair(self, key: str, result: ReconcileResult) -> None:
@@ -133,6 +143,14 @@ class Cache:
         from postproc.batch.parquet_rows import PAIRS, one_row  # slow to import
 
         self._write(f"pair-{key}.parquet", one_row(to_plain(result), PAIRS))
+
+    def _result(self, row: Mapping[str, Any], source: Source) -> CaptureResult | None:
+        """The result in a row; None where anything in the row is wrong."""
+        try:
+            return from_row(row, source)
+        except ValueError:
+            self.damaged += 1
+            return None
 
     def _write_row(self, row: dict[str, Any]) -> None:
         from postproc.batch.parquet_rows import STORED, one_row  # slow to import
@@ -161,7 +179,7 @@ def _cached_version(file: Path, program: Path) -> Version:
     status = program.stat()
     identity = [str(program.resolve()), status.st_size, status.st_mtime_ns]
     with suppress(OSError, ValueError, KeyError, TypeError):
-        cached = json.loads(file.read_text(encoding="utf-8"))
+        cached = json.loads(_content(file, _MAX_VERSION_BYTES))
         if cached["program"] == identity:
             major, minor, micro = map(int, cached["version"])
             return major, minor, micro
@@ -173,11 +191,8 @@ def _cached_version(file: Path, program: Path) -> Version:
     return version
 
 
-def _prepare(case: Path, folder: Path) -> str:
+def _prepare(folder: Path) -> str:
     """Make the folder, and delete the results of old settings. Returns what prevents writing, if anything."""
-    for path in (case / FOLDER, folder.parent, folder):
-        if path.is_symlink():  # it would lead out of the case
-            return f"{path} is a symbolic link"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -192,22 +207,42 @@ def _prepare(case: Path, folder: Path) -> str:
     return ""
 
 
-def _read(folder: Path) -> tuple[list[_CachedRow], bool]:
-    """All results, and whether the combined file lacks any of them, or has an older one."""
+def _read(folder: Path) -> tuple[list[_CachedRow], bool, int]:
+    """All results, whether the combined file lacks any of them or has an older one, and how many cannot be read."""
     stamps = _stamps(folder)  # taken before reading, so a file that changes meanwhile counts as changed
     combined = [each for each in _read_combined(folder) if stamps.get(each[0]) == each[1]] if stamps else []
     left = sorted(stamps.keys() - {name for name, _, _ in combined})
-    return [*combined, *_read_each(folder, left, stamps)], bool(left)
+    each = _read_each(folder, left, stamps)
+    return [*combined, *each], bool(left), len(left) - len({name for name, _, _ in each})
 
 
 def _read_combined(folder: Path) -> list[_CachedRow]:
     try:
-        with gzip.open(folder / _COMBINED) as file:
-            lines = [json.loads(line) for line in file.readlines()]  # all lines first: that checks the checksum
-        rows = [(name, (size, changed_ns), row) for name, size, changed_ns, row in lines]
+        content = _content(folder / _COMBINED)
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        text = unpacker.decompress(content, _MAX_UNPACKED * (1 + len(content)))
+        if not unpacker.eof:  # cut short, or made to fill the memory
+            return []
+        rows = [(name, (size, changed_ns), row) for name, size, changed_ns, row in map(json.loads, text.splitlines())]
     except _DAMAGED:
         return []
     return [each for each in rows if _is_row(each[2]) and each[0] == _file_name(each[2]["path"])]
+
+
+def _is_regular(path: Path) -> bool:
+    """Whether there is a file, not a link, which might lead out of the case, nor a pipe, which might wait for ever."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _content(file: Path, most: int = -1) -> bytes:
+    """The content of a file of the cache, which may be somebody else's. Raises OSError for anything but a file."""
+    if not _is_regular(file):
+        raise FileNotFoundError
+    with file.open("rb") as opened:
+        return opened.read(most)
 
 
 def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_CachedRow]:
@@ -224,17 +259,10 @@ def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and all(type(row.get(name)) is type_ for name, type_ in _FOUND_BY.items())
 
 
-def _result(row: Mapping[str, Any], source: Source) -> CaptureResult | None:
-    """The result in a row; None where anything in the row is wrong."""
-    try:
-        return from_row(row, source)
-    except ValueError:
-        return None
-
-
 def _stamps(folder: Path) -> dict[str, Stamp]:
     """The stamp of every file with the result of one capture."""
-    found = ((path.name, file_stamp(path)) for path in sorted(folder.glob("[0-9a-f]*.parquet")))
+    files = filter(_is_regular, sorted(folder.glob("[0-9a-f]*.parquet")))
+    found = ((path.name, file_stamp(path)) for path in files)
     return {name: stamp for name, stamp in found if stamp}
 
 

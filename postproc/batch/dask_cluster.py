@@ -15,12 +15,13 @@ from typing import Any, cast
 
 from heuristics.errors import RstoriginError, visible
 from postproc.batch.cache_key import program_hash
-from postproc.batch.job import Job, Stamp, StampedResult
+from postproc.batch.job import Job, Stamp, StampedResult, unreadable
 from postproc.batch.parquet_rows import STORED, one_row, row_of
 from postproc.batch.result_codec import from_row, to_row
 from postproc.capture.discovery import Source
 from postproc.capture.tshark.program import Tshark, Version, find_tshark
 from postproc.runtime.errors import TsharkError
+from postproc.runtime.failures import input_failure
 from postproc.runtime.signals import signals_held
 from postproc.runtime.worker_pool import WorkerDiedError, cores
 
@@ -54,6 +55,9 @@ class Cluster:
                 row, stamp = future.result()
             except KilledWorker:
                 yield index, WorkerDiedError()
+                continue
+            except Exception as error:  # what a worker raises outside the job
+                yield index, _failed(sources[index], error)
                 continue
             yield index, _received(row, stamp, sources[index])
 
@@ -118,11 +122,18 @@ def _itself(job: Job) -> Job:
 
 def _work(source: Source, job: Job) -> tuple[bytes, Stamp | None]:
     """Runs on a worker: judges one source with that machine's tshark."""
-    tshark = _tshark()
-    told = tshark and replace(tshark, decode_as=job.options.decode_as)
-    stamped = replace(job, tshark=told)(source)
+    found, options = _tshark(), job.options
+    tshark = found and replace(found, decode_as=options.decode_as, timeout_s=options.tshark_timeout_s)
+    stamped = replace(job, tshark=tshark)(source)
     return one_row(to_row(source.name, stamped), STORED), stamped.stamp
 
 
 def _received(row: bytes, stamp: Stamp | None, source: Source) -> StampedResult:
-    return StampedResult(from_row(row_of(row, STORED), source), stamp)
+    try:
+        return StampedResult(from_row(row_of(row, STORED), source), stamp)
+    except ValueError as error:
+        return _failed(source, error)
+
+
+def _failed(source: Source, error: Exception) -> StampedResult:
+    return StampedResult(unreadable(source, input_failure(source.label, error)))

@@ -12,8 +12,10 @@ from postproc.capture.capture_point import NO_CAPTURE_POINT, CapturePoint
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.overlay_problem import is_unopened_overlay
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark
 from postproc.runtime.errors import CaptureError
+from postproc.runtime.failures import input_failure
 from postproc.runtime.gc_pause import gc_paused
 from postproc.verdicts.result_row import JudgedReset
 
@@ -39,6 +41,11 @@ class CaptureResult:
     content: str = ""
     capture_point: CapturePoint = NO_CAPTURE_POINT
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether something went wrong, so that another reading may give another result."""
+        return not self.readable or not all(map(is_unopened_overlay, self.problems))
+
 
 @dataclass(frozen=True, slots=True)
 class StampedResult:
@@ -55,7 +62,7 @@ class JobOptions:
     With `all_flows` the table of flows has every flow of the capture, not only those with a reset. Without
     `prefilter`, tshark reads every packet; the verdicts are the same. With `use_cache`, results of a case folder will
     be cached, so they need the file's hash, and the flows even without `with_flows`. `decode_as` are the rules that the
-    tshark of another machine needs (decode_as.py).
+    tshark of another machine needs (decode_as.py), `tshark_timeout_s` is its patience.
     """
 
     all_flows: bool = False
@@ -63,6 +70,7 @@ class JobOptions:
     use_cache: bool = True
     with_flows: bool = True
     decode_as: tuple[str, ...] = ()
+    tshark_timeout_s: float = DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,13 @@ class Job:
     options: JobOptions = JobOptions()
 
     def __call__(self, source: Source) -> StampedResult:
-        """Judge one input. An unreadable input gives a problem, no exception."""
+        """Judge one input. Whatever goes wrong is a problem of this input, no exception."""
         stamp = file_stamp(source.path)
         try:
             with local_copy(source) as copy:
                 return self._judged(copy, stamp)
-        except CaptureError as error:
-            return StampedResult(unreadable(source, error))
+        except BaseException as error:
+            return StampedResult(unreadable(source, input_failure(source.label, error)))
 
     def _judged(self, source: Source, stamp: Stamp | None) -> StampedResult:
         cached = self.options.use_cache and source.case is not None

@@ -15,6 +15,7 @@ import polars as pl
 from postproc.batch.result_codec import StoredResult
 from postproc.capture.tshark.export_reader import DAMAGED
 from postproc.runtime.dataclass_codec import without_none
+from postproc.runtime.panics import panics_hidden
 from postproc.verdicts.reconcile_result import ReconcileResult
 
 _PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
@@ -58,7 +59,8 @@ def row_of(content: bytes, schema: _Schema) -> dict[str, Any]:
 def read_rows(files: list[Path], schema: _Schema) -> list[dict[str, Any]]:
     """The rows in these files. Files that are damaged, have other columns, or are gone add none."""
     try:
-        return _undamaged(pl.read_parquet(files, schema=schema | {_DIGEST: pl.String()})) if files else []
+        with panics_hidden():
+            return _undamaged(pl.read_parquet(files, schema=schema | {_DIGEST: pl.String()})) if files else []
     except DAMAGED:
         if len(files) == 1:
             return []

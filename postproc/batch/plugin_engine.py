@@ -22,11 +22,13 @@ from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.local_copy import local_copy
 from postproc.capture.packet_table import Packet, normalise
+from postproc.capture.tshark.expected_packets import check_end
 from postproc.capture.tshark.fields_export import arguments, capture_error, check_capture, problems_at_end
-from postproc.capture.tshark.program import Tshark
+from postproc.capture.tshark.program import Tshark, time_to_read
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.flows.display_filter import ends_filter
 from postproc.runtime.errors import CaptureError, PluginError
+from postproc.runtime.failures import REPORT, input_failure
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 from postproc.verdicts.icmp_observables import error_of
 from postproc.verdicts.judge_icmp import quoted_flow_filter, rejection_of
@@ -57,13 +59,15 @@ class Plugin:
     def judge(self, source: Source) -> CaptureResult:
         """What judge_source (postproc/batch/job.py) does, but by the plugin. Packets are not counted.
 
-        The evidence in words is the titles of the rules. Raises PluginError if the plugin fails.
+        The evidence in words is the titles of the rules. Raises PluginError if the plugin does not load.
         """
         try:
             with local_copy(source) as copy:
                 return self._judged(copy)
-        except CaptureError as error:
-            return unreadable(source, error)
+        except PluginError:
+            raise
+        except BaseException as error:
+            return unreadable(source, input_failure(source.label, error))
 
     def _judged(self, source: Source) -> CaptureResult:
         if source.file_type in EXPORT_TYPES:
@@ -77,11 +81,12 @@ class Plugin:
             *("-Y", f"rstorigin.verdict || {_LUA_ERROR}"),
             *arguments(source.path, self.tshark.preferences(), fields),
         ]
-        with self.tshark.run(command, self._environment()) as run:
+        with self.tshark.run(command, self._environment(), time_to_read(source.path)) as run:
             text = FieldsText(run.stdout, str(source.path), "")
             try:
                 raw = pl.concat(list(text.frames(fields)) or [pl.DataFrame(schema=dict.fromkeys(fields, pl.String()))])
             except CaptureError:
+                check_end(source.path, run, None)
                 self._check(run.messages)
                 raise capture_error(source.path, run) from None
             self._check(run.messages)
@@ -111,10 +116,10 @@ class Plugin:
         failed = raw.filter(pl.col(_LUA_ERROR).is_not_null()).head(1)
         for frame, error in failed.select("frame.number", _MESSAGES).iter_rows():
             message = (error or "").partition("Lua Error: ")[2][:_ERROR_SHOWN]
-            raise PluginError(visible(f"{source.label}: the plugin failed at frame {frame}: {message}"))
+            raise CaptureError(source.label, f"the plugin failed at frame {frame}: {message}", REPORT)
 
     def _judged_row(self, capture: str, packet: Packet, fields: _Fields) -> JudgedReset:
-        read = {column.name: _value(column, fields, f"{capture}: frame {packet.frame}") for column in _READ}
+        read = {column.name: _value(column, fields, packet.frame) for column in _READ}
         error = error_of(packet) if read["kind"] == "icmp" else None
         sport, dport = (error.quoted_sport, error.quoted_dport) if error else (packet.sport, packet.dport)
         low, high = sorted([(packet.src, sport), (packet.dst, dport)])
@@ -135,7 +140,7 @@ class Plugin:
             return JudgedReset(row, icmp_score(row.suspicion), words, rejection_of(packet))
         score = fields[f"rstorigin.{SCORE.name}"]
         if score is None:
-            raise _missing(SCORE.name, f"{capture}: frame {packet.frame}")
+            raise _missing(SCORE.name, packet.frame)
         return JudgedReset(row, int(score), tuple(self.rulebook.evidence(id_).title for id_ in row.evidence))
 
 
@@ -162,20 +167,20 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
 _EMPTY: dict[type, Any] = {str: "", tuple: ()}
 
 
-def _value(column: OutputColumn, fields: _Fields, place: str) -> Any:
-    """The value of a column. Raises PluginError if the plugin shows none, but the column must have one."""
+def _value(column: OutputColumn, fields: _Fields, frame: int) -> Any:
+    """The value of a column. Raises CaptureError if the plugin shows none, but the column must have one."""
     text = fields[f"rstorigin.{column.name}"]
     if text:
         return _PARSERS[column.type](text)
     if column.optional:
         return None
     if column.type not in _EMPTY:
-        raise _missing(column.name, place)
+        raise _missing(column.name, frame)
     return _EMPTY[column.type]
 
 
-def _missing(name: str, place: str) -> PluginError:
-    return PluginError(visible(f"{place}: the plugin shows no field rstorigin.{name}"))
+def _missing(name: str, frame: int) -> CaptureError:
+    return CaptureError("", f"frame {frame}: the plugin shows no field rstorigin.{name}", REPORT)
 
 
 def _rows(raw: pl.DataFrame) -> Iterator[tuple[Packet, _Fields]]:

@@ -51,6 +51,11 @@ class ResultStore:
         """Why results cannot be stored, where that is so."""
         return [cache.write_problem for cache in self.caches.values() if cache.write_problem]
 
+    @property
+    def damaged(self) -> int:
+        """How many stored results could not be read."""
+        return sum(cache.damaged for cache in self.caches.values())
+
     def judge(self, sources: Sequence[Source], job: Job, runner: Runner, report: ReportProgress) -> list[CaptureResult]:
         """The result of each source, in order. Raises errors that stop all work, such as TsharkError."""
         results = {index: result for index, source in enumerate(sources) if (result := self._find(source))}
@@ -81,11 +86,16 @@ class ResultStore:
 
     def _store(self, source: Source, stamped: StampedResult | WorkerDiedError) -> CaptureResult:
         if isinstance(stamped, WorkerDiedError):
-            reason = "the process that read it died"
-            return unreadable(source, CaptureError(source.label, reason, "perhaps out of memory: try --jobs 1"))
+            return unreadable(source, died(source))
         if source.case in self.caches:
             self.caches[source.case].store(source, stamped)
         return stamped.result
+
+
+def died(source: Source) -> CaptureError:
+    """The error of an input that killed the process that worked on it."""
+    hint = "perhaps out of memory: try --jobs 1; if it happens again, please report it as a bug of rstorigin"
+    return CaptureError(source.label, "the process that read it died", hint)
 
 
 # A process takes about a second to start. It is worth that for so many bytes to read; opening a file counts as bytes.

@@ -32,7 +32,8 @@ class CapturePointStats:
         """Add a packets table."""
         if not packets.is_empty():
             self.add_times(packets.select(first=pl.col("time_us").min(), last=pl.col("time_us").max()).row(0))
-            for host, hop_limit, count in packets.filter(authentic()).group_by("src", "hop_limit").len().iter_rows():
+            known = packets.filter(authentic() & pl.col("hop_limit").is_not_null())
+            for host, hop_limit, count in known.group_by("src", "hop_limit").len().iter_rows():
                 self.counts[host, hop_limit] += count
 
     def capture_point(self) -> CapturePoint:

@@ -7,11 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 
 from heuristics.errors import Problem
 from postproc.capture import archive
-from postproc.capture.file_type import TYPES_IN_FOLDERS, FileType, file_type_of, looks_like_capture, named_like_input
+from postproc.capture.file_type import (
+    TYPES_IN_FOLDERS,
+    FileType,
+    begins_with_packet,
+    file_type_of,
+    looks_like_capture,
+    named_like_input,
+)
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.output_folder import OUTPUT_FILES, holds_our_tables
 
@@ -54,7 +62,7 @@ class Sources:
 
 
 def find_sources(paths: Sequence[Path], given: Mapping[Path, str] | None = None) -> Sources:
-    """The files at `paths`, and the captures and exports inside folders, at any depth, and inside zip archives.
+    """The files at `paths`, the captures, exports and packet text inside folders, at any depth, and inside archives.
 
     `given` has what the user calls those paths that are copies of ours. A member of an archive is a path too:
     `a.zip/b.pcap`.
@@ -66,7 +74,7 @@ def find_sources(paths: Sequence[Path], given: Mapping[Path, str] | None = None)
     found: list[Source] = []
     problems: list[Problem] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises errors, for a name that is too long
             inside = list(_in_folder(path, problems))
             found += inside
             if not inside:
@@ -151,7 +159,7 @@ def _in_folder(top: Path, problems: list[Problem]) -> Iterator[Source]:
         source = Source(path, _name(path.relative_to(top)), file_type, top)
         if file_type is FileType.ARCHIVE:
             yield from _in_archive(source, problems)
-        elif file_type in TYPES_IN_FOLDERS or looks_like_capture(path):
+        elif file_type in TYPES_IN_FOLDERS or looks_like_capture(path) or _is_text_alone(path, file_type):
             yield source
 
 
@@ -163,6 +171,14 @@ def _in_archive(source: Source, problems: list[Problem]) -> list[Source]:
         if source.path.suffix.lower() == ".zip":
             problems.append(error.problem)
         return []
+
+
+def _is_text_alone(path: Path, file_type: FileType) -> bool:
+    """Whether this is packet text that is no note and no copy: a capture of the same name holds the same packets."""
+    if file_type is not FileType.PACKET_TEXT or not begins_with_packet(path):
+        return False
+    name = path.name.partition(".")[0]
+    return not any(looks_like_capture(other) for other in path.parent.glob(f"{escape(name)}.*"))
 
 
 def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:
@@ -181,5 +197,5 @@ def _walk(top: Path, problems: list[Problem]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = here / name
-            if not name.startswith(".") and (path.is_file() or path.is_symlink()):  # no pipes, sockets, devices
+            if not name.startswith(".") and (path.is_file() or not path.exists()):  # no pipes, sockets, devices
                 yield path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from enum import Enum, auto
@@ -27,13 +28,38 @@ GZIP, ZSTANDARD, LZ4 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"
 _COMPRESSED = (GZIP, ZSTANDARD, LZ4)
 _PARQUET = b"PAR1"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # of its first member, or of the end of an empty archive
-# A packet as tcpdump prints it: its IP header (-v), or its addresses.
+# A line of a packet that one of the forms of capture/text/ prints.
 _PACKET_LINE = re.compile(
-    rb"\((?:tos 0x[0-9a-f]{1,2}\b|(?:class 0x\w+, |flowlabel 0x\w+, )*hlim \d+, next-header )|"
-    rb"^.{0,80}\bIP6? [\w.:%-]+ > [\w.:%-]+: |ethertype IPv[46] \(0x",
+    rb"|".join(
+        (
+            # tcpdump: the IP header (-v), or the addresses
+            rb"\((?:tos 0x[0-9a-f]{1,2}\b|(?:class 0x\w+, |flowlabel 0x\w+, )*hlim \d+, next-header )",
+            rb"^.{0,80}\bIP6? [\w.:%-]+ > [\w.:%-]+: ",
+            rb"ethertype IPv[46] \(0x",
+            # tshark: the packet list (also as CSV), -V
+            rb'^[\s>|]*"?\d+"?,?\s*"?[\d:. -]+"?,?\s*"?[0-9a-fA-F:.]+"?(?:\s+(?:\xe2\x86\x92|->)\s+|"?,"?|\s+)'
+            rb'[0-9a-fA-F:.]+"?,?\s*"?[A-Z]\S*?"?,?\s*"?\d{1,6}"?,?\s*"?\S',
+            rb"\bFrame \d{1,10}: \d+ bytes on wire",
+            # tshark -x
+            rb"^[\s>|]*0000  (?:[0-9a-f]{2} ){15}",
+            # nmap --packet-trace
+            rb"\b(?:SENT|RCVD) \(\d+\.\d+s\) (?:TCP|UDP|ICMP|ICMPv6|IP|ARP)\b",
+            # netfilter, filterlog
+            rb"\bIN=\S* OUT=\S* .{0,200}\bSRC=\S+ DST=\S+ LEN=\d+ ",
+            rb"\bfilterlog\b.{0,100}?\d*(?:,[^,\n]*){7},[46],",
+        )
+    ),
     re.MULTILINE,
 )
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# What tools print before the first packet.
+_BEFORE_PACKETS = re.compile(
+    rb"reading from file |tcpdump: |listening on |dropped privs to |Frame \d+: |No\. +Time |Starting Nmap "
+)
+# Packets as trees of named fields: JSON, one JSON object a line, XML.
+_PACKET_TREE = re.compile(
+    rb'\s*(?:\[\s*\{.{0,4096}"layers"\s*:|\{.{0,4096}"layers"\s*:|<.{0,4096}<(?:pdml|packet)\b)', re.DOTALL
+)
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 HEAD = 8192  # bytes read to find the type; the header line of an export has 400
 
@@ -90,12 +116,19 @@ def file_type_of(path: Path) -> FileType:
         if not path.is_file():
             reason = "is not a file" if path.exists() else "does not exist"
             raise CaptureError(str(path), reason, "name a capture, a fields export, or a folder that holds some")
-        with path.open("rb") as file:
-            head = file.read(HEAD)
+        if path.stat().st_size == 0:  # files of the kernel say so too, and reading some of them never ends
+            return FileType.EMPTY
+        with open(path, "rb", opener=_without_waiting) as file:
+            head = file.read(HEAD) or b""
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise CaptureError(str(path), f"cannot be read: {why}") from None
     return type_of_content(head)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file so that reading it fails where it would wait, as for the kernel's next message."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def looks_like_capture(path: Path) -> bool:
@@ -109,6 +142,20 @@ def looks_like_capture(path: Path) -> bool:
 def named_like_input(path: Path) -> bool:
     """Whether the file is named like a capture, or like a zip archive, which may hold some."""
     return looks_like_capture(path) or path.suffix.lower() == ".zip"
+
+
+def begins_with_packet(path: Path) -> bool:
+    """Whether packet text has a packet, or what its tool prints before the first one, in its first line.
+
+    Notes that quote packets, as a mail or a README, have not. Raises OSError.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    head = (_inside_gzip(head) if head.startswith(GZIP) else head).lstrip()
+    if head.startswith(UTF16_MARKS):
+        head = head.decode("utf-16", "replace").encode()
+    first_line = head.partition(b"\n")[0]
+    return bool(_PACKET_TREE.match(head) or _PACKET_LINE.search(first_line) or _BEFORE_PACKETS.match(first_line))
 
 
 def is_other_archive(path: Path) -> bool:
@@ -128,14 +175,15 @@ def type_of_content(head: bytes) -> FileType:
         return FileType.CAPTURE
     if head.startswith(_PARQUET):
         return FileType.PARQUET
-    if head.startswith(_UTF16):
-        return FileType.UTF16
+    if head.startswith(UTF16_MARKS):
+        text = head.decode("utf-16", "replace").encode()
+        return FileType.PACKET_TEXT if _PACKET_LINE.search(text) or _PACKET_TREE.match(text) else FileType.UTF16
     if head.startswith(_COMPRESSED) or b"\0" in head:
         return FileType.UNKNOWN
     first_line = head.partition(b"\n")[0]
     if b"frame.number" in first_line:
         return FileType.EXPORT
-    return FileType.PACKET_TEXT if _PACKET_LINE.search(head) else FileType.TEXT
+    return FileType.PACKET_TEXT if _PACKET_LINE.search(head) or _PACKET_TREE.match(head) else FileType.TEXT
 
 
 def _inside_gzip(head: bytes) -> bytes:

@@ -32,7 +32,8 @@ OTHER, TCP, ICMP_ERROR = 0, 1, 2
 class Packet(NamedTuple):
     """One IP packet. Addresses and hop limit are those of the IP header that carries TCP, else of the innermost.
 
-    A value that the packet lacks (no TCP, no timestamps, IPv6 without an ID) is None. `time_us` is in microseconds
+    A value that the packet lacks (no TCP, no timestamps, IPv6 without an ID) is None, and so is what an input leaves
+    out (text without hop limits). `time_us` is in microseconds
     since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to` the
     destination. `weight` is how many packets the row represents (relevance.py). `error` has the fields of an IcmpError.
     """
@@ -45,7 +46,7 @@ class Packet(NamedTuple):
     dst: str
     mac: str | None
     mac_to: str | None
-    hop_limit: int
+    hop_limit: int | None
     ip_id: int | None
     df: bool | None
     tos: int | None
@@ -234,7 +235,7 @@ def _microseconds() -> pl.Expr:
 
 def _typed(raw: pl.DataFrame) -> pl.DataFrame:
     """One value a column -> the columns of Packet, typed."""
-    ipv6 = pl.col("ipv6.hlim").is_not_null()
+    ipv6 = pl.col("ipv6.hlim").is_not_null() | (pl.col("ip.ttl").is_null() & pl.col("ipv6.src").is_not_null())
     whole = pl.all_horizontal(
         pl.col(name).is_not_null() for name in ("tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.flags")
     )
@@ -269,4 +270,4 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         tsval=_integer("tcp.options.timestamp.tsval"),
         reset_cause=pl.col("tcp.reset_cause"),
         weight=pl.lit(1, pl.Int64),
-    ).filter(pl.col("hop_limit").is_not_null() & pl.col("src").is_not_null() & pl.col("dst").is_not_null())
+    ).filter(pl.col("src").is_not_null() & pl.col("dst").is_not_null())

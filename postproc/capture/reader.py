@@ -14,6 +14,7 @@ from postproc.capture.capture_point_stats import CapturePointStats
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES, FileType
 from postproc.capture.packet_table import by_frame, empty_table, is_reset, normalise, notable
+from postproc.capture.prefilter.packet_count import packets_in
 from postproc.capture.prefilter.pcap_reader import DeferredError
 from postproc.capture.prefilter.split import SplitCapture, split_capture
 from postproc.capture.prefilter.unopened import cut_segments, unopened_overlays
@@ -24,8 +25,8 @@ from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.export_reader import read_export
 from postproc.capture.tshark.fields_export import not_a_capture
 from postproc.capture.tshark.program import Tshark
-from postproc.capture.tshark.tsv_reader import repeated
-from postproc.runtime.errors import CaptureError, NoRoomError
+from postproc.capture.tshark.values import repeated
+from postproc.runtime.errors import CaptureError, NoRoomError, TsharkFailedError
 
 _NO_TIME = "pcapng files may leave it out, and so does tshark 4.0 with the preference frame.generate_epoch_time off"
 _NO_TIME_IN_TEXT = "run tcpdump without -t, best with -tttt"
@@ -74,8 +75,12 @@ def _read_packets(
         with split_capture(source.path) as split, SpilledTables() as tables:
             if split is not None and (packets := _read_split(source, split, tshark, tables, spilled)) is not None:
                 return packets
-    with SpilledTables() as tables:
-        return _read_by_tshark(source, tshark, tables, spilled, whole=whole)
+    try:
+        return _read_whole(source, tshark, spilled, whole=whole, last_try=False)
+    except TsharkFailedError as error:
+        if not error.once_more:
+            raise
+    return _read_whole(source, tshark, spilled, whole=whole, last_try=True)
 
 
 def _read_split(
@@ -132,15 +137,37 @@ class _ReadStats:
             yield table
 
 
-def _read_by_tshark(
-    source: Source, tshark: Tshark | None, tables: SpilledTables, spilled: SpilledFlows | None, *, whole: bool
+def _read_whole(
+    source: Source, tshark: Tshark | None, spilled: SpilledFlows | None, *, whole: bool, last_try: bool
 ) -> Packets:
-    problems: list[Problem] = []
-    stats = _ReadStats()
-    if spilled is not None:
-        spilled.clear()  # drops what a failed reading of the split capture left there
-    for table in stats.tables(_raw_frames(source, tshark, problems)):
-        tables.add(table)
+    """Read all packets of an export, of a text, or of a capture by tshark.
+
+    Raises CaptureError. What there is before a tshark fails counts only in the last try.
+    """
+    with SpilledTables() as tables:
+        problems: list[Problem] = []
+        stats = _ReadStats()
+        if spilled is not None:
+            spilled.clear()  # drops what a failed reading left there
+        try:
+            for table in stats.tables(_raw_frames(source, tshark, problems)):
+                tables.add(table)
+        except TsharkFailedError as error:
+            if (error.once_more and not last_try) or not stats.packets:
+                raise
+            problems.append(error.problem)
+        return _checked(source, tables, stats, problems, spilled, whole=whole)
+
+
+def _checked(
+    source: Source,
+    tables: SpilledTables,
+    stats: _ReadStats,
+    problems: list[Problem],
+    spilled: SpilledFlows | None,
+    *,
+    whole: bool,
+) -> Packets:
     if not stats.in_order:
         _check_numbers(source, tables)
     if not stats.has_ip and source.file_type in (FileType.TEXT, FileType.UNKNOWN):
@@ -171,7 +198,7 @@ def _check_numbers(source: Source, tables: SpilledTables) -> None:
 
 def _raw_frames(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
     if source.file_type is FileType.PACKET_TEXT:
-        return read_text(source.path, problems)
+        return read_text(source.path, tshark, problems)
     if source.file_type in EXPORT_TYPES:
         return read_export(source.path, source.file_type, problems)
-    return read_capture(source.path, _required(source, tshark), problems)
+    return read_capture(source.path, _required(source, tshark), problems, packets_in(source.path))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 import polars as pl
 
 from postproc.capture.packet_table import ENDS, by_frame, empty_table
-from postproc.runtime.temp_files import temporary_folder, writing_temporary
+from postproc.runtime.temp_files import TemporaryFolder, temporary_folder, writing_temporary
 
 _IN_MEMORY = 250_000  # rows; about 100 MB
 _FLOWS_AT_ONCE = 2048  # following a flow takes about 8 KB, and its packets as much again
@@ -21,7 +20,7 @@ _DISK_ERRORS = (OSError, pl.exceptions.PolarsError)  # Polars raises its own for
 class _OnDisk:
     """Has files in a temporary folder of its own, which is made when the first file is needed."""
 
-    _folder: TemporaryDirectory[str] | None = None
+    _folder: TemporaryFolder | None = None
 
     def __enter__(self) -> Self:
         """Return itself; the block's end removes the files."""

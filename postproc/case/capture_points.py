@@ -16,14 +16,15 @@ _MAX_GAP_US = 86_400_000_000  # a day: after that, routes may have changed
 class CaptureLocation:
     """Where a capture was taken: the name of its [[point]], and the addresses at whose own interface it was taken.
 
-    `complete` are those addresses of which the capture holds every packet, as the user says. `observed` is what the
-    packets show.
+    `named` are those of them that the user names, and `complete` those of which the capture holds every packet, as the
+    user says. `observed` is what the packets show.
     """
 
     point: str | None
     local: frozenset[str]
     complete: frozenset[str]
     observed: CapturePoint
+    named: frozenset[str] = frozenset()
 
 
 def location_of(source: Source, observed: CapturePoint, case: CaseFile) -> CaptureLocation:
@@ -31,7 +32,7 @@ def location_of(source: Source, observed: CapturePoint, case: CaseFile) -> Captu
     point = case.point_of(source.name)
     named = frozenset(str(host) for host in point.hosts) if point else frozenset()
     complete = named if point and point.complete else frozenset()
-    return CaptureLocation(point.name if point else None, named or frozenset(observed.local), complete, observed)
+    return CaptureLocation(point.name if point else None, named or frozenset(observed.local), complete, observed, named)
 
 
 def unambiguous_location_of(source: Source, observed: CapturePoint, case: CaseFile) -> CaptureLocation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyAddres
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from heuristics.errors import Problem, ProblemsError, nearest
+from heuristics.toml_text import load_toml
 
 NAME = "case.toml"
 _MAX_BYTES = 2**20
@@ -93,13 +93,12 @@ def load_case(folder: Path) -> CaseFile:
     if len(raw) > _MAX_BYTES:
         raise CaseError([Problem(str(path), "", "", f"larger than {_MAX_BYTES} bytes, so it is no case.toml")])
     try:
-        return CaseFile.model_validate(tomllib.loads(raw.decode("utf-8")))
+        return CaseFile.model_validate(load_toml(raw))
     except ValidationError as error:
         raise CaseError([_problem(str(path), details) for details in error.errors()]) from None
-    except RecursionError:
-        raise CaseError([Problem(str(path), "", "", "not TOML: nested too deeply")]) from None
     except ValueError as error:
-        raise CaseError([Problem(str(path), "", "", f"not TOML: {error}", "save it as UTF-8 text")]) from None
+        fix = "save it as UTF-8 text" if isinstance(error, UnicodeDecodeError) else ""
+        raise CaseError([Problem(str(path), "", "", f"not TOML: {error}", fix)]) from None
 
 
 _FIXES = {

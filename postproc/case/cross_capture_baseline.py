@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heuristics.protocol.hop_limit import distance
+from heuristics.protocol.hop_limit import distance, distance_if_known
 from heuristics.rulebook.model import Rulebook
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
@@ -92,7 +92,7 @@ def _rescored(result: CaptureResult, distances: Mapping[str, Counter[int]], rule
 
 
 def _rescored_reset(reset: JudgedReset, distances: Counter[int], rulebook: Rulebook) -> JudgedReset:
-    here = distance(reset.row.hop_limit)
+    here = distance_if_known(reset.row.hop_limit)
     observation: Observation = {
         "distance": here,
         "case_distance": most_frequent(distances),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from heuristics.protocol.hop_limit import distance
+from heuristics.protocol.hop_limit import distance_if_known
 from heuristics.rulebook.model import Rulebook
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
@@ -55,8 +55,9 @@ def rescored_by_ip_id_runs(
 def _with_ip_id(capture: int, resets: Iterable[JudgedReset], case: CaseFile) -> Iterator[tuple[_Key, IpIdSample]]:
     """The resets with an IP ID and a time: without a time, their order is unknown."""
     for index, reset in enumerate(resets):
-        if reset.ip_id is not None and reset.row.time and is_one_host(reset.row.src, case):
-            yield (capture, index), IpIdSample(reset.ip_id, reset.row.hop_limit, reset.row.src)
+        row = reset.row
+        if reset.ip_id is not None and row.hop_limit is not None and row.time and is_one_host(row.src, case):
+            yield (capture, index), IpIdSample(reset.ip_id, row.hop_limit, row.src)
 
 
 def _by_location(locations: dict[int, CaptureLocation]) -> list[list[int]]:
@@ -87,7 +88,7 @@ def _rescored(capture: int, result: CaptureResult, runs_of: dict[_Key, IpIdRun],
         if run is None:
             return reset
         observation: Observation = {
-            "distance": distance(reset.row.hop_limit),
+            "distance": distance_if_known(reset.row.hop_limit),
             "case_run_senders": len(run.senders),
             "case_run_networks": run.networks,
         }

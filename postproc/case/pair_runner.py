@@ -2,70 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
 from postproc.batch.job import needs_tshark
-from postproc.batch.result_store import ReportProgress
+from postproc.batch.result_store import ReportProgress, died
 from postproc.capture.discovery import Source
 from postproc.capture.local_copy import local_copy
+from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import Tshark
-from postproc.runtime.errors import CaptureError, NoRoomError, TsharkError
-from postproc.runtime.temp_files import temporary_folder
+from postproc.runtime.errors import CaptureError, NoRoomError
+from postproc.runtime.failures import input_failure
+from postproc.runtime.temp_files import temporary_folder, writing_temporary
 from postproc.runtime.worker_pool import WorkerDiedError, map_over_processes
 from postproc.verdicts.reconcile import reconcile
 from postproc.verdicts.reconcile_result import CapturePair, ReconcileResult
+
+_Result = TypeVar("_Result")
 
 
 def compare_pairs(
     pairs: Sequence[CapturePair],
     sources: Sequence[Source],
+    partial: Collection[int],
     *,
     tshark: Tshark | None,
     processes: int,
     start_progress: Callable[[int], ReportProgress],
-) -> Iterator[tuple[CapturePair, ReconcileResult]]:
-    """The result of each pair, except where a capture cannot be read again, or a temporary file not be written."""
+) -> Iterator[tuple[CapturePair, ReconcileResult | CaptureError]]:
+    """The result of each pair. Where there is none, the error that says why.
+
+    `partial` are the sources that could only be read in part before; others must be read whole now, too.
+    """
     wanted = sorted({index for pair in pairs for index in (pair.capture, pair.peer)})
     report = start_progress(len(wanted) + len(pairs))
-    with suppress(NoRoomError), temporary_folder() as name:
-        folder = Path(name)
-        readable: set[int] = set()
-        items = [(index, sources[index]) for index in wanted]
-        for done, (place, written) in enumerate(map_over_processes(_Read(tshark, folder), items, processes), 1):
-            if written is True:
-                readable.add(wanted[place])
-            report(done)
-        left = [pair for pair in pairs if {pair.capture, pair.peer} <= readable]
-        comparisons = map_over_processes(_Compare(folder), left, processes)
-        for done, (place, result) in enumerate(comparisons, len(wanted) + 1):
-            if not isinstance(result, WorkerDiedError):
-                yield left[place], result
-            report(done)
+    try:
+        with temporary_folder() as folder:
+            failed: dict[int, CaptureError] = {}
+            items = [(index, sources[index], index in partial) for index in wanted]
+            read = map_over_processes(_Read(tshark, Path(folder)), items, processes)
+            for done, (place, error) in enumerate(read, 1):
+                if error is not None:
+                    failed[wanted[place]] = _told(error, sources[wanted[place]])
+                report(done)
+            left = [pair for pair in pairs if not {pair.capture, pair.peer} & failed.keys()]
+            yield from ((pair, failed.get(pair.capture) or failed[pair.peer]) for pair in pairs if pair not in left)
+            comparisons = map_over_processes(_Compare(Path(folder), sources), left, processes)
+            for done, (place, result) in enumerate(comparisons, len(wanted) + 1):
+                pair = left[place]
+                yield pair, _told(result, sources[pair.capture])
+                report(done)
+    except NoRoomError as error:  # not even for the folder
+        yield from ((pair, error) for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The task that reads a whole capture, once for all comparisons. False where that fails."""
+    """The task that reads a whole capture, once for all comparisons."""
 
     tshark: Tshark | None
     folder: Path
 
-    def __call__(self, item: tuple[int, Source]) -> bool:
-        """Write the packets table to `folder`."""
-        index, source = item
+    def __call__(self, item: tuple[int, Source, bool]) -> CaptureError | None:
+        """Write the packets table to `folder`. The error where that fails."""
+        index, source, partial = item
         try:
             with local_copy(source) as copy:
-                table = read_packets(copy, self.tshark if needs_tshark(copy) else None, whole=True).table
-            table.write_parquet(_packets_file(self.folder, index))
-        except (CaptureError, TsharkError, OSError, pl.exceptions.PolarsError):  # the last for a full disk
-            return False
-        return True
+                packets = read_packets(copy, self.tshark if needs_tshark(copy) else None, whole=True)
+            if not partial and (left := [each for each in packets.problems if not is_unopened_overlay(each)]):
+                return CaptureError(source.label, left[0].reason, left[0].hint)
+            with writing_temporary((OSError, pl.exceptions.PolarsError)):  # the last for a full disk
+                packets.table.write_parquet(_packets_file(self.folder, index))
+        except BaseException as error:
+            return input_failure(source.label, error)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +88,19 @@ class _Compare:
     """The task that compares one pair, whose packets tables are in `folder`."""
 
     folder: Path
+    sources: Sequence[Source]
 
-    def __call__(self, pair: CapturePair) -> ReconcileResult:
-        """Reconcile them."""
-        capture, peer = (pl.read_parquet(_packets_file(self.folder, index)) for index in (pair.capture, pair.peer))
-        return reconcile(capture, peer, pair.complete)
+    def __call__(self, pair: CapturePair) -> ReconcileResult | CaptureError:
+        """Reconcile them. The error where that fails."""
+        try:
+            capture, peer = (pl.read_parquet(_packets_file(self.folder, each)) for each in (pair.capture, pair.peer))
+            return reconcile(capture, peer, pair.complete, pair.hosts)
+        except BaseException as error:
+            return input_failure(self.sources[pair.capture].label, error)
+
+
+def _told(result: _Result | WorkerDiedError, source: Source) -> _Result | CaptureError:
+    return died(source) if isinstance(result, WorkerDiedError) else result
 
 
 def _packets_file(folder: Path, index: int) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,15 +18,21 @@ from postproc.capture.discovery import Source, Sources, find_sources
 from postproc.capture.piped import is_piped, label_of, whole_copy
 from postproc.capture.remote import find_remote_sources, is_url
 from postproc.capture.tshark.decode_as import with_decode_as
-from postproc.capture.tshark.program import Tshark, find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
 from postproc.case.cross_capture_baseline import rescored_by_baselines
 from postproc.case.cross_capture_ip_id import rescored_by_ip_id_runs
-from postproc.case.peer_captures import Comparison, ComparisonOptions, compare_peers, rescored_by_peers
-from postproc.runtime.errors import TsharkError, UsageError
-from postproc.runtime.temp_files import MAKE_ROOM
+from postproc.case.peer_captures import (
+    Comparison,
+    ComparisonOptions,
+    compare_peers,
+    rescored_by_peers,
+    with_failures,
+)
+from postproc.runtime.errors import CaptureError, TsharkError, UsageError
 from postproc.runtime.text import plural
 from postproc.runtime.worker_pool import cores
+from postproc.verdicts.reconcile_result import CapturePair
 
 if TYPE_CHECKING:
     from postproc.batch.dask_cluster import Cluster
@@ -92,9 +98,9 @@ def inputs_at(paths: Sequence[str], monitor: Monitor) -> Iterator[Sources]:
 class RunOptions:
     """How a run judges. `jobs` is the number of processes, 0 for as many as are worth it.
 
-    With `compare_peers`, captures are evidence for one another. `cluster` is the address of a Dask scheduler,
-    `decode_as` are rules for tshark besides those of case.toml. The caches of case folders are in `cache_dir`, if that
-    is given. The others are JobOptions.
+    With `compare_peers`, captures are evidence for one another; `complete` and `thorough` are ComparisonOptions.
+    `cluster` is the address of a Dask scheduler, `decode_as` are rules for tshark besides those of case.toml. The
+    caches of case folders are in `cache_dir`, if that is given. The others are JobOptions.
     """
 
     jobs: int = 0
@@ -103,9 +109,12 @@ class RunOptions:
     all_flows: bool = False
     with_flows: bool = False
     compare_peers: bool = True
+    complete: bool = False
+    thorough: bool = False
     cluster: str | None = None
     decode_as: tuple[str, ...] = ()
     cache_dir: Path | None = None
+    tshark_timeout_s: float = DEFAULT_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +148,11 @@ class CaseRun:
         comparisons: list[Comparison] = []
         if self.options.compare_peers and len(sources) > 1:
             results = self._rescored_across_captures(sources, results)
-            comparisons = self._compare_peers(sources, results, store, tshark)
+            comparisons, failed = self._compare_peers(sources, results, store, tshark)
+            results = with_failures(sources, results, failed)
             results = rescored_by_peers(results, comparisons, self.rulebook)
+        if store.damaged:
+            self.monitor.warn(f"{plural(store.damaged, 'stored result')} could not be read and had to be made anew")
         for problem in store.write_problems:
             self.monitor.warn(visible(f"results are not kept: {problem}"))
         for folder in filter(Path.exists, new_caches):
@@ -166,6 +178,7 @@ class CaseRun:
             use_cache=self.options.use_cache,
             with_flows=self.options.with_flows,
             decode_as=self._decode_as,
+            tshark_timeout_s=self.options.tshark_timeout_s,
         )
         return Job(self.rulebook, tshark, options)
 
@@ -182,7 +195,7 @@ class CaseRun:
 
     def _compare_peers(
         self, sources: Sequence[Source], results: Sequence[CaptureResult], store: ResultStore, tshark: Tshark | None
-    ) -> list[Comparison]:
+    ) -> tuple[list[Comparison], dict[CapturePair, CaptureError]]:
         def start_progress(steps: int) -> ReportProgress:
             return bars.enter_context(self.monitor.progress("comparing captures", steps))
 
@@ -191,15 +204,13 @@ class CaseRun:
                 tshark = self._tshark(sources)
         with ExitStack() as bars:
             options = ComparisonOptions(
-                tshark=tshark, processes=self.options.jobs or cores(), start_progress=start_progress
+                tshark=tshark,
+                processes=self.options.jobs or cores(),
+                start_progress=start_progress,
+                complete=self.options.complete,
+                thorough=self.options.thorough,
             )
-            comparisons, failed = compare_peers(sources, results, self.case, store, options)
-        if failed:
-            self.monitor.warn(
-                f"{plural(failed, 'pair')} of captures could not be compared: one of them could not be read "
-                f"a second time, or there is no room for temporary files ({MAKE_ROOM})"
-            )
-        return comparisons
+            return compare_peers(sources, results, self.case, store, options)
 
     @property
     def _decode_as(self) -> tuple[str, ...]:
@@ -215,7 +226,7 @@ class CaseRun:
             found = find_tshark()
         else:
             found = cached_tshark(cache_base(case, self.options.cache_dir))
-        return with_decode_as(found, self._decode_as)
+        return replace(with_decode_as(found, self._decode_as), timeout_s=self.options.tshark_timeout_s)
 
     def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
         for point in self.case.point:

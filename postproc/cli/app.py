@@ -9,15 +9,18 @@ import typer
 
 from heuristics.errors import nearest, visible
 from postproc.capture.tshark.program import describe_tshark
+from postproc.cli.debug_option import with_debug_option
 from postproc.cli.messages import ErrorReportingGroup
 from postproc.runtime.signals import ending_in_order
 
-# Subcommand -> its line in the help. The module of that name has a function of that name, or an `app` with commands.
+# Subcommand -> its line in the help. The module of that name (with `_` for `-`) has a function of that name, or an
+# `app` with commands.
 _COMMANDS = {
     "summarize": "Judge every TCP reset and ICMP error: who sent it?",
     "reconcile": "Compare captures from both ends: which resets never left?",
     "explain": "Explain one TCP reset, with its evidence.",
     "open": "Judge captures, and show one in Wireshark with the verdicts.",
+    "kernel-trace": "Print the command that traces the resets of this kernel.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
     "schema": "Print the JSON Schema of results or rulebooks.",
@@ -47,12 +50,13 @@ class LazyGroup(ErrorReportingGroup):
         """The subcommand of this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"postproc.cli.{cmd_name}")
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"postproc.cli.{name}")
         if hasattr(module, "app"):
-            return typer.main.get_group(module.app)
+            return with_debug_option(typer.main.get_group(module.app))
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_show_locals=False)
-        alone.command(cmd_name)(getattr(module, cmd_name))
-        return typer.main.get_command(alone)
+        alone.command(cmd_name)(getattr(module, name))
+        return with_debug_option(typer.main.get_command(alone))
 
 
 app = typer.Typer(

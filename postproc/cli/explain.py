@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,18 +12,27 @@ import typer
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
+from postproc.capture.file_type import FileType
 from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.capture.packet_table import Packet
 from postproc.capture.reader import Packets, read_packets
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
-from postproc.capture.tshark.program import Tshark, find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import DecodeAsOption, LocalOption, OutputOption, RulebookOption, load_rules
+from postproc.cli.options import (
+    DecodeAsOption,
+    LocalOption,
+    OutputOption,
+    RulebookOption,
+    TsharkTimeoutOption,
+    load_rules,
+)
 from postproc.flows.state import Reset
 from postproc.report import story_text
+from postproc.report.field_comparison import Details
 from postproc.report.icmp_story import IcmpStory, build_icmp_story
 from postproc.report.presumed_senders import of_same_sender
 from postproc.report.rulebook_entries import RulebookEntries
@@ -61,7 +70,11 @@ _WRITERS = {
 def explain(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="CAPTURE", help="The capture, of any type that tshark reads. `-` is stdin.")
+        str,
+        typer.Argument(
+            metavar="CAPTURE",
+            help="The capture, of any type that tshark reads, or text of packets. `-` is stdin.",
+        ),
     ],
     frame: Annotated[
         int | None,
@@ -88,6 +101,7 @@ def explain(
     local_time: LocalOption = False,
     out: OutputOption = None,
     decode_as: DecodeAsOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Explain one TCP reset or ICMP error: its flow, the evidence, where it was sent from, and how to be surer."""
     if frame is not None and worst:
@@ -97,10 +111,14 @@ def explain(
         raise CaptureError(name, "is a folder", "name one capture; rstorigin summarize reads folders")
     source = one_input(ctx, name)
     capture = Path(source.label)
-    check_capture(source.path)
+    is_text = source.file_type is FileType.PACKET_TEXT
+    if not is_text:
+        check_capture(source.path)
     if out is not None:
         check_not_input(out, [Path(name)])
-    program = with_decode_as(find_tshark(), decode_as or ())
+    program = None
+    if not is_text:
+        program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
     packets = read_packets(source, program)
     print_problems(source.labelled(packets.problems))
     judged = _Judged.of(capture, packets, rules)
@@ -157,18 +175,25 @@ class _Judged:
         scored = self.resets or self.errors
         return max(scored, key=lambda frame: scored[frame][0].score)
 
-    def story(self, frame: int, capture: Path, program: Tshark, *, all_of_sender: bool) -> Story | IcmpStory:
+    def story(self, frame: int, capture: Path, program: Tshark | None, *, all_of_sender: bool) -> Story | IcmpStory:
         """The story of the packet at `frame`."""
         if frame in self.errors:
             return build_icmp_story(*self.errors[frame], self.packets.table, self.rulebook)
-        # Slow to import: pyshark takes longer than everything else, and no other command needs it.
-        from postproc.report.pyshark_details import read_details
-
         chosen = self.resets[frame]
         others = [judged for judged, *_ in self.resets.values()] if all_of_sender else ()
         of_sender = of_same_sender(chosen[0], others, RulebookEntries(self.rulebook))
         material = gather_material(*chosen, self.packets.table)
-        return build_story(material, read_details(capture, material.frames, program), self.rulebook, of_sender)
+        return build_story(material, _details(capture, material.frames, program), self.rulebook, of_sender)
+
+
+def _details(capture: Path, frames: Iterable[int], program: Tshark | None) -> dict[int, Details]:
+    """Further fields of these packets, by frame number. Text, which needs no tshark, has none."""
+    if program is None:
+        return {}
+    # Slow to import: pyshark takes longer than everything else, and no other command needs it.
+    from postproc.report.pyshark_details import read_details
+
+    return read_details(capture, frames, program)
 
 
 def _no_reset(capture: Path, frame: int, packets: Packets, frames: Iterable[int]) -> CaptureError:

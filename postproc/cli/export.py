@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from postproc.capture.prefilter.packet_count import packets_in
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture, print_command, write_parquet, write_tsv
-from postproc.capture.tshark.program import find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_problems
-from postproc.cli.options import DecodeAsOption, OutputOption
+from postproc.cli.options import DecodeAsOption, OutputOption, TsharkTimeoutOption
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import UsageError
 
@@ -40,6 +42,7 @@ def export(
         bool, typer.Option("--print-command", help="Only print the tshark command, for a machine without rstorigin.")
     ] = False,
     decode_as: DecodeAsOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
 ) -> None:
     """Write the header fields that resets are judged by. `rstorigin summarize` reads exports like captures.
 
@@ -53,13 +56,14 @@ def export(
     source = one_input(ctx, name)
     capture = source.path
     check_capture(capture)
-    found = with_decode_as(find_tshark(), decode_as or ())
+    found = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
+    expected = packets_in(capture)
     if out is None:
-        problems = write_tsv(capture, found, sys.stdout.buffer)
+        problems = write_tsv(capture, found, sys.stdout.buffer, expected)
     else:
         write = write_parquet if format_ is ExportFormat.PARQUET else write_tsv
         with whole_file(out, [Path(name), capture]) as file:
-            problems = write(capture, found, file)
+            problems = write(capture, found, file, expected)
     print_problems(source.labelled(problems))
     if problems:
         raise typer.Exit(SOME_FAILED)

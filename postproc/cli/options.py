@@ -78,6 +78,15 @@ CacheOption = Annotated[
 CacheDirOption = Annotated[
     Path | None, typer.Option("--cache-dir", metavar="DIR", help="Store them in this folder, not in the case folder.")
 ]
+TsharkTimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--tshark-timeout",
+        min=0,
+        metavar="SECONDS",
+        help="End a tshark that prints nothing for so long. 0: wait for ever.",
+    ),
+]
 
 
 def load_rules(rulebook: Path | None) -> Rulebook:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import glob
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from tabulate import tabulate
 
-from heuristics.errors import visible
 from heuristics.rulebook.model import load
-from postproc.batch.job import CaptureResult
-from postproc.capture.discovery import Source
+from postproc.capture.discovery import Source, Sources
 from postproc.capture.remote import is_url
-from postproc.case.peer_captures import Comparison
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S
+from postproc.case.case_file import CaseFile, Point
+from postproc.case.peer_captures import not_compared
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
-from postproc.cli.messages import print_problems, write_result
+from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
     CacheDirOption,
     CacheOption,
@@ -29,32 +28,16 @@ from postproc.cli.options import (
     PathsArgument,
     RulebookOption,
     TableFormat,
+    TsharkTimeoutOption,
 )
 from postproc.cli.progress import TerminalMonitor
+from postproc.cli.reconcile_kernel import reconcile_kernel
+from postproc.cli.reconcile_log import FailOn, LogOptions, reconcile_log
+from postproc.report import reconcile as report
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
-from postproc.runtime.text import csv_table, escape_markdown, plural
-from postproc.verdicts.result_row import ResetRow
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One reset with evidence from a peer capture, the `witness`: its columns keep that name.
-
-    `clock_offset_us` is how far the capture's clock is ahead.
-    """
-
-    capture: str
-    frame: int
-    src: str
-    sport: int
-    dst: str
-    dport: int
-    evidence: str
-    witness: str
-    witness_frame: int | None
-    verdict: str
-    clock_offset_us: int | None
+_MOST_THOROUGH = 10  # captures of which every pair is compared, whether an address connects them or not
 
 
 def reconcile(
@@ -65,13 +48,59 @@ def reconcile(
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
-    decode_as: DecodeAsOption = None,
     cache_dir: CacheDirOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
+    decode_as: DecodeAsOption = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="CAPTURE=ADDRESS",
+            help="The capture was taken at the interface of this host. May be given several times.",
+        ),
+    ] = None,
+    complete: Annotated[
+        bool,
+        typer.Option(
+            "--complete", help="The captures hold every packet of the hosts where they were taken (no capture filter)."
+        ),
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Hold this session log (PAN-OS, FortiGate, ASA, Zeek, ...) against packets."
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
+    ] = None,
+    log_timezone: Annotated[
+        str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
+    ] = "UTC",
+    kernel: Annotated[
+        Path | None,
+        typer.Option(
+            "--kernel",
+            metavar="FILE",
+            help="Hold resets against this trace of a host's kernel (rstorigin kernel-trace --print takes one).",
+        ),
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None, typer.Option("--fail-on", help="End with exit status 3 if a session of --log is contradicted.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=0, metavar="N", help="How many contradicted sessions of --log to show.")
+    ] = 10,
 ) -> None:
     """Find out which resets left the interface of the host they name, by a capture taken at that host.
 
     A capture is such a witness for an address if all packets of that address in it come from 0 hops away, or if
-    case.toml says so. In doubt, there is no result. `rstorigin summarize` uses the same results as evidence.
+    case.toml or --host says so. In doubt, there is no result, but a reason. `rstorigin summarize` uses the same results
+    as evidence.
+
+    With --log, hold what a firewall or monitor logged about each session against what the packets show. With --kernel,
+    hold resets against what the kernel of a host says that it sent.
     """
     monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
@@ -80,57 +109,91 @@ def reconcile(
     inputs = [source.path for source in found.files if source.url is None] + overlays
     if output is not None:
         check_not_input(output, inputs)
-    if len(found.files) < 2:
-        print_problems(found.problems)
-        raise UsageError("reconcile needs at least two captures, one from each end")
-    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
-    run = CaseRun(load(overlays=overlays), case.file, options, monitor)
+    file = _with_hosts(case.file, found.files, host or [])
+    thorough = len(found.files) <= _MOST_THOROUGH
+    options = RunOptions(
+        jobs=jobs,
+        use_cache=use_cache,
+        cache_dir=cache_dir,
+        decode_as=tuple(decode_as or ()),
+        tshark_timeout_s=tshark_timeout,
+        complete=complete,
+        thorough=thorough,
+    )
+    if log is not None and kernel is not None:
+        raise UsageError("--log and --kernel are two questions: ask one at a time")
+    if kernel is not None:
+        _enough(found, 1, "--kernel needs a capture whose resets to hold against the trace")
+        reconcile_kernel(found, file, overlays, options, kernel, format_, output)
+        return
+    if log is not None:
+        log_options = LogOptions(
+            log=log,
+            format_name=log_format,
+            timezone=log_timezone,
+            fail_on=fail_on,
+            top=top,
+            output_format=format_,
+            output=output,
+        )
+        _enough(found, 1, "--log needs a capture to hold the log against")
+        reconcile_log(found, file, overlays, options, log_options)
+        return
+    if log_format or fail_on:
+        raise UsageError("--log-format and --fail-on need a log: name it with --log")
+    _enough(found, 2, "reconcile needs at least two captures, one from each end")
+    run = CaseRun(load(overlays=overlays), file, options, monitor)
     results, comparisons = run.judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     print_problems(problems)
-    write_result(_written(_rows(found.files, results, comparisons), comparisons, format_), output, inputs)
+    left_out = not_compared(found.files, results, file, comparisons)
+    result = report.reconciled(found.files, results, comparisons, left_out)
+    write_result(_written(result, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
 
-def _rows(sources: Sequence[Source], results: Sequence[CaptureResult], comparisons: Sequence[Comparison]) -> list[Row]:
-    rows = []
-    resets: list[dict[int, ResetRow]] = [{reset.row.frame: reset.row for reset in each.resets} for each in results]
-    for comparison in comparisons:
-        for each in comparison.result.evidence:
-            row = resets[comparison.capture][each.frame]
-            rows.append(
-                Row(
-                    capture=row.capture,
-                    frame=row.frame,
-                    src=row.src,
-                    sport=row.sport,
-                    dst=row.dst,
-                    dport=row.dport,
-                    evidence=each.rule_id,
-                    witness=sources[comparison.peer].name,
-                    witness_frame=each.peer_frame,
-                    verdict=row.verdict,
-                    clock_offset_us=comparison.result.offset_us,
-                )
-            )
-    return sorted(rows, key=lambda row: (row.capture, row.frame))
+def _enough(found: Sources, least: int, otherwise: str) -> Sources:
+    """The inputs, where they are at least so many. Raises UsageError."""
+    if len(found.files) < least:
+        print_problems(found.problems)
+        raise UsageError(otherwise)
+    return found
 
 
-def _written(rows: Sequence[Row], comparisons: Sequence[Comparison], format_: TableFormat) -> str:
-    names = [field.name for field in fields(Row)]
+def _with_hosts(case: CaseFile, sources: Sequence[Source], hosts: Sequence[str]) -> CaseFile:
+    """The case with the capture points that --host names; they go before its own. Raises UsageError."""
+    named: dict[str, list[str]] = {}
+    for text in hosts:
+        capture, _, address = text.rpartition("=")
+        matching = [source.name for source in sources if capture in (source.name, str(source.path), source.path.name)]
+        if len(matching) != 1:
+            names = ", ".join(source.name for source in sources)
+            raise UsageError(f"--host {text}: write CAPTURE=ADDRESS, where CAPTURE is one of these: {names}")
+        try:
+            named.setdefault(matching[0], []).append(str(ip_address(address.strip("[]"))))
+        except ValueError:
+            raise UsageError(f"--host {text}: {address!r} is no address") from None
+    points = []
+    for name, addresses in named.items():
+        known = case.point_of(name)
+        values = {"name": known.name if known else name, "captures": [glob.escape(name)], "hosts": addresses}
+        points.append(Point.model_validate({**values, "complete": bool(known and known.complete)}))
+    return case.model_copy(update={"point": [*points, *case.point]})
+
+
+def _written(result: report.Reconciled, format_: TableFormat) -> str:
+    match format_:
+        case TableFormat.TABLE:
+            return report.table(result)
+        case TableFormat.MARKDOWN:
+            return report.markdown(result)
+    for line in report.notes(result):  # the other formats hold rows only
+        print_message(line)
     match format_:
         case TableFormat.JSON:
-            return json.dumps([asdict(row) for row in rows], indent=2)
+            return report.rows_json(result)
         case TableFormat.JSONL:
-            return "\n".join(json.dumps(asdict(row)) for row in rows)
+            return report.rows_jsonl(result)
         case TableFormat.CSV:
-            return csv_table(names, (asdict(row).values() for row in rows))
-    safe = escape_markdown if format_ is TableFormat.MARKDOWN else visible
-    style = "pipe" if format_ is TableFormat.MARKDOWN else "simple"
-    counts = f"{plural(len(comparisons), 'pair')} of captures compared, {plural(len(rows), 'finding')}"
-    if not rows:
-        return counts
-    cells = [["" if cell is None else safe(str(cell)) for cell in asdict(row).values()] for row in rows]
-    table = tabulate(cells, [name.replace("_", " ") for name in names], tablefmt=style, disable_numparse=True)
-    return f"{counts}\n\n{table}"
+            return report.rows_csv(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,7 @@ from postproc.capture.discovery import Source
 from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
-from postproc.capture.tshark.program import find_tshark
+from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import FOUND, SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_message, print_problems, write_result
@@ -29,6 +30,7 @@ from postproc.cli.options import (
     PathsArgument,
     RulebookOption,
     SummaryFormat,
+    TsharkTimeoutOption,
     WideOption,
 )
 from postproc.cli.progress import TerminalMonitor, progress
@@ -114,6 +116,7 @@ def summarize(
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
     cache_dir: CacheDirOption = None,
+    tshark_timeout: TsharkTimeoutOption = DEFAULT_TIMEOUT_S,
     compare_peers: Annotated[
         bool,
         typer.Option(
@@ -176,7 +179,8 @@ def summarize(
     if out is not None:
         check_folder(out, [*inputs, *local], force=force)
     if from_plugin:
-        results = list(_by_plugin(found.files, rules, (*case.file.decode_as, *(decode_as or ()))))
+        tshark = with_decode_as(find_tshark(), (*case.file.decode_as, *(decode_as or ())))
+        results = list(_by_plugin(found.files, rules, replace(tshark, timeout_s=tshark_timeout)))
     else:
         options = RunOptions(
             jobs=jobs,
@@ -188,6 +192,7 @@ def summarize(
             cluster=cluster,
             decode_as=tuple(decode_as or ()),
             cache_dir=cache_dir,
+            tshark_timeout_s=tshark_timeout,
         )
         results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     selected = None
@@ -215,10 +220,9 @@ def summarize(
         raise typer.Exit(SOME_FAILED)
 
 
-def _by_plugin(sources: Sequence[Source], rules: Rulebook, decode_as: Sequence[str]) -> Iterator[CaptureResult]:
+def _by_plugin(sources: Sequence[Source], rules: Rulebook, tshark: Tshark) -> Iterator[CaptureResult]:
     from postproc.batch.plugin_engine import installed_plugin  # slow to import
 
-    tshark = with_decode_as(find_tshark(), decode_as)
     with installed_plugin(tshark, rules) as plugin, progress("judging resets", len(sources)) as report:
         for done, source in enumerate(sources, 1):
             yield plugin.judge(source)

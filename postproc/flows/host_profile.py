@@ -42,9 +42,9 @@ def most_frequent(counts: dict[int, int]) -> int | None:
     return max(counts, key=counts.__getitem__, default=None)
 
 
-def nearest(value: int, others: Iterable[int]) -> int | None:
-    """The difference between `value` and the nearest of `others`; None if there are none."""
-    return min((abs(value - other) for other in others), default=None)
+def nearest(value: int | None, others: Iterable[int]) -> int | None:
+    """The difference between `value` and the nearest of `others`; None if there are none, or no value."""
+    return None if value is None else min((abs(value - other) for other in others), default=None)
 
 
 def share(counts: dict[int, int]) -> int | None:

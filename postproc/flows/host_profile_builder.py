@@ -27,7 +27,7 @@ def profile_hosts(packets: pl.DataFrame, addresses: Iterable[str]) -> dict[str, 
 def _hop_limits(packets: pl.DataFrame, addresses: Sequence[str]) -> pl.DataFrame:
     return (
         packets.lazy()
-        .filter(authentic() & pl.col("src").is_in(addresses))
+        .filter(authentic() & pl.col("src").is_in(addresses) & pl.col("hop_limit").is_not_null())
         .filter((pl.col("kind") == TCP) | (pl.col("hop_limit") >= MIN_OTHER_HOP_LIMIT))
         .group_by("src", "hop_limit", tcp=pl.col("kind") == TCP, syn=is_syn())
         .agg(packets=pl.col("weight").sum(), first=pl.col("frame").min())

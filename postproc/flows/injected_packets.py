@@ -10,17 +10,18 @@ from heuristics.engine_limits import MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY
 from postproc.flows.state import Side
 
 
-def count_hop_limit(side: Side, hop_limit: int) -> None:
+def count_hop_limit(side: Side, hop_limit: int | None) -> None:
     """Count one more authentic packet of a side."""
-    if hop_limit not in side.hop_limits and side.packets:
-        side.hop_limit_onsets[hop_limit] = side.packets
-    side.hop_limits[hop_limit] = side.hop_limits.get(hop_limit, 0) + 1
+    if hop_limit is not None:
+        if hop_limit not in side.hop_limits and side.hop_limits:
+            side.hop_limit_onsets[hop_limit] = side.packets
+        side.hop_limits[hop_limit] = side.hop_limits.get(hop_limit, 0) + 1
     side.packets += 1
 
 
-def is_sender_hop_limit(side: Side, hop_limit: int) -> bool:
+def is_sender_hop_limit(side: Side, hop_limit: int | None) -> bool:
     """Whether a packet that passes now counts as the sender's, as far as the flow is known."""
-    return hop_limit not in side.hop_limit_onsets or not _is_rare(side, hop_limit)
+    return hop_limit is None or hop_limit not in side.hop_limit_onsets or not _is_rare(side, hop_limit)
 
 
 def _is_rare(side: Side, hop_limit: int) -> bool:
@@ -28,13 +29,13 @@ def _is_rare(side: Side, hop_limit: int) -> bool:
     return packets <= MAX_STRAY_PACKETS and packets * 100 < side.packets * MIN_OWN_SHARE
 
 
-def stray_packets(side: Side, hop_limit: int) -> int:
+def stray_packets(side: Side, hop_limit: int | None) -> int:
     """How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own.
 
     Stray packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's
     own packets go on after the first of them. After a change of route they would not.
     """
-    if hop_limit not in side.hop_limit_onsets or hop_limit in side.handshake_hop_limits:
+    if hop_limit is None or hop_limit not in side.hop_limit_onsets or hop_limit in side.handshake_hop_limits:
         return 0
     packets = side.hop_limits[hop_limit]
     others_after = side.packets - side.hop_limit_onsets[hop_limit] - packets
@@ -54,7 +55,7 @@ def own_hop_limits(side: Side) -> dict[int, int]:
     return {value: packets for value, packets in side.hop_limits.items() if not stray_packets(side, value)}
 
 
-def own_resets(side: Side, hop_limits: dict[int, int]) -> int:
+def own_resets(side: Side, hop_limits: dict[int | None, int]) -> int:
     """Of the resets in the sender's name with these hop limits, those that carry a hop limit of its own packets."""
     own = own_hop_limits(side)
     return sum(count for hop_limit, count in hop_limits.items() if hop_limit in own)

@@ -90,7 +90,8 @@ def _duplicate_of(packet: Packet, side: Side, thresholds: Thresholds) -> Reset |
     """The earlier reset of which this is a second capture (mirror port, both sides of a router), if any.
 
     Two resets with the same IP ID other than 0 are one packet. Without an IP ID, a duplicate is accepted only if it is
-    at most one router away from the original, since forgers send the same reset again with another hop limit.
+    at most one router away from the original, since forgers send the same reset again with another hop limit. Where
+    hop limits are not known, it is none.
     """
     for reset in reversed(side.recent_resets):
         other = reset.packet
@@ -105,9 +106,15 @@ def _duplicate_of(packet: Packet, side: Side, thresholds: Thresholds) -> Reset |
             and packet.payload_len == other.payload_len
             and packet.tsval == other.tsval
         )
-        if same and (packet.ip_id or abs(packet.hop_limit - other.hop_limit) <= 1):
+        if same and (packet.ip_id or _one_router_apart(packet, other)):
             return reset
     return None
+
+
+def _one_router_apart(packet: Packet, other: Packet) -> bool:
+    if packet.hop_limit is None or other.hop_limit is None:
+        return False
+    return abs(packet.hop_limit - other.hop_limit) <= 1
 
 
 def _join_burst(packet: Packet, side: Side, seq_ahead: int | None, thresholds: Thresholds) -> ResetBurst:
@@ -117,8 +124,10 @@ def _join_burst(packet: Packet, side: Side, seq_ahead: int | None, thresholds: T
         burst = side.reset_burst = ResetBurst(packet.time_us)
     burst.last_us = packet.time_us
     burst.size += 1
-    burst.hop_limits.add(packet.hop_limit)
+    if packet.hop_limit is not None:
+        burst.hop_limits.add(packet.hop_limit)
     burst.seqs.add(packet.seq)
+    burst.windows.add(packet.window)
     if seq_ahead is not None and 0 < seq_ahead <= thresholds.seq_reach:
         burst.seqs_ahead.add(packet.seq)
     return burst

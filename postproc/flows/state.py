@@ -60,6 +60,7 @@ class ResetBurst:
     hop_limits: set[int] = field(default_factory=set)
     seqs: set[int] = field(default_factory=set)
     seqs_ahead: set[int] = field(default_factory=set)
+    windows: set[int] = field(default_factory=set)
 
 
 class Reset:
@@ -124,7 +125,7 @@ class Side:
     hop_limit_onsets: dict[int, int] = field(default_factory=dict)
     packets: int = 0
     handshake_packets: int = 0
-    handshake_hop_limits: dict[int, int] = field(default_factory=dict)
+    handshake_hop_limits: dict[int | None, int] = field(default_factory=dict)
     isn: int | None = None
     handshake_us: int = 0
     handshake_transmissions: int = 0
@@ -146,8 +147,8 @@ class Side:
     fin: bool = False
     end_seq: int | None = None
     resets: int = 0
-    reset_hop_limits: dict[int, int] = field(default_factory=dict)
-    bare_reset_hop_limits: dict[int, int] = field(default_factory=dict)
+    reset_hop_limits: dict[int | None, int] = field(default_factory=dict)
+    bare_reset_hop_limits: dict[int | None, int] = field(default_factory=dict)
     recent_resets: list[Reset] = field(default_factory=list)
     last_reset: Reset | None = None
     reset_burst: ResetBurst | None = None

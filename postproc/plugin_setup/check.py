@@ -112,7 +112,7 @@ def _ask(program: Tshark) -> _Answer:
         lines = run.messages.splitlines()
     scripts = [Path(row[-1]) for row in rows if len(row) > 1 and row[-2].strip().lower() == "lua script"]
     with program.run(["-G", "fields"]) as run:
-        has_fields = any(_FIELD in line for line in run.stdout)
+        has_fields = _FIELD in run.stdout.read()
     # The lines after the first line of an error are its stack trace.
     started = next((number for number, line in enumerate(lines) if "Lua: " in line), len(lines))
     return _Answer(has_fields, scripts, [line.strip() for line in lines[started:]])

@@ -79,6 +79,8 @@ def _headline(row: ResetRow, rejection: Rejection) -> str:
 
 
 def _place(row: ResetRow) -> str:
+    if row.distance is None:
+        return "Unknown: the capture does not show its hop limit."
     away = plural(row.distance, "hop")
     if row.sender_distance is None:
         return f"Sent from about {away} away; the capture shows no other packet of {row.src}."

@@ -50,7 +50,7 @@ def _source(address: str, origin: str, errors: Sequence[JudgedReset]) -> IcmpErr
         verdicts=dict(Counter(error.row.verdict for error in errors).most_common()),
         names=dict(Counter(rejection.name for rejection in rejections).most_common()),
         targets=len({rejection.target for rejection in rejections}),
-        distances=tuple(sorted({error.row.distance for error in errors})),
+        distances=tuple(sorted({error.row.distance for error in errors if error.row.distance is not None})),
         travelled=tuple(sorted({each.travelled for each in rejections if each.travelled is not None})),
     )
 
@@ -78,7 +78,8 @@ def icmp_conclusion(errors: Sequence[JudgedReset]) -> str:
 def rejection_text(error: JudgedReset) -> str:
     """Who rejected, and where: "rejected by 192.0.2.1, 1 hop away, the probe to 192.0.2.2 had travelled 1 hop"."""
     row, rejection = error.row, error.rejection
-    where = f"rejected by {row.src}, {plural(row.distance, 'hop')} away"
+    away = "" if row.distance is None else f", {plural(row.distance, 'hop')} away"
+    where = f"rejected by {row.src}{away}"
     if rejection is None or rejection.travelled is None:
         return where
     return f"{where}, the probe to {rejection.target} had travelled {plural(rejection.travelled, 'hop')}"

@@ -52,7 +52,7 @@ class Step:
     sender: str
     flags: tuple[str, ...]
     payload_len: int
-    hop_limit: int
+    hop_limit: int | None
     note: str
 
 
@@ -194,7 +194,8 @@ def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.D
     baseline = _baseline_packet(row, packets)
     if baseline is None:
         return compared
-    compared.append((f"baseline, same {row.baseline_source}", baseline))
+    kind = "sender's own, same flow" if row.hop_limit is None else f"baseline, same {row.baseline_source}"
+    compared.append((kind, baseline))
     if reset.id_mirrored or reset.window_mirrored or reset.reserved_mirrored:
         peer = (row.dst, row.dport)
         before = [packet for packet in flow if packet.frame < row.frame and not packet.flags & RST]
@@ -203,16 +204,19 @@ def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.D
 
 
 def _baseline_packet(row: ResetRow, packets: pl.DataFrame) -> Packet | None:
-    """The last packet of the sender with the baseline hop limit before the reset, or else the first after it."""
-    if row.hop_baseline is None:
+    """The last packet of the sender with the baseline hop limit before the reset, or else the first after it.
+
+    In a text without hop limits, any of its packets in the flow will do.
+    """
+    if row.hop_baseline is None and row.hop_limit is not None:
         return None
     tcp = pl.col("kind") == TCP
     alike = packets.filter(
         pl.col("src") == row.src,
-        pl.col("hop_limit") == row.hop_baseline,
+        pl.col("hop_limit").eq_missing(row.hop_baseline),
         authentic(),
     )
-    if row.baseline_source == "flow":
+    if row.baseline_source != "host":
         alike = alike.filter(tcp, pl.col("sport") == row.sport, pl.col("dst") == row.dst, pl.col("dport") == row.dport)
     elif alike.select(tcp.any()).item():  # as in HostProfile.baseline: other protocols count only if there is no TCP
         alike = alike.filter(tcp)
@@ -310,6 +314,8 @@ def _headline(row: ResetRow) -> str:
 def _sent_from(row: ResetRow) -> str:
     """How far from the capture point the reset was sent, and how far away its named sender is."""
     here, there = row.distance, row.sender_distance
+    if row.hop_limit is None or here is None:
+        return "Unknown: this text has no hop limits, which tell distances."
     if row.hop_limit <= _NO_DISTANCE:
         return f"Unknown: a hop limit of {row.hop_limit} tells no distance, as packets for neighbours start from there."
     if max(here, there or 0) > _CREDIBLE_DISTANCE:

@@ -117,7 +117,8 @@ def _ladder(story: Story) -> list[str]:
             continue
         note = f"  {step.note}" if step.note else ""
         time = f"{step.time_us / 1_000_000:.6f}"
-        lines.append(f"{step.frame:>7} {time:>13}  | {_arrow(step)} | {step.hop_limit:>9}{note}")
+        hop_limit = "" if step.hop_limit is None else step.hop_limit
+        lines.append(f"{step.frame:>7} {time:>13}  | {_arrow(step)} | {hop_limit:>9}{note}")
     return lines
 
 

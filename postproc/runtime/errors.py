@@ -38,6 +38,14 @@ class NoRoomError(CaptureError):
     """A temporary file cannot be written while an input is read. `problem` names no file."""
 
 
+class TsharkFailedError(CaptureError):
+    """A tshark that did not read a capture as it should. `once_more`: it may do so if it is run again."""
+
+    def __init__(self, file: str, reason: str, hint: str = "", *, once_more: bool = True) -> None:
+        super().__init__(file, reason, hint)
+        self.once_more = once_more
+
+
 class OutputError(RstoriginError):
     """An output that cannot be written."""
 

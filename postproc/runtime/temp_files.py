@@ -5,18 +5,36 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from postproc.runtime.errors import NoRoomError, why_not_written
+from postproc.runtime.leftovers import LOCK, hold, remove_leftovers
 
+_PREFIX = "rstorigin-"
 MAKE_ROOM = "make room there, or set TMPDIR to another folder"
 
 
-def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+class TemporaryFolder(tempfile.TemporaryDirectory[str]):
+    """A folder that is deleted when it is closed; if this process is killed before, by the next run."""
+
+    def __init__(self) -> None:
+        # A failure to delete must not hide the first error: the disk may have become read-only meanwhile.
+        super().__init__(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self._lock = (Path(self.name) / LOCK).open("wb")
+        hold(self._lock.fileno())
+
+    def cleanup(self) -> None:
+        """Delete it."""
+        self._lock.close()
+        super().cleanup()
+
+
+def temporary_folder() -> TemporaryFolder:
     """A new folder, which is deleted when it is closed. Raises NoRoomError."""
     with writing_temporary():
-        # A failure to delete must not hide the first error: the disk may have become read-only meanwhile.
-        return tempfile.TemporaryDirectory(prefix="rstorigin-", ignore_cleanup_errors=True)
+        remove_leftovers(Path(tempfile.gettempdir()), f"{_PREFIX}*")
+        return TemporaryFolder()
 
 
 def temporary_file() -> IO[bytes]:

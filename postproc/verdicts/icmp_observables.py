@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from heuristics.protocol.hop_limit import distance, initial_hop_limit
+from heuristics.protocol.hop_limit import distance, distance_if_known, initial_hop_limit
 from heuristics.protocol.icmp_codes import IcmpClass, icmp_meaning
 from heuristics.protocol.tshark_fields import ACK, ICMP_REDIRECT, SYN, USED_UP
 from heuristics.rulebook.model import Rulebook
@@ -139,7 +139,7 @@ def _observe_error(packet: Packet, error: IcmpError, context: ErrorContext, host
         "icmp_name": meaning.name,
         "icmp_class": meaning.icmp_class.value,
         "hop_limit": packet.hop_limit,
-        "distance": distance(packet.hop_limit),
+        "distance": distance_if_known(packet.hop_limit),
         "quoted_hop_limit": quoted,
         "quoted_travelled": travelled(quoted),
         "quoted_protocol": error.quoted_protocol,
@@ -163,7 +163,7 @@ def _observe_target(packet: Packet, error: IcmpError, context: ErrorContext, hos
         "target_distance": None if baseline is None else distance(baseline),
         "target_nearest": min(distances, default=None),
         "target_share": share(distances),
-        "target_gap": nearest(distance(packet.hop_limit), distances),
+        "target_gap": nearest(distance_if_known(packet.hop_limit), distances),
         "target_idle_us": None if context.target_us is None else elapsed_us(packet.time_us, context.target_us),
         "target_after": hosts.last_frames.get(error.quoted_dst, 0) > packet.frame,
         "port_answers": error.quoted_protocol == TCP_QUOTED
@@ -176,7 +176,7 @@ def _observe_source(packet: Packet, host: HostProfile) -> Observation:
     return {
         "source_packets": sum(distances.values()),
         "source_share": share(distances),
-        "source_gap": nearest(distance(packet.hop_limit), distances),
+        "source_gap": nearest(distance_if_known(packet.hop_limit), distances),
         "hop_baseline": baseline,
     }
 

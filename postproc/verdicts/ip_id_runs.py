@@ -42,7 +42,7 @@ class IpIdRun:
 def ip_id_sample(reset: Reset) -> IpIdSample | None:
     """None if the IP ID says nothing: it is missing, 0, or the sender's own next."""
     packet, id_step = reset.packet, reset.id_step
-    if not packet.ip_id or (id_step is not None and 1 <= id_step <= OWN_RUN):
+    if packet.hop_limit is None or not packet.ip_id or (id_step is not None and 1 <= id_step <= OWN_RUN):
         return None
     return IpIdSample(packet.ip_id, packet.hop_limit, packet.src)
 

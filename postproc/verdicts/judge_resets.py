@@ -62,8 +62,9 @@ def _identities(resets: Sequence[Reset]) -> Iterator[ResetIdentity]:
 def observe_resets(packets: pl.DataFrame, rulebook: Rulebook) -> Iterator[tuple[Reset, Observation]]:
     """Every reset of one capture in frame order, with its observables. `packets` is sorted by frame."""
     observer = _CaptureObserver(rulebook.thresholds)
-    found = [reset for resets in observer.resets(packets) for reset in resets]
-    for reset, of_flow in zip(found, [*map(observer.observe_flow, found)], strict=True):
+    resets = [reset for part in observer.resets(packets) for reset in part]
+    of_flows = [observer.observe_flow(reset) for reset in resets]  # all, before anything is asked of the capture
+    for reset, of_flow in zip(resets, of_flows, strict=True):
         yield reset, observer.observe_capture(reset.packet, of_flow)
 
 

@@ -3,8 +3,8 @@
 The peer capture is taken at the claimed sender's own interface. A reset that it holds, from the sender's MAC address,
 was sent by the sender (`left_sender`). One that it lacks, although it holds everything else that the sender sent then,
 was not, nor was one that merely passed there, from a MAC address that the sender never uses (`never_left`). Any doubt
-(a peer that lost packets, was not running, or was taken elsewhere; rewritten addresses or sequence numbers) means no
-evidence at all.
+(a peer that lost packets, was not running, or was taken elsewhere; rewritten sequence numbers) means no
+evidence at all. A NAT between the captures is seen through (peer_translation.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from postproc.capture.capture_point_stats import local_addresses
 from postproc.capture.packet_table import TCP, Packet, authentic, is_reset, packets_of
 from postproc.flows.tcp_arithmetic import seq_diff
-from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT, PeerEvidence, ReconcileResult
+from postproc.verdicts.peer_translation import undo_translation
+from postproc.verdicts.reconcile_result import (
+    LEFT_SENDER,
+    NEVER_LEFT,
+    PeerEvidence,
+    ReconcileResult,
+    Translation,
+    Undecided,
+    UndecidedCount,
+)
 
 # Not PSH, which moves when a network card cuts segments, nor the ECN bits, which routers change.
 _COMPARED_FLAGS = FIN | SYN | RST | ACK
@@ -31,28 +40,92 @@ _REROUTE = 1  # hops by which a route may change
 Direction = tuple[str, int, str, int]  # source, source port, target, target port
 
 
-def reconcile(packets: pl.DataFrame, peer: pl.DataFrame, complete: Iterable[str] = ()) -> ReconcileResult:
+def reconcile(
+    packets: pl.DataFrame, peer: pl.DataFrame, complete: Iterable[str] = (), hosts: Iterable[str] = ()
+) -> ReconcileResult:
     """The evidence of `peer` about the resets in `packets`. Both are whole packets tables.
 
     `complete` are addresses of which the peer holds every packet, as the user says. Otherwise a flow that is missing
-    in the peer may have been filtered out, and gives no evidence.
+    in the peer may have been filtered out, and gives no evidence. `hosts` are addresses at whose interface the peer
+    was taken, as the user says, besides those that its packets show. Where a NAT between the captures translates, the
+    peer's packets count under the addresses and ports of the capture.
     """
-    ours, peers = _by_direction(packets, packets), _by_direction(peer, packets)
-    local = local_addresses(peer) - local_addresses(packets)
-    macs = _macs_by_address(peer)
+    translated = undo_translation(packets, peer)
+    whole, named = (_under_names_here(addresses, translated.translations) for addresses in (complete, hosts))
+    ours, peers = _by_direction(packets, packets), _by_direction(translated.peer, packets)
+    there = _Peer(
+        local=(local_addresses(translated.peer) | named) - local_addresses(packets),
+        macs=_macs_by_address(translated.peer),
+        complete=whole,
+        front_ends=_front_ends(translated.translations),
+        span=_span(peer),
+    )
     flows = {direction: _MatchedDirection(ours[direction], peers.get(direction, [])) for direction in ours}
     evidence: list[PeerEvidence] = []
+    undecided: Counter[Undecided] = Counter()
     for direction, flow in flows.items():
-        if flow.resets and direction[0] in local:
-            others = _parallel_flows(direction, flows)
-            between = _PathBetween.of([flow]) or _PathBetween.of(others)
-            if between is not None:
-                filtered = (
-                    direction[0] not in complete or flow.authentic or not all(other.is_complete for other in others)
-                )
-                span = None if filtered and not flow.is_certain else _span(peer)
-                evidence += _evidence(flow, between, span, macs.get(direction[0], frozenset()))
-    return ReconcileResult(tuple(sorted(evidence, key=lambda each: each.frame)), _offset_us(flows))
+        if flow.resets:
+            found, why = _of_direction(direction, flow, flows, there)
+            evidence += found
+            undecided[why] += len(flow.resets) - len(found)
+    return ReconcileResult(
+        evidence=tuple(sorted(evidence, key=lambda each: each.frame)),
+        offset_us=_offset_us(flows),
+        translations=translated.translations,
+        undecided=tuple(UndecidedCount(why.value, count) for why in Undecided if (count := undecided[why])),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """What the peer capture is good for. `front_ends` are ends in whose name a translating device may speak.
+
+    `local` are the addresses at whose interface it was taken, `complete` those of which it holds every packet, by what
+    the user says; `macs` are by address, `span` the times of its first and its last packet (us).
+    """
+
+    local: set[str]
+    macs: Mapping[str, frozenset[str]]
+    complete: frozenset[str]
+    front_ends: frozenset[tuple[str, int]]
+    span: tuple[int, int]
+
+
+def _under_names_here(addresses: Iterable[str], translations: Iterable[Translation]) -> frozenset[str]:
+    """Addresses of the peer, and those that stand for them in the capture."""
+    there = frozenset(addresses)
+    ends = [pair for each in translations for pair in zip(each.addresses_here, each.addresses_there, strict=True)]
+    return there | {address for address, of_peer in ends if of_peer in there}
+
+
+def _front_ends(translations: Iterable[Translation]) -> frozenset[tuple[str, int]]:
+    """The ends that accept flows, and are others in the peer: a load balancer owns them, and may reset in their name.
+
+    Also those of which it is not sure that they did not accept the flow.
+    """
+    of_destination = {each.here[2:] for each in translations if each.of_destination}
+    return frozenset(of_destination | {each.here[:2] for each in translations if each.of_source and not each.known})
+
+
+def _of_direction(
+    direction: Direction, flow: _MatchedDirection, flows: Mapping[Direction, _MatchedDirection], there: _Peer
+) -> tuple[list[PeerEvidence], Undecided]:
+    """The evidence about the resets of one direction, and why those without evidence have none."""
+    sender = direction[0]
+    if sender not in there.local:
+        return [], Undecided.NOT_AT_SENDER
+    others = _parallel_flows(direction, flows)
+    between = _PathBetween.of([flow]) or _PathBetween.of(others)
+    if between is None:
+        return [], Undecided.NO_COMMON_PACKETS
+    if min(between.hops) < 1:  # no hop lies between the capture points, so neither capture is a peer of the other
+        return [], Undecided.SAME_PLACE
+    filtered = sender not in there.complete or flow.authentic or not all(other.is_complete for other in others)
+    span = None if filtered and not flow.is_certain else there.span
+    found = list(_evidence(flow, between, span, there.macs.get(sender, frozenset())))
+    if direction[:2] in there.front_ends:
+        return [each for each in found if each.rule_id != NEVER_LEFT], Undecided.FRONT_END
+    return found, Undecided.INCOMPLETE if span is None else Undecided.AMBIGUOUS
 
 
 def _macs_by_address(packets: pl.DataFrame) -> dict[str, frozenset[str]]:
@@ -113,16 +186,22 @@ class _PathBetween:
 
     @classmethod
     def of(cls, flows: Iterable[_MatchedDirection]) -> _PathBetween | None:
-        """The path; None where too few packets are certainly the same."""
+        """The path; None where too few packets are certainly the same, or none has a hop limit."""
         pairs = [pair for flow in flows for pair in flow.pairs]
-        if len(pairs) < _ENOUGH:
+        hops = frozenset(fell for mine, peer in pairs if (fell := _hops(mine, peer)) is not None)
+        if len(pairs) < _ENOUGH or not hops:
             return None
         return cls(
             delay_us=median(mine.time_us - peer.time_us for mine, peer in pairs),
-            hops=frozenset(peer.hop_limit - mine.hop_limit for mine, peer in pairs),
+            hops=hops,
             ids_kept=all(mine.ip_id == peer.ip_id for mine, peer in pairs),
-            hop_limits=frozenset(peer.hop_limit for _, peer in pairs),
+            hop_limits=frozenset(peer.hop_limit for _, peer in pairs if peer.hop_limit is not None),
         )
+
+
+def _hops(mine: Packet, peer: Packet) -> int | None:
+    """By how much the hop limit of a packet fell from the peer's capture to ours."""
+    return None if mine.hop_limit is None or peer.hop_limit is None else peer.hop_limit - mine.hop_limit
 
 
 def _authentic_and_resets(packets: Iterable[Packet]) -> tuple[list[Packet], list[Packet]]:
@@ -190,8 +269,6 @@ def _evidence(
     `span` is the time in which the peer holds all packets. None where packets may be missing: then a reset that the
     peer lacks gives no evidence. `macs` are the MAC addresses that the sender uses in the peer.
     """
-    if min(between.hops) < 1:  # no hop lies between the capture points, so neither capture is a peer of the other
-        return
     alike: dict[tuple[int | None, ...], list[Packet]] = {}
     for reset in flow.resets:
         alike.setdefault((*_compared(reset), reset.ip_id if between.ids_kept else None), []).append(reset)
@@ -208,7 +285,7 @@ def _evidence(
             yield from (
                 PeerEvidence(reset.frame, NEVER_LEFT, None)
                 for reset in resets
-                if _was_running(reset, between, span) and not _may_be_rewritten(reset, flow.peer_resets, taken)
+                if _was_running(reset, flow, between, span) and not _may_be_rewritten(reset, flow.peer_resets, taken)
             )
 
 
@@ -233,12 +310,16 @@ def _candidates(resets: Sequence[Packet], peer_packets: Iterable[Packet], betwee
         if _compared(packet) == _compared(resets[0])
         and (not between.ids_kept or packet.ip_id == resets[0].ip_id)
         and first - _SLACK_US <= packet.time_us <= last + _SLACK_US
-        and any(abs(packet.hop_limit - resets[0].hop_limit - hops) <= _REROUTE for hops in between.hops)
+        and (fell := _hops(resets[0], packet)) is not None
+        and any(abs(fell - hops) <= _REROUTE for hops in between.hops)
     ]
 
 
-def _was_running(reset: Packet, between: _PathBetween, span: tuple[int, int]) -> bool:
+def _was_running(reset: Packet, flow: _MatchedDirection, between: _PathBetween, span: tuple[int, int]) -> bool:
     """Whether the peer was being captured when the reset would have left the sender."""
+    matched = [mine.time_us for mine, _ in flow.pairs]
+    if matched and min(matched) <= reset.time_us <= max(matched):  # the peer holds what left before it, and after it
+        return True
     left_us = reset.time_us - between.delay_us
     return span[0] <= left_us - _SLACK_US / 10 and left_us + _SLACK_US / 10 <= span[1]
 

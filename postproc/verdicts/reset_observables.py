@@ -10,9 +10,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from heuristics.engine_limits import ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
+from heuristics.engine_limits import MIN_COUNTING, ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
-from heuristics.protocol.hop_limit import distance
+from heuristics.protocol.hop_limit import distance, distance_if_known
 from heuristics.protocol.idle_timeouts import NO_TIMEOUT, known_timeout
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
@@ -106,7 +106,7 @@ def _observe_header(reset: Reset) -> Observation:
     return {
         "ip_version": packet.ip_version,
         "hop_limit": packet.hop_limit,
-        "distance": distance(packet.hop_limit),
+        "distance": distance_if_known(packet.hop_limit),
         "ip_id": packet.ip_id,
         "tos": packet.tos,
         "flow_label": packet.flow_label,
@@ -131,34 +131,39 @@ def _observe_baseline(reset: Reset, host: HostProfile) -> Observation:
         source = "host" if baseline is not None else "none"
     after_handshake = [value for value, packets in counts.items() if packets > handshake_counts.get(value, 0)]
     of_peer = most_frequent(reset.peer.hop_limits)
+    handshake_delta = _difference(hop_limit, side.first_syn.hop_limit) if side.first_syn else None
     return {
         "baseline_source": source,
         "hop_baseline": baseline,
-        "hop_delta": None if baseline is None else hop_limit - baseline,
+        "hop_delta": _difference(hop_limit, baseline),
         "baseline_distance": None if baseline is None else distance(baseline),
         "peer_distance": None if of_peer is None else distance(of_peer),
         "flow_packets": side.packets,
         "flow_values": len(counts),
-        "match_packets": side.hop_limits.get(hop_limit, 0),
+        "match_packets": 0 if hop_limit is None else side.hop_limits.get(hop_limit, 0),
         "stray_packets": stray_packets(side, hop_limit),
         "hop_gap": nearest(hop_limit, counts),
-        "distance_gap": nearest(distance(hop_limit), [distance(value) for value in counts]),
-        "handshake_gap": None if side.first_syn is None else abs(hop_limit - side.first_syn.hop_limit),
+        "distance_gap": nearest(distance_if_known(hop_limit), [distance(value) for value in counts]),
+        "handshake_gap": None if handshake_delta is None else abs(handshake_delta),
         "data_gap": nearest(hop_limit, after_handshake),
     }
 
 
+def _difference(hop_limit: int | None, other: int | None) -> int | None:
+    return None if hop_limit is None or other is None else hop_limit - other
+
+
 def _observe_host(reset: Reset, host: HostProfile) -> Observation:
     """A distance that only stray packets show is none of the host's; others of them may stand in other flows."""
-    hop_limit, distances = reset.packet.hop_limit, host.distances()
-    packets, stray = sum(distances.values()), stray_packets(reset.side, hop_limit)
-    if stray and distances.get(distance(hop_limit), 0) <= stray + STRAY_ELSEWHERE:
-        distances.pop(distance(hop_limit), None)
+    here, distances = distance_if_known(reset.packet.hop_limit), host.distances()
+    packets, stray = sum(distances.values()), stray_packets(reset.side, reset.packet.hop_limit)
+    if here is not None and stray and distances.get(here, 0) <= stray + STRAY_ELSEWHERE:
+        distances.pop(here, None)
     return {
         "host_packets": packets,
         "host_values": len(distances),
         "host_share": share(distances),
-        "host_gap": nearest(distance(hop_limit), distances),
+        "host_gap": nearest(here, distances),
         "syn_values": len({distance(value) for value in host.syns}),
     }
 
@@ -263,6 +268,8 @@ def _observe_burst(reset: Reset) -> Observation:
         "burst_seqs": len(burst.seqs),
         "burst_span": max(beyond) - min(beyond),
         "burst_ahead": len(burst.seqs_ahead),
+        "burst_windows_count": burst.size >= MIN_COUNTING
+        and max(burst.windows) - min(burst.windows) + 1 == len(burst.windows) == burst.size,
     }
 
 

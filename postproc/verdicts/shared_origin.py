@@ -39,6 +39,9 @@ class SharedOrigin:
     rival: int
 
 
+_NO_ORIGIN = SharedOrigin(senders=0, networks=0, foreign=0, baselines=0, native=0, rival=0)
+
+
 class CrossFlowCorrelation:
     """All resets of a capture. `hosts` has the profiles of their senders."""
 
@@ -50,7 +53,8 @@ class CrossFlowCorrelation:
     def add(self, resets: Iterable[Reset]) -> None:
         """Add resets. All resets of the capture have to be added before the first result is read."""
         for reset in resets:
-            self._senders.setdefault(_shared_origin_of(reset.packet), set()).add(reset.packet.src)
+            if origin := _shared_origin_of(reset.packet):
+                self._senders.setdefault(origin, set()).add(reset.packet.src)
             if sample := ip_id_sample(reset):
                 self._samples.append((reset.packet.frame, sample))
 
@@ -71,12 +75,13 @@ class CrossFlowCorrelation:
         return self._runs.get(packet.frame)
 
     def shared_origin(self, packet: Packet) -> SharedOrigin:
-        """The origin that a reset shares with others."""
-        return self._origins[_shared_origin_of(packet)]
+        """The origin that a reset shares with others; of nobody where its hop limit is not known."""
+        origin = _shared_origin_of(packet)
+        return _NO_ORIGIN if origin is None else self._origins[origin]
 
 
-def _shared_origin_of(packet: Packet) -> tuple[int, int]:
-    return packet.ip_version, packet.hop_limit
+def _shared_origin_of(packet: Packet) -> tuple[int, int] | None:
+    return None if packet.hop_limit is None else (packet.ip_version, packet.hop_limit)
 
 
 def _rival_of(origin: tuple[int, int], sizes: Mapping[tuple[int, int], int]) -> int:

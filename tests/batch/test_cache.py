@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -134,15 +135,54 @@ def test_everything_that_has_a_say_is_in_the_key() -> None:
 def test_a_damaged_cache_is_not_believed(case: Path, damage: bytes) -> None:
     first = summary(case)
     results(case)[0].write_bytes(damage)
-    assert summary(case) == first
-    assert summary(case) == first
+    assert reported_once(case) == first
     assert len(results(case)) == 3
+
+
+def reported_once(case: Path) -> str:
+    """The summary of a case with one damaged result: there is a message, and in the next run none."""
+    result = run("summarize", case, "--format", "json", "-j", "1")
+    assert (result.exit_code, result.stderr) == (0, "1 stored result could not be read and had to be made anew\n")
+    assert summary(case) == result.stdout
+    return result.stdout
 
 
 def test_a_result_of_other_columns_is_not_believed(case: Path) -> None:
     first = summary(case)
     pl.DataFrame({"path": ["forged.pcap"], "size": [1]}).write_parquet(results(case)[0])
+    assert reported_once(case) == first
+
+
+def test_a_cache_of_pipes_and_links_is_not_waited_for(case: Path, tmp_path: Path) -> None:
+    first = summary(case)
+    for path in [path for path in (case / ".rstorigin").rglob("*") if path.is_file()]:
+        path.unlink()
+        os.mkfifo(path)
     assert summary(case) == first
+    outside = tmp_path / "outside"
+    for path in [path for path in (case / ".rstorigin").rglob("*") if path.is_file()]:
+        shutil.copy(path, outside)
+        path.unlink()
+        path.symlink_to(outside)
+    assert Cache.open(case, results(case)[0].parent.name).rows == {}  # links are not followed
+    assert summary(case) == first
+
+
+def test_a_combined_file_that_would_fill_the_memory_is_a_miss(case: Path) -> None:
+    first = summary(case)
+    (combined,) = (case / ".rstorigin").rglob("together.*")
+    combined.write_bytes(gzip.compress(b" " * 2**26))
+    assert summary(case) == first
+
+
+def test_what_was_read_in_part_is_read_again(case: Path, tshark: Path) -> None:
+    (case / "cut.pcap").write_bytes(tagged(FORGED)[:-20])
+    for _ in range(2):
+        before = reads(tshark)
+        result = run("summarize", case, "-j", "1", "--format", "csv")
+        assert result.exit_code == 1
+        assert "cut.pcap: the capture is cut short" in result.stderr
+        assert reads(tshark) > before
 
 
 def test_where_the_cache_cannot_be_written_a_warning_comes_and_all_is_judged(case: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from support.case_folders import small_case
 from support.command_line import FORGED, GENUINE, run, without_cache_message
 
 from postproc.capture.discovery import find_sources
-from postproc.capture.file_type import FileType
+from postproc.capture.file_type import FileType, file_type_of
 
 
 @pytest.fixture
@@ -87,9 +88,21 @@ def test_files_of_the_same_name_in_two_folders_get_different_names(case: Path, t
     assert names(case, other) == [str(case / "a.pcap"), "b.pcap", "site/c.pcap", str(other / "a.pcap")]
 
 
-def test_pipes_in_a_folder_are_passed_over(case: Path) -> None:
+def test_pipes_and_devices_in_a_folder_are_passed_over(case: Path) -> None:
+    before = names(case)
     os.mkfifo(case / "pipe.pcap")
-    assert "pipe.pcap" not in names(case)
+    (case / "linked.pcap").symlink_to("pipe.pcap")
+    (case / "zero.pcap").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(case / "socket.pcap"))
+        found = find_sources([case])
+    assert (sorted(source.name for source in found.files), found.problems) == (sorted(before), ())
+
+
+def test_files_of_the_kernel_are_not_waited_for(tmp_path: Path) -> None:
+    """Some of them, as /proc/kmsg, block until the kernel has something to tell. Their size is 0."""
+    (tmp_path / "kernel.pcap").symlink_to("/proc/version")
+    assert file_type_of(tmp_path / "kernel.pcap") is FileType.EMPTY
 
 
 @pytest.mark.parametrize(

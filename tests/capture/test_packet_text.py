@@ -162,13 +162,6 @@ def test_text_that_is_cut_accuses_nobody_falsely(tmp_path: Path, path: Path, cut
         assert not missing or ("-S" not in options and "left out" in run("summarize", text).stderr)
 
 
-def test_text_without_hop_limits_names_the_fix(tmp_path: Path) -> None:
-    result = run("summarize", written(tmp_path, tcpdump(FORGED, "-nn")))
-    assert result.exit_code == 1
-    assert "has no hop limits" in result.stderr
-    assert "tcpdump with -nnvv" in result.stderr
-
-
 def test_text_without_times_says_what_that_costs(tmp_path: Path) -> None:
     text = written(tmp_path, tcpdump(LAB / "02_reject_syn_r1.client.pcap", "-nn -v -t"))
     result = run("summarize", text)
@@ -227,7 +220,7 @@ def test_a_tunnel_over_udp_is_counted(tmp_path: Path) -> None:
     assert "1 packet with another packet inside, which is not read" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["explain", "export"])
+@pytest.mark.parametrize("command", ["export"])
 def test_commands_that_need_the_capture_say_so(tmp_path: Path, command: str) -> None:
     text = written(tmp_path, tcpdump(FORGED, "-nn -v"))
     result = run(command, text)

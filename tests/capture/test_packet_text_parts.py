@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from heuristics.protocol.tshark_fields import ACK, RST, SYN
 from postproc.capture.text import text_reader
-from postproc.capture.text.clock import Clock, Meaning, meaning_of, microseconds
-from postproc.capture.text.ip_header import NotUnderstoodError
-from postproc.capture.text.records import Layout, Unread, layout_of, records
-from postproc.capture.text.sequence_numbers import SequenceNumbers
-from postproc.capture.text.tcp_header import Segment
-from postproc.capture.text.tcpdump import read_packet
+from postproc.capture.text.tcpdump.clock import Clock, Meaning, meaning_of, microseconds
+from postproc.capture.text.tcpdump.ip_header import NotUnderstoodError
+from postproc.capture.text.tcpdump.packet import read_packet
+from postproc.capture.text.tcpdump.records import Layout, Unread, layout_of, records
+from postproc.capture.text.tcpdump.sequence_numbers import SequenceNumbers
+from postproc.capture.text.tcpdump.tcp_header import Segment
 from postproc.capture.text.text_reader import read_text
 from postproc.runtime.errors import CaptureError
 
@@ -202,13 +202,13 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "packets.txt"
     path.write_text(f"00:00:01.000000 {RESET}\n{'x' * 5000}\n")
     with pytest.raises(CaptureError, match="has a line of more than"):
-        list(read_text(path, []))
+        list(read_text(path, None, []))
 
 
 def test_reading_holds_a_few_packets_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_reader, "_ROWS", 10)
     path = tmp_path / "packets.txt"
     path.write_text(f"00:00:01.000000 {RESET}\n" * 95)
-    frames = read_text(path, [])
+    frames = read_text(path, None, [])
     assert [frame.height for frame in islice(frames, 3)] == [10, 10, 10]
     assert sum(frame.height for frame in frames) == 65

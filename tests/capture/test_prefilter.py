@@ -81,7 +81,7 @@ def one_answer() -> Iterator[None]:
     """In the block, tshark reads each whole capture only once: the tests compare what we make of its output."""
     answers: dict[Path, tuple[list[pl.DataFrame], list[Problem]]] = {}
 
-    def read_once(path: Path, program: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+    def read_once(path: Path, program: Tshark, problems: list[Problem], *_: object) -> Iterator[pl.DataFrame]:
         if path not in answers:
             found: list[Problem] = []
             answers[path] = list(read_capture(path, program, found)), found
@@ -179,6 +179,18 @@ def test_decodable_captures_need_no_tshark(
         found = judge_source(Source(path, GENUINE.name, file_type_of(path)), load(), program)
     assert found == expected
     assert len(found.resets) == 3
+
+
+@pytest.mark.parametrize("after", [b"\0", bytes(64), b"x", b"\x1f\x8b\x08", gzip.compress(b"")])
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_follows_compressed_data_is_read_as_tshark_reads_it(after: bytes, members: int, tmp_path: Path) -> None:
+    content, path = GENUINE.read_bytes(), tmp_path / "capture.pcap.gz"
+    size = len(content) // members + 1
+    parts = [gzip.compress(content[at : at + size]) for at in range(0, len(content), size)]
+    path.write_bytes(b"".join(parts) + after)
+    found = judged(path)
+    assert found == judged(path, prefilter=False)
+    assert bool(found.problems) == (not after.startswith(b"\x1f\x8b") or len(after) < 10)
 
 
 @pytest.mark.parametrize("path", [FORGED, GENUINE, MIXED, SITUATIONS / "nat-expires-sessions.pcap"], ids=str)

@@ -9,8 +9,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import polars as pl
 import pytest
 from support.command_line import FORGED, GENUINE, LAB, capture, fake_tshark, reset, rows, run
 
@@ -120,7 +122,7 @@ EXPORTS: dict[str, tuple[str, str]] = {
     "another aggregator": (lines(PACKET | {"ip.ttl": "64;60"}), "a value of ip.ttl is '64;60'"),
     "no address": (lines(PACKET | {"ip.src": "<script>"}), "a value of ip.src is '<script>'"),
     "no frame number": (lines(PACKET | {"frame.number": ""}), "a value of frame.number is ''"),
-    "no hop limit": (lines(PACKET | {"ip.ttl": "300"}), "a value of ip.ttl is '300', in frame 1"),
+    "no hop limit": (lines(PACKET | {"ip.ttl": "300"}), "a value of ip.ttl is '300', in line 2"),
     "no nested hop limit": (lines(PACKET | {"icmp.type": "3", "ip.ttl": "64,abc"}), "a value of ip.ttl is '64,abc'"),
     "no port": (lines(PACKET | {"udp.srcport": "99999999999"}), "a value of udp.srcport is '99999999999'"),
     "an endless header": ("\t".join(FIELDS) + "\tx" * 2**20 + "\n", "has a line of more than 1,048,576 bytes"),
@@ -320,3 +322,41 @@ def test_a_large_folder_keeps_its_order(tmp_path: Path) -> None:
     names = [row["capture"] for row in rows(tmp_path, "-j", "2", "--no-reconcile")]
     assert len(set(names)) == 40
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("ip.src", value) for value in ("999.1.1.1", "1.2.3.4.5", "4294967296", ".......", "192.0.2.01")),
+        *(("ip.dst", value) for value in ("192.0.2.256", "192.0.2.1,192.0.2")),
+        *(("ipv6.src", value) for value in ("1::2::3", ":::::::::", "ffff", "::ffff:999.1.1.1", "::1,1::2::3")),
+        *(("tcp.seq_raw", value) for value in ("4294967296", "9999999999", "-1", "01")),
+        *(("ip.id", value) for value in ("0x10000", "0xffffffff")),
+        *(("frame.time_epoch", value) for value in ("9" * 12, "1e9", "nan", "1.5.2")),
+        *(("tcp.srcport", value) for value in ("65536", "http")),
+        *(("ip.ttl", "256"), ("ipv6.flow", "0x100000"), ("frame.number", "0"), ("ip.dsfield", "0x100")),
+    ],
+)
+@pytest.mark.parametrize("form", ["tsv", "parquet"])
+def test_a_row_with_a_wrong_value_is_left_out_and_counted(column: str, value: str, form: str, tmp_path: Path) -> None:
+    table = [line.split("\t") for line in exported()]
+    place = table[0].index(column)
+    for row in (table[4], table[6]):
+        row[place] = value
+    path = tmp_path / f"export.{form}"
+    path.write_text("".join("\t".join(row) + "\n" for row in table), encoding="utf-8")
+    if form == "parquet":
+        schema = dict.fromkeys(FIELDS, pl.String())
+        pl.read_csv(path.read_bytes(), separator="\t", quote_char=None, schema=schema).write_parquet(path)
+    result = run("summarize", path, "--format", "json")
+    assert result.exit_code == 1
+    where = "in line 5" if form == "tsv" else "in row 4"
+    assert f"{path}: 2 rows left out: a value of {column} is '{value}', {where} (make it anew" in result.stderr
+    content = json.loads(result.stdout)
+    assert content["totals"]["packets"] == len(table) - 1 - 2
+    assert len(content["resets"]) > 0
+
+
+@cache
+def exported() -> list[str]:
+    return run("export", GENUINE).stdout.splitlines()

@@ -168,7 +168,7 @@ def test_a_plugin_that_fails_at_a_packet_is_told(monkeypatch: pytest.MonkeyPatch
     assert failing != text
     monkeypatch.setattr("postproc.batch.plugin_engine.render_plugin", lambda rulebook: failing)
     result = run("summarize", FORGED, "--from-plugin")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "the plugin failed at frame 1" in result.stderr
     assert "oh no" in result.stderr
 
@@ -180,7 +180,7 @@ def test_a_field_that_the_plugin_does_not_give_is_told(monkeypatch: pytest.Monke
     assert silent != text
     monkeypatch.setattr("postproc.batch.plugin_engine.render_plugin", lambda rulebook: silent)
     result = run("summarize", FORGED, "--from-plugin")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "frame 2: the plugin shows no field rstorigin.suspicion" in result.stderr
 
 

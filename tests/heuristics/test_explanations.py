@@ -131,7 +131,7 @@ def test_an_explanation_of_a_front_end_makes_it_the_origin(base: Path) -> None:
 
 
 def test_the_cause_is_the_explanations_where_the_verdict_agrees(base: Path) -> None:
-    own = '[[cause]]\nid = "any"\nwhen = "hop_limit >= 0"\nsay = "some cause"\n'
+    own = '[[cause]]\nid = "any"\nwhen = "ip_version >= 0"\nsay = "some cause"\n'
     cheap = STORY.replace("price = 50", "price = -200")
     assert far(overlaid(base, cheap, own), window=1).cause == "it does so with window 1"
     assert far(overlaid(base, STORY, own), window=1).cause == "some cause"  # unclear
@@ -238,7 +238,7 @@ def lua_judgements(lua: str, rulebook: Rulebook, observations: list[dict[str, Va
     judging = plugin[
         plugin.index("local text, LIMITS") : plugin.index("-- Verdict of the most suspicious reset of a flow")
     ]
-    thresholds = plugin[plugin.index("local THRESHOLDS = {") : plugin.index("-- Fields ---")]
+    thresholds = plugin[plugin.index("local THRESHOLDS = {") :].partition("\n}\n")[0] + "\n}"
     lines = ["local floor = math.floor", thresholds, judging, "end"]
     for observation in observations:
         fields = ", ".join(f"[{name!r}] = {lua_value(value)}" for name, value in observation.items())

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from . import sandbox
+from .firewall_log import make_firewall_log
 from .lab import Lab, SkippedError
 from .rewrap import compress, rewrap_some
 from .scenarios import load
@@ -32,6 +33,7 @@ def main() -> int:
     )
     parser.add_argument("--gzip", action="store_true", help="compress the captures")
     parser.add_argument("--example", action="store_true", help="the captures of examples/who-sends-tcp-rsts instead")
+    parser.add_argument("--firewall-log", action="store_true", help="the files of examples/firewall-log instead")
     parser.add_argument("--situations", action="store_true", help="the captures of tests/captures/situations instead")
     parser.add_argument("--list", action="store_true", help="name the scenarios and what they do")
     arguments = parser.parse_args()
@@ -50,6 +52,9 @@ def main() -> int:
     failed = 0
     if arguments.example:
         make_example(arguments.out)
+        return 0
+    if arguments.firewall_log:
+        make_firewall_log(arguments.out)
         return 0
     if arguments.situations:
         arguments.out.mkdir(parents=True, exist_ok=True)

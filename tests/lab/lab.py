@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from .capture import Frame, Taps, write_pcap
 from .conversation import Server, ask, close_abruptly
@@ -275,9 +276,9 @@ class Lab:
         for program in ("iptables", "ip6tables"):
             (node or self.device).run(program, *words)
 
-    def program(self, node: Node, *words: str) -> subprocess.Popen[bytes]:
-        """Run a program on a node until the scenario ends."""
-        process = node.start(*words)
+    def program(self, node: Node, *words: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Run a program on a node until the scenario ends; it writes to `output`, or nowhere."""
+        process = node.start(*words, output=output)
 
         def end() -> None:
             process.kill()

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 INSIDE = "RSTORIGIN_LAB_INSIDE"
 NAMESPACES = Path("/run/netns")  # where `ip netns` keeps them
@@ -105,10 +106,10 @@ class Node:
             raise RuntimeError(f"{self.name}: {' '.join(words)}: {result.stderr.strip()}")
         return result.stdout
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a program on this node and leave it running."""
+    def start(self, *words: str, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        """Start a program on this node and leave it running; it writes to `output`, or nowhere."""
         nothing = subprocess.DEVNULL
-        return subprocess.Popen([*self.prefix(), *words], stdin=nothing, stdout=nothing, stderr=nothing)
+        return subprocess.Popen([*self.prefix(), *words], stdin=nothing, stdout=output or nothing, stderr=nothing)
 
     def ip(self, lines: Sequence[str]) -> None:
         """Run lines of `ip` commands, as `ip -batch` does."""

@@ -92,6 +92,18 @@ def test_without_room_in_the_case_no_result_is_cached(tmp_path: Path) -> None:
     assert [path.name for path in (case / ".rstorigin").rglob("*") if path.is_file()] == ["tshark.json"]
 
 
+def test_a_comparison_that_there_is_no_room_for_is_a_problem(tmp_path: Path) -> None:
+    case, temporary = tmp_path / "case", tmp_path / "tmp"
+    case.mkdir()
+    for side in ("client", "server"):
+        (case / f"{side}.pcap").write_bytes((LAB / f"03_reject_midstream_r1.{side}.pcap").read_bytes())
+    assert summarized(case, temporary, resource.RLIM_INFINITY, "--no-reconcile").returncode == 0
+    done = summarized(case, temporary, MESSAGES)  # results are kept: only the comparison needs room
+    reason = f"2 pairs of captures could not be compared: no temporary file can be written in {temporary}: "
+    assert reason in done.stderr
+    assert (done.returncode, captures_in(done.stdout)) == (1, ["client.pcap", "server.pcap"])
+
+
 def judged(path: Path, *, prefilter: bool) -> CaptureResult:
     return judge_source(Source(path, path.name, file_type_of(path)), RULEBOOK, TSHARK, prefilter=prefilter)
 

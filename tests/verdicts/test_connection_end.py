@@ -32,6 +32,7 @@ ENDS: dict[str, tuple[Sequence[str], list[bool | None]]] = {
     "closed by both": ([*OPEN, *DATA, *CLOSE, "< R"], [False]),
     "closed, then a reset with ACK": ([*OPEN, *DATA, *CLOSE, "< RA"], [False]),
     "late data after the sender's FIN": ([*OPEN, *DATA, "> FA", "< PA 50", "> R"], [False]),
+    "a segment without ACK after the sender's FIN": ([*OPEN, *DATA, "> FA", "< A ack=900", "< P 5", "> R"], [False]),
     "abort after the sender's FIN": ([*OPEN, *DATA, "> FA", "< A", "wait 60", "> RA"], [True]),
     "abort instead of a FIN": ([*OPEN, *DATA, "> FA", "< RA"], [True]),
     "ignored by its receiver": ([*OPEN, *DATA, "< R", "< PA 500", "> A", "< PA 500", "> A", "< RA"], [False, True]),

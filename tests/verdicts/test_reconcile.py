@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import polars as pl
 import pytest
 from scapy.packet import Packet
+from support.both_ends import AHEAD_S, OPENED, both, table
 from support.case_folders import counting_tshark, reads
 from support.command_line import LAB, run
-from support.decodable import decodable_rows
-from support.flows_by_hand import OPEN, SERVER, START, Talk, written
+from support.flows_by_hand import OPEN, SERVER, START, written
 
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import FileType
@@ -25,36 +24,7 @@ from postproc.capture.tshark.program import TSHARK_VARIABLE, find_tshark
 from postproc.verdicts.reconcile import reconcile
 from postproc.verdicts.reconcile_result import ReconcileResult
 
-HOPS, DELAY_S, AHEAD_S = 4, 0.02, 5.0  # between client and server; the server's clock is ahead
-DATA = ("> PA 100", "< A", "< PA 1000", "> A")
-OPENED = (*OPEN, *DATA)
-Captured = list[Packet]
 Change = Callable[[list[Packet]], list[Packet]]
-
-
-def both(
-    steps: Sequence[str], forged: int, start: float = START, port: int = 40000
-) -> tuple[list[Packet], list[Packet]]:
-    """A talk as captured at the client and at the server. The last `forged` packets reach the client alone."""
-    client, server = [], []
-    packets = Talk(port).packets(steps, start)
-    for number, packet in enumerate(packets):
-        at_client, at_server = packet.copy(), packet.copy()
-        from_server = packet.payload.payload.sport == 80
-        at_client.payload.ttl, at_server.payload.ttl = (64 - HOPS, 64) if from_server else (64, 64 - HOPS)
-        at_client.time = float(packet.time) + (DELAY_S if from_server else 0)
-        at_server.time = float(packet.time) + (0 if from_server else DELAY_S) + AHEAD_S
-        client.append(at_client)
-        if number < len(packets) - forged:
-            server.append(at_server)
-    return client, server
-
-
-def table(path: Path) -> pl.DataFrame:
-    """All packets of a capture that takes no tshark."""
-    decodable, deferred = decodable_rows(path)
-    assert deferred == []
-    return decodable
 
 
 def said(
@@ -256,7 +226,8 @@ def test_what_could_not_be_compared_is_said_and_compared_the_next_time(
     counting.write_text(counting.read_text().replace("exec", 'case "$*" in *-r*) exit 2 ;; esac\nexec'))
     os.utime(counting, ns=(0, 0))
     broken = run("summarize", pair, "-j", "1", "--format", "csv")
-    assert "2 pairs of captures could not be compared" in broken.stderr
+    assert broken.exit_code == 1
+    assert broken.stderr.count("1 pair of captures could not be compared: tshark cannot read it") == 2
     assert "never_left" not in broken.stdout
     counting_tshark(tmp_path / "bin")
     assert "never_left" in run("summarize", pair, "-j", "1", "--format", "csv").stdout

@@ -204,6 +204,9 @@ def test_another_mac_behind_a_router_is_not_enough(tmp_path: Path) -> None:
         (r"\x01\x02\x03\x04\x05\x06\a\b\t", 10, "henan"),
         (r"\x01\x02\x03\x04\x05\x06\a\b\t", 9, "binary"),
         ("\x1909�\x01\x02", 6, "diagnostic"),
+        ("3�", 8, "diagnostic"),
+        ("3�", 7, "binary"),
+        ("3�x", 8, "binary"),
         ("�abc", 4, "binary"),
     ],
 )

@@ -28,6 +28,7 @@ from postproc.capture.prefilter.pcap_reader import LONGEST, CaptureFile, Deferre
 from postproc.capture.prefilter.relevance import ArrayRelevance
 from postproc.capture.relevance import Relevance, Selection
 from postproc.capture.tshark.column_reader import read_capture
+from postproc.capture.tshark.expected_packets import ExpectedPackets
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 
@@ -72,7 +73,8 @@ class SplitCapture:
         if self.deferred_file is None:
             return
         problems: list[Problem] = []
-        for raw in read_capture(self.deferred_file, tshark, problems):
+        expected = ExpectedPackets(len(self.deferred_frames))
+        for raw in read_capture(self.deferred_file, tshark, problems, expected):
             table = normalise(raw)
             frames = self.deferred_frames[table["frame"].to_numpy() - 1]
             yield table.with_columns(frame=pl.Series(frames, dtype=pl.Int64))

@@ -1,6 +1,6 @@
-"""Text of packets, as tcpdump prints it -> the raw columns that an export of tshark has.
+"""Text of packets -> the raw columns that an export of tshark has.
 
-`records` cuts the text into packets, `tcpdump` reads one with `ip_header`, `tcp_header` and `icmp_words`, `clock` reads
-its time, `sequence_numbers` undoes relative numbers; `text_reader` puts them together. It may use `capture.file_type`
-and `runtime`.
+A form is what one tool prints; `forms` lists them and `text_reader` finds the one that a file has. `tcpdump` reads
+lines of tcpdump. `reading` counts what is not understood, `cleaning` undoes what mails and pages add, `hexdump` makes a
+capture of bytes that are printed. The room may use `capture.tshark`, `capture.file_type` and `runtime`.
 """

@@ -3,148 +3,80 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 
 from heuristics.errors import Problem
-from heuristics.protocol.tshark_fields import FIELDS, RST
-from postproc.capture.file_type import GZIP
-from postproc.capture.text.clock import Clock, Meaning, epoch_text, meaning_of
-from postproc.capture.text.ip_header import BROKEN, NAMES, NO_HOP_LIMIT, TUNNEL, UNDECODED, NotUnderstoodError
-from postproc.capture.text.records import SHOWN, Record, Unread, layout_of, records
-from postproc.capture.text.sequence_numbers import SequenceNumbers
-from postproc.capture.text.tcp_header import Segment
-from postproc.capture.text.tcpdump import Row, read_packet
+from heuristics.protocol.tshark_fields import FIELDS
+from postproc.capture.file_type import GZIP, UTF16_MARKS
+from postproc.capture.text import hexdump
+from postproc.capture.text.forms import form_of
+from postproc.capture.text.reading import MAKE_ANEW, Reading, Row, columns_of
+from postproc.capture.text.tshark import trees
+from postproc.capture.text.tshark.trees import Stream, tree_form_of
+from postproc.capture.tshark.program import Tshark, find_tshark
+from postproc.capture.tshark.tsv_reader import check_values
 from postproc.runtime.errors import CaptureError
-from postproc.runtime.text import plural
 
-MAKE_ANEW = "make it anew: tcpdump -nnvv -S -e -tttt -r CAPTURE; better still, give the capture itself"
-
+_HEAD = 8192  # bytes that show whether a text is a tree of fields
 _ROWS = 20_000  # packets in a frame
 _LONGEST_LINE = 1024 * 1024  # bytes
-_SURVEYED = 1024 * 1024  # characters at the beginning, which show how the text is laid out
-_CUT = 160  # characters of a line that a message repeats
-_REASONS = {
-    NO_HOP_LIMIT: ("without hop limit: not read", "a verdict needs hop limits: run tcpdump with -nnvv"),
-    NAMES: ("with names instead of addresses or ports: not read", "run tcpdump with -nn"),
-    TUNNEL: ("with another packet inside, which is not read", "give the capture itself"),
-    UNDECODED: ("that tcpdump does not decode", "give the capture itself"),
-    BROKEN: ("not understood", MAKE_ANEW),
-}
+_SURVEYED = 1024 * 1024  # characters at the beginning, which show the form of a text and how it is laid out
+_SCHEMA = dict.fromkeys(FIELDS, pl.String())
 
 
-def read_text(path: Path, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+def read_text(path: Path, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
     """The columns FIELDS of the packets in the text at `path`, while it is read.
 
     A packet that is not understood, or is no IP packet, has its number and time only. What was not understood is added
-    to `problems` at the end. Raises CaptureError.
+    to `problems` at the end. tshark decodes bytes where they are printed; without `tshark`, it is looked for then.
+    Raises CaptureError.
     """
     file = str(path)
     with _opened(path) as stream:
-        sample = _sample(_lines(stream, file))
-    layout = layout_of(sample)
-    if layout is None:
-        raise CaptureError(file, "no packets of tcpdump are found in this text", MAKE_ANEW)
-    unread = Unread()
-    clock = Clock(meaning_of(record.time for record in records(sample, layout, Unread())))
-    reading = _Reading(clock)
+        tree_rows = tree_form_of(stream.read(_HEAD))
+    reading = Reading()
     with _opened(path) as stream:
-        packets = records(_lines(stream, file), layout, unread)
-        while rows := [reading.row(record) for record in islice(packets, _ROWS)]:
-            columns = {name: [row.get(name) for row in rows] for name in FIELDS}
-            yield pl.DataFrame(columns, schema=dict.fromkeys(FIELDS, pl.String()))
-    if not reading.read and reading.failures[NO_HOP_LIMIT]:
-        raise CaptureError(file, "this text has no hop limits, which a verdict needs", "run tcpdump with -nnvv")
-    if not reading.read and reading.failures[NAMES]:
-        raise CaptureError(file, "this text has names instead of addresses or ports", "run tcpdump with -nnvv")
-    problems += [Problem(file, "", "", reason, fix) for reason, fix in reading.problems(unread)]
+        if tree_rows is None:
+            yield from _from_lines(path, stream, reading, tshark, problems)
+        else:
+            for frame in _in_frames(tree_rows(stream, file, reading)):
+                check_values(frame, file, trees.MAKE_ANEW)
+                yield frame
+    problems += [Problem(file, "", "", reason, fix) for reason, fix in reading.problems()]
 
 
-@dataclass(slots=True)
-class _Reading:
-    """The state of a text while its packets are read."""
+def _from_lines(
+    path: Path, stream: Stream, reading: Reading, tshark: Tshark | None, problems: list[Problem]
+) -> Iterator[pl.DataFrame]:
+    """The packets of a text whose form is one of lines. Raises CaptureError."""
+    file = str(path)
+    with _opened(path) as first:
+        sample = _sample(_lines(first, file))
+    form = form_of(sample)
+    if form is None and hexdump.packets_in(sample):
+        dumps = hexdump.dumps_alone(_lines(stream, file), reading)
+        yield from hexdump.frames(dumps, tshark or find_tshark(), problems)
+        return
+    if form is None:
+        raise CaptureError(file, "no packets are found in this text", MAKE_ANEW)
+    reading.hop_limits = form.hop_limits
+    lines = _lines(stream, file)
+    if form.dumps is not None and form.has_dumps(sample):
+        yield from hexdump.frames(form.dumps(lines, sample, reading), tshark or find_tshark(), problems)
+    else:
+        yield from _in_frames(form.rows(lines, sample, reading))
 
-    clock: Clock
-    numbers: SequenceNumbers = field(default_factory=SequenceNumbers)
-    frame: int = 0
-    read: int = 0
-    incomparable: int = 0
-    renumbered: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
 
-    def row(self, record: Record) -> Row:
-        """The raw columns of one packet."""
-        time_us = self.clock.time_us(record.time)
-        about: Row = {
-            "frame.number": str(self._frame(record.number)),
-            "frame.time_epoch": None if time_us is None else epoch_text(time_us),
-        }
-        try:
-            packet = read_packet(record.body)
-        except NotUnderstoodError as failure:
-            self._failed(str(failure), record.body)
-            return about
-        if packet is None:
-            return about
-        row, segment = packet
-        if segment is not None and not self._add_numbers(row, segment):
-            return about
-        self.read += 1
-        return row | about
-
-    def problems(self, unread: Unread) -> Iterator[tuple[str, str]]:
-        """What a reader has to know of this text: reasons, each with what helps."""
-        for failure, count in sorted(self.failures.items()):
-            reason, fix = _REASONS[failure]
-            yield f"{plural(count, 'packet')} {reason}{_quoted(self.broken) if failure == BROKEN else ''}", fix
-        if unread.count:
-            reason = f"{plural(unread.count, 'line')} not understood{_quoted(unread.first)}"
-            yield reason, "nothing is lost if these are no packets"
-        if self.incomparable:
-            reason = (
-                f"{plural(self.incomparable, 'reset')} left out: sequence numbers are relative to a packet not here"
-            )
-            yield reason, "run tcpdump with -S"
-        if self.renumbered:
-            reason = f"{plural(self.renumbered, 'packet')} with a number that does not increase: counted on instead"
-            yield reason, "give two texts as two files"
-        if self.clock.meaning is Meaning.UNKNOWN:
-            yield "times may be differences (-ttt) or not: left out", "run tcpdump with -tttt"
-
-    def _frame(self, number: int | None) -> int:
-        """The number of the next packet: the one that is printed (-#) if it increases, else the next one."""
-        if number is not None and number <= self.frame:
-            self.renumbered += 1
-        self.frame = number if number is not None and number > self.frame else self.frame + 1
-        return self.frame
-
-    def _add_numbers(self, row: Row, segment: Segment) -> bool:
-        """Add the sequence numbers to `row`. False for a segment whose numbers cannot be compared with others.
-
-        A segment of which no number is known is left as an IP packet without TCP.
-        """
-        numbers = self.numbers.absolute(segment)
-        if numbers is None:
-            self.incomparable += segment.flags & RST != 0
-            return False
-        seq, ack = numbers
-        row["tcp.seq_raw"] = None if seq is None else str(seq)
-        row["tcp.ack_raw"] = None if ack is None else str(ack)
-        return True
-
-    def _failed(self, failure: str, body: str) -> None:
-        self.failures[failure] += 1
-        if failure == BROKEN and len(self.broken) < SHOWN:
-            self.broken.append(body)
+def _in_frames(rows: Iterator[Row]) -> Iterator[pl.DataFrame]:
+    while some := list(islice(rows, _ROWS)):
+        yield pl.DataFrame(columns_of(some), schema=_SCHEMA)
 
 
 def _sample(lines: Iterable[str]) -> list[str]:
@@ -159,29 +91,40 @@ def _sample(lines: Iterable[str]) -> list[str]:
     return sample
 
 
-def _quoted(lines: Sequence[str]) -> str:
-    """The first of some lines, for a message. Problems are made safe to show where they are printed."""
-    shown = (line if len(line) <= _CUT else f"{line[:_CUT]} ..." for line in lines)
-    return f", first: {' | '.join(shown)}"
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+def _opened(path: Path) -> Iterator[Stream]:
     try:
         file = path.open("rb")
     except OSError as error:
         raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
     with file:
-        compressed = file.read(len(GZIP)) == GZIP
+        head = file.read(len(GZIP))
         file.seek(0)
-        if compressed:
+        if head == GZIP:
             with gzip.open(file) as decompressed:
                 yield decompressed
+        elif head in UTF16_MARKS:  # `>` in Windows PowerShell 5
+            yield _Utf16(io.TextIOWrapper(file, "utf-16", "replace", newline="\n"))
         else:
             yield file
 
 
-def _lines(stream: IO[bytes] | gzip.GzipFile, file: str) -> Iterator[str]:
+class _Utf16:
+    """A stream of UTF-16 as one of UTF-8."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next characters, at most `size` of them."""
+        return self._text.read(size).encode()
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """The next line, at most `size` characters of it."""
+        return self._text.readline(size).encode()
+
+
+def _lines(stream: Stream, file: str) -> Iterator[str]:
     """The lines of a text. Raises CaptureError."""
     try:
         while line := stream.readline(_LONGEST_LINE):

@@ -15,9 +15,12 @@ import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS, RST
+from postproc.capture.tshark.expected_packets import NOT_KNOWN, ExpectedPackets, check_end, garbage
 from postproc.capture.tshark.fields_export import FIX_CAPTURE, check_capture, command, problems_at_end, readable
-from postproc.capture.tshark.program import Tshark, preference_options
-from postproc.capture.tshark.tsv_reader import FieldsText, check_values
+from postproc.capture.tshark.program import Tshark, preference_options, time_to_read
+from postproc.capture.tshark.tsv_reader import FieldsText
+from postproc.capture.tshark.values import check_values
+from postproc.runtime.errors import CaptureError, NoRoomError, TsharkFailedError
 
 TEXT_FIELDS = ("tcp.reset_cause",)  # text from the packet itself; only resets with a payload have it
 _COLUMNS = tuple(name for name in FIELDS if name not in TEXT_FIELDS)
@@ -27,24 +30,43 @@ _LONGEST = 2000  # bytes of a cell; Wireshark cuts it at COL_MAX_LEN, 2048
 _PREFERENCES = ("tcp.analyze_sequence_numbers:FALSE", "tcp.calculate_timestamps:FALSE")
 
 
-def read_capture(capture: Path, tshark: Tshark, problems: list[Problem]) -> Iterator[pl.DataFrame]:
+def read_capture(
+    capture: Path, tshark: Tshark, problems: list[Problem], expected: ExpectedPackets = NOT_KNOWN
+) -> Iterator[pl.DataFrame]:
     """The columns FIELDS of `capture` as text, in frames of bounded size, while tshark runs.
 
     Rows come in file order, except those that are read once more. Problems of a capture that can be read up to some
-    packet are added to `problems` at the end. Raises CaptureError when nothing can be read.
+    packet are added to `problems` at the end. Raises CaptureError when nothing can be read, and TsharkFailedError, a
+    CaptureError, where tshark was killed or did not print the `expected` packets.
     """
     check_capture(capture)
     reread = _Reread(capture, tshark)
     packets = 0
     with tshark.run(arguments(capture, tshark)) as process:
-        for frame in FieldsText(process.stdout, str(capture), FIX_CAPTURE, names=_COLUMNS).frames(_COLUMNS):
-            packets += frame.height
-            table = reread.without(frame)
-            check_values(table, str(capture), FIX_CAPTURE)
-            yield table
-        found = problems_at_end(capture, process, packets)
+        text = FieldsText(process.stdout, str(capture), "", names=_COLUMNS)
+        try:
+            for frame in text.frames(_COLUMNS):
+                table = reread.without(frame)
+                check_values(table, str(capture), "")
+                _check_order(frame, packets)
+                packets += frame.height
+                yield table
+        except NoRoomError:
+            raise
+        except CaptureError as error:
+            raise garbage(capture, tshark, error) from None
+        found = problems_at_end(capture, process, packets, expected)
+        if text.cut_short and not found:
+            raise TsharkFailedError(str(capture), f"tshark ended in the middle of a line, after {packets:,} packets")
     yield from reread.frames()
     problems += found
+
+
+def _check_order(frame: pl.DataFrame, before: int) -> None:
+    """Raises CaptureError where the packets of `frame` are not those after the first `before`."""
+    numbers = frame["frame.number"].cast(pl.Int64, strict=False)
+    if not (numbers == pl.int_range(before + 1, before + 1 + frame.height, eager=True)).all():
+        raise CaptureError("", f"frame numbers that are not those of the packets, after frame {before}")
 
 
 def arguments(capture: Path, tshark: Tshark) -> list[str]:
@@ -79,11 +101,16 @@ class _Reread:
         """Those packets, with the columns FIELDS."""
         if not self.numbers:
             return
-        numbers = pl.concat(self.numbers).implode()
+        numbers = pl.concat(self.numbers)
         chosen = ("-Y", "tcp.flags.reset == 1") if self.only_resets else ()
-        with self.tshark.run([*command(self.capture, self.tshark)[1:], *chosen]) as process:
+        read, silent_s = 0, time_to_read(self.capture)
+        with self.tshark.run([*command(self.capture, self.tshark)[1:], *chosen], silent_s=silent_s) as process:
             for frame in FieldsText(process.stdout, str(self.capture), FIX_CAPTURE).frames():
-                yield frame.filter(pl.col("frame.number").is_in(numbers))
+                wanted = frame.filter(pl.col("frame.number").is_in(numbers.implode()))
+                read += wanted.height
+                yield wanted
+            check_end(self.capture, process, None)
+            ExpectedPackets(len(numbers)).check(self.capture, process, read)
 
 
 def _may_have_text() -> pl.Expr:

@@ -14,8 +14,10 @@ from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
 from postproc.capture.file_type import GZIP, FileType
 from postproc.capture.tshark.fields_export import print_command
-from postproc.capture.tshark.tsv_reader import FieldsText, Readable, check_values, columns
+from postproc.capture.tshark.tsv_reader import FieldsText, Readable, columns
+from postproc.capture.tshark.values import Rejected, check_numbers
 from postproc.runtime.errors import CaptureError
+from postproc.runtime.panics import panics_hidden
 
 # Errors of reading a damaged Parquet file; Polars may panic on one.
 DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -26,16 +28,24 @@ _ROWS = 200_000  # of a Parquet file at a time
 def read_export(path: Path, file_type: FileType, problems: list[Problem]) -> Iterator[pl.DataFrame]:
     """The columns FIELDS of the export at `path`, in frames of bounded size.
 
-    An export whose last line has no end is read up to that line; `problems` then gets an entry. Raises CaptureError.
+    Rows with a wrong value are left out, and an export whose last line has no end is read up to that line; `problems`
+    then gets an entry. Raises CaptureError, also where no row is right.
     """
     remedy = f"make it anew: rstorigin export CAPTURE -o FILE, or {print_command(Path('CAPTURE'))} > FILE"
+    rejected = Rejected() if file_type is not FileType.PARQUET else Rejected("row", 0)
     if file_type is FileType.PARQUET:
-        yield from _parquet(path, remedy)
-        return
-    with _opened(path, file_type) as file:
-        text = FieldsText(file, str(path), remedy)
-        yield from text.frames()
-    if text.cut_short:
+        yield from _parquet(path, remedy, rejected)
+        cut_short = False
+    else:
+        with _opened(path, file_type) as file:
+            text = FieldsText(file, str(path), remedy, rejected=rejected)
+            yield from text.frames()
+        cut_short = text.cut_short
+    if rejected.count and not rejected.kept:
+        raise CaptureError(str(path), rejected.first, remedy)
+    if rejected.count:
+        problems.append(Problem(str(path), "", "", rejected.reason(), remedy))
+    if cut_short:
         reason = "the export is cut short in the middle of a line; the packets before it were read"
         problems.append(Problem(str(path), "", "", reason, "make it anew"))
 
@@ -58,16 +68,19 @@ def _opened(path: Path, file_type: FileType) -> Iterator[Readable]:
             yield file
 
 
-def _parquet(path: Path, remedy: str) -> Iterator[pl.DataFrame]:
+def _parquet(path: Path, remedy: str, rejected: Rejected) -> Iterator[pl.DataFrame]:
     try:
-        table = pl.scan_parquet(path)
-        schema = table.collect_schema()
+        with panics_hidden():
+            table = pl.scan_parquet(path)
+            schema = table.collect_schema()
+            rows = table.select(pl.len()).collect().item()
         if missing := [name for name in FIELDS if not _fits(name, schema)]:
             raise CaptureError(str(path), f"the export lacks {', '.join(missing)}, as text", remedy)
-        rows = table.select(pl.len()).collect().item()
         for start in range(0, rows, _ROWS):
-            frame = table.select(columns(FIELDS, schema)).slice(start, _ROWS).collect()
-            check_values(frame, str(path), remedy)
+            with panics_hidden():
+                frame = table.select(columns(FIELDS, schema)).slice(start, _ROWS).collect()
+            frame = rejected.without(frame)
+            check_numbers(frame, str(path))
             yield frame
     except DAMAGED as error:
         reason = str(error).partition("\n")[0]

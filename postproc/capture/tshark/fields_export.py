@@ -13,6 +13,8 @@ import polars as pl
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS
 from postproc.capture.file_type import FileType, file_type_of, is_other_archive
+from postproc.capture.tshark.expected_packets import NOT_KNOWN, ExpectedPackets, check_end
+from postproc.capture.tshark.patient_pipe import PatientPipe
 from postproc.capture.tshark.program import (
     PREFERENCES,
     Tshark,
@@ -55,10 +57,11 @@ def print_command(capture: Path, decode_as: Sequence[str] = ()) -> str:
     return shell_command(["tshark", *arguments(capture, preferences)])
 
 
-def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
-    """Write the export of `capture` to `target`, as tshark prints it.
+def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes], expected: ExpectedPackets = NOT_KNOWN) -> list[Problem]:
+    """Write the export of `capture` to `target`, as tshark prints it. It has to print the `expected` packets.
 
-    Returns the problems of a capture that can be read up to some packet. Raises CaptureError when nothing can be read.
+    Returns the problems of a capture that can be read up to some packet. Raises CaptureError when nothing can be read,
+    and TsharkFailedError, a CaptureError, where tshark did not do its work.
     """
     check_capture(capture)
     with tshark.run(command(capture, tshark)[1:]) as process:
@@ -66,18 +69,21 @@ def write_tsv(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]
         header = process.stdout.readline()
         first = process.stdout.readline()
         if not first and process.status != 0:
+            check_end(capture, process, 0)
             raise capture_error(capture, process)
         target.write(header + first)
         packets = _copy(process.stdout, target) + bool(first)
-        return problems_at_end(capture, process, packets)
+        return problems_at_end(capture, process, packets, expected)
 
 
-def write_parquet(capture: Path, tshark: Tshark, target: IO[bytes]) -> list[Problem]:
+def write_parquet(
+    capture: Path, tshark: Tshark, target: IO[bytes], expected: ExpectedPackets = NOT_KNOWN
+) -> list[Problem]:
     """Write the export of `capture` to `target` as Parquet, through a temporary TSV. Otherwise as `write_tsv`."""
     with temporary_folder() as folder:
         tsv = Path(folder) / "export.tsv"
         with writing_temporary(), tsv.open("wb") as file:
-            problems = write_tsv(capture, tshark, file)
+            problems = write_tsv(capture, tshark, file, expected)
         schema = dict.fromkeys(FIELDS, pl.String())
         table = pl.scan_csv(tsv, separator="\t", quote_char=None, encoding="utf8-lossy", schema=schema)
         try:
@@ -105,7 +111,7 @@ def not_a_capture(path: Path) -> CaptureError:
     return CaptureError(str(path), f"is {what}", fix)
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> int:
+def _copy(source: PatientPipe, target: IO[bytes]) -> int:
     """Copy everything. Returns the number of lines."""
     lines = 0
     while piece := source.read(_COPIED):
@@ -114,11 +120,17 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> int:
     return lines
 
 
-def problems_at_end(capture: Path, process: TsharkProcess, packets: int | None) -> list[Problem]:
+def problems_at_end(
+    capture: Path, process: TsharkProcess, packets: int | None, expected: ExpectedPackets = NOT_KNOWN
+) -> list[Problem]:
     """The problems that the exit status and the last messages of a tshark mean, once it has printed something.
 
-    `packets` is how many it printed, None where it reads more than it prints. Raises CaptureError when it is 0.
+    `packets` is how many it printed, None where it reads more than it prints. Raises CaptureError when it is 0, and
+    TsharkFailedError where tshark was killed or did not print the `expected` packets.
     """
+    check_end(capture, process, packets)
+    if packets is not None:
+        expected.check(capture, process, packets)
     if process.status == 0:
         return []
     if packets == 0:

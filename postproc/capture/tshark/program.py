@@ -17,6 +17,7 @@ from typing import IO
 
 from heuristics.errors import RstoriginError, visible
 from heuristics.protocol.tshark_fields import LINUX_VXLAN_PORT
+from postproc.capture.tshark.patient_pipe import PatientPipe
 from postproc.runtime.errors import TsharkError, TsharkNotFoundError, TsharkTooOldError
 from postproc.runtime.signals import signals_held
 from postproc.runtime.temp_files import temporary_file
@@ -24,7 +25,9 @@ from postproc.runtime.temp_files import temporary_file
 TSHARK_VARIABLE = "RSTORIGIN_TSHARK"  # names the tshark to use, where it is not the one on PATH
 OLDEST = (4, 0, 0)
 INSTALL = "install Wireshark 4.0 or newer: Debian and Ubuntu `apt install tshark`, elsewhere https://www.wireshark.org"
+DEFAULT_TIMEOUT_S = 300.0
 _VERSION_TIMEOUT_S = 30
+_READ_PER_S = 200_000  # bytes of a capture that the slowest tshark reads in a second
 _NO_LUA_FOR_ROOT = (4, 4, 0)
 
 # The preferences that change the value of a field in FIELDS (tshark_fields.py), at Wireshark's defaults: a user's own
@@ -48,23 +51,30 @@ Version = tuple[int, int, int]
 
 
 class TsharkProcess:
-    """A running tshark: `stdout` to read from; `status` and `messages` once it has ended."""
+    """A running tshark: `stdout` to read from; `status` and `messages` once it has ended.
 
-    def __init__(self, process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
-        assert process.stdout is not None  # it is a pipe
-        self.stdout = process.stdout
+    `hung` becomes true where it is ended since it printed nothing for too long: then `stdout` ends there.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], stderr: IO[bytes], timeout_s: float) -> None:
+        self.stdout = PatientPipe(process, timeout_s)
         self._process = process
         self._stderr = stderr
 
     @property
+    def hung(self) -> bool:
+        """Whether it was ended since it printed nothing for too long."""
+        return self.stdout.hung
+
+    @property
     def status(self) -> int:
-        """The exit status. Waits for the end."""
-        return self._process.wait()
+        """The exit status, negative for a signal. Waits for the end."""
+        return self.stdout.wait()
 
     @property
     def messages(self) -> str:
         """The text on stderr, without the remark about running as root. Waits for the end."""
-        self._process.wait()
+        self.stdout.wait()
         self._stderr.seek(0)
         lines = self._stderr.read(_MESSAGES_READ).decode("utf-8", "replace").splitlines()
         return "\n".join(line for line in lines if not line.startswith("Running as user"))
@@ -75,11 +85,15 @@ _MESSAGES_READ = 65536  # bytes; a hostile capture can make tshark print more
 
 @dataclass(frozen=True, slots=True)
 class Tshark:
-    """An installed tshark. `decode_as` are the user's rules for it (decode_as.py)."""
+    """An installed tshark. `decode_as` are the user's rules for it (decode_as.py).
+
+    One that prints nothing for `timeout_s` is ended; 0: never.
+    """
 
     program: Path
     version: Version
     decode_as: tuple[str, ...] = ()
+    timeout_s: float = DEFAULT_TIMEOUT_S
 
     def __str__(self) -> str:
         """The version and the program, for users."""
@@ -95,10 +109,13 @@ class Tshark:
         return [*preference_options([*PREFERENCES, *old]), *decode_as_options(self.decode_as)]
 
     @contextmanager
-    def run(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[TsharkProcess]:
+    def run(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, silent_s: float = 0
+    ) -> Iterator[TsharkProcess]:
         """Start tshark with `arguments`, and with `environment` over our own. Kills it when the block is left early.
 
-        Raises TsharkError when tshark cannot be started, and NoRoomError.
+        It may print nothing for `silent_s` longer than usual. Raises TsharkError when tshark cannot be started, and
+        NoRoomError.
         """
         with temporary_file() as stderr:  # tshark would block on a full pipe that nobody reads
             process = None
@@ -106,7 +123,7 @@ class Tshark:
                 # Else a signal while tshark starts would leave it behind: nobody would know of it.
                 with signals_held(signal.SIGINT, signal.SIGTERM, masked=False):
                     process = _start([str(self.program), *arguments], stderr, environment or {})
-                yield TsharkProcess(process, stderr)
+                yield TsharkProcess(process, stderr, self.timeout_s and self.timeout_s + silent_s)
             finally:
                 if process is not None:
                     if process.stdout is not None:
@@ -118,6 +135,11 @@ class Tshark:
 def decode_as_options(rules: Sequence[str] = ()) -> list[str]:
     """`-d RULE` for each of our rules and of the user's, of which the last one counts."""
     return [*DECODE_AS, *(word for rule in rules for word in ("-d", rule))]
+
+
+def time_to_read(capture: Path) -> float:
+    """Seconds for which a tshark that reads all of a capture before it prints anything may print nothing."""
+    return capture.stat().st_size / _READ_PER_S
 
 
 def preference_options(preferences: Sequence[str]) -> list[str]:

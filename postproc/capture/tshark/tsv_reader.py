@@ -16,32 +16,13 @@ from typing import Protocol
 import polars as pl
 
 from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
+from postproc.capture.tshark.values import Rejected, check_numbers, check_values
 from postproc.runtime.errors import CaptureError
 
 PIECE = 32 * 1024 * 1024  # bytes read at a time: about 200,000 packets
 _LONGEST_LINE = 1024 * 1024  # bytes; a packet has some 300, and a reset's text at most 64 KiB
-_SHOWN = 60  # characters of a wrong value that a message repeats
 _BOM = b"\xef\xbb\xbf"
 
-# The form of a column's values. Any other value means that the export was made with other options, or by hand.
-_BYTE = r"25[0-5]|2[0-4][0-9]|1?[0-9]{1,2}"
-_16_BITS = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
-_32_BITS = r"[0-9]{1,10}"  # and a little more
-_HEXADECIMAL = r"0x[0-9A-Fa-f]{1,8}"
-_ONE_VALUE = {"frame.number": r"^[1-9][0-9]{0,9}$", "frame.time_epoch": r"^-?[0-9]+(\.[0-9]+)?$"}
-_SEVERAL_VALUES = {
-    **dict.fromkeys(("ip.ttl", "ip.proto", "ipv6.hlim", "ipv6.nxt", "tcp.hdr_len"), _BYTE),
-    **dict.fromkeys(("icmp.type", "icmp.code", "icmpv6.type", "icmpv6.code"), _BYTE),
-    **dict.fromkeys(("tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport", "tcp.window_size_value"), _16_BITS),
-    **dict.fromkeys(("tcp.seq_raw", "tcp.ack_raw", "tcp.len", "tcp.options.timestamp.tsval"), _32_BITS),
-    "tcp.option_kind": _BYTE,
-    **dict.fromkeys(("ip.id", "ip.dsfield", "ipv6.flow", "ipv6.tclass", "tcp.flags"), _HEXADECIMAL),
-    **dict.fromkeys(("ip.src", "ip.dst"), r"[0-9.]{7,15}"),
-    **dict.fromkeys(("ipv6.src", "ipv6.dst"), r"[0-9A-Fa-f:.]{2,45}"),
-    **dict.fromkeys(("eth.src", "eth.dst"), r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"),
-    "ip.flags.df": r"[01]|True|False",
-}
-_SHAPES = _ONE_VALUE | {name: f"^(?:{one})(?:,(?:{one}))*$" for name, one in _SEVERAL_VALUES.items()}
 _SEPARATORS = {b",": "commas", b";": "semicolons", b"|": "bars", b" ": "spaces"}
 
 
@@ -57,14 +38,15 @@ class FieldsText:
     """The output of one `tshark -T fields -E header=y` while it is read.
 
     Error messages call it `file` and end with `remedy`. `names` are the columns of a text without header line, whose
-    values are not checked. `cut_short` becomes true at the end of a text whose last line has no end; that line is left
-    out.
+    values are not checked. Rows with a wrong value are left out and counted in `rejected`; where that is None, a wrong
+    value is an error. `cut_short` becomes true at the end of a text whose last line has no end; that line is left out.
     """
 
     stream: Readable
     file: str
     remedy: str
     names: Sequence[str] = ()
+    rejected: Rejected | None = None
     cut_short: bool = False
 
     def frames(self, fields: Sequence[str] = FIELDS) -> Iterator[pl.DataFrame]:
@@ -142,7 +124,10 @@ class FieldsText:
         except pl.exceptions.PolarsError:
             reason = f"a line has more columns than the {len(names)} that the first line names"
             raise CaptureError(self.file, reason, self.remedy) from None
-        if not self.names:
+        if self.rejected is not None:
+            frame = self.rejected.without(frame)
+            check_numbers(frame, self.file)
+        elif not self.names:
             check_values(frame, self.file, self.remedy)
         return frame
 
@@ -150,24 +135,3 @@ class FieldsText:
 def columns(fields: Sequence[str], names: Container[str]) -> list[pl.Expr]:
     """The columns `fields` of a table with the columns `names`; a missing column is null."""
     return [pl.col(name) if name in names else pl.lit(None, pl.String).alias(name) for name in fields]
-
-
-def check_values(frame: pl.DataFrame, file: str, remedy: str) -> None:
-    """Raises CaptureError, with `file` and `remedy`, for a value that the documented command never prints."""
-    fits = {
-        name: pl.col(name).str.contains(shape).fill_null(value=name != "frame.number")
-        for name, shape in _SHAPES.items()
-        if name in frame.columns
-    }
-    wrong = frame.filter(~pl.all_horizontal(fits.values())).head(1)
-    for name in fits if wrong.height else ():
-        if not wrong.select(fits[name]).item():
-            where = "" if name == "frame.number" else f", in frame {wrong['frame.number'][0]}"
-            raise CaptureError(file, f"a value of {name} is {(wrong[name][0] or '')[:_SHOWN]!r}{where}", remedy)
-    if frame["frame.number"].is_duplicated().any():
-        raise repeated(file)
-
-
-def repeated(file: str) -> CaptureError:
-    """The error for frame numbers that occur more than once."""
-    return CaptureError(file, "frame numbers repeat: two exports in one file?", "summarize them as two files")

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
-from postproc.capture.text.tcp_header import Segment
+from postproc.capture.text.tcpdump.tcp_header import Segment
 
 _MASK, _HALF = 0xFFFFFFFF, 0x80000000
 # Numbers that are closer than this are of one conversation; two numbers at random are so in one case of 512.

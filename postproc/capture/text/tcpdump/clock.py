@@ -80,8 +80,3 @@ class Clock:
             self.day_us += _DAY
         self.last_us = time
         return self.day_us + time
-
-
-def epoch_text(time_us: int) -> str:
-    """A time as tshark prints `frame.time_epoch`."""
-    return f"{time_us // _SECOND}.{time_us % _SECOND:06}"

@@ -1,4 +1,4 @@
-"""IP headers and addresses as tcpdump prints them with -v."""
+"""IP headers and addresses as tcpdump prints them: whole with -v, else the two addresses only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+
+from heuristics.protocol.tshark_fields import PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP
+from postproc.capture.text.reading import BROKEN, NotUnderstoodError
+
+IPV4_IN_IP, IPV6_IN_IP, GRE = 4, 41, 47  # IP protocol numbers of tunnels (RFC 2003, RFC 2473, RFC 2784)
 
 _ENDS = r"\s+(?P<src>[0-9a-fA-F:.]+)(?:%[\w.-]+)? > (?P<dst>[0-9a-fA-F:.]+?)(?:%[\w.-]+)?:(?=\s|$)"
 _V4 = re.compile(
@@ -18,20 +23,27 @@ _V6 = re.compile(
     r"next-header [^()]{0,40}\((?P<proto>\d{1,3})\),? (?:payload )?length: (?P<length>\d+)\)" + _ENDS
 )
 _IP = re.compile(r"\((?=tos 0x|class 0x|flowlabel 0x|hlim )")
+# Without -v. What follows the addresses shows what the packet carries.
+_PLAIN = re.compile(
+    r"(?:(?:^|\s)(?P<name>IP6?)|ethertype (?P<type>IPv[46]) \(0x[0-9a-f]{4}\),(?: length \d+:)?)" + _ENDS
+)
+_CARRIED = (
+    (re.compile(r" Flags \["), PROTOCOL_TCP),
+    (re.compile(r" ICMP "), PROTOCOL_ICMP),
+    (re.compile(r" ICMP6, "), PROTOCOL_ICMPV6),
+    (re.compile(r" IP "), IPV4_IN_IP),
+    (re.compile(r" IP6 "), IPV6_IN_IP),
+    (re.compile(r" GREv"), GRE),
+)
 _LARGEST_BYTE = 0xFF
-
-
-class NotUnderstoodError(Exception):
-    """A packet that cannot be read. The text says why, in a word of `REASONS`."""
-
-
-# Why a packet of a text has no row, and what helps.
-NO_HOP_LIMIT, NAMES, TUNNEL, UNDECODED, BROKEN = "no hop limit", "names", "tunnel", "undecoded", "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """An IP header, and where it ends in the text. `src` and `dst` are as printed, with ports."""
+    """An IP header, and where it ends in the text. `src` and `dst` are as printed, with ports.
+
+    `fields` is empty without -v, and `proto` 0 where the text does not show it.
+    """
 
     version: int
     fields: dict[str, str | None]
@@ -48,7 +60,9 @@ def begins_header(body: str) -> bool:
 
 def next_header(body: str, start: int) -> Header | None:
     """The first IP header from `start` on, if it is whole."""
-    begin = _IP.search(body, start)
+    begin, plain = _IP.search(body, start), _PLAIN.search(body, start)
+    if plain is not None and (begin is None or plain.start() < begin.start()):
+        return _plain_header(body, plain)
     if begin is None:
         return None
     version, found = 4, _V4.match(body, begin.start())
@@ -63,8 +77,14 @@ def next_header(body: str, start: int) -> Header | None:
     return Header(version, fields, found["src"], found["dst"], int(found["proto"]), found.end())
 
 
+def _plain_header(body: str, found: re.Match[str]) -> Header:
+    version = 6 if found["name"] == "IP6" or found["type"] == "IPv6" else 4
+    carried = (protocol for words, protocol in _CARRIED if words.match(body, found.end()))
+    return Header(version, {}, found["src"], found["dst"], next(carried, 0), found.end())
+
+
 def is_fragment(header: Header) -> bool:
-    return header.version == 4 and header.fields["offset"] != "0"
+    return header.version == 4 and header.fields.get("offset", "0") != "0"
 
 
 @lru_cache(maxsize=65_536)

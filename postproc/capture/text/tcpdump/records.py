@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-SHOWN = 3  # lines that a message repeats
+from postproc.capture.text.cleaning import cleaned
+from postproc.capture.text.hexdump import continued, line_of_dump
+from postproc.capture.text.reading import Unread
+
 _PAYLOAD_COLUMNS = 8  # a tab
 _LONGEST = 16_384  # characters of one packet; lines that are longer, or that would make it so, are no part of it
-_SHOWN_CHARACTERS = 500
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-_QUOTED = re.compile(r"^(?:> ?|\| )+")
 _NUMBER = r"(?:(?P<number>\d{1,10})[:.)]?[ \t]+)?"
 _TIME = r"(?:(?P<time>(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{1,9}|\d{1,10}\.\d{6}(?:\d{3})?)[ \t]+)"  # of day, or -tt
 # After the interface and direction of `-i any`: the protocols that tcpdump names at the beginning of a packet.
@@ -37,7 +37,6 @@ _DETAILED = re.compile(r"\bICMP .{0,200}(?:unreachable|exceeded|redirect|problem
 _HAS_ENDS = re.compile(r" > [^\s,]+:(?:\s|$)")
 _WHOLE_TCP = re.compile(r"Flags \[.*, length \d+")
 _IS_IP = re.compile(r"\bIP6?\b|ethertype IPv[46]")
-_DUMP = re.compile(r"0x[0-9a-f]{4}:")
 # What tcpdump prints of itself.
 _OWN_WORDS = re.compile(
     r"reading from file .*|tcpdump: (?:verbose output suppressed|listening on|data link type).*|listening on .*|"
@@ -48,11 +47,15 @@ _OWN_WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One packet of the text. `number` and `time` are as they are printed, None and "" where they are not."""
+    """One packet of the text. `number` and `time` are as they are printed, None and "" where they are not.
+
+    `dump` has its bytes, where they are printed too (-x, -X), as far as they follow one another.
+    """
 
     number: int | None
     time: str
     body: str
+    dump: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,11 @@ class Layout:
         return indent <= self.indent + 1 or 0 < _number_end(found, indent) <= self.number_end
 
 
-@dataclass(slots=True)
-class Unread:
-    """Lines that were not understood: how many, and the first of them."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, line: str) -> None:
-        """Count one line."""
-        self.count += 1
-        if len(self.first) < SHOWN:
-            self.first.append(line.strip()[:_SHOWN_CHARACTERS])
-
-
 def layout_of(lines: Iterable[str]) -> Layout | None:
     """The layout of a text that begins with these lines, None where they show no packet."""
-    cleaned = [_clean(line) for line in lines]
+    texts = [cleaned(line) for line in lines]
     for timed, start in ((True, _TIMED), (False, _UNTIMED)):
-        begun = [(found, indent) for text, indent in cleaned if (found := start.fullmatch(text)) is not None]
+        begun = [(found, indent) for text, indent in texts if (found := start.fullmatch(text)) is not None]
         if begun:
             number_end = min((end for each in begun if (end := _number_end(*each))), default=0)
             return Layout(timed, _indent([indent for _, indent in begun]), number_end)
@@ -114,7 +103,7 @@ def records(lines: Iterable[str], layout: Layout, unread: Unread) -> Iterator[Re
         if len(line) > _LONGEST:
             unread.add(line)
             continue
-        text, indent = _clean(line)
+        text, indent = cleaned(line)
         if not text or _OWN_WORDS.fullmatch(text):
             continue
         found = start.fullmatch(text)
@@ -123,10 +112,12 @@ def records(lines: Iterable[str], layout: Layout, unread: Unread) -> Iterator[Re
             if packet is not None:
                 yield packet.record()
             packet = _Packet(found)
+        elif text.startswith("0x") and (dumped := line_of_dump(text)) is not None:
+            if packet is not None:
+                packet.dump = continued(packet.dump, dumped)
         elif packet is not None and (quoted or packet.unfinished or (packet.has_details and indent > layout.indent)):
-            if not _DUMP.match(text):
-                packet.add(text)
-        elif packet is None or found is not None or (indent <= layout.indent and not _DUMP.match(text)):
+            packet.add(text)
+        elif packet is None or found is not None or indent <= layout.indent:
             unread.add(line)
     if packet is not None:
         yield packet.record()
@@ -140,12 +131,13 @@ class _Packet:
     a text that lost its indentation.
     """
 
-    __slots__ = ("_begun", "_lines", "_text", "has_details", "quotes", "unfinished")
+    __slots__ = ("_begun", "_lines", "_text", "dump", "has_details", "quotes", "unfinished")
 
     def __init__(self, begun: re.Match[str]) -> None:
         self._begun = begun
         self._text = begun["body"]
         self._lines = 1
+        self.dump = b""
         self._look()
 
     def add(self, text: str) -> None:
@@ -166,19 +158,8 @@ class _Packet:
         """The packet with all its lines."""
         named = self._begun.groupdict()
         number = named["number"]
-        return Record(None if number is None else int(number), named.get("time") or "", self._text)
+        return Record(None if number is None else int(number), named.get("time") or "", self._text, self.dump)
 
 
 def _number_end(found: re.Match[str], indent: int) -> int:
     return indent + len(found["number"]) if found["number"] else 0
-
-
-def _clean(line: str) -> tuple[str, int]:
-    """The text of a line without colours, quote marks and indentation, and how deep it was indented, in columns."""
-    if "\x1b" in line:
-        line = _ANSI.sub("", line)
-    line = line.rstrip().replace("\u00a0", " ")
-    if line.startswith((">", "| ")):
-        line = _QUOTED.sub("", line, count=1)
-    text = line.lstrip()
-    return text, 0 if text is line else len(line[: len(line) - len(text)].expandtabs())

@@ -1,4 +1,4 @@
-"""One packet as tcpdump prints it with -v -> the raw columns that an export of tshark has.
+"""One packet as tcpdump prints it -> the raw columns that an export of tshark has.
 
 Only headers that are whole are read, and of a packet that carries TCP or UDP only its own: what follows comes from the
 payload, which may hold any text.
@@ -16,33 +16,30 @@ from heuristics.protocol.tshark_fields import (
     PROTOCOL_TCP,
     PROTOCOL_UDP,
 )
-from postproc.capture.text.icmp_words import error_of, is_error
-from postproc.capture.text.ip_header import (
-    BROKEN,
-    NAMES,
-    NO_HOP_LIMIT,
-    TUNNEL,
-    UNDECODED,
+from postproc.capture.text.reading import BROKEN, NAMES, QUICK, TUNNEL, UNDECODED, NotUnderstoodError, Row
+from postproc.capture.text.tcpdump.icmp_words import error_of, is_error
+from postproc.capture.text.tcpdump.ip_header import (
+    GRE,
+    IPV4_IN_IP,
+    IPV6_IN_IP,
     Header,
-    NotUnderstoodError,
     begins_header,
     is_fragment,
     next_header,
     split_port,
 )
-from postproc.capture.text.tcp_header import Segment, read_segment
-
-Row = dict[str, str | None]
+from postproc.capture.text.tcpdump.tcp_header import Segment, read_segment
 
 _MACS = re.compile(
     r"(?:\S+ +(?:In|Out|B|M|P) +)?((?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?: \(oui [^)]*\))? > "
     r"((?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?: \(oui [^)]*\))?, "
 )
 _ICMP = re.compile(r" ?(?:\[icmp6 sum ok\] |\[bad icmp6 cksum [^\]]*\] )?ICMP6?,? (?P<words>.*)")
-_NO_HOP_LIMIT = re.compile(r"(?:^|\s)IP6? \S+ > \S+?: |ethertype IPv[46] \(0x\w{4}\), length \d+: \S+ > \S+?: ")
-_NAMES = re.compile(r"\) +(?=\S*[g-zG-Z_-])\S+ > \S+: |\) +\S+ > (?=\S*[g-zG-Z_-])\S+: ")
+_BEFORE_ENDS = r"(?:\)|\bIP6?|\blength \d+:) +"
+_NAMES = re.compile(rf"{_BEFORE_ENDS}(?=\S*[g-zG-Z_-])\S+ > \S+: |{_BEFORE_ENDS}\S+ > (?=\S*[g-zG-Z_-])\S+: ")
+_QUICK = re.compile(r" tcp \d+$")
 _TUNNEL = re.compile(r" ?(?:\[[^\]]*\] )?(?:VXLAN|Geneve|GENEVE|UDP, encap)\b")
-_TUNNELS = (4, 41, 47)  # IPv4, IPv6 and GRE (RFC 2784) inside IP
+_TUNNELS = (IPV4_IN_IP, IPV6_IN_IP, GRE)
 _MOST_HEADERS = 4
 
 
@@ -63,13 +60,17 @@ def read_packet(body: str) -> tuple[Row, Segment | None] | None:
             raise NotUnderstoodError(TUNNEL)
         headers.append(inner)
     header, segment = headers[-1], None
+    if not header.fields:  # without -v: there is nothing to tell the outer headers by
+        headers = [header]
     if is_fragment(header):
         pass
     elif header.proto == PROTOCOL_TCP or header.proto in IPV6_EXTENSIONS:
         segment = read_segment(body, header)
     elif header.proto in (PROTOCOL_ICMP, PROTOCOL_ICMPV6):
         headers += _read_icmp(body, header, row)
-    elif header.proto == PROTOCOL_UDP and _TUNNEL.match(body, header.end):
+    elif _QUICK.match(body, header.end):
+        raise NotUnderstoodError(QUICK)
+    elif header.proto in (PROTOCOL_UDP, 0) and _TUNNEL.match(body, header.end):
         raise NotUnderstoodError(TUNNEL)
     _add_headers(row, headers)
     if segment is not None:
@@ -78,13 +79,11 @@ def read_packet(body: str) -> tuple[Row, Segment | None] | None:
 
 
 def _check_no_ip(body: str) -> None:
-    """Raises NotUnderstoodError for an IP packet without the header that -v prints, or with half of it."""
+    """Raises NotUnderstoodError for an IP packet whose header is not whole."""
     if "ethertype Unknown" in body:
         raise NotUnderstoodError(UNDECODED)
     if _NAMES.search(body):
         raise NotUnderstoodError(NAMES)
-    if _NO_HOP_LIMIT.search(body):
-        raise NotUnderstoodError(NO_HOP_LIMIT)
     if begins_header(body) or "ethertype IPv" in body or re.search(r"\bIP6? ", body):
         raise NotUnderstoodError(BROKEN)
 
@@ -125,6 +124,8 @@ def _add_headers(row: Row, headers: list[Header]) -> None:
             continue
         ends = [(split_port(each.src, version)[0], split_port(each.dst, version)[0]) for each in mine]
         row[f"{prefix}.src"], row[f"{prefix}.dst"] = (",".join(end) for end in zip(*ends, strict=True))
+        if not all(each.fields for each in mine):
+            continue
         hops = ",".join(each.fields["ttl"] or "0" for each in mine)  # tcpdump leaves out a TTL of 0
         protocols = ",".join(str(each.proto) for each in mine)
         if version == 4:

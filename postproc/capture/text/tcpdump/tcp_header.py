@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from heuristics.protocol.tshark_fields import PROTOCOL_TCP
-from postproc.capture.text.ip_header import BROKEN, Header, NotUnderstoodError, split_port
+from postproc.capture.text.reading import BROKEN, NotUnderstoodError
+from postproc.capture.text.tcpdump.ip_header import Header, split_port
 
 _TCP = re.compile(
     r" ?(?:(?:[A-Z]\S* (?:\([^)]*\) )*)+(?P<sport>\d{1,5}) > (?P<dport>\d{1,5}): )?Flags \[(?P<flags>[^\]]{0,20})\]"
@@ -79,7 +80,7 @@ def read_segment(body: str, header: Header) -> Segment | None:
 
 def _header_len(header: Header, payload: int, options_len: int) -> int:
     """Bytes of the TCP header: what the IP packet has beside the payload, or else what its options take."""
-    length = int(header.fields["length"] or 0) - payload - (_V4_HEADER if header.version == 4 else 0)
+    length = int(header.fields.get("length") or 0) - payload - (_V4_HEADER if header.version == 4 else 0)
     plain = not header.fields.get("options") and header.proto == PROTOCOL_TCP
     if plain and _TCP_HEADER <= length <= _MOST_TCP and length % 4 == 0:
         return length

@@ -1,0 +1,116 @@
+"""What pfSense and OPNsense log of packets (filterlog) -> a row for each line.
+
+After `filterlog` and the rule, a line has comma-separated fields: those of the IP header by version, those of TCP
+(docs.netgate.com, "Raw Filter Log Format"; OPNsense prints the same order).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from heuristics.protocol.tshark_fields import PROTOCOL_TCP
+from postproc.capture.text.cleaning import cleaned
+from postproc.capture.text.packet_logs.log_clock import LogClock
+from postproc.capture.text.packet_logs.segments import LETTERS, LoggedSegment, Segments
+from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Reading, Row
+
+TIMES = "log in the syslog format (RFC 5424), which has fractions of a second"
+_LINE = re.compile(
+    r"(?P<prefix>.*?)\bfilterlog\b[^,]*?(?P<packet>\d*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[46],.*)"
+)
+_VERSION, _OF_IP = 8, 9  # places of the IP version, and of the first field of the IP header
+_V4_FIELDS, _V6_FIELDS = 11, 8
+_OPTIONS = {"mss": (2, 4), "nop": (1, 1), "eol": (0, 1), "wscale": (3, 3), "sackOK": (4, 2), "TS": (8, 10)}
+_TCP_HEADER = 20
+
+
+def packets_in(sample: Sequence[str]) -> int:
+    """How many packets that filterlog logged these lines hold."""
+    return sum(_LINE.fullmatch(cleaned(line)[0]) is not None for line in sample)
+
+
+def rows(lines: Iterable[str], sample: Sequence[str], reading: Reading) -> Iterator[Row]:
+    """The rows of the packets of a log. Other lines are counted in `reading`."""
+    clock, segments = LogClock(), Segments()
+    for line in lines:
+        text, _ = cleaned(line)
+        found = _LINE.fullmatch(text)
+        if found is not None:
+            yield reading.packet(None, clock.time_us(found["prefix"]), text, partial(_row, found["packet"], segments))
+        elif text:
+            reading.unread.add(line)
+    if clock.coarse:
+        reading.notes.append(("times of whole seconds are left out: no reset is judged by its time", TIMES))
+
+
+def _row(packet: str, segments: Segments) -> Row:
+    """The row of one packet. Raises NotUnderstoodError."""
+    fields = packet.split(",")
+    try:
+        if fields[_VERSION] == "4":
+            (row, protocol), rest = _ipv4(fields[_OF_IP:]), fields[_OF_IP + _V4_FIELDS :]
+            ends, fragment = (row["ip.src"], row["ip.dst"]), fields[_OF_IP + 4] != "0"
+        else:
+            (row, protocol), rest = _ipv6(fields[_OF_IP:]), fields[_OF_IP + _V6_FIELDS :]
+            ends, fragment = (row["ipv6.src"], row["ipv6.dst"]), False
+        if protocol == PROTOCOL_TCP and not fragment:
+            row |= segments.row(_segment(rest, ends[0] or "", ends[1] or ""))
+    except (IndexError, ValueError):
+        raise NotUnderstoodError(BROKEN) from None
+    return row
+
+
+def _ipv4(fields: Sequence[str]) -> tuple[Row, int]:
+    """The IP columns, and the protocol. Raises IndexError and ValueError."""
+    tos, _, ttl, identification, _, flags, protocol, _, _, src, dst = fields[:_V4_FIELDS]
+    row: Row = {
+        "ip.src": str(ipaddress.IPv4Address(src)),
+        "ip.dst": str(ipaddress.IPv4Address(dst)),
+        "ip.ttl": str(_number(ttl, 0xFF)),
+        "ip.id": f"0x{_number(identification, 0xFFFF):04x}",
+        "ip.flags.df": "1" if "DF" in flags else "0",
+        "ip.dsfield": f"0x{int(tos, 16):02x}",
+        "ip.proto": str(_number(protocol, 0xFF)),
+    }
+    return row, int(protocol)
+
+
+def _ipv6(fields: Sequence[str]) -> tuple[Row, int]:
+    """The same of IPv6."""
+    tclass, label, hop_limit, _, protocol, _, src, dst = fields[:_V6_FIELDS]
+    row: Row = {
+        "ipv6.src": ipaddress.IPv6Address(src).compressed,
+        "ipv6.dst": ipaddress.IPv6Address(dst).compressed,
+        "ipv6.hlim": str(_number(hop_limit, 0xFF)),
+        "ipv6.tclass": f"0x{int(tclass, 16):02x}",
+        "ipv6.flow": f"0x{int(label, 16):05x}",
+        "ipv6.nxt": str(_number(protocol, 0xFF)),
+    }
+    return row, int(protocol)
+
+
+def _segment(fields: Sequence[str], src: str, dst: str) -> LoggedSegment:
+    """The TCP header. Raises IndexError and ValueError."""
+    sport, dport, payload, letters, seq, ack, window = fields[:7]
+    options = [_OPTIONS[name] for name in fields[-1].split(";") if name in _OPTIONS]
+    header = _TCP_HEADER + -(-sum(length for _, length in options) // 4) * 4
+    return LoggedSegment(
+        ends=(src, _number(sport, 0xFFFF), dst, _number(dport, 0xFFFF)),
+        flags=sum(LETTERS.get(letter, 0) for letter in letters),
+        window=_number(window, 0xFFFF),
+        length=header + _number(payload, 0xFFFF),
+        seq=_number(seq.partition(":")[0], 0xFFFFFFFF) if seq else None,  # 7:9 where there is payload
+        ack=_number(ack, 0xFFFFFFFF) if ack else None,
+        header=header,
+        kinds=tuple(kind for kind, _ in options),
+    )
+
+
+def _number(text: str, most: int) -> int:
+    """A number from 0 to `most`. Raises ValueError for any other."""
+    if not text.isdecimal() or int(text) > most:
+        raise ValueError(text)
+    return int(text)
