@@ -32,7 +32,7 @@ demo: setup plugin ## judge the resets of the example captures, from nothing
 plugin: setup ## write plugins/ anew from the rulebook
 	$(BIN)/rstorigin plugin generate
 
-docs: setup ## write share/ and the generated parts of docs/ and README.md anew
+docs: setup-dev ## write share/ and the generated parts of docs/ and README.md anew
 	sed -i '/^<!-- written by/q' docs/observables.md && echo >> docs/observables.md
 	$(BIN)/rstorigin rules observables --format markdown >> docs/observables.md
 	printf '\n## ICMP errors\n\n%s\n\n' \
@@ -40,6 +40,9 @@ docs: setup ## write share/ and the generated parts of docs/ and README.md anew
 	    >> docs/observables.md
 	$(BIN)/rstorigin rules observables --icmp --format markdown >> docs/observables.md
 	$(BIN)/python -m generator.output_docs .
+	$(BIN)/python -m generator.device_docs .
+	PYTHONPATH=.:tests $(BIN)/python tests/docs/quoted_output.py
+	$(BIN)/python tests/docs/method_picture.py
 	$(BIN)/python scripts/command_line_files.py .
 	$(BIN)/python -m postproc.cli.reference > docs/reference.md
 

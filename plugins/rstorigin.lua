@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: da8a4142e3fc4929ca54b88b5d2a05b237b36f831d526ddf86d54f7f74752582
+-- rulebook hash: 18041cb8300a38e92914d9f563b67fec09dd1defa7ca756242ab5eb4cdb273a3
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -188,31 +188,31 @@ do
     ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
       "the device that owns and translates this address answers by itself"),
     ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
-      "Hop limit foreign to the sender's packets in this flow"),
+      "Hop limit that the sender never uses in this flow"),
     ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
       "From a few hops beyond the sender"),
     ["hop_gap_thin"] = ProtoField.bool("rstorigin.evidence.hop_gap_thin",
-      "Hop limit foreign to the only packet the sender shows"),
+      "Hop limit unlike the few packets of the sender"),
     ["hop_gap_one"] = ProtoField.bool("rstorigin.evidence.hop_gap_one",
       "Hop limit one away from the sender's"),
     ["hop_gap_one_bare"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare",
-      "One hop away from the sender, and not the abort of its socket"),
+      "One hop before the sender, and not the abort of its socket"),
     ["hop_gap_one_bare_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_bare_ipv6",
       "Now hop_gap_one_bare"),
     ["hop_gap_one_unstamped"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped",
-      "One hop away from the sender, without its timestamps"),
+      "One hop before the sender, without its timestamps"),
     ["hop_gap_one_unstamped_ipv6"] = ProtoField.bool("rstorigin.evidence.hop_gap_one_unstamped_ipv6",
       "Now hop_gap_one_unstamped"),
     ["hop_gap_host"] = ProtoField.bool("rstorigin.evidence.hop_gap_host",
-      "Distance foreign to the sender's host"),
+      "Not from the distance of the sender's host"),
     ["hop_gap_host_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_host_further",
       "From beyond the sender's host"),
     ["near_initial"] = ProtoField.bool("rstorigin.evidence.near_initial",
-      "Sent from next to the capture point, the sender being further away"),
+      "Sent from near the capture point; the sender is further away"),
     ["near_initial_host"] = ProtoField.bool("rstorigin.evidence.near_initial_host",
-      "Sent from next to the capture point, the host being further away"),
+      "Sent from near the capture point; the host is further away"),
     ["hop_known_of_host"] = ProtoField.bool("rstorigin.evidence.hop_known_of_host",
-      "Distance foreign to the flow, but known of the host"),
+      "Not from the distance of the flow, but from one of the host"),
     ["service_hop_limit"] = ProtoField.bool("rstorigin.evidence.service_hop_limit",
       "Answers too soon to be as far as its baseline says"),
     ["late_for_its_place"] = ProtoField.bool("rstorigin.evidence.late_for_its_place",
@@ -254,7 +254,7 @@ do
     ["causality_once"] = ProtoField.bool("rstorigin.evidence.causality_once",
       "Answers sooner than the only round trip measured"),
     ["sooner_by_another_way"] = ProtoField.bool("rstorigin.evidence.sooner_by_another_way",
-      "Sooner, but by a way that the host's other packets take too"),
+      "Early, but by a route that the host's other packets take too"),
     ["full_rtt"] = ProtoField.bool("rstorigin.evidence.full_rtt",
       "Refuses after exactly one round trip, from the host's distance"),
     ["full_rtt_elsewhere"] = ProtoField.bool("rstorigin.evidence.full_rtt_elsewhere",
@@ -264,7 +264,7 @@ do
     ["answers_from_this_link"] = ProtoField.bool("rstorigin.evidence.answers_from_this_link",
       "Answers at once, from this very link"),
     ["too_fast"] = ProtoField.bool("rstorigin.evidence.too_fast",
-      "Sooner than half a round trip after the peer had begun to speak"),
+      "Sooner than half a round trip after the peer began to send"),
     ["unprovoked"] = ProtoField.bool("rstorigin.evidence.unprovoked",
       "Answers what cannot have reached the Linux host"),
     ["unprovoked_other"] = ProtoField.bool("rstorigin.evidence.unprovoked_other",
@@ -272,15 +272,15 @@ do
     ["both_ways"] = ProtoField.bool("rstorigin.evidence.both_ways",
       "Resets in both directions at once"),
     ["speaks_after"] = ProtoField.bool("rstorigin.evidence.speaks_after",
-      "The sender goes on after its own reset"),
+      "The sender continues after its own reset"),
     ["own_firewall"] = ProtoField.bool("rstorigin.evidence.own_firewall",
       "As the sender's own firewall rejects"),
     ["own_firewall_ipv6"] = ProtoField.bool("rstorigin.evidence.own_firewall_ipv6",
       "Now own_firewall"),
     ["own_firewall_another_way"] = ProtoField.bool("rstorigin.evidence.own_firewall_another_way",
-      "As the sender's own firewall rejects, by another way (IPv6)"),
+      "As the sender's own firewall rejects, by another route (IPv6)"),
     ["speaks_after_syn"] = ProtoField.bool("rstorigin.evidence.speaks_after_syn",
-      "A scanner goes on after its kernel's reset"),
+      "A scanner continues after its kernel's reset"),
     ["refuses_accepted"] = ProtoField.bool("rstorigin.evidence.refuses_accepted",
       "Refuses what the sender accepts"),
     ["refuses_accepted_elsewhere"] = ProtoField.bool("rstorigin.evidence.refuses_accepted_elsewhere",
@@ -290,9 +290,9 @@ do
     ["seq_stride"] = ProtoField.bool("rstorigin.evidence.seq_stride",
       "One burst steps ahead of the sender's sequence numbers"),
     ["seq_stride_gap"] = ProtoField.bool("rstorigin.evidence.seq_stride_gap",
-      "With a burst that steps ahead, from a foreign distance"),
+      "With a burst that steps ahead, not from the sender's distance"),
     ["burst_company"] = ProtoField.bool("rstorigin.evidence.burst_company",
-      "In the company of foreign resets"),
+      "In one burst with hop limits that the sender never uses"),
     ["mirrored"] = ProtoField.bool("rstorigin.evidence.mirrored",
       "IP ID copied from the packet it answers"),
     ["mirrored_reserved"] = ProtoField.bool("rstorigin.evidence.mirrored_reserved",
@@ -304,9 +304,9 @@ do
     ["bad_ack_isn"] = ProtoField.bool("rstorigin.evidence.bad_ack_isn",
       "Acknowledges the SYN's own number"),
     ["bare_on_open"] = ProtoField.bool("rstorigin.evidence.bare_on_open",
-      "Bare reset on an open connection of Linux"),
+      "RST without ACK on an open connection of Linux"),
     ["bare_on_open_other"] = ProtoField.bool("rstorigin.evidence.bare_on_open_other",
-      "Bare reset on an open connection"),
+      "RST without ACK on an open connection"),
     ["behind"] = ProtoField.bool("rstorigin.evidence.behind",
       "Abort with a sequence number of the past"),
     ["behind_gap"] = ProtoField.bool("rstorigin.evidence.behind_gap",
@@ -314,7 +314,7 @@ do
     ["behind_other"] = ProtoField.bool("rstorigin.evidence.behind_other",
       "Abort with a sequence number of the past, not of Linux"),
     ["explained"] = ProtoField.bool("rstorigin.evidence.explained",
-      "Bare reset of a connection that had ended"),
+      "RST without ACK on a connection that had ended"),
     ["ts_missing"] = ProtoField.bool("rstorigin.evidence.ts_missing",
       "Abort without the timestamps of the Linux sender"),
     ["ts_missing_other"] = ProtoField.bool("rstorigin.evidence.ts_missing_other",
@@ -344,9 +344,9 @@ do
     ["df_clear"] = ProtoField.bool("rstorigin.evidence.df_clear",
       "Don't-fragment clear, unlike the sender's"),
     ["ip_id_foreign"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign",
-      "IP ID far from the sender's run"),
+      "IP ID does not continue the sender's sequence"),
     ["ip_id_foreign_abort"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_abort",
-      "Abort with an IP ID far from the sender's run"),
+      "Abort with an IP ID that does not continue the sender's sequence"),
     ["ip_id_foreign_linux"] = ProtoField.bool("rstorigin.evidence.ip_id_foreign_linux",
       "Not the IP ID of a Linux socket"),
     ["flow_label_zero"] = ProtoField.bool("rstorigin.evidence.flow_label_zero",
@@ -368,9 +368,9 @@ do
     ["abort_window_jump"] = ProtoField.bool("rstorigin.evidence.abort_window_jump",
       "A window larger than Linux would have offered"),
     ["after_fin"] = ProtoField.bool("rstorigin.evidence.after_fin",
-      "After a FIN: ordinary teardown"),
+      "After a FIN: ordinary close"),
     ["own_name"] = ProtoField.bool("rstorigin.evidence.own_name",
-      "A neighbour's name on a stranger's MAC"),
+      "A neighbour's address from another MAC"),
     ["new_mac"] = ProtoField.bool("rstorigin.evidence.new_mac",
       "MAC that the sender never uses"),
     ["new_mac_known_hop"] = ProtoField.bool("rstorigin.evidence.new_mac_known_hop",
@@ -713,7 +713,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash da8a4142e3fc)"
+    .. "(100 rules, hash 18041cb8300a)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -4341,12 +4341,14 @@ do
     return value_shown
   end
 
-  -- Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s.
+  -- Microseconds in a unit that people use: 0.03 ms, 0.9 ms, 1.3 ms, 45 ms, 1.27 s, 900 s.
   local function time_text(us)
     if us == nil or us < 0 then
       return text(us)
-    elseif us < 1000 then
-      return string.format("%d us", us)
+    elseif us < 5 then
+      return "less than 0.01 ms"
+    elseif us < 95 then
+      return string.format("0.0%d ms", floor((us + 5) / 10))
     elseif us < 10000 then
       local tenths = floor((us + 50) / 100)
       return string.format("%d.%d ms", floor(tenths / 10), tenths % 10)
@@ -4357,6 +4359,23 @@ do
       return string.format("%d.%02d s", floor(hundredths / 100), hundredths % 100)
     end
     return string.format("%d s", floor((us + 500000) / 1000000))
+  end
+
+  -- A number of things: 1 hop, 1,234 hops, an unknown number of hops.
+  local function count_text(number, thing)
+    if number == nil then
+      return "an unknown number of " .. thing .. "s"
+    end
+    local digits, replaced = string.format("%d", number), 1
+    while replaced > 0 do
+      digits, replaced = digits:gsub("^(-?%d+)(%d%d%d)", "%1,%2")
+    end
+    return digits .. " " .. thing .. (number == 1 and "" or "s")
+  end
+
+  -- A number in hexadecimal: 0x1a.
+  local function hex_text(number)
+    return (number == nil or number < 0) and text(number) or string.format("0x%x", number)
   end
 
   -- Definitions: named conditions and values. What reads a missing observable stays nil.
@@ -4505,7 +4524,7 @@ do
 
   -- Weights in centi-nats: + for "in between", - for "endpoint". A rule that reads a missing observable does not hold.
   local RULES = {
-    { -- Hop limit foreign to the sender's packets in this flow
+    { -- Hop limit that the sender never uses in this flow
       id = "hop_gap",
       weight = 340,
       holds = function(o)
@@ -4514,9 +4533,7 @@ do
           and not (2 <= o.distance - o.baseline_distance and o.distance - o.baseline_distance <= 4)
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap)
-          .. " away from every value this sender shows in the flow (most often " .. text(o.hop_baseline)
-          .. ")"
+        return "hop limit " .. text(o.hop_limit) .. "; the sender's own packets have " .. text(o.hop_baseline)
       end,
     },
     { -- From a few hops beyond the sender
@@ -4528,12 +4545,12 @@ do
           and 2 <= o.distance_gap and o.distance_gap <= 3 and o.distance > o.baseline_distance
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " puts it " .. text(o.distance_gap)
-          .. " hops beyond the sender (" .. text(o.hop_baseline)
-          .. "), where nothing in between sits; a longer way looks the same"
+        return "hop limit " .. text(o.hop_limit) .. "; the sender's own packets have " .. text(o.hop_baseline)
+          .. ": " .. count_text(o.distance_gap, "hop")
+          .. " further away than the sender, as after a change of route"
       end,
     },
-    { -- Hop limit foreign to the only packet the sender shows
+    { -- Hop limit unlike the few packets of the sender
       id = "hop_gap_thin",
       weight = 200,
       holds = function(o)
@@ -4542,8 +4559,7 @@ do
           and o.baseline_distance <= 40
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " is " .. text(o.hop_gap) .. " away from "
-          .. text(o.hop_baseline) .. ", but that is all the capture shows of this sender"
+        return "hop limit " .. text(o.hop_limit) .. "; the few packets of the sender have " .. text(o.hop_baseline)
       end,
     },
     { -- Hop limit one away from the sender's
@@ -4553,11 +4569,11 @@ do
         return o.hop_gap ~= nil and 1 <= o.hop_gap and o.hop_gap <= THRESHOLDS.hop_tolerance and not o.syn_only
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " is one away from the sender's " .. text(o.hop_baseline)
-          .. "; a route that changed looks the same"
+        return "hop limit " .. text(o.hop_limit) .. "; the sender's own packets have " .. text(o.hop_baseline)
+          .. "; a change of route looks the same"
       end,
     },
-    { -- One hop away from the sender, and not the abort of its socket
+    { -- One hop before the sender, and not the abort of its socket
       id = "hop_gap_one_bare",
       weight = 150,
       was = { "hop_gap_one_bare_ipv6" },
@@ -4566,10 +4582,10 @@ do
           and o.live_linux_connection and not o.has_ack
       end,
       say = function()
-        return "comes from one hop off and lacks the ACK of an abort, in the midst of a live " .. "connection"
+        return "sent one hop before the sender, and without ACK, on an active connection"
       end,
     },
-    { -- One hop away from the sender, without its timestamps
+    { -- One hop before the sender, without its timestamps
       id = "hop_gap_one_unstamped",
       weight = 150,
       was = { "hop_gap_one_unstamped_ipv6" },
@@ -4578,11 +4594,11 @@ do
           and o.live_linux_connection and o.has_ack and o.ts_missing and not o.seq_foreign
       end,
       say = function()
-        return "comes from one hop off and lacks the timestamps of the sender's packets, in the "
-          .. "midst of a live connection"
+        return "sent one hop before the sender, and without the timestamps of its packets, on an "
+          .. "active connection"
       end,
     },
-    { -- Distance foreign to the sender's host
+    { -- Not from the distance of the sender's host
       id = "hop_gap_host",
       weight = 275,
       holds = function(o)
@@ -4592,8 +4608,9 @@ do
           and o.distance < o.baseline_distance
       end,
       say = function(o)
-        return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
-          .. " other packets of this host come from " .. text(o.baseline_distance) .. " hop(s) away"
+        return "sent from " .. count_text(o.distance, "hop") .. " away; "
+          .. count_text(o.host_packets, "other packet") .. " of the host came from "
+          .. count_text(o.baseline_distance, "hop") .. " away"
       end,
     },
     { -- From beyond the sender's host
@@ -4606,12 +4623,12 @@ do
           and o.distance > o.baseline_distance and o.distance - o.baseline_distance ~= 4
       end,
       say = function(o)
-        return "sent from " .. text(o.distance) .. " hop(s) away, while " .. text(o.host_packets)
-          .. " other packets of this host come from " .. text(o.baseline_distance)
-          .. " hop(s) away, perhaps of a proxy"
+        return "sent from " .. count_text(o.distance, "hop") .. " away; "
+          .. count_text(o.host_packets, "other packet") .. " of the host came from "
+          .. count_text(o.baseline_distance, "hop") .. " away, perhaps from a proxy"
       end,
     },
-    { -- Sent from next to the capture point, the sender being further away
+    { -- Sent from near the capture point; the sender is further away
       id = "near_initial",
       weight = 150,
       holds = function(o)
@@ -4620,12 +4637,12 @@ do
           and o.baseline_tells_distance and o.own_resets == 0 and not o.syn_only and not o.starts_from_sixty
       end,
       say = function(o)
-        return "only " .. text(o.distance)
-          .. " hop(s) from this capture point, where a device on the way would sit; the sender " .. "is "
-          .. text(o.baseline_distance) .. " away"
+        return "sent from " .. count_text(o.distance, "hop")
+          .. " away, where a device near the capture point sits; the sender is "
+          .. count_text(o.baseline_distance, "hop") .. " away"
       end,
     },
-    { -- Sent from next to the capture point, the host being further away
+    { -- Sent from near the capture point; the host is further away
       id = "near_initial_host",
       weight = 150,
       holds = function(o)
@@ -4634,19 +4651,18 @@ do
           and o.host_gap >= 3 and o.baseline_tells_distance
       end,
       say = function(o)
-        return "only " .. text(o.distance)
-          .. " hop(s) from this capture point, where a device on the way would sit"
+        return "sent from " .. count_text(o.distance, "hop") .. " away, where a device near the capture point sits"
       end,
     },
-    { -- Distance foreign to the flow, but known of the host
+    { -- Not from the distance of the flow, but from one of the host
       id = "hop_known_of_host",
       weight = -240,
       holds = function(o)
         return o.hop_gap ~= nil and o.host_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.host_gap == 0
       end,
       say = function(o)
-        return "other packets of this host come from " .. text(o.distance)
-          .. " hop(s) away too, so a service may use a hop limit of its own"
+        return "other packets of the host came from " .. count_text(o.distance, "hop")
+          .. " away too; the service may use a hop limit of its own"
       end,
     },
     { -- Answers too soon to be as far as its baseline says
@@ -4657,8 +4673,8 @@ do
           and o.hop_gap >= 1 and o.distance == 0 and o.baseline_distance >= 3 and o.rtt_us < 12
       end,
       say = function(o)
-        return "the sender answers within " .. text(o.rtt_us) .. " us, so it is not "
-          .. text(o.baseline_distance) .. " hop(s) away: its service uses a hop limit of its own"
+        return "the sender answers within " .. time_text(o.rtt_us) .. ", so it is not "
+          .. count_text(o.baseline_distance, "hop") .. " away; its service uses a hop limit of its own"
       end,
     },
     { -- A whole round trip from a fraction of the way
@@ -4670,8 +4686,9 @@ do
           and o.rtt_us * 8 <= o.acked_us * 10 and o.acked_us * 10 <= o.rtt_us * 20
       end,
       say = function(o)
-        return "it took " .. text(o.acked_us) .. " us, a whole round trip to the sender (" .. text(o.rtt_us)
-          .. " us), though its hop limit looks much nearer"
+        return "came " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges, a whole round trip to the sender ("
+          .. time_text(o.rtt_us) .. "), though its hop limit looks much nearer"
       end,
     },
     { -- Hop limit as in the sender's own packets
@@ -4682,7 +4699,7 @@ do
           and o.distance >= 3 and o.match_is_firm
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " equals that of the sender's own packets in the flow"
+        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets"
       end,
     },
     { -- Hop limit as in the sender's own packets, from very near
@@ -4694,7 +4711,7 @@ do
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
-          .. " equals that of the sender's own packets, but a device as near would show the same"
+          .. ", as in the sender's own packets; a device this near shows the same"
       end,
     },
     { -- Sender and reset both on this link
@@ -4704,8 +4721,7 @@ do
         return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit)
-          .. " has crossed no router, like the sender's own packets: it is on this link"
+        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
       end,
     },
     { -- Distance as in the host's other packets
@@ -4716,8 +4732,8 @@ do
           and o.host_baseline_only and o.host_gap == 0 and o.distance >= 3
       end,
       say = function(o)
-        return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
-          .. " other packets of this host"
+        return "sent from " .. count_text(o.distance, "hop") .. " away, like "
+          .. count_text(o.host_packets, "other packet") .. " of the host"
       end,
     },
     { -- Host and reset both on this link
@@ -4728,8 +4744,8 @@ do
           and o.host_baseline_only and o.host_gap == 0 and o.distance == 0
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " has crossed no router, like " .. text(o.host_packets)
-          .. " other packets of this host"
+        return "hop limit " .. text(o.hop_limit) .. " crossed no router, like "
+          .. count_text(o.host_packets, "other packet") .. " of the host"
       end,
     },
     { -- Distance as in the host's other packets, from very near
@@ -4740,8 +4756,8 @@ do
           and o.host_baseline_only and o.host_gap == 0 and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
-        return "sent from " .. text(o.distance) .. " hop(s) away, like " .. text(o.host_packets)
-          .. " other packets of this host, but a device as near would show the same"
+        return "sent from " .. count_text(o.distance, "hop") .. " away, like "
+          .. count_text(o.host_packets, "other packet") .. " of the host; a device this near shows the same"
       end,
     },
     { -- Kernel of a raw-socket scanner
@@ -4828,8 +4844,8 @@ do
           and o.host_gap >= 1)
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us)
-          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+        return "too early: " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges; the sender needs " .. time_text(o.rtt_us)
       end,
     },
     { -- Answers sooner than the Linux sender did, from its distance
@@ -4841,8 +4857,8 @@ do
           and o.opening_linux
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us)
-          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+        return "too early: " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges; the sender needs " .. time_text(o.rtt_us)
       end,
     },
     { -- Answers sooner than the sender did, from its distance
@@ -4854,8 +4870,8 @@ do
           and not o.opening_linux
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us)
-          .. " us before, while a round trip to the sender takes " .. text(o.rtt_us) .. " us"
+        return "too early: " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges; the sender needs " .. time_text(o.rtt_us)
       end,
     },
     { -- Answers sooner than the host does elsewhere, from about its distance
@@ -4866,9 +4882,9 @@ do
           and o.sooner_than_round_trip and o.rtt_confirmed and o.rtt_source == "host" and o.host_gap <= 1
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us)
-          .. " us before; other ports of the host take " .. text(o.rtt_us)
-          .. " us, but may be forwarded further"
+        return "too early: " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges; other ports of the host need "
+          .. time_text(o.rtt_us) .. ", but may be forwarded further"
       end,
     },
     { -- Answers sooner than the only round trip measured
@@ -4879,11 +4895,12 @@ do
           and not o.rtt_confirmed
       end,
       say = function(o)
-        return "acknowledges bytes that passed " .. text(o.acked_us)
-          .. " us before, while the one round trip measured to the sender took " .. text(o.rtt_us) .. " us"
+        return "too early: " .. time_text(o.acked_us)
+          .. " after the packet that it acknowledges; the one round trip measured to the sender "
+          .. "took " .. time_text(o.rtt_us)
       end,
     },
-    { -- Sooner, but by a way that the host's other packets take too
+    { -- Early, but by a route that the host's other packets take too
       id = "sooner_by_another_way",
       weight = -270,
       holds = function(o)
@@ -4892,9 +4909,9 @@ do
           and o.rtt_confirmed and o.acked_us * 10 >= o.rtt_us * 4 and o.hop_gap >= 1 and o.host_gap == 0
       end,
       say = function(o)
-        return "acknowledged within " .. text(o.acked_us) .. " us of " .. text(o.rtt_us)
-          .. " us, but other packets of this host come from " .. text(o.distance)
-          .. " hop(s) away too: a route that changed may be shorter"
+        return time_text(o.acked_us) .. " after the packet that it acknowledges instead of "
+          .. time_text(o.rtt_us) .. ", but other packets of the host came from "
+          .. count_text(o.distance, "hop") .. " away too: a new route may be shorter"
       end,
     },
     { -- Refuses after exactly one round trip, from the host's distance
@@ -4906,8 +4923,8 @@ do
           and o.acked_us * 10 <= o.rtt_us * 15
       end,
       say = function(o)
-        return "refused " .. text(o.acked_us) .. " us after the SYN, one round trip to the host ("
-          .. text(o.rtt_us) .. " us)"
+        return "refused " .. time_text(o.acked_us) .. " after the SYN: one round trip to the host ("
+          .. time_text(o.rtt_us) .. ")"
       end,
     },
     { -- Refuses after exactly one round trip, by a hop limit of its own
@@ -4919,8 +4936,8 @@ do
           and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
       end,
       say = function(o)
-        return "refused " .. text(o.acked_us)
-          .. " us after the SYN, one round trip to a host that shows several hop limits"
+        return "refused " .. time_text(o.acked_us)
+          .. " after the SYN: one round trip to a host that shows several hop limits"
       end,
     },
     { -- Refuses at once, from this very link
@@ -4931,8 +4948,8 @@ do
           and o.distance == 0 and o.stage == "post-syn" and o.rtt_us < 60 and o.acked_us <= o.rtt_us * 4
       end,
       say = function(o)
-        return "refused within " .. text(o.acked_us) .. " us, as only a host's own interface sees it ("
-          .. text(o.rtt_us) .. " us for its other answers)"
+        return "refused within " .. time_text(o.acked_us) .. ", as a capture at the host shows it ("
+          .. time_text(o.rtt_us) .. " for its other answers)"
       end,
     },
     { -- Answers at once, from this very link
@@ -4944,11 +4961,11 @@ do
           and o.response_us <= o.rtt_us * 3
       end,
       say = function(o)
-        return "the sender is on this link, and the answer took no longer (" .. text(o.response_us)
-          .. " us) than its others"
+        return "the sender is on this link, and this answer took " .. time_text(o.response_us)
+          .. ", no longer than its others"
       end,
     },
-    { -- Sooner than half a round trip after the peer had begun to speak
+    { -- Sooner than half a round trip after the peer began to send
       id = "too_fast",
       weight = 105,
       holds = function(o)
@@ -4956,9 +4973,9 @@ do
           and o.peer_run_us * 2 < o.rtt_us and o.rtt_us - o.peer_run_us >= 1000 and o.resets_before == 0
       end,
       say = function(o)
-        return "comes " .. text(o.peer_run_us)
-          .. " us after the peer had begun to speak, less than half a round trip (" .. text(o.rtt_us)
-          .. " us); an abort may cross it"
+        return "too early: " .. time_text(o.peer_run_us)
+          .. " after the peer began to send; a round trip takes " .. time_text(o.rtt_us)
+          .. "; an abort may cross the packet"
       end,
     },
     { -- Answers what cannot have reached the Linux host
@@ -4968,9 +4985,8 @@ do
         return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and o.opening_linux
       end,
       say = function(o)
-        return "comes " .. text(o.peer_run_us)
-          .. " us after the peer had begun to speak, after a silence; a round trip takes "
-          .. text(o.rtt_us) .. " us, so it answers nothing that has reached the sender"
+        return "nothing that it could answer had reached the sender: the peer began to send "
+          .. time_text(o.peer_run_us) .. " before, and a round trip takes " .. time_text(o.rtt_us)
       end,
     },
     { -- Answers what cannot have reached the sender
@@ -4980,9 +4996,8 @@ do
         return o.unprovoked_bare_reset ~= nil and o.unprovoked_bare_reset and not o.opening_linux
       end,
       say = function(o)
-        return "comes " .. text(o.peer_run_us)
-          .. " us after the peer had begun to speak, after a silence; a round trip takes "
-          .. text(o.rtt_us) .. " us, so it answers nothing that has reached the sender"
+        return "nothing that it could answer had reached the sender: the peer began to send "
+          .. time_text(o.peer_run_us) .. " before, and a round trip takes " .. time_text(o.rtt_us)
       end,
     },
     { -- Resets in both directions at once
@@ -4993,18 +5008,18 @@ do
           and o.rtt_us >= 2000
       end,
       say = function(o)
-        return "the other direction was reset " .. text(o.peer_reset_gap_us)
-          .. " us apart, less than half a round trip: neither can have provoked the other"
+        return "both directions were reset within " .. time_text(o.peer_reset_gap_us)
+          .. ", so neither caused the other"
       end,
     },
-    { -- The sender goes on after its own reset
+    { -- The sender continues after its own reset
       id = "speaks_after",
       weight = 450,
       holds = function(o)
         return o.spoke_after and not o.syn_only
       end,
       say = function()
-        return "the sender went on with the conversation past its own reset, with no new SYN"
+        return "the sender continued the conversation after its own reset, without a new SYN"
       end,
     },
     { -- As the sender's own firewall rejects
@@ -5015,11 +5030,11 @@ do
         return o.hop_gap ~= nil and o.continued_after_bare_reset and o.hop_gap == 0 and o.netfilter_header
       end,
       say = function()
-        return "a firewall on the sender itself makes such a reset, and its socket, which knows "
-          .. "nothing of it, goes on"
+        return "a firewall on the sender itself sends such a reset, and the sender's socket "
+          .. "continues, as here"
       end,
     },
-    { -- As the sender's own firewall rejects, by another way (IPv6)
+    { -- As the sender's own firewall rejects, by another route (IPv6)
       id = "own_firewall_another_way",
       weight = -400,
       holds = function(o)
@@ -5028,18 +5043,18 @@ do
           and o.opening_label ~= 0 and not o.host_has_one_path
       end,
       say = function()
-        return "a firewall on the sender itself makes such a reset, its socket goes on, and where "
-          .. "routers choose the way by flow label, 0 may go another"
+        return "a firewall on the sender itself sends such a reset, and the socket continues, as "
+          .. "here; routers may send flow label 0 another way"
       end,
     },
-    { -- A scanner goes on after its kernel's reset
+    { -- A scanner continues after its kernel's reset
       id = "speaks_after_syn",
       weight = 150,
       holds = function(o)
         return o.spoke_after and o.syn_only
       end,
       say = function()
-        return "the sender went on past its own reset, but had sent only a SYN before: a "
+        return "the sender continued after its own reset, but had sent only a SYN before: a "
           .. "raw-socket scanner does that"
       end,
     },
@@ -5060,7 +5075,8 @@ do
         return o.distance_gap ~= nil and o.refuses_accepted and o.distance_gap >= 1 and not o.established
       end,
       say = function(o)
-        return "refuses a SYN that the sender, " .. text(o.distance_gap) .. " hop(s) off, accepts with a SYN-ACK"
+        return "refuses a SYN that the sender accepts; its SYN-ACK comes from a place "
+          .. count_text(o.distance_gap, "hop") .. " off"
       end,
     },
     { -- One burst, several foreign hop limits
@@ -5070,8 +5086,8 @@ do
         return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.hop_gap >= 2
       end,
       say = function(o)
-        return text(o.burst_size) .. " resets in one burst carry " .. text(o.burst_foreign)
-          .. " hop limits that the sender never shows"
+        return count_text(o.burst_size, "reset") .. " in one burst carry "
+          .. count_text(o.burst_foreign, "hop limit") .. " that the sender never uses"
       end,
     },
     { -- One burst steps ahead of the sender's sequence numbers
@@ -5082,11 +5098,12 @@ do
           and o.stage ~= "post-syn" and not o.fin_before
       end,
       say = function(o)
-        return text(o.burst_size) .. " resets in one burst with " .. text(o.burst_seqs)
-          .. " sequence numbers, " .. text(o.burst_ahead) .. " of them beyond all the sender sent"
+        return count_text(o.burst_size, "reset") .. " in one burst with "
+          .. count_text(o.burst_seqs, "sequence number") .. ", " .. text(o.burst_ahead)
+          .. " of them beyond everything that the sender sent"
       end,
     },
-    { -- With a burst that steps ahead, from a foreign distance
+    { -- With a burst that steps ahead, not from the sender's distance
       id = "seq_stride_gap",
       weight = 350,
       holds = function(o)
@@ -5095,19 +5112,19 @@ do
           and o.seq_ahead > 0)
       end,
       say = function(o)
-        return text(o.burst_size) .. " resets in one burst, " .. text(o.burst_ahead)
-          .. " of them beyond all the sender sent, and a hop limit that is not its own"
+        return count_text(o.burst_size, "reset") .. " in one burst, " .. text(o.burst_ahead)
+          .. " of them beyond everything that the sender sent, and not with its hop limit"
       end,
     },
-    { -- In the company of foreign resets
+    { -- In one burst with hop limits that the sender never uses
       id = "burst_company",
       weight = 200,
       holds = function(o)
         return o.hop_gap ~= nil and o.burst_foreign >= 2 and o.burst_seqs >= 2 and o.hop_gap == 0
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. " is the sender's, but " .. text(o.burst_foreign)
-          .. " others in the same burst are not: one of them may match by chance"
+        return "hop limit " .. text(o.hop_limit) .. " is the sender's own, but the same burst carries "
+          .. count_text(o.burst_foreign, "hop limit") .. " that it never uses; one may match by chance"
       end,
     },
     { -- IP ID copied from the packet it answers
@@ -5117,7 +5134,7 @@ do
         return o.id_mirrored ~= nil and o.id_mirrored
       end,
       say = function(o)
-        return "IP ID " .. text(o.ip_id) .. " is that of the opposite direction's packet that it answers"
+        return "IP ID " .. text(o.ip_id) .. " is copied from the packet that it answers"
       end,
     },
     { -- Reserved bits copied from the packet it answers
@@ -5127,8 +5144,7 @@ do
         return o.reserved_mirrored ~= nil and o.reserved_mirrored
       end,
       say = function(o)
-        return "reserved TCP bits " .. text(o.reserved_bits)
-          .. " are those of the opposite direction's packet that it answers"
+        return "reserved TCP bits " .. hex_text(o.reserved_bits) .. " are copied from the packet that it answers"
       end,
     },
     { -- Window copied from the packet it answers
@@ -5138,8 +5154,7 @@ do
         return o.window_mirrored ~= nil and o.window_mirrored and o.established
       end,
       say = function(o)
-        return "window " .. text(o.window)
-          .. " is that of the opposite direction's packet that it answers, not the sender's own"
+        return "window " .. text(o.window) .. " is copied from the packet that it answers"
       end,
     },
     { -- Acknowledges what cannot be acknowledged
@@ -5149,7 +5164,7 @@ do
         return o.ack_ahead ~= nil and 0 < o.ack_ahead and o.ack_ahead <= THRESHOLDS.seq_reach
       end,
       say = function()
-        return "acknowledges data that the other side never sent"
+        return "acknowledges data that the peer never sent"
       end,
     },
     { -- Acknowledges the SYN's own number
@@ -5159,27 +5174,27 @@ do
         return o.acked_bytes ~= nil and o.acked_bytes == -1
       end,
       say = function()
-        return "acknowledges the initial sequence number of the SYN instead of the one after it"
+        return "acknowledges the SYN's own sequence number; a refusal acknowledges the next one"
       end,
     },
-    { -- Bare reset on an open connection of Linux
+    { -- RST without ACK on an open connection of Linux
       id = "bare_on_open",
       weight = 130,
       holds = function(o)
         return not o.has_ack and o.live_connection and o.opening_linux
       end,
       say = function()
-        return "a reset without ACK on an open connection, where the abort of a socket carries one"
+        return "RST without ACK; an aborting Linux application sends RST+ACK"
       end,
     },
-    { -- Bare reset on an open connection
+    { -- RST without ACK on an open connection
       id = "bare_on_open_other",
       weight = 60,
       holds = function(o)
         return not o.has_ack and o.live_connection and not o.opening_linux
       end,
       say = function()
-        return "a reset without ACK on an open connection, where the abort of a socket mostly " .. "carries one"
+        return "RST without ACK; an aborting application normally sends RST+ACK"
       end,
     },
     { -- Abort with a sequence number of the past
@@ -5190,8 +5205,8 @@ do
           and o.opening_linux
       end,
       say = function(o)
-        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
-          .. "), where an abort has the next one"
+        return "its sequence number lies behind what the sender had sent (" .. text(o.seq_ahead)
+          .. " bytes); an abort has the next one"
       end,
     },
     { -- Abort with a sequence number of the past, from elsewhere
@@ -5202,8 +5217,8 @@ do
           and o.handshake_gap >= 1 and o.data_gap >= 1 and o.opening_linux
       end,
       say = function(o)
-        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead)
-          .. "), where an abort has the next one"
+        return "its sequence number lies behind what the sender had sent (" .. text(o.seq_ahead)
+          .. " bytes); an abort has the next one"
       end,
     },
     { -- Abort with a sequence number of the past, not of Linux
@@ -5214,10 +5229,10 @@ do
           and (o.handshake_gap == 0 or o.data_gap >= 1) and not o.opening_linux
       end,
       say = function(o)
-        return "its sequence number is behind what the sender had sent by then (" .. text(o.seq_ahead) .. ")"
+        return "its sequence number lies behind what the sender had sent (" .. text(o.seq_ahead) .. " bytes)"
       end,
     },
-    { -- Bare reset of a connection that had ended
+    { -- RST without ACK on a connection that had ended
       id = "explained",
       weight = -120,
       holds = function(o)
@@ -5225,7 +5240,7 @@ do
           or o.peer_resets_before >= 1) and o.hop_gap == 0
       end,
       say = function()
-        return "the connection had ended, and a reset without ACK is how a kernel answers what " .. "still arrives"
+        return "the connection had ended; a kernel answers late packets with RST without ACK"
       end,
     },
     { -- Abort without the timestamps of the Linux sender
@@ -5235,8 +5250,7 @@ do
         return o.abort_without_timestamp and not o.seq_foreign and o.opening_linux
       end,
       say = function()
-        return "RST+ACK without a TCP timestamp, while the sender's packets carry them, as the "
-          .. "abort of its socket would"
+        return "RST+ACK without TCP timestamp; the sender's packets carry one, and so does an " .. "abort of Linux"
       end,
     },
     { -- Abort without the sender's timestamps
@@ -5246,7 +5260,7 @@ do
         return o.abort_without_timestamp and not o.seq_foreign and not o.opening_linux
       end,
       say = function()
-        return "RST+ACK without a TCP timestamp, while the sender's packets carry them"
+        return "RST+ACK without TCP timestamp; the sender's packets carry one"
       end,
     },
     { -- Not the abort of a Linux socket
@@ -5257,8 +5271,7 @@ do
           and o.abort_without_timestamp and o.seq_near and o.linux_handshake and o.hop_gap == 0
       end,
       say = function()
-        return "the sender's handshake is that of Linux, whose aborts carry timestamps, and this "
-          .. "RST+ACK has none"
+        return "RST+ACK without TCP timestamp; Linux, which the sender runs, puts one on an abort"
       end,
     },
     { -- Second abort of one Linux socket
@@ -5269,8 +5282,8 @@ do
           and o.established and o.resets_before >= 1 and o.linux_handshake
       end,
       say = function()
-        return "RST+ACK without timestamps after a reset of the same sender: a Linux socket "
-          .. "aborts once, and what comes later is answered without ACK"
+        return "RST+ACK without timestamps after a reset of the same sender; Linux, which the "
+          .. "sender runs, aborts a socket once and answers later packets without ACK"
       end,
     },
     { -- A closed window that Linux does not close
@@ -5281,8 +5294,8 @@ do
           and o.window == 0 and o.window_left and o.seq_near and o.linux_recent
       end,
       say = function(o)
-        return "RST+ACK with window 0, where the abort of a Linux socket, which the sender's "
-          .. "handshake is that of, offers what is left of its window (" .. text(o.own_window) .. ")"
+        return "RST+ACK with window 0; Linux, which the sender runs, offers what is left of its " .. "window ("
+          .. text(o.own_window) .. ")"
       end,
     },
     { -- Abort without its socket's flow label
@@ -5292,8 +5305,7 @@ do
         return o.abort_without_label ~= nil and o.abort_without_label
       end,
       say = function()
-        return "RST+ACK with flow label 0, while the abort of a Linux socket, which the sender's "
-          .. "handshake is that of, has the socket's"
+        return "flow label 0; Linux, which the sender runs, would keep the connection's label"
       end,
     },
     { -- The last packet's timestamp, without its flow label
@@ -5303,8 +5315,7 @@ do
         return o.abort_without_label ~= nil and o.ts_step ~= nil and o.abort_without_label and o.ts_step == 0
       end,
       say = function()
-        return "the timestamp is the sender's last once more: copied, as the socket that would "
-          .. "repeat it has a flow label"
+        return "the timestamp of the sender's last packet without its flow label: a copy"
       end,
     },
     { -- A window that Linux leaves 0
@@ -5315,8 +5326,7 @@ do
           and o.linux_handshake
       end,
       say = function(o)
-        return "the sender's handshake is that of Linux, whose resets without ACK have window 0, "
-          .. "and this one has " .. text(o.window)
+        return "RST without ACK, with window " .. text(o.window) .. "; Linux, which the sender runs, leaves it 0"
       end,
     },
     { -- An acknowledgement number without ACK
@@ -5326,7 +5336,8 @@ do
         return o.linux_handshake ~= nil and o.ack_unflagged and o.payload_len == 0 and o.linux_handshake
       end,
       say = function()
-        return "the sender's handshake is that of Linux, whose resets without ACK acknowledge 0"
+        return "RST without ACK, but with an acknowledgement number; Linux, which the sender "
+          .. "runs, leaves it 0"
       end,
     },
     { -- IP ID or don't-fragment bit unlike Linux
@@ -5337,9 +5348,9 @@ do
           and o.linux_recent ~= nil and not o.has_ack and (o.ip_id ~= 0 and 1 <= o.own_id_step
           and o.own_id_step <= 64 or not o.df) and o.opening_df and o.linux_recent
       end,
-      say = function()
-        return "the sender's handshake is that of Linux 4.20 or later, whose resets without ACK "
-          .. "have IP ID 0 and don't-fragment set"
+      say = function(o)
+        return "RST without ACK, with IP ID " .. text(o.ip_id) .. " and don't-fragment " .. text(o.df)
+          .. "; Linux, which the sender runs, sends IP ID 0 and don't-fragment yes"
       end,
     },
     { -- The socket's flow label in a reset without socket
@@ -5351,9 +5362,8 @@ do
           and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
       end,
       say = function(o)
-        return "flow label " .. text(o.flow_label)
-          .. " is that of the sender's socket, while Linux mostly answers on an open connection "
-          .. "where it has no socket, with another"
+        return "RST without ACK, with the connection's flow label " .. hex_text(o.flow_label)
+          .. "; Linux, which the sender runs, mostly uses another one where it has no socket"
       end,
     },
     { -- Reset as Linux answers without a socket (IPv4)
@@ -5363,8 +5373,8 @@ do
         return o.linux_bare_ipv4 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv4 and o.hop_gap == 0
       end,
       say = function()
-        return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender's handshake "
-          .. "is that of, answers without a socket"
+        return "window 0, IP ID 0 and don't-fragment set, as Linux, which the sender runs, "
+          .. "answers without a socket"
       end,
     },
     { -- Reset as Linux answers without a socket (IPv6)
@@ -5374,8 +5384,8 @@ do
         return o.linux_bare_ipv6 ~= nil and o.hop_gap ~= nil and o.linux_bare_ipv6 and o.hop_gap == 0
       end,
       say = function(o)
-        return "window 0 and flow label " .. text(o.flow_label)
-          .. ", which Linux computes anew where it answers without a socket, and firewalls " .. "leave 0"
+        return "window 0 and a new flow label (" .. hex_text(o.flow_label)
+          .. "), as Linux, which the sender runs, answers without a socket; a firewall leaves " .. "it 0"
       end,
     },
     { -- Don't-fragment clear, unlike the sender's
@@ -5385,10 +5395,10 @@ do
         return o.df ~= nil and o.opening_df ~= nil and not o.df and o.opening_df
       end,
       say = function()
-        return "the don't-fragment bit is clear, while the sender's own packets set it"
+        return "don't-fragment is clear; the sender's own packets set it"
       end,
     },
-    { -- IP ID far from the sender's run
+    { -- IP ID does not continue the sender's sequence
       id = "ip_id_foreign",
       weight = 40,
       holds = function(o)
@@ -5396,18 +5406,18 @@ do
           and o.ip_id ~= 0 and 1 <= o.own_id_step and o.own_id_step <= 2000 and o.id_step_far
       end,
       say = function(o)
-        return "IP ID " .. text(o.ip_id) .. " is far from the sender's last one, whose IDs run in sequence"
+        return "IP ID " .. text(o.ip_id) .. " does not continue the sender's sequence"
       end,
     },
-    { -- Abort with an IP ID far from the sender's run
+    { -- Abort with an IP ID that does not continue the sender's sequence
       id = "ip_id_foreign_abort",
       weight = 130,
       holds = function(o)
         return o.abort_with_foreign_id ~= nil and o.abort_with_foreign_id
       end,
       say = function(o)
-        return "RST+ACK with IP ID " .. text(o.ip_id)
-          .. ", far from the sender's run, which the abort of its socket would continue"
+        return "IP ID " .. text(o.ip_id)
+          .. " does not continue the sender's sequence; the abort of its socket would"
       end,
     },
     { -- Not the IP ID of a Linux socket
@@ -5418,9 +5428,10 @@ do
           and o.hop_gap ~= nil and o.abort_with_foreign_id and o.own_id_step <= 64
           and math.abs(o.ack_step) <= 65536 and o.opening_linux and o.hop_gap == 0
       end,
-      say = function()
-        return "the sender's handshake is that of Linux, whose sockets count their IP IDs up, "
-          .. "also in an abort"
+      say = function(o)
+        return "IP ID " .. text(o.ip_id)
+          .. " does not continue the sender's sequence; Linux, which the sender runs, counts on "
+          .. "in an abort"
       end,
     },
     { -- Flow label 0, unlike the sender's
@@ -5431,7 +5442,7 @@ do
           and o.opening_label ~= 0 and o.hop_gap > THRESHOLDS.hop_tolerance
       end,
       say = function()
-        return "the IPv6 flow label is 0, while the sender labels its flow"
+        return "flow label 0; the sender's packets have one"
       end,
     },
     { -- Type of service of the SYN echoed
@@ -5442,9 +5453,8 @@ do
           and math.abs(o.tos - o.peer_syn_tos) <= 3
       end,
       say = function(o)
-        return "type of service " .. text(o.tos)
-          .. " is that of the SYN it refuses, as a kernel's closed port answers and no "
-          .. "firewall's rejection does"
+        return "type of service " .. hex_text(o.tos)
+          .. " is that of the SYN, as a kernel answers for a closed port; firewalls send 0"
       end,
     },
     { -- Timestamp continues the sender's
@@ -5454,7 +5464,7 @@ do
         return o.ts_step ~= nil and 0 <= o.ts_step and o.ts_step <= 100000000
       end,
       say = function()
-        return "TCP timestamp continues the sender's clock, as in the abort of a real socket"
+        return "TCP timestamp continues the sender's clock, as in the abort of its socket"
       end,
     },
     { -- An abort with TCP options, of a flow of which the capture shows nothing else
@@ -5464,7 +5474,7 @@ do
         return o.flow_packets == 0 and o.has_ack and o.options_len >= 10
       end,
       say = function()
-        return "carries TCP options, as the abort of a socket does: it may come from another host "
+        return "carries TCP options, as the abort of a socket does; it may come from another host "
           .. "behind this address"
       end,
     },
@@ -5476,7 +5486,7 @@ do
           and o.has_ack and not o.ts_missing
       end,
       say = function(o)
-        return "IP ID " .. text(o.ip_id) .. " follows the sender's last one"
+        return "IP ID " .. text(o.ip_id) .. " continues the sender's sequence"
       end,
     },
     { -- IP ID goes on in the sender's counter
@@ -5488,7 +5498,7 @@ do
           and o.id_step <= 56 + 8 * o.own_id_step
       end,
       say = function(o)
-        return "IP ID " .. text(o.ip_id) .. " goes on in the counter of the sender, " .. text(o.id_step)
+        return "IP ID " .. text(o.ip_id) .. " continues the sender's counter, " .. text(o.id_step)
           .. " after its last one"
       end,
     },
@@ -5499,8 +5509,8 @@ do
         return o.distance_gap ~= nil and o.syn_only and not o.has_ack and o.distance_gap <= 1
       end,
       say = function()
-        return "the sender had sent a SYN only, and a reset without ACK is how its kernel refuses "
-          .. "a SYN-ACK that fits no socket"
+        return "the sender had sent only a SYN; its kernel refuses a SYN-ACK that fits no socket "
+          .. "with RST without ACK"
       end,
     },
     { -- A window smaller than Linux may offer
@@ -5511,8 +5521,8 @@ do
           and o.hop_gap == 0 and 0 < o.window * 2 and o.window * 2 < o.own_window
       end,
       say = function(o)
-        return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
-          .. text(o.own_window) .. " before and takes nothing back"
+        return "RST+ACK with window " .. text(o.window) .. "; Linux, which the sender runs, had offered "
+          .. text(o.own_window) .. " and takes nothing back"
       end,
     },
     { -- A window larger than Linux would have offered
@@ -5524,29 +5534,28 @@ do
           and o.ts_step == nil
       end,
       say = function(o)
-        return "RST+ACK with window " .. text(o.window) .. ", where the sender, a Linux host, had offered "
+        return "RST+ACK with window " .. text(o.window) .. "; Linux, which the sender runs, had offered "
           .. text(o.own_window) .. " just before"
       end,
     },
-    { -- After a FIN: ordinary teardown
+    { -- After a FIN: ordinary close
       id = "after_fin",
       weight = -60,
       holds = function(o)
         return o.fin_before
       end,
       say = function()
-        return "a FIN came before it: part of an ordinary teardown"
+        return "came after a FIN: part of an ordinary close"
       end,
     },
-    { -- A neighbour's name on a stranger's MAC
+    { -- A neighbour's address from another MAC
       id = "own_name",
       weight = 360,
       holds = function(o)
         return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and o.sender_on_link
       end,
       say = function()
-        return "the sender sits on this link with a MAC address of its own, and the reset came "
-          .. "from another one"
+        return "the sender is on this link with a MAC address of its own; this reset came from " .. "another one"
       end,
     },
     { -- MAC that the sender never uses
@@ -5556,8 +5565,8 @@ do
         return o.foreign_mac ~= nil and o.sender_on_link ~= nil and o.foreign_mac and not o.sender_on_link
       end,
       say = function(o)
-        return "came from a MAC address that none of the sender's " .. text(o.host_packets)
-          .. " other packets has: another device on this link"
+        return "came from a MAC address that none of the sender's "
+          .. count_text(o.host_packets, "other packet") .. " has: another device on this link"
       end,
     },
     { -- MAC that the sender never uses, with a hop limit of its host
@@ -5568,7 +5577,7 @@ do
           and o.host_gap == 0 and o.hop_gap >= 2
       end,
       say = function()
-        return "the hop limit is known of the host, but not of this flow, and the MAC address is " .. "neither's"
+        return "the hop limit is one of the host, but not of this flow; the MAC address is " .. "neither's"
       end,
     },
     { -- One IP ID counter for three unrelated senders or more
@@ -5578,8 +5587,8 @@ do
         return o.shared_ip_id_run ~= nil and o.shared_ip_id_run
       end,
       say = function(o)
-        return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-          .. text(o.run_senders) .. " senders: one device counts for all"
+        return "IP ID " .. text(o.ip_id) .. " is in one sequence with resets in the names of "
+          .. count_text(o.run_senders, "sender") .. ": one device counts for all"
       end,
     },
     { -- One IP ID counter, but from where the sender sits
@@ -5589,7 +5598,7 @@ do
         return o.shared_ip_id_run ~= nil and o.host_gap ~= nil and o.shared_ip_id_run and o.host_gap == 0
       end,
       say = function(o)
-        return "comes from where its host's other packets come from: one host may have all "
+        return "came from where the host's other packets come from; one host may own all "
           .. text(o.run_senders) .. " addresses"
       end,
     },
@@ -5601,9 +5610,9 @@ do
           and o.run_networks < 2 and o.host_gap >= 1
       end,
       say = function(o)
-        return "its IP ID " .. text(o.ip_id) .. " stands in one run with those of resets that name "
-          .. text(o.run_senders) .. " senders, and it comes from " .. text(o.host_gap)
-          .. " hop(s) off its own"
+        return "IP ID " .. text(o.ip_id) .. " is in one sequence with resets in the names of "
+          .. count_text(o.run_senders, "sender") .. ", and it came from " .. count_text(o.host_gap, "hop")
+          .. " off the host"
       end,
     },
     { -- One IP ID counter for two unrelated senders
@@ -5613,7 +5622,7 @@ do
         return o.run_senders ~= nil and o.run_networks ~= nil and o.run_senders == 2 and o.run_networks >= 2
       end,
       say = function(o)
-        return "its IP ID " .. text(o.ip_id) .. " is next to that of a reset that names another sender"
+        return "IP ID " .. text(o.ip_id) .. " is next to that of a reset in another sender's name"
       end,
     },
     { -- Resets of senders from everywhere come from one place
@@ -5623,8 +5632,9 @@ do
         return o.host_gap ~= nil and o.foreign_senders_here and o.host_gap >= 2 and not o.syn_only
       end,
       say = function(o)
-        return "resets in the name of " .. text(o.place_foreign) .. " senders, which sit at "
-          .. text(o.place_baselines) .. " other distances, all arrive with hop limit " .. text(o.hop_limit)
+        return "resets in the names of " .. count_text(o.place_foreign, "sender") .. " at "
+          .. count_text(o.place_baselines, "other distance") .. " all arrive with hop limit "
+          .. text(o.hop_limit)
       end,
     },
     { -- From the place of resets that are not their senders'
@@ -5634,9 +5644,9 @@ do
         return o.foreign_senders_here and o.host_packets == 0 and o.place_senders >= 2 * o.place_rival
       end,
       say = function(o)
-        return "the sender shows nothing else, but " .. text(o.place_foreign)
-          .. " other senders, which sit at " .. text(o.place_baselines)
-          .. " other distances, are reset with this hop limit too"
+        return "the capture shows nothing else of the sender, but "
+          .. count_text(o.place_foreign, "other sender") .. " at "
+          .. count_text(o.place_baselines, "other distance") .. " are reset with this hop limit too"
       end,
     },
     { -- Unrelated senders refuse from one place
@@ -5647,8 +5657,9 @@ do
           and o.host_packets == 0 and (o.distance <= 4 or o.place_networks >= 16)
       end,
       say = function(o)
-        return text(o.place_senders) .. " senders of " .. text(o.place_networks)
-          .. " unrelated networks show nothing but resets, all with hop limit " .. text(o.hop_limit)
+        return count_text(o.place_senders, "sender") .. " in "
+          .. count_text(o.place_networks, "unrelated network")
+          .. " show nothing but resets, all with hop limit " .. text(o.hop_limit)
       end,
     },
     { -- Both ends on this link, though of unrelated networks
@@ -5659,8 +5670,8 @@ do
           and o.place_networks >= 2
       end,
       say = function(o)
-        return "sender and peer both look 0 hops away, and so do senders of " .. text(o.place_networks)
-          .. " unrelated networks: a device here speaks for them"
+        return "sender and peer both look 0 hops away, and so do senders in "
+          .. count_text(o.place_networks, "unrelated network") .. ": a device here sends for them"
       end,
     },
     { -- NetScaler reset code in the window
@@ -5750,8 +5761,8 @@ do
         },
       },
       say = function()
-        return "in the form of the client's own packets, before its first data, and the client "
-          .. "goes on: a fake that it sends on purpose"
+        return "has the form of the client's own packets, comes before its first data, and the "
+          .. "client continues: the client sends this fake on purpose"
       end,
       cause = function()
         return "a fake reset of a program against censorship on the client (zapret, GoodbyeDPI " .. "and the like)"
@@ -5815,9 +5826,10 @@ do
           end,
         },
       },
-      say = function()
-        return "its IP ID is the sender's next one, and stacks such as AIX leave timestamps and "
-          .. "don't-fragment out of resets"
+      say = function(o)
+        return "IP ID " .. text(o.ip_id)
+          .. " is the sender's next; stacks such as AIX leave timestamps and don't-fragment out "
+          .. "of resets"
       end,
     },
     { -- the host sends a reset that dies at its first router
@@ -5846,8 +5858,8 @@ do
       },
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
-          .. " in the form of the sender's own abort: it drops the connection without telling "
-          .. "the other end"
+          .. " in the form of the sender's own abort: the host drops the connection, and the "
+          .. "other end learns nothing"
       end,
       cause = function()
         return "the host drops the connection silently (HAProxy silent-drop)"
@@ -5875,12 +5887,12 @@ do
         },
       },
       say = function(o)
-        return "packets with this hop limit amid the sender's own, which have another: "
-          .. text(o.stray_packets) .. "; they are injected too"
+        return count_text(o.stray_packets, "packet")
+          .. " with this hop limit among the sender's own, which have another: injected too"
       end,
       cause = function(o)
-        return "a device answers in the host's name (a block page) and ends the connection; "
-          .. "packets that it injected before: " .. text(o.stray_packets)
+        return "a device answers in the host's name (a block page) and ends the connection; it " .. "injected "
+          .. count_text(o.stray_packets, "packet") .. " before"
       end,
     },
     { -- the host's own reset, to which the address translation was not applied
@@ -5898,9 +5910,9 @@ do
         },
       },
       say = function()
-        return "its number continues a flow to the same port of the peer that bears another "
-          .. "address in place of the sender's, and the flow has no other packet of this one: "
-          .. "one connection, and a reset that was not translated"
+        return "its sequence number continues a flow that has another address in place of the "
+          .. "sender's, and this flow has no other packet of the sender: one connection, and a "
+          .. "reset that was not translated"
       end,
       cause = function()
         return "a reset of a connection that passes under another address: the address "
@@ -5932,13 +5944,13 @@ do
         },
       },
       say = function()
-        return "the same connection passes under another address of the peer, where the sender "
-          .. "does not reset it: the sender dialled that one, and refuses what comes from this " .. "one"
+        return "the same connection passes under another address of the peer, and the sender does "
+          .. "not reset it there: it contacted that address, and refuses packets from this one"
       end,
       cause = function()
-        return "packets reach the sender from an address that it did not dial: a device on the "
+        return "packets reach the sender from an address that it did not contact: a device on the "
           .. "way no longer translates them (NAT state lost, expired, or the packet invalid), "
-          .. "or the answer goes past it"
+          .. "or the answer bypasses the device"
       end,
     },
     { -- the device that owns and translates this address answers by itself
@@ -5979,13 +5991,13 @@ do
         },
       },
       say = function()
-        return "another flow shows that the sender's address is translated: a device owns it, and "
-          .. "its hop limit and timing are those of the device where it refuses, those of a "
-          .. "host behind where it forwards"
+        return "another flow shows that the sender's address is translated: where the device that "
+          .. "owns it answers, hop limit and timing are its own; where it forwards, those of a "
+          .. "host behind it"
       end,
       cause = function()
         return "the device that translates this address answers by itself: no host behind this "
-          .. "port, its policy, or a connection that it no longer translates (state expired or " .. "lost)"
+          .. "port, a rule, or a connection that it no longer translates (state expired or lost)"
       end,
     },
   }
@@ -6006,8 +6018,8 @@ do
         return o.baseline_source == "none"
       end,
       say = function()
-        return "no baseline: the capture holds no other packet of this sender; to decide: ping "
-          .. "the named sender during the capture"
+        return "no other packet of the sender in the capture to compare with; to decide: ping the "
+          .. "named sender during the capture"
       end,
     },
     {
@@ -6015,9 +6027,9 @@ do
         return o.host_share ~= nil and o.baseline_source == "host" and o.host_share < 90
       end,
       say = function(o)
-        return "unstable baseline: no packet of the sender in this flow, and " .. text(o.host_values)
-          .. " distances among the host's " .. text(o.host_packets)
-          .. " packets; to decide: capture a connection to the same port that works"
+        return "no packet of the sender in this flow, and " .. count_text(o.host_values, "distance")
+          .. " among the " .. count_text(o.host_packets, "packet")
+          .. " of its host; to decide: capture a connection to the same port that works"
       end,
     },
     {
@@ -6025,7 +6037,7 @@ do
         return o.baseline_source == "host" and o.host_packets < THRESHOLDS.baseline_packets
       end,
       say = function(o)
-        return "thin baseline: no packet of the sender in this flow and only " .. text(o.host_packets)
+        return "no packet of the sender in this flow, and only " .. count_text(o.host_packets, "packet")
           .. " of its host elsewhere; to decide: ping the named sender several times during the " .. "capture"
       end,
     },
@@ -6035,7 +6047,7 @@ do
       end,
       say = function(o)
         return "one hop off the sender's " .. text(o.hop_baseline)
-          .. ": a route change and a device next to the sender look the same; to decide: "
+          .. ": a change of route and a device next to the sender look the same; to decide: "
           .. "capture at the named sender as well"
       end,
     },
@@ -6044,7 +6056,7 @@ do
         return o.host_gap ~= nil and o.flow_packets == 0 and o.host_gap == 1
       end,
       say = function()
-        return "one hop off the host's other packets: a route change and a device next to the "
+        return "one hop off the host's other packets: a change of route and a device next to the "
           .. "host look the same; to decide: capture at the named sender as well"
       end,
     },
@@ -6054,9 +6066,8 @@ do
           and o.baseline_distance == o.distance
       end,
       say = function(o)
-        return "sender and reset both come from " .. text(o.distance)
-          .. " hop(s) away: a device that near looks the same; to decide: capture at the named "
-          .. "sender as well"
+        return "sender and reset both come from " .. count_text(o.distance, "hop")
+          .. " away: a device this near looks the same; to decide: capture at the named sender " .. "as well"
       end,
     },
     {
@@ -6073,8 +6084,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance and o.seq_foreign
       end,
       say = function()
-        return "hop limit and sequence number are foreign: ordinary behind a SYN proxy or in "
-          .. "answer to an old packet; to decide: capture at the named sender as well"
+        return "neither hop limit nor sequence number is the sender's: usual behind a SYN proxy, "
+          .. "or in answer to an old packet; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -6082,8 +6093,8 @@ do
         return o.hop_gap ~= nil and o.hop_gap >= 1 and o.own_resets >= 1
       end,
       say = function()
-        return "evidence in conflict: the hop limit is foreign, but the sender reset this flow "
-          .. "itself as well; to decide: capture at the named sender as well"
+        return "signs in conflict: the hop limit is not the sender's, but the sender reset this "
+          .. "flow itself as well; to decide: capture at the named sender as well"
       end,
     },
     {
@@ -6091,7 +6102,7 @@ do
         return o.spoke_after
       end,
       say = function()
-        return "evidence in conflict: the sender went on after the reset, but other signs fit the "
+        return "signs in conflict: the sender continued after the reset, but other signs fit the "
           .. "sender; to decide: capture at the named sender as well"
       end,
     },
@@ -6100,7 +6111,7 @@ do
         return o.hop_gap ~= nil and o.hop_gap > THRESHOLDS.hop_tolerance
       end,
       say = function()
-        return "evidence in conflict: signs of a device in between and of the endpoint weigh "
+        return "signs in conflict: those of a device in between and those of the sender weigh "
           .. "about the same; to decide: capture at the named sender as well"
       end,
     },
@@ -6118,8 +6129,8 @@ do
         return o.sender_is_initiator == nil
       end,
       say = function()
-        return "evidence too weak either way: the beginning of the connection is missing; to "
-          .. "decide: capture from the handshake on"
+        return "too few signs: the beginning of the connection is missing; to decide: capture "
+          .. "from the handshake on"
       end,
     },
     {
@@ -6127,7 +6138,7 @@ do
         return o.ip_version >= 4
       end,
       say = function()
-        return "evidence too weak either way; to decide: capture at the named sender as well"
+        return "too few signs; to decide: capture at the named sender as well"
       end,
     },
   }
@@ -6139,7 +6150,8 @@ do
         return o.netscaler_form ~= nil and o.origin == "front-end" and o.netscaler_form
       end,
       say = function(o)
-        return "the load balancer's own decision, reset code " .. text(o.window) .. ": " .. text(o.netscaler_code)
+        return "the load balancer closed the connection: " .. text(o.netscaler_code)
+          .. " (NetScaler reset code " .. text(o.window) .. ")"
       end,
     },
     {
@@ -6147,7 +6159,7 @@ do
         return o.origin == "front-end"
       end,
       say = function()
-        return "the decision of a load balancer or proxy in front of the server"
+        return "the load balancer or proxy in front of the server closed the connection"
       end,
     },
     {
@@ -6155,7 +6167,7 @@ do
         return o.origin == "middlebox" and o.after_end and (o.fin_before or o.own_resets_before >= 1)
       end,
       say = function()
-        return "a device answers what still arrives after the connection had ended"
+        return "the connection had ended: a device answers what still arrives"
       end,
     },
     {
@@ -6164,8 +6176,8 @@ do
           and o.peer_resets_before >= 1 and o.peer_reset_gap_us <= THRESHOLDS.burst_gap_us
       end,
       say = function(o)
-        return "the device resets both sides of the connection; the reset of the other side is "
-          .. time_text(o.peer_reset_gap_us) .. " away"
+        return "the device resets both sides of the connection; it reset the other side within "
+          .. time_text(o.peer_reset_gap_us)
       end,
     },
     {
@@ -6214,7 +6226,7 @@ do
       end,
       say = function()
         return "a NAT host or firewall next to the sender answers a segment that fits none of its "
-          .. "connections (conntrack INVALID, outside the window), or rejects it by policy"
+          .. "connections (conntrack INVALID, outside the window), or a rule of it rejects the " .. "segment"
       end,
     },
     {
@@ -6259,7 +6271,7 @@ do
         return o.origin == "middlebox"
       end,
       say = function()
-        return "a device ends a connection of which the capture shows too little to tell why"
+        return "a device ended the connection; the capture shows too little of it to say why"
       end,
     },
     {
@@ -6309,9 +6321,8 @@ do
         return o.syn_only
       end,
       say = function()
-        return "the sender's kernel knows nothing of the connection that this SYN-ACK answers: a "
-          .. "scan, a reused port, or an answer from another address than it dialled (address "
-          .. "translation)"
+        return "the sender does not know the connection of this SYN-ACK: a scan, a reused port, "
+          .. "or an answer from another address than the one it contacted (address translation)"
       end,
     },
     {
@@ -6339,7 +6350,7 @@ do
         return o.fin_before and o.has_ack
       end,
       say = function()
-        return "ordinary teardown cut short: closed with data unread, or without waiting"
+        return "ordinary close: the application closed with data unread, or did not wait for the " .. "other side"
       end,
     },
     {
@@ -6366,8 +6377,8 @@ do
         return o.crossed_fin ~= nil and not o.has_ack
       end,
       say = function()
-        return "late packet: the host had already closed the connection, and the other side, "
-          .. "which knew of it, sent on"
+        return "late packet: the host had closed the connection, and the other side sent on "
+          .. "although it had learned of that"
       end,
     },
     {
@@ -6375,7 +6386,7 @@ do
         return o.fin_before
       end,
       say = function()
-        return "the other side closes the connection, of which the host knows nothing any more"
+        return "the other side closes the connection, which the host no longer knows"
       end,
     },
     {
@@ -6411,7 +6422,7 @@ do
         return not o.has_ack and o.established
       end,
       say = function()
-        return "the sender knows nothing of this connection (any more), and answers a packet of it"
+        return "the sender does not know this connection (any more), and answers a packet of it"
       end,
     },
     {
@@ -6419,8 +6430,8 @@ do
         return not o.has_ack and o.flow_packets == 0 and o.stage ~= "unknown"
       end,
       say = function()
-        return "the sender knows nothing of this connection, of which the capture has no other "
-          .. "packet of it: translated addresses, or only one direction was captured"
+        return "the sender does not know this connection, and the capture has no other packet of "
+          .. "it from the sender: translated addresses, or only one direction was captured"
       end,
     },
   }
@@ -6440,8 +6451,17 @@ do
         return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
       end,
       say = function()
-        return "its hop limit is the sender's own, so a device copied it or sits next to the "
-          .. "sender: where it was sent from cannot be told"
+        return "place unknown: its hop limit is the sender's own, so a device copied it or sits "
+          .. "next to the sender"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.origin == "middlebox" and o.burst_foreign >= 2
+      end,
+      say = function(o)
+        return "place unknown: one burst carries " .. count_text(o.burst_foreign, "hop limit")
+          .. " that the sender never uses"
       end,
     },
     {
@@ -6449,8 +6469,8 @@ do
         return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
       end,
       say = function(o)
-        return "sent from about " .. text(o.distance) .. " hop(s) away; the sender's hop limit of "
-          .. text(o.hop_baseline) .. " does not tell how far away that is"
+        return "sent from about " .. count_text(o.distance, "hop") .. " away; the sender's hop limit of "
+          .. text(o.hop_baseline) .. " does not say how far away the sender is"
       end,
     },
     {
@@ -6459,8 +6479,8 @@ do
           and o.distance < o.baseline_distance
       end,
       say = function(o)
-        return "sent from about " .. text(o.distance) .. " hop(s) away; the sender it names is about "
-          .. text(o.baseline_distance) .. " hop(s) away"
+        return "sent from about " .. count_text(o.distance, "hop") .. " away; the sender it names is about "
+          .. count_text(o.baseline_distance, "hop") .. " away"
       end,
     },
     {
@@ -6469,10 +6489,9 @@ do
           and o.distance > o.baseline_distance
       end,
       say = function(o)
-        return "its hop limit puts it " .. text(o.distance) .. " hop(s) away, beyond the sender it names ("
-          .. text(o.baseline_distance)
-          .. "): something in between starts from a hop limit of its own choice, or the address "
-          .. "has moved"
+        return "place unknown: its hop limit is that of a place " .. count_text(o.distance, "hop")
+          .. " away, beyond the sender it names (" .. count_text(o.baseline_distance, "hop")
+          .. "); a device chose its own initial hop limit, or the address has moved"
       end,
     },
     {
@@ -6481,8 +6500,8 @@ do
           and o.distance == o.baseline_distance
       end,
       say = function(o)
-        return "sent from about " .. text(o.distance)
-          .. " hop(s) away, as far as the sender it names, but by another stack"
+        return "sent from about " .. count_text(o.distance, "hop")
+          .. " away, as far as the sender it names, but by another stack"
       end,
     },
     {
@@ -6490,8 +6509,8 @@ do
         return o.origin == "middlebox"
       end,
       say = function(o)
-        return "sent from about " .. text(o.distance)
-          .. " hop(s) away; how far the sender it names is, the capture does not show"
+        return "sent from about " .. count_text(o.distance, "hop")
+          .. " away; the capture does not show how far away the sender it names is"
       end,
     },
   }
@@ -6522,7 +6541,7 @@ do
         return o.payload_kind == "henan"
       end,
       say = function()
-        return "firewall in Henan, by its payload"
+        return "firewall in Henan"
       end,
     },
     {
@@ -6531,7 +6550,7 @@ do
         return o.payload_kind == "diagnostic"
       end,
       say = function()
-        return "a stack that explains its resets (RST diagnostic payload)"
+        return "stack that explains its resets (RST diagnostic payload)"
       end,
     },
     {
@@ -6540,7 +6559,7 @@ do
         return o.payload_kind == "text"
       end,
       say = function()
-        return "a stack that explains its resets in plain text: read the payload"
+        return "stack that explains its resets in text (read the payload)"
       end,
     },
     {
@@ -6559,7 +6578,7 @@ do
         return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
       end,
       say = function()
-        return "injector that shoots bursts with varied hop limits (GFW-like)"
+        return "injector of bursts with varied hop limits (GFW-like)"
       end,
     },
     {
@@ -6568,7 +6587,7 @@ do
         return o.origin == "middlebox" and o.burst_span == 12503
       end,
       say = function()
-        return "shaper of peer-to-peer traffic (Sandvine)"
+        return "peer-to-peer shaper (Sandvine)"
       end,
     },
     {
@@ -6663,10 +6682,10 @@ do
       end,
       say = function(o)
         return text(o.icmp_name)
-          .. ", from the unspecified address ::, as Palo Alto Networks firewalls send it before "
-          .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. text(o.distance)
-          .. " hop(s) away, the probe had travelled " .. text(o.quoted_travelled) .. " hops (hop limit "
-          .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit) .. ")"
+          .. " from the unspecified address ::, as Palo Alto Networks firewalls send it before "
+          .. "PAN-OS 10.2.8, 11.0.3 and 11.1.0; the firewall is " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit) .. "); the probe had travelled "
+          .. count_text(o.quoted_travelled, "hop") .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6690,8 +6709,8 @@ do
         return o.quoted_hop_limit == nil or o.from_target == nil
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance)
-          .. " hop(s) away, but the packet that it is about cannot be read"
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop")
+          .. " away; the packet that it quotes cannot be read"
       end,
     },
     {
@@ -6704,8 +6723,8 @@ do
       end,
       say = function(o)
         return text(o.icmp_name)
-          .. ", but the packet that it quotes was not sent by the host it goes to: address "
-          .. "translation, or made up"
+          .. "; the packet that it quotes was not sent by the host that it goes to: address "
+          .. "translation, or invented"
       end,
     },
     {
@@ -6717,8 +6736,7 @@ do
         return o.icmp_class == "unknown"
       end,
       say = function(o)
-        return text(o.icmp_name) .. " is not an ICMP error that we know; from " .. text(o.distance)
-          .. " hop(s) away"
+        return text(o.icmp_name) .. " is not a known ICMP error; from " .. count_text(o.distance, "hop") .. " away"
       end,
     },
     {
@@ -6732,8 +6750,8 @@ do
           and o.quoted_beyond == o.distance
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit)
+        return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit)
           .. "), as far as the probe had come (quoted hop limit " .. text(o.quoted_hop_limit)
           .. "); the host's other packets look 4 hops further, as they do where they start from "
           .. "60: the host, or a device 4 hops before it"
@@ -6751,11 +6769,11 @@ do
           and o.target_place_known
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name, but sent from " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is "
-          .. text(o.target_nearest) .. " hops away, and the probe had gone only " .. text(o.quoted_beyond)
-          .. " hops beyond the capture point (quoted hop limit " .. text(o.quoted_hop_limit)
-          .. "): it never reached the host"
+        return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit) .. "); the host is "
+          .. count_text(o.target_nearest, "hop") .. " away, and the probe had come only "
+          .. count_text(o.quoted_beyond, "hop") .. " beyond the capture point (quoted hop limit "
+          .. text(o.quoted_hop_limit) .. "): it never reached the host"
       end,
     },
     {
@@ -6769,10 +6787,11 @@ do
           and o.quoted_short >= 3 and o.quoted_beyond <= 1 and o.probe_packets >= 1 and o.target_place_known
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name, but the probe had gone only "
-          .. text(o.quoted_beyond)
-          .. " hops beyond the capture point when it was rejected (quoted hop limit "
-          .. text(o.quoted_hop_limit) .. "), and the host is " .. text(o.target_nearest) .. " hops away"
+        return text(o.icmp_name) .. " in the host's name; the probe had come only "
+          .. count_text(o.quoted_beyond, "hop")
+          .. " beyond the capture point when it was rejected (quoted hop limit "
+          .. text(o.quoted_hop_limit) .. "), and the host is " .. count_text(o.target_nearest, "hop")
+          .. " away"
       end,
     },
     {
@@ -6784,10 +6803,10 @@ do
         return o.from_target ~= nil and o.quoted_short ~= nil and o.from_target and o.quoted_short >= 2
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name; the quoted hop limit " .. text(o.quoted_hop_limit)
-          .. " puts the probe " .. text(o.quoted_short)
-          .. " hops short of the host: a device in between, another route there than back, or "
-          .. "hop limits rewritten on the way"
+        return text(o.icmp_name) .. " in the host's name; by the quoted hop limit " .. text(o.quoted_hop_limit)
+          .. " the probe fell " .. count_text(o.quoted_short, "hop")
+          .. " short of the host: a device in between, another route there than back, or hop "
+          .. "limits rewritten on the way"
       end,
     },
     {
@@ -6799,10 +6818,10 @@ do
         return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap >= 2
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. "), the host is "
-          .. text(o.target_distance) .. " hops away; the quoted hop limit " .. text(o.quoted_hop_limit)
-          .. " does not say that the probe fell short of it"
+        return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit) .. "); the host is "
+          .. count_text(o.target_distance, "hop") .. " away; the quoted hop limit "
+          .. text(o.quoted_hop_limit) .. " does not say that the probe fell short of it"
       end,
     },
     {
@@ -6814,9 +6833,9 @@ do
         return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 1
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name from " .. text(o.distance)
-          .. " hop(s) away, one hop off its other packets: a route change and a device next to "
-          .. "the host look the same"
+        return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
+          .. " away, one hop off the host's other packets: a change of route and a device next "
+          .. "to the host look the same"
       end,
     },
     {
@@ -6829,10 +6848,10 @@ do
           and o.target_gap == 0 and o.distance >= 3 and o.quoted_short ~= nil
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from the host itself: " .. text(o.distance)
-          .. " hop(s) away like its other packets (hop limit " .. text(o.hop_limit)
-          .. "), and the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted hop limit "
-          .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from the host itself: " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit)
+          .. "), like its other packets; the probe had travelled "
+          .. count_text(o.quoted_travelled, "hop") .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6844,9 +6863,9 @@ do
         return o.from_target ~= nil and o.target_gap ~= nil and o.from_target and o.target_gap == 0
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance)
-          .. " hop(s) away like the host's other packets (hop limit " .. text(o.hop_limit) .. ", quoted "
-          .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop") .. " away (hop limit "
+          .. text(o.hop_limit) .. "), like the host's other packets (quoted " .. text(o.quoted_hop_limit)
+          .. ")"
       end,
     },
     {
@@ -6859,9 +6878,9 @@ do
           and o.quoted_beyond == o.distance
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from the probed address, " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit)
-          .. "), and just as far the probe had come (quoted hop limit " .. text(o.quoted_hop_limit)
+        return text(o.icmp_name) .. " from the probed address, " .. count_text(o.distance, "hop")
+          .. " away (hop limit " .. text(o.hop_limit)
+          .. "), just as far as the probe had come (quoted hop limit " .. text(o.quoted_hop_limit)
           .. "); the capture shows nothing else of this host"
       end,
     },
@@ -6874,9 +6893,9 @@ do
         return o.from_target ~= nil and o.from_target
       end,
       say = function(o)
-        return text(o.icmp_name) .. " in the host's name, from " .. text(o.distance)
-          .. " hop(s) away, and the capture shows nothing else of this host to compare with: "
-          .. "the host or a device in its name"
+        return text(o.icmp_name) .. " in the host's name from " .. count_text(o.distance, "hop")
+          .. " away; the capture shows nothing else of this host to compare with: the host, or "
+          .. "a device in its name"
       end,
     },
     {
@@ -6889,9 +6908,9 @@ do
           and o.source_packets >= 3 and o.source_share >= 90
       end,
       say = function(o)
-        return text(o.icmp_name) .. " from " .. text(o.distance)
-          .. " hop(s) away, but other packets of the address that it names as its source come "
-          .. "from elsewhere (" .. text(o.source_gap) .. " hops off)"
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop")
+          .. " away; other packets of the address that it names as its source come from "
+          .. count_text(o.source_gap, "hop") .. " off"
       end,
     },
     {
@@ -6903,9 +6922,9 @@ do
         return o.icmp_class == "prohibited"
       end,
       say = function(o)
-        return text(o.icmp_name) .. ": a firewall or router's policy, said in its own name from "
-          .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-          .. "); the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
+        return text(o.icmp_name) .. ": a rule of a firewall or router, sent in its own name from "
+          .. count_text(o.distance, "hop") .. " away (hop limit " .. text(o.hop_limit)
+          .. "); the probe had travelled " .. count_text(o.quoted_travelled, "hop") .. " (quoted "
           .. text(o.quoted_hop_limit) .. ")"
       end,
     },
@@ -6918,10 +6937,11 @@ do
         return o.target_gap ~= nil and o.icmp_class == "port" and o.target_gap >= 1
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ") while the host is "
-          .. text(o.target_distance) .. " hops away: a firewall that rejects; the probe had travelled "
-          .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from another address than the probed one, "
+          .. count_text(o.distance, "hop") .. " away (hop limit " .. text(o.hop_limit)
+          .. "), while the host is " .. count_text(o.target_distance, "hop")
+          .. " away: a firewall rejects; the probe had travelled "
+          .. count_text(o.quoted_travelled, "hop") .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6933,10 +6953,10 @@ do
         return o.quoted_protocol ~= nil and o.icmp_class == "port" and o.quoted_protocol == "tcp"
       end,
       say = function(o)
-        return text(o.icmp_name) .. " about a TCP port, said by another address than the probed one, "
-          .. text(o.distance) .. " hop(s) away (hop limit " .. text(o.hop_limit)
-          .. "): a firewall that rejects; the probe had travelled " .. text(o.quoted_travelled)
-          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " about a TCP port from another address than the probed one, "
+          .. count_text(o.distance, "hop") .. " away (hop limit " .. text(o.hop_limit)
+          .. "): a firewall rejects; the probe had travelled " .. count_text(o.quoted_travelled, "hop")
+          .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6949,10 +6969,10 @@ do
           and o.quoted_beyond - o.distance == 1
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit)
-          .. "), of a probe whose hop limit it had already counted down (" .. text(o.quoted_hop_limit)
-          .. "), as who forwards does: a firewall that rejects"
+        return text(o.icmp_name) .. " from another address than the probed one, "
+          .. count_text(o.distance, "hop") .. " away (hop limit " .. text(o.hop_limit)
+          .. "); it had already counted down the probe's hop limit (" .. text(o.quoted_hop_limit)
+          .. "), as only a forwarding device does: a firewall rejects"
       end,
     },
     {
@@ -6964,9 +6984,10 @@ do
         return o.icmp_class == "port"
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", said by another address than the probed one, " .. text(o.distance)
-          .. " hop(s) away (hop limit " .. text(o.hop_limit) .. ", quoted " .. text(o.quoted_hop_limit)
-          .. "): a firewall that rejects, or the host by another of its addresses"
+        return text(o.icmp_name) .. " from another address than the probed one, "
+          .. count_text(o.distance, "hop") .. " away (hop limit " .. text(o.hop_limit) .. ") (quoted "
+          .. text(o.quoted_hop_limit)
+          .. "): a firewall rejects, or the host answers by another of its addresses"
       end,
     },
     {
@@ -6978,10 +6999,10 @@ do
         return o.target_idle_us ~= nil and o.icmp_class == "unreachable" and o.target_idle_us <= 10000000
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "), about a host that answered " .. text(o.target_idle_us)
-          .. " us before: policy; the probe had travelled " .. text(o.quoted_travelled)
-          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop") .. " away (hop limit "
+          .. text(o.hop_limit) .. ") about a host that answered " .. time_text(o.target_idle_us)
+          .. " before: a rule; the probe had travelled " .. count_text(o.quoted_travelled, "hop")
+          .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -6993,10 +7014,11 @@ do
         return o.source_refuses ~= nil and o.icmp_class == "unreachable" and o.source_refuses
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop") .. " away (hop limit "
           .. text(o.hop_limit)
-          .. "), by an address that also refuses packets to this host by policy; the probe had "
-          .. "travelled " .. text(o.quoted_travelled) .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+          .. ") by an address that also refuses packets to this host by a rule; the probe had "
+          .. "travelled " .. count_text(o.quoted_travelled, "hop") .. " (quoted "
+          .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -7009,11 +7031,11 @@ do
           and (o.target_after or o.port_answers)
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from " .. text(o.distance) .. " hop(s) away (hop limit "
+        return text(o.icmp_name) .. " from " .. count_text(o.distance, "hop") .. " away (hop limit "
           .. text(o.hop_limit)
-          .. "), about a host that answers elsewhere in the capture: policy, or the host was "
-          .. "down for a while; the probe had travelled " .. text(o.quoted_travelled) .. " hops (quoted "
-          .. text(o.quoted_hop_limit) .. ")"
+          .. ") about a host that answers elsewhere in the capture: a rule, or the host was "
+          .. "down for a while; the probe had travelled " .. count_text(o.quoted_travelled, "hop")
+          .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -7025,9 +7047,9 @@ do
         return o.icmp_class == "unreachable"
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled)
-          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from a router " .. count_text(o.distance, "hop") .. " away (hop limit "
+          .. text(o.hop_limit) .. "); the probe had travelled " .. count_text(o.quoted_travelled, "hop")
+          .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
     {
@@ -7039,7 +7061,7 @@ do
         return o.quoted_hop_limit ~= nil and o.icmp_class == "path" and o.quoted_hop_limit <= 1
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
+        return text(o.icmp_name) .. " from a router " .. count_text(o.distance, "hop") .. " away (hop limit "
           .. text(o.hop_limit) .. "); the probe had hop limit " .. text(o.quoted_hop_limit)
           .. " left, as in traceroute or a routing loop"
       end,
@@ -7053,9 +7075,9 @@ do
         return o.icmp_class == "path"
       end,
       say = function(o)
-        return text(o.icmp_name) .. ", from a router " .. text(o.distance) .. " hop(s) away (hop limit "
-          .. text(o.hop_limit) .. "); the probe had travelled " .. text(o.quoted_travelled)
-          .. " hops (quoted " .. text(o.quoted_hop_limit) .. ")"
+        return text(o.icmp_name) .. " from a router " .. count_text(o.distance, "hop") .. " away (hop limit "
+          .. text(o.hop_limit) .. "); the probe had travelled " .. count_text(o.quoted_travelled, "hop")
+          .. " (quoted " .. text(o.quoted_hop_limit) .. ")"
       end,
     },
   }
@@ -7118,7 +7140,7 @@ do
   -- The reason for an unclear verdict where no other holds.
   local NO_REASON = {
     say = function()
-      return "evidence too weak either way; to decide: capture at the named sender as well"
+      return "too few signs; to decide: capture at the named sender as well"
     end,
   }
 

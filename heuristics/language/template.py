@@ -1,6 +1,7 @@
 """Sentences with `{name}` in them, parsed once, rendered by Python or written as Lua.
 
-`{name:time}` writes microseconds in a unit that people use.
+Numbers have formats: `{name:time}` writes microseconds in a unit that people use, `{name:n hop}` counts ("1 hop",
+"12 hops"), and `{name:#x}` is hexadecimal.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from heuristics.errors import TemplateError, UnknownPlaceholderError, nearest
@@ -29,17 +30,20 @@ MISSING = "unknown"  # the text of a value that is not there
 MAX_PARTS = 60  # Lua nests one level per part it concatenates, and refuses 200
 
 _TOKEN = re.compile(
-    r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<time>:time)?\}"
+    r"(?P<text>[^{}]+)|(?P<brace>\{\{|\}\})"
+    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:(?P<format>time|#x|n [a-z]+(?: [a-z]+)*))?\}"
     r"|(?P<wrong>[{}])"
 )
+_BRACES = "write {{ or }} for a brace"
+_FORMATS = "{name}, {name:time}, {name:n hop} and {name:#x}"
 
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Where the value of a name goes; `time`: it is microseconds, and is written in a unit that people use."""
+    """Where the value of a name goes; `format` is empty, "time", "#x", or "n" and what is counted."""
 
     subject: Reference
-    time: bool = False
+    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ class Template:
     def _pieces(self) -> tuple[str | Callable[[Mapping[str, Value]], str], ...]:
         return tuple(part if isinstance(part, str) else _rendered(part) for part in self.parts)
 
+    def fits(self, text: str) -> bool:
+        """Whether `text` may be this template with values in place."""
+        return self._pattern.fullmatch(text) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        parts = (re.escape(part) if isinstance(part, str) else ".*?" for part in self.parts)
+        return re.compile("".join(parts), re.DOTALL)
+
     @property
     def subjects(self) -> tuple[Reference, ...]:
         """What the placeholders name."""
@@ -65,23 +78,32 @@ class Template:
     def to_lua(self) -> str:
         """A Lua expression for the same text: `"Hop limit " .. text(o.hop_limit)`.
 
-        The plugin defines `text` and `time_text`, the twins of `value_text` and `time_text`.
+        The plugin defines `text`, `time_text`, `count_text` and `hex_text`, the twins of `value_text` and the others.
         """
         return " .. ".join(lua_string(part) if isinstance(part, str) else _lua_text(part) for part in self.parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the compiled functions, which cannot be sent to another process."""
+        """Without what is compiled: functions cannot be sent to another process."""
         return {"source": self.source, "parts": self.parts}
 
 
 def _rendered(part: Placeholder) -> Callable[[Mapping[str, Value]], str]:
     """The text of a placeholder as a function of an observation."""
-    evaluate, text = _evaluate(part.subject), time_text if part.time else value_text
+    evaluate, text = _evaluate(part.subject), _text_of(part.format)
     return lambda observation: text(evaluate(observation))
 
 
+def _text_of(format_: str) -> Callable[[Value], str]:
+    if format_.startswith("n "):
+        return partial(count_text, thing=format_.removeprefix("n "))
+    return {"": value_text, "time": time_text, "#x": hex_text}[format_]
+
+
 def _lua_text(part: Placeholder) -> str:
-    return f"{'time_text' if part.time else 'text'}({lua_reference(part.subject)})"
+    value = lua_reference(part.subject)
+    if part.format.startswith("n "):
+        return f"count_text({value}, {lua_string(part.format.removeprefix('n '))})"
+    return f"{ {'': 'text', 'time': 'time_text', '#x': 'hex_text'}[part.format] }({value})"
 
 
 def _evaluate(subject: Reference) -> Evaluate:
@@ -105,11 +127,13 @@ def value_text(value: Value) -> str:
 
 
 def time_text(value: Value) -> str:
-    """Microseconds in a unit that people use: 870 us, 1.3 ms, 45 ms, 1.27 s, 900 s."""
+    """Microseconds in a unit that people use: 0.03 ms, 0.9 ms, 1.3 ms, 45 ms, 1.27 s, 900 s."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         return value_text(value)
-    if value < 1_000:
-        return f"{value} us"
+    if value < 5:
+        return "less than 0.01 ms"
+    if value < 95:
+        return f"0.0{(value + 5) // 10} ms"
     if value < 10_000:
         tenths = (value + 50) // 100
         return f"{tenths // 10}.{tenths % 10} ms"
@@ -121,23 +145,35 @@ def time_text(value: Value) -> str:
     return f"{(value + 500_000) // 1_000_000} s"
 
 
+def count_text(value: Value, thing: str) -> str:
+    """A number of things: "1 hop", "1,234 hops", "an unknown number of hops"."""
+    if not isinstance(value, int):
+        return f"an unknown number of {thing}s"
+    return f"{value:,} {thing}{'' if value == 1 else 's'}"
+
+
+def hex_text(value: Value) -> str:
+    """A number in hexadecimal: 0x1a."""
+    return f"{value:#x}" if isinstance(value, int) and value >= 0 else value_text(value)
+
+
 def parse_template(source: str, names: Names) -> Template:
     """Parse `source`, whose placeholders are among `names`; `{{` and `}}` stand for braces.
 
-    Raises TemplateError with the column for an unknown name and for braces that are not a plain `{name}`.
+    Raises TemplateError with the column for an unknown name and for braces that are no placeholder.
     """
     parts: list[str | Placeholder] = []
     for token in _TOKEN.finditer(source):
         if token["wrong"]:
             reason = f"'{token['wrong']}' does not belong to a placeholder"
-            raise TemplateError(
-                token.start() + 1, reason, "only {name} and {name:time} are allowed; write {{ or }} for a brace"
-            )
+            raise TemplateError(token.start() + 1, reason, f"only {_FORMATS} are allowed; {_BRACES}")
         if token["name"]:
             subject = _subject(token["name"], token.start() + 2, names)
-            if token["time"] and subject.type is not Type.INT:
-                raise TemplateError(token.start() + 2, f"'{token['name'][:80]}' is no time", "write it without :time")
-            parts.append(Placeholder(subject, time=bool(token["time"])))
+            format_ = token["format"] or ""
+            if format_ and subject.type is not Type.INT:
+                reason = f"'{token['name'][:80]}' is no number"
+                raise TemplateError(token.start() + 2, reason, f"write it without :{format_}")
+            parts.append(Placeholder(subject, format_))
             continue
         text = token["text"] or token["brace"][0]
         if parts and isinstance(parts[-1], str):

@@ -126,12 +126,20 @@ class ExplanationTable(Table):
 
 
 class StatementTable(Table):
-    """One `[[reason]]`, why a verdict is unclear, `[[cause]]`, what may have made the sender reset, `[[where]]`,
-    where a suspect reset came from, or `[[advice]]`, what to capture next."""
+    """One `[[where]]`, where a suspect reset came from, or `[[advice]]`, what to capture next."""
 
     id: Identifier
     when: Expression | None = None
     say: Text | None = None
+
+
+class CountedTable(StatementTable):
+    """One `[[reason]]`, why a verdict is unclear, or `[[cause]]`, what may have made the sender reset.
+
+    Summaries count them by `title`; `do` says what a reader can do about it."""
+
+    title: Text | None = None
+    do: Text | None = None
 
 
 class RuleTable(StatementTable):
@@ -172,8 +180,8 @@ class RulebookFile(Table):
     icmp_define: dict[Identifier, DefineTable] = {}
     rule: list[RuleTable] = []
     explanation: list[ExplanationTable] = []
-    reason: list[StatementTable] = []
-    cause: list[StatementTable] = []
+    reason: list[CountedTable] = []
+    cause: list[CountedTable] = []
     where: list[StatementTable] = []
     device: list[DeviceTable] = []
     icmp: list[IcmpTable] = []
@@ -189,8 +197,8 @@ NAMED_TABLES: dict[str, type[Table]] = {"define": DefineTable, "icmp_define": De
 ENTRIES: dict[str, type[Table]] = {  # several of each, with an id
     "rule": RuleTable,
     "explanation": ExplanationTable,
-    "reason": StatementTable,
-    "cause": StatementTable,
+    "reason": CountedTable,
+    "cause": CountedTable,
     "where": StatementTable,
     "device": DeviceTable,
     "icmp": IcmpTable,

@@ -14,7 +14,7 @@ from heuristics.rulebook.model import Rulebook, VerdictLimits
 from heuristics.rulebook.statements import Explanation, Rule, Statement
 
 _DECIDES = "; to decide: capture at the named sender as well"
-UNCLEAR = f"evidence too weak either way{_DECIDES}"  # the reason where no [[reason]] holds
+UNCLEAR = f"too few signs{_DECIDES}"  # the reason where no [[reason]] holds
 # The reason where an explanation fits, and what speaks against it weighs about the same.
 TWO_EXPLANATIONS = f"two explanations fit: {{}}, or {{}}{_DECIDES}"
 OTHER_SENDER = {False: "a device in between sent it", True: "the sender did"}  # by whether the explanation accuses

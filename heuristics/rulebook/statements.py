@@ -101,12 +101,20 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Reason(Statement):
+class CountedStatement(Statement):
+    """A statement that summaries count. `title` is its short name there, `do` what a reader can do about it."""
+
+    title: str = ""
+    do: str = ""
+
+
+@dataclass(frozen=True)
+class Reason(CountedStatement):
     """Why a verdict is unclear; the first that holds is given."""
 
 
 @dataclass(frozen=True)
-class Cause(Statement):
+class Cause(CountedStatement):
     """What may have made the sender reset; the first that holds is given. May name verdict and origin."""
 
 

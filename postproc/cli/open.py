@@ -26,9 +26,11 @@ from postproc.handover.launch import Command, tshark_command, verdict_path, wire
 from postproc.handover.verdict_file import verdict_lines
 from postproc.report import formats
 from postproc.report.summary import summarise
+from postproc.report.summary_sections import Layout
+from postproc.report.terminal import Screen
 from postproc.runtime.errors import UsageError
 
-_SENDERS = 10  # in the summary that the plugin shows
+_RESETS = 3  # that the summary describes which the plugin shows
 
 
 def open(
@@ -121,7 +123,7 @@ def _command(
     arguments: Sequence[str],
     with_tshark: bool,
 ) -> Command:
-    summary = formats.table(summarise(results, rules, _SENDERS), senders=_SENDERS)
+    summary = formats.table(summarise(results, rules, _RESETS), rules, Layout(), Screen())
     verdicts = verdict_path(source.path)
     write_verdicts(verdicts, verdict_lines(results[shown], capture_start(source.path, tshark), rules, summary))
     if with_tshark:

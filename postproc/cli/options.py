@@ -50,6 +50,12 @@ PathsArgument = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of stdout.")
 ]
+LocalOption = Annotated[
+    bool, typer.Option("--local/--utc", help="Show times in the time zone of this machine, or in UTC.")
+]
+WideOption = Annotated[
+    bool, typer.Option("--wide", help="Do not fit tables to the width of the terminal, and cut no names.")
+]
 JobsOption = Annotated[
     int,
     typer.Option("--jobs", "-j", min=0, metavar="N", help="How many captures to read at once. 0: as many as useful."),

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
+from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
@@ -25,11 +25,13 @@ from postproc.cli.options import (
     CacheOption,
     DecodeAsOption,
     JobsOption,
+    LocalOption,
     OutputOption,
     PathsArgument,
     RulebookOption,
     SummaryFormat,
     TsharkTimeoutOption,
+    WideOption,
 )
 from postproc.cli.progress import TerminalMonitor, progress
 from postproc.cli.selection_options import (
@@ -46,12 +48,17 @@ from postproc.cli.selection_options import (
 from postproc.report import formats, log_formats
 from postproc.report.selection import Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
+from postproc.report.summary_sections import Layout
+from postproc.report.terminal import Screen, screen_of_stdout
 from postproc.runtime.atomic_file import check_not_input
+from postproc.runtime.clock import Clock
 from postproc.runtime.errors import UsageError
 from postproc.runtime.output_folder import check_folder
 
 # Formats that have no place for what was selected.
 _ROWS = (SummaryFormat.CSV, SummaryFormat.JSONL, SummaryFormat.ECS, SummaryFormat.ZEEK)
+
+_RESETS_SHOWN, _ROWS_SHOWN = 3, 10  # without --top: resets described, rows of each table
 
 
 class Flows(StrEnum):
@@ -81,11 +88,16 @@ def summarize(
     ] = SummaryFormat.TABLE,
     rulebook: RulebookOption = None,
     top: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--top", min=0, metavar="N", help="How many resets and senders to show, the most suspicious first."
+            "--top",
+            min=0,
+            metavar="N",
+            help="How many resets and rows of each table to show, the most suspicious first (default: 3 and 10).",
         ),
-    ] = 10,
+    ] = None,
+    local_time: LocalOption = False,
+    wide: WideOption = False,
     quiet: QuietOption = False,
     fail_on: FailOnOption = None,
     output: OutputOption = None,
@@ -186,7 +198,7 @@ def summarize(
     selected = None
     if not selection.is_empty:
         results, selected = select(results, selection)
-    summary = summarise(results, rules, top, found.problems, selected)
+    summary = summarise(results, rules, _RESETS_SHOWN if top is None else top, found.problems, selected)
     print_problems(summary.problems)
     if out is not None:
         from postproc.report import tables  # slow to import
@@ -195,7 +207,13 @@ def summarize(
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     if selected and format_ in _ROWS:
         print_message(str(selected))
-    write_result(visible(summary.conclusion) if quiet else _written(summary, format_, top), output, inputs)
+    layout = Layout(_ROWS_SHOWN if top is None else top, wide, Clock(local_time), _explained(found.files))
+    screen = Screen(None if wide else Screen().width) if output else screen_of_stdout(wide=wide)
+    if quiet:
+        text = formats.answer_alone(summary, layout.clock, screen)
+    else:
+        text = _written(summary, format_, rules, layout, screen)
+    write_result(text, output, inputs)
     if any(row.verdict in failing for row in summary.rows):
         raise typer.Exit(FOUND)
     if summary.problems:
@@ -211,18 +229,25 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook, tshark: Tshark) -> It
             report(done)
 
 
-def _written(summary: Summary, format_: SummaryFormat, top: int) -> str:
+def _explained(sources: Sequence[Source]) -> dict[str, str]:
+    """The paths of the captures that rstorigin explain can read, by their names in rows."""
+    return {
+        source.name: source.label for source in sources if source.url is None and source.file_type not in EXPORT_TYPES
+    }
+
+
+def _written(summary: Summary, format_: SummaryFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     match format_:
         case SummaryFormat.TABLE:
-            return formats.table(summary, senders=top)
+            return formats.table(summary, rulebook, layout, screen)
         case SummaryFormat.MARKDOWN:
-            return formats.markdown(summary, senders=top)
+            return formats.markdown(summary, rulebook, layout)
         case SummaryFormat.CSV:
             return formats.rows_csv(summary.rows)
         case SummaryFormat.JSONL:
             return formats.rows_jsonl(summary.rows)
         case SummaryFormat.JSON:
-            return formats.whole_json(summary)
+            return formats.whole_json(summary, layout.clock)
         case SummaryFormat.ECS:
             return log_formats.rows_ecs(summary.rows)
         case SummaryFormat.ZEEK:

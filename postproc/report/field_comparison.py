@@ -13,6 +13,7 @@ from postproc.capture.packet_table import TCP, Packet
 Details = Mapping[str, str]
 
 SOURCE_MAC, DESTINATION_MAC, VLAN = "source MAC", "destination MAC", "VLAN"
+RELATIVE_TIME = "seconds since the first frame"  # is not compared
 HEADERS, OPTIONS, TEXT = "headers", "TCP options", "payload as text"
 
 

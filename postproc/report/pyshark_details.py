@@ -17,7 +17,16 @@ from pyshark.capture.capture import StopCapture  # type: ignore[import-untyped]
 from pyshark.capture.file_capture import FileCapture  # type: ignore[import-untyped]
 
 from postproc.capture.tshark.program import Tshark
-from postproc.report.field_comparison import DESTINATION_MAC, HEADERS, OPTIONS, SOURCE_MAC, TEXT, VLAN, Details
+from postproc.report.field_comparison import (
+    DESTINATION_MAC,
+    HEADERS,
+    OPTIONS,
+    RELATIVE_TIME,
+    SOURCE_MAC,
+    TEXT,
+    VLAN,
+    Details,
+)
 
 _TEXT_SHOWN = 120  # characters of a payload
 _OPTIONS_SHOWN = 12
@@ -89,6 +98,7 @@ class _Reader(FileCapture):  # type: ignore[misc]
 
 def _details(packet: Any) -> Iterator[tuple[str, str]]:
     """Name and text of each field that the packet has. `packet.layers` are the headers, outermost first."""
+    yield RELATIVE_TIME, str(packet.frame_info.time_relative)
     layers = _until_tcp(packet.layers)
     for name, fields in _FIELDS.items():
         value = next((str(value) for field in fields for layer in layers if (value := layer.get_field(field))), None)

@@ -16,7 +16,9 @@ from heuristics.rulebook.schema import RulebookFile
 from heuristics.rulebook.scoring import Origin, Verdict
 from postproc.report.formats import SUMMARY_ID
 from postproc.report.icmp_summary import IcmpErrorSource
-from postproc.report.summary import Sender, Totals
+from postproc.report.presumed_senders import PresumedSender
+from postproc.report.summary import CaptureCounts, Sender, Totals
+from postproc.report.tallies import Tally
 from postproc.verdicts.result_row import Rejection
 
 Schema = dict[str, Any]
@@ -25,6 +27,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ROW_ID, RULEBOOK_ID = "urn:rstorigin:row:1", "urn:rstorigin:rulebook:1"
 
 _TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+_EXAMPLE: Schema = {"capture": {"type": "string"}, "frame": {"type": "integer"}}
 _VALUES = {
     "kind": ["rst", "icmp"],
     "verdict": [each.value for each in Verdict],
@@ -53,8 +56,13 @@ def summary_schema() -> Schema:
     selected = {name: {"type": "integer"} for name in ("resets", "of_resets", "icmp_errors", "of_icmp_errors")}
     properties = {
         "schema": {"const": SUMMARY_ID},
+        "answer": _list({"type": "string"}),
         "totals": _record(Totals, **shares, conclusion={"type": "string", "description": "the answer"}),
         "selection": {"anyOf": [_object({"conditions": {"type": "object"}, **selected}), {"type": "null"}]},
+        "presumed_senders": _list(_record(PresumedSender, example=_object(_EXAMPLE))),
+        "causes": _list(_record(Tally)),
+        "not_judged": _list(_record(Tally)),
+        "captures": _list(_record(CaptureCounts)),
         "by_sender": _list(_record(Sender, by_verdict=by_name)),
         "resets": _list(_object(row | reset)),
         "by_rejector": _list(_record(IcmpErrorSource)),

@@ -11,11 +11,12 @@ from heuristics.language.expressions import named
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
-from heuristics.rulebook.statements import Rule
+from heuristics.rulebook.statements import Explanation, Rule
 from postproc.capture.packet_table import TCP, Packet, authentic, packets_of
 from postproc.flows.state import Flow, Reset
 from postproc.report.capture_advice import advise
-from postproc.report.field_comparison import Comparison, Details, compare
+from postproc.report.field_comparison import RELATIVE_TIME, Comparison, Details, compare
+from postproc.report.observable_lines import ObservableLine, reset_observables
 from postproc.runtime.text import plural
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, ResetRow
@@ -42,7 +43,9 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A packet of the flow. `time_us` counts from the first packet, `sender` is the letter of an End."""
+    """A packet of the flow. `time_us` counts from the first frame of the capture, as Wireshark shows times by default
+    (from the first packet of the flow where that frame's time is not known). `sender` is the letter of an End.
+    """
 
     frame: int
     time_us: int
@@ -62,12 +65,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A rule that fired. `weight` is in centi-nats, positive for a sender in between."""
+    """A rule that fired, or the explanation taken. `weight` is in centi-nats, positive for a sender in between.
+
+    `explained` says whether the explanation takes the weight of this rule away.
+    """
 
     rule: str
     weight: int
     sentence: str
     reference: str
+    explained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class Story:
     `headline` says who sent the reset, `place` where it was sent from, in a sentence each. `against` is the evidence
     for a sender in between, heaviest first, `in_favour` the evidence for the endpoint. `packet_filter` and
     `flow_filter` are display filters, `comparison.columns[0]` is the reset. `advice` says what to capture next.
+    `explanation` is the title of the story that accounts for several signs, empty if none was taken. `of_sender` are
+    the resets of the same presumed sender, if they were asked for.
     """
 
     reset: ResetRow
@@ -90,8 +99,11 @@ class Story:
     ladder: tuple[Step | LeftOut, ...]
     comparison: Comparison
     advice: tuple[str, ...]
+    explanation: str
     packet_filter: str
     flow_filter: str
+    observables: tuple[ObservableLine, ...] = ()
+    of_sender: tuple[ResetRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +134,16 @@ def gather_material(
     return StoryMaterial(judged, reset, observation, flow, _compared(judged.row, reset, flow, packets))
 
 
-def build_story(material: StoryMaterial, details: Mapping[int, Details], rulebook: Rulebook) -> Story:
-    """The story of a reset. `details` has further fields of the compared packets, by frame number."""
+def build_story(
+    material: StoryMaterial,
+    details: Mapping[int, Details],
+    rulebook: Rulebook,
+    of_sender: Sequence[JudgedReset] = (),
+) -> Story:
+    """The story of a reset. `details` has further fields of the compared packets, by frame number.
+
+    `of_sender` are the resets of the same presumed sender, if the story is to list them.
+    """
     row = material.judged.row
     against, in_favour = _evidence(material.judged, rulebook)
     accusing = [rule for id_ in row.evidence if isinstance(rule := rulebook.evidence(id_), Rule) and rule.weight > 0]
@@ -136,12 +156,25 @@ def build_story(material: StoryMaterial, details: Mapping[int, Details], ruleboo
         against=against,
         in_favour=in_favour,
         ends=_ends(material.reset),
-        ladder=_ladder(material),
+        ladder=_ladder(material, _start_us(material.reset.packet, details)),
         comparison=compare(material.compared, details, set().union(*(named(rule.condition) for rule in accusing))),
         advice=advise(rulebook, {**material.observation, "verdict": row.verdict, "origin": row.origin}),
+        explanation=next((each.title for each in map(rulebook.evidence, row.evidence) if _is_story(each)), ""),
         packet_filter=f"frame.number == {row.frame}",
         flow_filter=row.flow,
+        observables=reset_observables(material.observation, row.evidence, rulebook),
+        of_sender=tuple(reset.row for reset in of_sender),
     )
+
+
+def _is_story(evidence: Rule | Explanation) -> bool:
+    return isinstance(evidence, Explanation)
+
+
+def _start_us(packet: Packet, details: Mapping[int, Details]) -> int | None:
+    """The time of the first frame of the capture, if `details` say how long after it `packet` passed."""
+    after = details.get(packet.frame, {}).get(RELATIVE_TIME)
+    return None if after is None else packet.time_us - round(float(after) * 1_000_000)
 
 
 def _flow_packets(packets: pl.DataFrame, flow: Flow) -> list[Packet]:
@@ -205,7 +238,8 @@ def _ends(reset: Reset) -> tuple[End, End]:
     return end("A", left), end("B", right)
 
 
-def _ladder(material: StoryMaterial) -> tuple[Step | LeftOut, ...]:
+def _ladder(material: StoryMaterial, start_us: int | None) -> tuple[Step | LeftOut, ...]:
+    start_us = material.flow[0].time_us if start_us is None else start_us
     flow, notes = material.flow, {packet.frame: title for title, packet in material.compared}
     left = _ends(material.reset)[0]
     here = next(index for index, packet in enumerate(flow) if packet.frame == material.reset.packet.frame)
@@ -224,7 +258,7 @@ def _ladder(material: StoryMaterial) -> tuple[Step | LeftOut, ...]:
             ladder.append(
                 Step(
                     frame=packet.frame,
-                    time_us=packet.time_us - flow[0].time_us,
+                    time_us=packet.time_us - start_us,
                     sender=sender,
                     flags=flags,
                     payload_len=packet.payload_len,
@@ -246,15 +280,24 @@ def _shown(count: int, here: int) -> set[int]:
 def _evidence(judged: JudgedReset, rulebook: Rulebook) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...]]:
     """The evidence for a sender in between, and the evidence for the endpoint, each heaviest first."""
     weights = evidence_weights(rulebook, judged.row.evidence, judged.score)
+    found = [rulebook.evidence(id_) for id_ in judged.row.evidence]
+    story = next((each for each in found if isinstance(each, Explanation)), None)
     evidence = [
-        Evidence(id_, weight, words, rulebook.evidence(id_).reference)
-        for id_, weight, words in zip(judged.row.evidence, weights, judged.words, strict=True)
+        Evidence(id_, weight, words, entry.reference, explained=_explained(entry, story))
+        for id_, entry, weight, words in zip(judged.row.evidence, found, weights, judged.words, strict=True)
     ]
     heaviest = sorted(evidence, key=lambda each: -abs(each.weight))
     return (
         tuple(each for each in heaviest if each.weight > 0),
         tuple(each for each in heaviest if each.weight <= 0),
     )
+
+
+def _explained(entry: Rule | Explanation, story: Explanation | None) -> bool:
+    """Whether the explanation that was taken takes the weight of a rule away."""
+    if story is None or not isinstance(entry, Rule) or entry.id not in story.explains:
+        return False
+    return entry.weight < 0 if story.accuses else entry.weight > 0
 
 
 def _headline(row: ResetRow) -> str:

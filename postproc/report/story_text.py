@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,9 +14,16 @@ from tabulate import tabulate
 from heuristics.errors import visible
 from postproc.capture.tshark.fields_export import readable
 from postproc.report.field_comparison import Comparison
+from postproc.report.icmp_story import IcmpStory
+from postproc.report.observable_lines import observables_text
+from postproc.report.phases import phase
 from postproc.report.story import LeftOut, Step, Story
+from postproc.runtime.clock import IN_UTC, Clock
 from postproc.runtime.text import escape_markdown, markdown_code, plural, shell_command
+from postproc.verdicts.result_row import ResetRow
 
+_OF_SENDER = 50  # resets of the same sender that text and Markdown list
+_MICROSECONDS = 6  # decimals of the time of the reset
 _ARROW = 44  # characters from end to end
 _FLOW_FIELDS = {
     "ip": ("frame.number", "frame.time_relative", "ip.src", "ip.ttl", "tcp.flags.str"),
@@ -31,36 +37,60 @@ class _Escaped(str):
     __slots__ = ()
 
 
-def text(story: Story, capture: Path) -> str:
-    """For a terminal. `capture` is the file that the commands name."""
-    return _written(story, capture, "story.txt.j2", visible, "simple")
+@dataclass(frozen=True, slots=True)
+class StoryOptions:
+    """`capture` is the file that the commands name. `observables`: show them too."""
+
+    capture: Path
+    clock: Clock = IN_UTC
+    observables: bool = False
 
 
-def markdown(story: Story, capture: Path) -> str:
+def text(story: Story | IcmpStory, options: StoryOptions) -> str:
+    """For a terminal."""
+    return _written(story, options, "txt", visible, "simple")
+
+
+def markdown(story: Story | IcmpStory, options: StoryOptions) -> str:
     """The same as a Markdown document, with the references of the evidence."""
-    return _written(story, capture, "story.md.j2", escape_markdown, "pipe")
+    return _written(story, options, "md", escape_markdown, "pipe")
 
 
-def whole_json(story: Story, capture: Path) -> str:
-    """The Story with all its fields, and the `commands` that show the reset."""
-    return json.dumps(asdict(story) | {"commands": _commands(story, capture)}, indent=2)
+def whole_json(story: Story | IcmpStory, options: StoryOptions) -> str:
+    """The story with all its fields, and the `commands` that show the packet."""
+    return json.dumps(asdict(story) | {"commands": _commands(story, options.capture)}, indent=2)
 
 
-def _written(story: Story, capture: Path, template: str, safe: Callable[[str], str], style: str) -> str:
-    return (
-        _environment(safe)
-        .get_template(template)
-        .render(
-            story=story,
-            time=_time(story.reset.time),
-            ladder=_Escaped("\n".join(_ladder(story))),
-            comparison=_Escaped(_tabulated(story.comparison, safe, style)),
-            remarks=_remarks(story.comparison),
-            sum=_sum(story),
-            commands=[_Escaped(command) for command in _commands(story, capture)],
-        )
-        .rstrip("\n")
-    )
+def _written(
+    story: Story | IcmpStory, options: StoryOptions, suffix: str, safe: Callable[[str], str], style: str
+) -> str:
+    """By the template of the kind of story, whose name ends in `suffix`."""
+    common = {
+        "story": story,
+        "time": options.clock.moment(_row(story).time, _MICROSECONDS),
+        "phase": phase(_row(story).stage),
+        "commands": [_Escaped(command) for command in _commands(story, options.capture)],
+        "observables": _Escaped(_visible_lines(observables_text(story.observables))) if options.observables else "",
+    }
+    if isinstance(story, IcmpStory):
+        return _environment(safe).get_template(f"icmp_story.{suffix}.j2").render(common).rstrip("\n")
+    of_story = {
+        "ladder": _Escaped("\n".join(_ladder(story))),
+        "comparison": _Escaped(_tabulated(story.comparison, safe, style)),
+        "remarks": _remarks(story.comparison),
+        "sum": _sum(story),
+        "of_sender": _Escaped(_of_sender(story, safe, style, options.clock)) if story.of_sender else "",
+    }
+    return _environment(safe).get_template(f"story.{suffix}.j2").render(common | of_story).rstrip("\n")
+
+
+def _row(story: Story | IcmpStory) -> ResetRow:
+    return story.error if isinstance(story, IcmpStory) else story.reset
+
+
+def _visible_lines(text_: str) -> str:
+    """Several lines, each harmless."""
+    return "\n".join(map(visible, text_.split("\n")))
 
 
 @cache
@@ -76,13 +106,6 @@ def _environment(safe: Callable[[str], str]) -> Environment:
     )
     environment.filters["code"] = lambda value: _Escaped(markdown_code(value))
     return environment
-
-
-def _time(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
-    except (OverflowError, ValueError, OSError):  # pcapng allows times after the year 9999
-        return f"{seconds:.6f} seconds after 1970"
 
 
 def _ladder(story: Story) -> list[str]:
@@ -125,6 +148,18 @@ def _remarks(comparison: Comparison) -> Sequence[str]:
     return remarks
 
 
+def _of_sender(story: Story, safe: Callable[[str], str], style: str, clock: Clock) -> str:
+    """The resets of the same presumed sender as a table."""
+    rows = [
+        [str(row.frame), clock.in_table(row.time), safe(row.src), safe(row.dst), row.verdict, str(row.suspicion)]
+        for row in story.of_sender[:_OF_SENDER]
+    ]
+    headers = ["frame", f"time ({clock.zone})", "named sender", "to", "verdict", "suspicion"]
+    shown = tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
+    more = len(story.of_sender) - len(rows)
+    return f"{shown}\n\n{more:,} more: --format json has all" if more > 0 else shown
+
+
 def _sum(story: Story) -> str:
     weights = [evidence.weight for evidence in (*story.against, *story.in_favour)]
     terms = "".join(f" {weight:+d}" for weight in weights)
@@ -134,9 +169,9 @@ def _sum(story: Story) -> str:
     )
 
 
-def _commands(story: Story, capture: Path) -> list[str]:
+def _commands(story: Story | IcmpStory, capture: Path) -> list[str]:
     """Shell commands that show the reset in full, and its flow with the hop limits."""
-    columns = _FLOW_FIELDS["ipv6" if ":" in story.reset.src else "ip"]
+    columns = _FLOW_FIELDS["ipv6" if ":" in _row(story).src else "ip"]
     fields = [word for field in columns for word in ("-e", field)]
     command = partial(_command, ["tshark", "-n", "-r", readable(capture), "-Y"])
     return [command([story.packet_filter, "-V"]), command([story.flow_filter, "-T", "fields", *fields])]

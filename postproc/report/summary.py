@@ -1,4 +1,4 @@
-"""All judged resets -> what a reader needs first: totals, senders, the most suspicious resets, one plain sentence."""
+"""All judged resets -> what a reader needs: totals, who sent them, causes, the most suspicious, hosts, captures."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook
-from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict, evidence_weights
+from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.batch.job import CaptureResult
 from postproc.capture.overlay_problem import is_unopened_overlay
-from postproc.report.icmp_summary import IcmpErrorSource, icmp_conclusion, icmp_error_sources
+from postproc.report.capture_places import capture_places
+from postproc.report.icmp_summary import IcmpErrorSource, icmp_error_sources
+from postproc.report.presumed_senders import PresumedSender, Who, presumed_senders
+from postproc.report.rulebook_entries import RulebookEntries
 from postproc.report.selection import Selected
-from postproc.runtime.text import plural
+from postproc.report.tallies import Tally, causes, reasons
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _RESET_ORIGINS = tuple(origin for origin in Origin if origin is not Origin.ROUTER)
 SUSPICIOUS = (*ACCUSED, Verdict.UNCLEAR)
-_SIGNIFICANT_HOPS = 2  # a smaller difference of distances may be a change of route
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """`captures` that could be read, `packets` in them (None: not counted), `flows` that hold a reset."""
+    """`captures` that could be read, `packets` in them (None: not counted), `flows` that hold a reset.
+
+    `ended` resets ended an open connection, `late` ones came after its end or did not end it; of the others the
+    captures do not show which.
+    """
 
     captures: int
     packets: int | None
@@ -43,6 +49,12 @@ class Totals:
     icmp_errors: int = 0
     icmp_by_verdict: tuple[Share, ...] = ()
     icmp_by_origin: tuple[Share, ...] = ()
+    ended: int = 0
+    late: int = 0
+
+    def count(self, verdict: Verdict) -> int:
+        """How many resets have this verdict."""
+        return next(share.resets for share in self.by_verdict if share.name == verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,11 @@ class Sender:
     distances: tuple[int, ...]
     sender_distances: tuple[int, ...]
 
+    @property
+    def accused(self) -> int:
+        """How many of its resets are forged or likely forged."""
+        return sum(share.resets for share in self.by_verdict if share.name in ACCUSED)
+
 
 @dataclass(frozen=True, slots=True)
 class ResetGroup:
@@ -75,11 +92,26 @@ class ResetGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """`senders` and `suspicious` begin with the most suspicious; `resets` are all, in order of input and frame.
+class CaptureCounts:
+    """One input. `packets` is None where they were not counted; `first` and `last` are the times of its resets."""
 
-    `suspicious` leaves out genuine and likely genuine resets, and groups resets that are alike. `errors` are the ICMP
-    errors, `suspicious_errors` the most suspicious of them, `icmp_error_sources` their sources.
+    name: str
+    readable: bool
+    packets: int | None
+    resets: int
+    accused: int
+    unclear: int
+    first: float | None
+    last: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`senders` (hosts) and `suspicious` begin with the most suspicious; `resets` are all, by input and frame.
+
+    `presumed_senders` say who sent the resets, `causes` why, `not_judged` why verdicts are unclear. `suspicious` leaves
+    out genuine and likely genuine resets, and groups resets that are alike. `errors` are the ICMP errors,
+    `suspicious_errors` the most suspicious of them, `icmp_error_sources` their sources.
     """
 
     totals: Totals
@@ -87,12 +119,16 @@ class Summary:
     suspicious: tuple[ResetGroup, ...]
     resets: tuple[JudgedReset, ...]
     problems: tuple[Problem, ...]
-    conclusion: str
+    presumed_senders: tuple[PresumedSender, ...] = ()
+    causes: tuple[Tally, ...] = ()
+    not_judged: tuple[Tally, ...] = ()
+    captures: tuple[CaptureCounts, ...] = ()
     errors: tuple[JudgedReset, ...] = ()
     suspicious_errors: tuple[JudgedReset, ...] = ()
     icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
-    selected: Selected | None = None  # where it is about a selection; the conclusion begins with it
+    selected: Selected | None = None  # where it is about a selection; the answer begins with it
+    unopened: bool = False  # whether packets of an overlay were not opened, so that resets in it were not seen
 
 
 def summarise(
@@ -108,26 +144,25 @@ def summarise(
     """
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
-    totals = _totals([each for each in judged if each.readable], [reset.row for reset in resets], errors)
-    suspicious = _most_suspicious(resets)
-    accused = [reset for reset in suspicious if reset.row.verdict in ACCUSED]
-    sentences = [str(selected or "")]
-    if resets or not selected:  # of resets that are left out, nothing can be said
-        unopened = any(is_unopened_overlay(problem) for each in judged for problem in each.problems)
-        sentences.append(_conclusion(totals, accused, rulebook, unopened=unopened))
-    sentences.append(icmp_conclusion(errors))
+    entries = RulebookEntries(rulebook)
+    presumed = presumed_senders(resets, entries, capture_places(judged))
+    rows = [reset.row for reset in resets]
     return Summary(
-        totals=totals,
-        senders=_senders([reset.row for reset in resets]),
-        suspicious=tuple(_grouped(suspicious)[:top]),
+        totals=_totals([each for each in judged if each.readable], rows, errors),
+        senders=_senders(rows),
+        suspicious=tuple(_from_different_senders(_grouped(_most_suspicious(resets)), presumed)[:top]),
         resets=resets,
         problems=(*problems, *(problem for each in judged for problem in each.problems)),
-        conclusion=" ".join(filter(None, sentences)),
+        presumed_senders=presumed,
+        causes=causes(rows, entries),
+        not_judged=reasons(rows, entries),
+        captures=tuple(map(_capture_counts, judged)),
         errors=errors,
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
         icmp_error_sources=icmp_error_sources(errors),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
         selected=selected,
+        unopened=any(is_unopened_overlay(problem) for each in judged for problem in each.problems),
     )
 
 
@@ -149,6 +184,36 @@ def _grouped(ranked: Sequence[JudgedReset]) -> list[ResetGroup]:
     return [ResetGroup(first, tuple(sorted(other.row.frame for other in rest))) for first, *rest in groups.values()]
 
 
+def _from_different_senders(groups: Sequence[ResetGroup], senders: Sequence[PresumedSender]) -> list[ResetGroup]:
+    """`groups`, first those with the example of a sender in between: so the first ones show different senders."""
+    between = [sender for sender in senders if sender.who is Who.BETWEEN]
+    ranks = {_place(sender.example.row): rank for rank, sender in enumerate(between)}
+
+    def rank(group: ResetGroup) -> int:
+        capture = group.reset.row.capture
+        return min(ranks.get((capture, frame), len(ranks)) for frame in (group.reset.row.frame, *group.others))
+
+    return sorted(groups, key=rank)
+
+
+def _place(row: ResetRow) -> tuple[str, int]:
+    return row.capture, row.frame
+
+
+def _capture_counts(result: CaptureResult) -> CaptureCounts:
+    rows = [reset.row for reset in result.resets]
+    return CaptureCounts(
+        name=result.name,
+        readable=result.readable,
+        packets=result.packets,
+        resets=len(rows),
+        accused=sum(row.verdict in ACCUSED for row in rows),
+        unclear=sum(row.verdict == Verdict.UNCLEAR for row in rows),
+        first=min((row.time for row in rows), default=None),
+        last=max((row.time for row in rows), default=None),
+    )
+
+
 def _totals(judged: Sequence[CaptureResult], rows: Sequence[ResetRow], errors: Sequence[JudgedReset]) -> Totals:
     packets = [each.packets for each in judged]
     return Totals(
@@ -161,6 +226,8 @@ def _totals(judged: Sequence[CaptureResult], rows: Sequence[ResetRow], errors: S
         icmp_errors=len(errors),
         icmp_by_verdict=_shares(Verdict, (error.row.verdict for error in errors)),
         icmp_by_origin=_shares(Origin, (error.row.origin for error in errors)),
+        ended=sum(row.ended_connection is True for row in rows),
+        late=sum(row.ended_connection is False for row in rows),
     )
 
 
@@ -192,46 +259,3 @@ def _sender(address: str, rows: Sequence[ResetRow]) -> Sender:
         distances=values(lambda row: row.distance),
         sender_distances=values(lambda row: row.sender_distance),
     )
-
-
-def _conclusion(totals: Totals, accused: Sequence[JudgedReset], rulebook: Rulebook, *, unopened: bool) -> str:
-    """One sentence about all resets that a newcomer understands. `unopened`: an overlay was not opened."""
-    if totals.captures == 0:
-        return "Nothing could be read, so nothing can be said."
-    if totals.resets == 0:
-        packets = "" if totals.packets is None else f" ({plural(totals.packets, 'packet')})"
-        found = "No TCP reset was seen" if unopened else "There is no TCP reset"
-        return f"{found} in {plural(totals.captures, 'capture')}{packets}."
-    unclear = next(share.resets for share in totals.by_verdict if share.name == Verdict.UNCLEAR)
-    undecided = f"; {unclear:,} could not be decided" if unclear else ""
-    of_all = f"of {plural(totals.resets, 'reset')}"
-    if not accused:
-        if unclear == totals.resets:
-            return f"For none {of_all} the capture shows enough to say who sent it."
-        return f"None {of_all} looks forged: {totals.resets - unclear} fit the host they name{undecided}."
-    forged = sum(reset.row.verdict == Verdict.FORGED for reset in accused)
-    likely = len(accused) - forged
-    if forged:
-        more = f" ({likely:,} more probably did not)" if likely else ""
-        claim = f"{forged:,} {of_all} did not come from the host named as sender{more}"
-    else:
-        claim = f"{likely:,} {of_all} probably did not come from the host named as sender"
-    return f"{claim}: {_example(accused, rulebook)}{undecided}."
-
-
-def _example(accused: Sequence[JudgedReset], rulebook: Rulebook) -> str:
-    """One of the resets with the surest verdict, if possible one whose distances explain the verdict."""
-    surest = [reset for reset in accused if reset.row.verdict == accused[0].row.verdict]
-    reset = max(surest, key=lambda reset: _hop_difference(reset.row))
-    row = reset.row
-    where = f"frame {row.frame} of {row.capture}"
-    if row.distance is not None and row.sender_distance is not None and _hop_difference(row) >= _SIGNIFICANT_HOPS:
-        there = plural(row.sender_distance, "hop")
-        return f"{where} was sent from {plural(row.distance, 'hop')} away while {row.src} is {there} away"
-    weights = evidence_weights(rulebook, row.evidence, reset.score)
-    strongest = max(zip(weights, reset.words, strict=True), default=(0, "its evidence adds up"))[1]
-    return f"{where} ({strongest})"
-
-
-def _hop_difference(row: ResetRow) -> int:
-    return 0 if row.distance is None or row.sender_distance is None else abs(row.distance - row.sender_distance)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from heuristics.observables.vocabulary import Value
+from heuristics.observables.output_columns import Kind, observable_columns
+from heuristics.observables.vocabulary import ALWAYS, BY_NAME, Type, Value
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import (
     UNCLEAR,
@@ -18,7 +19,11 @@ from heuristics.rulebook.scoring import (
     where,
 )
 from heuristics.rulebook.statements import Rule
-from postproc.verdicts.result_row import JudgedReset
+from postproc.verdicts.result_row import JudgedReset, ResetRow
+
+# Conditions take it for granted that these observables are there. A row does not have all of them.
+_NEUTRAL: dict[Type, Value] = {Type.INT: 0, Type.BOOL: False, Type.STR: ""}
+_ABSENT = {name: _NEUTRAL[BY_NAME[name].type] for name in ALWAYS if name in BY_NAME}
 
 
 def rescore(
@@ -38,8 +43,13 @@ def rescore(
         evidence=(*reset.row.evidence, *(rule.id for rule in rules)),
     )
     if verdict.value != reset.row.verdict:  # only this can be concluded anew from the new verdict
-        hops = {"distance": row.distance, "baseline_distance": row.sender_distance, "origin": origin}
         reason = UNCLEAR if verdict is Verdict.UNCLEAR else ""
-        row = replace(row, cause=None, device=None, where=where(rulebook, hops) or None, reason=reason)
+        row = replace(row, cause=None, device=None, where=where(rulebook, _concluded(row)) or None, reason=reason)
     explanations = tuple(rule.say.render(observation) for rule in rules)
     return replace(reset, row=row, score=score, words=(*reset.words, *explanations))
+
+
+def _concluded(row: ResetRow) -> dict[str, Value]:
+    """The observables that the columns of a row show, with its verdict and origin."""
+    shown = {column.observable: getattr(row, column.name) for column in observable_columns(Kind.RST)}
+    return {**_ABSENT, **shown, "verdict": row.verdict, "origin": row.origin}

@@ -69,7 +69,8 @@ def test_a_capture_packed_as_tshark_does_not_unpack(tmp_path: Path) -> None:
     result = run("summarize", tmp_path)
     assert result.exit_code == 1
     assert "packed.pcap.xz: is not a capture that tshark can read (unpack it first" in result.stderr
-    assert result.stdout.startswith("Captures: 1,")
+    assert "Read: 1 capture, " in result.stdout
+    assert "1 capture could not be read." in result.stdout
 
 
 def test_a_truncated_capture_is_judged_up_to_the_cut(tmp_path: Path) -> None:

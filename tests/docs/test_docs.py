@@ -8,6 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from generator.device_docs import device_page
 from generator.profile import BUTTONS, MACROS, PACKET_LIST_COLUMNS
 from heuristics.rulebook.model import Thresholds, load
 from postproc.cli.app import app
@@ -88,8 +89,23 @@ def test_the_wireshark_chapter_names_everything() -> None:
 
 def test_pictures_are_there_and_all_of_them_are_shown() -> None:
     shown = set()
-    for page in (DOCS / "wireshark.md", DOCS.parent / "README.md"):
+    for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / picture).is_file(), picture
             shown.add((page.parent / picture).resolve())
     assert shown == {path.resolve() for path in (DOCS / "pictures").iterdir()}
+
+
+def test_the_devices_are_those_of_the_rulebook() -> None:
+    """`make docs` writes them."""
+    assert (DOCS / "devices.md").read_text(encoding="utf-8") == device_page()
+
+
+def test_the_rules_for_ones_own_firewall_are_good(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", (DOCS / "own-firewall.md").read_text(encoding="utf-8"), re.DOTALL)
+    overlay = tmp_path / "mine.toml"
+    overlay.write_text("\n".join(examples), encoding="utf-8")
+    rulebook = load(overlays=[overlay])
+    assert rulebook.devices[0].id == "our_firewall"
+    assert rulebook.causes[0].do
+    assert rulebook.rule("our_firewall_form").weight == 250

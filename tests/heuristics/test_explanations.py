@@ -239,7 +239,7 @@ def lua_judgements(lua: str, rulebook: Rulebook, observations: list[dict[str, Va
         plugin.index("local text, LIMITS") : plugin.index("-- Verdict of the most suspicious reset of a flow")
     ]
     thresholds = plugin[plugin.index("local THRESHOLDS = {") :].partition("\n}\n")[0] + "\n}"
-    lines = [thresholds, judging, "end"]
+    lines = ["local floor = math.floor", thresholds, judging, "end"]
     for observation in observations:
         fields = ", ".join(f"[{name!r}] = {lua_value(value)}" for name, value in observation.items())
         lines.append(f"do local j = judge({{ {fields} }})")

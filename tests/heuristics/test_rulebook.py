@@ -62,7 +62,7 @@ def test_problems_survive_the_way_from_another_process() -> None:
 
 # What is wrong, and how it is said.
 
-BRACES = "a placeholder (only {name} and {name:time} are allowed; write {{ or }} for a brace)"
+BRACES = "a placeholder (only {name}, {name:time}, {name:n hop} and {name:#x} are allowed; write {{ or }} for a brace)"
 ONCE = "id: given more than once in this file (give each its own id)"
 SNAKE = "is not allowed (small letters, digits and underscores, a letter first)"
 HYPHENS = "is not allowed (small letters and digits, with single hyphens between)"

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, capture, fake_tshark, reset, run
+from support.stories import EXAMPLES, ROOT, fields, program, story, told
 
 from heuristics.rulebook.model import load
 from heuristics.rulebook.names import VOCABULARY
@@ -27,8 +27,6 @@ from postproc.report.capture_advice import advise
 from postproc.report.pyshark_details import read_details
 from postproc.runtime.text import shell_word
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples" / "first-five-minutes"
 BURST = SITUATIONS / "device-resets-after-abort.pcap"
 REJECT = LAB / "02_reject_syn_r1.client.pcap"
 FORMATS = ("text", "markdown", "json")
@@ -40,36 +38,6 @@ STORIES = [
     (SITUATIONS / "nat-expires-sessions.pcap", 34),
     (SITUATIONS / "netscaler-policy.cap", None),
 ]
-
-
-def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The real command, as a shell runs it, with every warning that Python knows."""
-    return subprocess.run(
-        [sys.executable, "-X", "dev", "-c", "from postproc.__main__ import main; main()", *map(str, arguments)],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
-
-
-def story(*arguments: str | Path) -> dict[str, Any]:
-    """The story as JSON."""
-    content: dict[str, Any] = json.loads(told("explain", *arguments, "--format", "json"))
-    return content
-
-
-@cache
-def told(*arguments: str | Path) -> str:
-    """What a command prints, told once."""
-    result = run(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
-    return result.stdout
-
-
-def fields(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The lines of the comparison by field."""
-    return {line["field"]: line for line in content["comparison"]["lines"]}
 
 
 def teredo(source: str, target: str, hop_limit: int, **tcp: Any) -> Packet:
@@ -234,32 +202,19 @@ def test_nothing_to_compare_with(tmp_path: Path) -> None:
 def test_a_frame_that_is_no_reset(tmp_path: Path) -> None:
     result = program("explain", FORGED, "--frame", "10")
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr == f"{FORGED}: frame 10 is no TCP reset (the nearest: 2, 11, 12)\n"
+    assert result.stderr == f"{FORGED}: frame 10 is no TCP reset and no ICMP error (the nearest: 2, 11, 12)\n"
     assert "there is no frame 1000 among 12 packets" in run("explain", FORGED, "--frame", "1000").stderr
-
-
-def test_an_icmp_error_is_named_as_such(tmp_path: Path) -> None:
-    inside = IP(src="203.0.113.1", dst="192.0.2.1") / TCP(sport=80, dport=40000, flags="R")
-    error = (
-        Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
-        / IP(src="198.51.100.1", dst="203.0.113.1")
-        / ICMP(type=3, code=13)
-        / inside
-    )
-    result = run("explain", capture(tmp_path / "icmp.pcap", [error, reset()]), "--frame", "1")
-    assert result.exit_code == 2
-    assert "frame 1 is an ICMP error; explain takes TCP resets only (the nearest: 2)" in result.stderr
 
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_no_reset_is_no_failure(tmp_path: Path, format_: str) -> None:
     path = capture(tmp_path / "quiet.pcap", conversation(3)[:-1])
-    said = "null\n" if format_ == "json" else f"There is no TCP reset in {path} (6 packets).\n"
+    said = "null\n" if format_ == "json" else f"There is no TCP reset and no ICMP error in {path} (6 packets).\n"
     shown = told("explain", path, "--format", format_)
     assert shown.replace("\\", "") == said  # Markdown escapes the underscores of the path
     asked = run("explain", path, "--frame", "2")
     assert asked.exit_code == 2
-    assert "frame 2 is no TCP reset (there is none in this capture)" in asked.stderr
+    assert "frame 2 is no TCP reset and no ICMP error (there is none in this capture)" in asked.stderr
 
 
 def test_a_capture_cut_short_is_told_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -17,10 +17,14 @@ from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.report import formats as outputs
 from postproc.report.summary import Summary, summarise
+from postproc.report.summary_sections import Layout
+from postproc.report.terminal import Screen, screen_of_stdout
 from postproc.runtime.text import markdown_code
 from postproc.verdicts.result_row import COLUMNS
 
 RULEBOOK = load()
+NEARER = next(where.say for where in RULEBOOK.wheres if where.id == "nearer").render({})
+PLAIN = Screen()
 HOSTILE = "=1+1|`<script>\x1b[31m\n\u202e](http://x)*_.pcap"
 
 
@@ -31,6 +35,14 @@ def summary(name: str = "a.pcap", address: str = "203.0.113.1", words: str = "wo
     )
     problems = (Problem(name, "", "", "is damaged", "copy it again"),)
     return summarise([CaptureResult(name, 1234, resets, problems)], RULEBOOK, 10)
+
+
+def table(content: Summary, rows: int = 10, screen: Screen = PLAIN, *, wide: bool = False) -> str:
+    return outputs.table(content, RULEBOOK, Layout(rows, wide), screen)
+
+
+def markdown(content: Summary, rows: int = 10) -> str:
+    return outputs.markdown(content, RULEBOOK, Layout(rows))
 
 
 def rows(content: Summary) -> list[dict[str, str]]:
@@ -62,44 +74,113 @@ def test_json_lines_have_exactly_the_columns() -> None:
 def test_json_has_everything() -> None:
     content = json.loads(outputs.whole_json(summary()))
     assert list(content) == [
-        "schema",
-        "totals",
-        "selection",
-        "by_sender",
-        "resets",
-        "by_rejector",
-        "icmp_errors",
-        "problems",
+        *("schema", "answer", "totals", "selection", "presumed_senders", "causes", "not_judged", "captures"),
+        *("by_sender", "resets", "by_rejector", "icmp_errors", "problems"),
     ]
     assert content["totals"]["by_verdict"]["forged"] == {"resets": 1, "percent": 50.0}
     assert content["totals"]["packets"] == 1234
-    assert content["totals"]["conclusion"].startswith("1 of 2 resets")
+    assert content["answer"][0] == "1 of 2 resets is forged; 1 is genuine."
+    assert content["totals"]["conclusion"] == " ".join(content["answer"])
+    (forged, genuine) = content["presumed_senders"]
+    assert (forged["who"], forged["hops"], forged["by_verdict"]) == ("in between", None, {"forged": 1})
+    assert forged["example"] == {"capture": "a.pcap", "frame": 7}
+    assert (genuine["who"], genuine["names"]) == ("host", ["203.0.113.1"])
+    assert content["captures"][0]["packets"] == 1234
     assert content["by_sender"][0]["address"] == "203.0.113.1"
     assert [list(row) for row in content["resets"]] == [[*COLUMNS, "score", "evidence_text", "signature"]] * 2
     assert content["problems"] == [{"file": "a.pcap", "reason": "is damaged", "hint": "copy it again"}]
 
 
-def test_a_table_shows_evidence_in_words_and_ends_with_the_conclusion() -> None:
-    text = outputs.table(summary(words="hop limit 63 is odd"), senders=10)
-    assert "1. Frame 7 of a.pcap: forged, suspicion 99 of 100, origin middlebox\n" in text
+def test_a_table_begins_with_the_answer_and_shows_evidence_in_words() -> None:
+    text = table(summary(words="hop limit 63 is odd"))
+    assert text.splitlines()[0] == "1 of 2 resets is forged; 1 is genuine."
+    assert "1. Frame 7 of a.pcap: forged, suspicion 99 of 100\n" in text
     assert "   - hop limit 63 is odd\n" in text
-    assert "packets: 1,234" in text
-    assert text.splitlines()[-1] == summary().conclusion
+    assert "1,234 packets" in text
 
 
 def test_a_summary_without_resets_says_so() -> None:
     empty = summarise([CaptureResult("a.pcap", 10, (), ())], RULEBOOK, 10)
-    assert outputs.table(empty, senders=10).splitlines()[-1] == "There is no TCP reset in 1 capture (10 packets)."
-    assert "no TCP reset" in outputs.markdown(empty, senders=10)
+    assert table(empty).splitlines()[0] == "There is no TCP reset in 1 capture (10 packets)."
+    assert "no TCP reset" in markdown(empty)
     assert outputs.rows_jsonl([]) == ""
     assert outputs.rows_csv([]) == ",".join(COLUMNS)
 
 
-def test_senders_left_out_are_counted() -> None:
-    resets = tuple(judged_reset(src=f"192.0.2.{number}") for number in range(5))
-    many = summarise([CaptureResult("a.pcap", 10, resets, ())], RULEBOOK, 2)
-    assert "3 more senders" in outputs.table(many, senders=2)
+def test_rows_left_out_are_counted() -> None:
+    resets = tuple(
+        judged_reset(src=f"192.0.2.{number}", where=NEARER if number else None, distance=number) for number in range(5)
+    )
+    many = summarise([CaptureResult(f"{number}", 10, resets, ()) for number in range(4)], RULEBOOK, 2)
+    for text in (table(many, rows=2), markdown(many, rows=2)):
+        assert "3 more hosts, 3 of them with forged resets" in text
+        assert "3 more senders of 12 forged resets" in text
+        assert "2 more captures, 2 of them with forged resets" in text
     assert len(json.loads(outputs.whole_json(many))["by_sender"]) == 5
+
+
+WORDY = summarise(
+    [
+        CaptureResult(
+            "a-folder-with-a-long-name/and-another/capture-of-the-client-at-noon.pcap",
+            1_000_000,
+            tuple(
+                judged_reset(
+                    capture="a-folder-with-a-long-name/and-another/capture-of-the-client-at-noon.pcap",
+                    src=f"2001:db8:1234:5678:9abc:def0:1234:{number}",
+                    sport=40_000 + number,
+                    time=1_700_000_000.0 + number,
+                    device="injector that shoots bursts with varied hop limits (GFW-like) (80 %)",
+                    where=NEARER,
+                    cause="a cause of many words, " * 8,
+                    verdict=verdict,
+                )
+                for number, verdict in enumerate(["forged", "likely forged"] * 2000)
+            ),
+            (),
+        ),
+        CaptureResult("b", None, (judged_reset(capture="b"),), ()),
+    ],
+    RULEBOOK,
+    3,
+)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_fits_the_terminal(width: int) -> None:
+    text = table(WORDY, screen=Screen(width))
+    code = ("Wireshark filter: ", "all evidence: ")
+    assert all(len(line) <= width or any(word in line for word in code) for line in text.splitlines())
+    assert "4,001 resets" in text
+
+
+def test_a_wide_table_cuts_nothing() -> None:
+    address = "2001:db8:1234:5678:9abc:def0:1234:1"
+    assert "..." in table(WORDY).split("HOSTS NAMED AS SENDER")[1]
+    wide = table(WORDY, screen=Screen(None), wide=True)
+    assert any(line.startswith(f"{address}  ") for line in wide.splitlines())
+    assert re.search(r"^sent from .* first .* last .* verdicts$", wide, re.MULTILINE)
+
+
+def test_colours_only_where_they_are_asked_for() -> None:
+    assert "\x1b" not in table(summary())
+    assert "\x1b[1;31mforged\x1b[0m" in table(summary(), screen=Screen(colours=True))
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_colour", "colours"), [(True, None, True), (True, "1", False), (False, None, False)]
+)
+def test_colours_depend_on_the_terminal_and_on_no_color(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, no_colour: str | None, colours: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_colour:
+        monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("COLUMNS", "132")
+    screen = screen_of_stdout()
+    assert (screen.colours, screen.width) == (colours, 132 if terminal else 80)
+    assert screen_of_stdout(wide=True).width is None
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)"])
@@ -115,20 +196,20 @@ def test_a_number_in_csv_stays_a_number() -> None:
 
 
 def test_markdown_shows_hostile_names_as_plain_words() -> None:
-    text = outputs.markdown(summary(name=HOSTILE, address=HOSTILE, words=HOSTILE), senders=10)
+    text = markdown(summary(name=HOSTILE, address=HOSTILE, words=HOSTILE))
     outside_code = re.sub(r"`[^`\n]*`", "", text.replace(r"\`", ""))
     assert "<" not in outside_code
     assert "](" not in outside_code.replace(r"\](", "")
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in tables} == {4, 9}
+    assert {line.replace("\\|", "").count("|") for line in tables} == {5, 10}
 
 
 @given(st.text(max_size=40))
 def test_nothing_unprintable_gets_out(text: str) -> None:
     content = summary(name=text, address=text, words=text)
     written = [
-        outputs.table(content, senders=10),
-        outputs.markdown(content, senders=10),
+        table(content),
+        markdown(content),
         outputs.whole_json(content),
         outputs.rows_csv([reset.row for reset in content.resets]),
         outputs.rows_jsonl([reset.row for reset in content.resets]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import generator
 from heuristics.language.expressions import (
     Names,
     Node,
@@ -34,6 +36,13 @@ VOCABULARY = Names(
 )
 LUAS = [lua for lua in ("lua5.2", "lua5.4") if shutil.which(lua)]
 needs_lua = pytest.mark.skipif(not LUAS, reason="neither lua5.2 nor lua5.4 is installed")
+
+# What the plugin writes values with.
+_TEXT_FUNCTIONS = re.search(
+    r"-- The value of an observable.*?(?=-- Definitions)",
+    (Path(generator.__file__).parent / "templates" / "judge" / "rules.lua.j2").read_text(encoding="utf-8"),
+    re.DOTALL,
+)[0]  # type: ignore[index]
 
 Observation = Mapping[str, Value]
 
@@ -64,9 +73,8 @@ def run_lua(
     }
     thresholds = ", ".join(f"{threshold.name} = {threshold.value}" for threshold in read)
     lines = [
-        "local function text(v) if v == nil then return 'unknown' end",
-        "  if v == true then return 'yes' elseif v == false then return 'no' end",
-        "  return type(v) == 'number' and string.format('%d', v) or v end",
+        "local floor = math.floor",
+        _TEXT_FUNCTIONS,
         "local o",
         f"local THRESHOLDS = {{ {thresholds} }}",
         "local function define(o)",

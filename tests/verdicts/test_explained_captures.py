@@ -142,7 +142,7 @@ def test_the_cause_is_that_of_the_explanation() -> None:
     assert judged("fake_reset_of_a_client")["cause"].startswith(DESYNC)
     assert not judged("fake_reset_of_a_client", without="desync_fake")["cause"].startswith(DESYNC)
     assert judged("silent_drop_of_a_server")["cause"] == "the host drops the connection silently (HAProxy silent-drop)"
-    assert "packets that it injected before: 1" in judged("block_page")["cause"]
+    assert "it injected 1 packet before" in judged("block_page")["cause"]
     assert not judged("reset_of_a_client_after_its_first_data")["cause"].startswith(DESYNC)
 
 

@@ -26,6 +26,8 @@ from postproc.capture.reader import read_packets
 from postproc.capture.tshark.program import find_tshark
 from postproc.report import formats as outputs
 from postproc.report.summary import summarise
+from postproc.report.summary_sections import Layout
+from postproc.report.terminal import Screen
 from postproc.verdicts.icmp_observables import observe_errors
 from postproc.verdicts.judge_icmp import judged_errors
 from postproc.verdicts.result_row import JudgedReset
@@ -302,10 +304,14 @@ def test_a_summary_counts_resets_and_errors_apart_and_shows_where_the_rejector_s
     summary = summarise([CaptureResult("forged.pcap", 6, (judged_reset(),), (), errors=errors)], RULEBOOK, 10)
     assert (summary.totals.resets, summary.totals.icmp_errors) == (1, 1)
     assert [row.kind for row in summary.rows] == ["icmp", "rst"]
-    for text in (outputs.table(summary, senders=10), outputs.markdown(summary, senders=10)):
+    layout = Layout(wide=True)
+    for text in (
+        outputs.table(summary, RULEBOOK, layout, Screen(None)),
+        outputs.markdown(summary, RULEBOOK, layout),
+    ):
         assert f"rejected by {HOST}, 0 hops away, the probe to {HOST} had travelled 1 hop" in text
         assert "1 ICMP error: rejected 1 by firewalls or other devices in between; 1 of them in a host's name" in text
-        assert "resets: 1, ICMP errors: 1" in text
+        assert "1 reset, 1 ICMP error" in text
     content = json.loads(outputs.whole_json(summary))
     assert content["by_rejector"][0]["distances"] == [0]
     assert content["icmp_errors"][0]["rejection"] == {"name": "port unreachable", "target": HOST, "travelled": 1}

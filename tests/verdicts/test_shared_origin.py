@@ -89,7 +89,7 @@ def test_a_place_that_resets_for_many_is_known_for_those_without_a_baseline(tmp_
     assert {row.verdict for row in known} == {"forged"}
     assert "same_place_unseen" in unseen.evidence
     assert (unseen.verdict, unseen.origin) == ("likely forged", "middlebox")
-    assert unseen.where == "sent from about 2 hop(s) away; how far the sender it names is, the capture does not show"
+    assert unseen.where == "sent from about 2 hops away; the capture does not show how far away the sender it names is"
 
 
 def test_one_honest_host_at_the_place_takes_it_back(tmp_path: Path) -> None:

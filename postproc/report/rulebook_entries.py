@@ -1,0 +1,63 @@
+"""Finds the entry of the rulebook that a sentence in a row is of, so that rows which say the same can be counted.
+
+Rows hold sentences with the values of one reset in them. Both engines give them, and so do results that were stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heuristics.language.template import Template
+from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.statements import Cause, Reason
+
+MEASURED = "nearer"  # the [[where]] whose distances the hop limits measure
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry: its id, its short name in summaries, and what a reader can do about it (empty: nothing is known)."""
+
+    id: str
+    title: str
+    do: str = ""
+
+
+class RulebookEntries:
+    """The entries of the causes, reasons and places in rows. Each text is looked up once."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        told = [(each.cause, Entry(each.id, each.title)) for each in rulebook.explanations if each.cause]
+        self._causes = _Lookup([*((each.say, _entry(each)) for each in rulebook.causes), *told])
+        self._reasons = _Lookup((each.say, _entry(each)) for each in rulebook.reasons)
+        self._wheres = _Lookup((each.say, Entry(each.id, each.id)) for each in rulebook.wheres)
+
+    def cause(self, text: str | None) -> Entry | None:
+        """The entry of a cause; None where there is no cause."""
+        return self._causes.find(text) if text else None
+
+    def reason(self, text: str) -> Entry:
+        """The entry of the reason of an unclear verdict."""
+        return self._reasons.find(text)
+
+    def measures(self, where: str | None) -> bool:
+        """Whether the hop limit says how far away a suspect reset was sent from. `where` is the column of that name."""
+        return where is not None and self._wheres.find(where).id == MEASURED
+
+
+class _Lookup:
+    def __init__(self, entries: Iterable[tuple[Template, Entry]]) -> None:
+        self._entries = tuple(entries)
+        self._found: dict[str, Entry] = {}
+
+    def find(self, text: str) -> Entry:
+        """The first entry that `text` fits; an entry of its own where none does."""
+        if text not in self._found:
+            fitting = (entry for template, entry in self._entries if template.fits(text))
+            self._found[text] = next(fitting, Entry("", text))
+        return self._found[text]
+
+
+def _entry(statement: Cause | Reason) -> Entry:
+    return Entry(statement.id, statement.title or statement.id.replace("_", " "), statement.do)
