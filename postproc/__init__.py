@@ -8,6 +8,7 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 | `handover`     | `open`: verdicts of the batch engine, shown by the plugin in Wireshark              |
 | `plugin_setup` | the plugin and the profile in the Wiresharks of this machine                      |
 | `report`       | what a person reads: summary, tables, the story of one reset                     |
+| `copies`       | copies of captures: with packet comments, or with pseudonyms                     |
 | `case`         | many inputs: evidence across captures, comparison of captures from both ends     |
 | `batch`        | one input -> one result: the job, its cache, Dask, the plugin as an engine        |
 | `verdicts`     | observables of resets and ICMP errors, scoring, reconciling                      |

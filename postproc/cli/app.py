@@ -18,6 +18,7 @@ _COMMANDS = {
     "reconcile": "Compare captures from both ends: which resets never left?",
     "explain": "Explain one TCP reset, with its evidence.",
     "open": "Judge captures, and show one in Wireshark with the verdicts.",
+    "annotate": "Copy a capture, with the verdicts as packet comments.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
     "schema": "Print the JSON Schema of results or rulebooks.",
