@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from heuristics.rulebook.model import Rulebook
-from heuristics.rulebook.scoring import ACCUSED
 from postproc.batch.job import CaptureResult
 from postproc.case.case_file import CaseFile
 from postproc.case.peer_captures import Comparison
 from postproc.case_report import charts
 from postproc.case_report.charts import Chart
-from postproc.report.answer import percent_text, place_of
-from postproc.report.presumed_senders import PresumedSender, Who, device_name
+from postproc.report.answer import percent_text, place_of, surge_text
+from postproc.report.capture_places import capture_places
+from postproc.report.presumed_senders import PresumedSender, Who, resets_by_sender
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.report.sections import Paragraph
 from postproc.report.summary import Summary
@@ -28,6 +28,7 @@ from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _TITLE = "TCP resets: who sent them"
 _TO_DO = 5  # things to do that the first screen names
+_SURGES = 20  # that have a sentence
 _SENDERS = 20  # presumed senders with a section of their own
 _HOSTS_OF_SENDER, _HOSTS = 2, 8  # whose hop limits are drawn: of one sender, of all
 _VALUES = 12  # names, ports or hop limits in one line
@@ -59,7 +60,7 @@ class TwoEnded:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Everything that a report shows. `answer` and `to_do` are sentences, `read` says what was read.
+    """Everything that a report shows. `answer`, `to_do` and `surges` are sentences, `read` says what was read.
 
     `senders` have sections; `others` counts those that have none. `unread` are captures whose ordinary packets are
     missing in the charts of hop limits.
@@ -71,6 +72,7 @@ class Content:
     read: str
     to_do: tuple[str, ...]
     timeline: Chart | None
+    surges: tuple[str, ...]
     senders: tuple[SenderSection, ...]
     others: int
     charts: tuple[Chart, ...]
@@ -113,7 +115,8 @@ def content(results: Results, read_hop_limits: ReadHopLimits) -> Content:
         answer=tuple(answer),
         read=" ".join(read),
         to_do=tuple(_to_do(summary)),
-        timeline=charts.timeline(rows),
+        timeline=charts.timeline(rows, [(surge.begin, surge.end) for surge in summary.surges]),
+        surges=tuple(f"Surge {surge_text(surge, IN_UTC)}" for surge in summary.surges[:_SURGES]),
         senders=senders,
         others=max(len([each for each in summary.presumed_senders if _has_section(each)]) - _SENDERS, 0),
         charts=tuple(filter(None, whole)),
@@ -139,9 +142,13 @@ def _sender_sections(
     results: Results, read_hop_limits: ReadHopLimits
 ) -> tuple[tuple[SenderSection, ...], tuple[str, ...]]:
     senders = [sender for sender in results.summary.presumed_senders if _has_section(sender)][:_SENDERS]
-    entries = RulebookEntries(results.rulebook)
-    of_sender = {index: _resets_of(sender, results.summary, entries) for index, sender in enumerate(senders)}
-    drawn = {index: _most_accused(of_sender[index]) for index in of_sender if senders[index].who is Who.BETWEEN}
+    entries, places = RulebookEntries(results.rulebook), capture_places(results.judged)
+    groups = resets_by_sender(results.summary.resets, entries, places).values()
+    of_example = {id(reset): [each.row for each in group] for group in groups for reset in group}
+    of_sender = [of_example[id(sender.example)] for sender in senders]
+    drawn = {
+        index: _most_accused(of_sender[index]) for index in range(len(senders)) if senders[index].who is Who.BETWEEN
+    }
     hosts = list(dict.fromkeys(host for each in drawn.values() for host in each))[:_HOSTS]
     captures = list(dict.fromkeys(name for index in drawn for name in senders[index].captures))
     ordinary, unread = read_hop_limits(captures, hosts) if hosts else (pl.DataFrame(), ())
@@ -152,20 +159,6 @@ def _sender_sections(
         found = (_hop_chart(host, sender, results.summary, ordinary, next(numbers)) for host in of_hosts)
         sections.append(_section(sender, of_sender[index], tuple(filter(None, found))))
     return tuple(sections), unread
-
-
-def _resets_of(sender: PresumedSender, summary: Summary, entries: RulebookEntries) -> list[ResetRow]:
-    """The resets that are this sender's, by the same marks as in presumed_senders.py."""
-    rows = [reset.row for reset in summary.resets if reset.row.capture in sender.captures]
-    if sender.who is Who.FRONT_END:
-        return [row for row in rows if row.verdict not in ACCUSED and device_name(row.device)[0] == sender.device]
-    return [
-        row
-        for row in rows
-        if row.verdict in ACCUSED
-        and device_name(row.device)[0] == sender.device
-        and (row.distance if entries.measures(row.where) else None) == sender.hops
-    ]
 
 
 def _most_accused(rows: Sequence[ResetRow]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -94,8 +94,3 @@ def _key(packed: bytes) -> Any:
     """The address as `address_keys` has it."""
     words: npt.NDArray[Any] = np.frombuffer(packed, ">u4" if len(packed) == 4 else ">u8")
     return address_keys(words if len(packed) == 4 else words.reshape(1, 2))[0]
-
-
-def most_named(hosts: Sequence[str], most: int) -> list[str]:
-    """The first `most` different hosts."""
-    return list(dict.fromkeys(hosts))[:most]
