@@ -18,6 +18,7 @@ _COMMANDS = {
     "reconcile": "Compare captures from both ends: which resets never left?",
     "explain": "Explain one TCP reset, with its evidence.",
     "open": "Judge captures, and show one in Wireshark with the verdicts.",
+    "compare": "Compare two cases: did the change help?",
     "report": "Write a report of a whole case to send to others.",
     "annotate": "Copy a capture, with the verdicts as packet comments.",
     "export": "Write the header fields that rstorigin judges resets by.",

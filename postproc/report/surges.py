@@ -78,7 +78,7 @@ class IdleTimeout:
 
 def find_surges(by_sender: Mapping[str, Sequence[ResetRow]], covered: Iterable[Span]) -> tuple[Surge, ...]:
     """The surges of each sender, by time. `covered` are the spans that the captures cover."""
-    spans = _joined(covered) or _joined((row.time, row.time) for rows in by_sender.values() for row in rows)
+    spans = joined_spans(covered) or joined_spans((row.time, row.time) for rows in by_sender.values() for row in rows)
     surges = [
         surge for who, rows in by_sender.items() if len(rows) >= _LEAST_RESETS for surge in _of_sender(who, rows, spans)
     ]
@@ -91,7 +91,7 @@ def idle_timeouts(by_sender: Mapping[str, Sequence[ResetRow]]) -> tuple[IdleTime
     return tuple(sorted(found, key=lambda timeout: -timeout.resets))
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
+def joined_spans(spans: Iterable[Span]) -> list[Span]:
     """Spans that do not overlap, in order."""
     joined: list[Span] = []
     for first, last in sorted(spans):
