@@ -8,6 +8,7 @@ median of all such counts; how much they vary is the median absolute deviation, 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ Span = tuple[float, float]  # from, to; seconds since 1970
 
 _WIDTHS = (60, 10, 1)  # seconds in which resets are counted
 _LEAST_BINS = 12  # counts that are enough to say what is usual
-_MOST_BINS = 2_000_000
+_MOST_BINS = 200_000
 _DEVIATIONS = 6  # how many standard deviations a count must be above the usual one
 _NORMAL = 1.4826  # the standard deviation of normal numbers is this many median absolute deviations
 _LEAST_RESETS = 10  # in one bin
@@ -78,9 +79,18 @@ class IdleTimeout:
 
 def find_surges(by_sender: Mapping[str, Sequence[ResetRow]], covered: Iterable[Span]) -> tuple[Surge, ...]:
     """The surges of each sender, by time. `covered` are the spans that the captures cover."""
-    spans = joined_spans(covered) or joined_spans((row.time, row.time) for rows in by_sender.values() for row in rows)
+    times = [row.time for rows in by_sender.values() for row in rows]
+    spans = joined_spans(covered) or ([(min(times), max(times))] if times else [])
+    length = sum(last - first for first, last in spans)
+    width = next((width for width in _WIDTHS if length / width >= _LEAST_BINS), None)
+    if width is None or length / width > _MOST_BINS:
+        return ()
+    bins = math.ceil(length / width)
     surges = [
-        surge for who, rows in by_sender.items() if len(rows) >= _LEAST_RESETS for surge in _of_sender(who, rows, spans)
+        surge
+        for who, rows in by_sender.items()
+        if len(rows) >= _LEAST_RESETS
+        for surge in _of_sender(who, rows, spans, width, bins)
     ]
     return tuple(sorted(surges, key=lambda surge: (surge.begin, surge.who)))
 
@@ -102,15 +112,11 @@ def joined_spans(spans: Iterable[Span]) -> list[Span]:
     return joined
 
 
-def _of_sender(who: str, rows: Sequence[ResetRow], spans: Sequence[Span]) -> Iterator[Surge]:
-    covered = sum(last - first for first, last in spans)
-    width = next((width for width in _WIDTHS if covered / width >= _LEAST_BINS), None)
-    if width is None or covered / width > _MOST_BINS:
-        return
+def _of_sender(who: str, rows: Sequence[ResetRow], spans: Sequence[Span], width: int, count: int) -> Iterator[Surge]:
     bins: defaultdict[int, list[ResetRow]] = defaultdict(list)
     for row in rows:
         bins[math.floor(row.time / width)].append(row)
-    usual, limit = _limits([len(each) for each in bins.values()], math.ceil(covered / width))
+    usual, limit = _limits([len(each) for each in bins.values()], count)
     high = sorted(number for number, each in bins.items() if len(each) > limit)
     for run in _runs(high):
         inside = sorted(
@@ -182,7 +188,7 @@ def _idle_timeout(who: str, rows: Sequence[ResetRow]) -> IdleTimeout | None:
     silences = sorted(row.silence_us for row in rows if row.silence_us and row.silence_us >= _LEAST_SILENCE_US)
     best = range(0)
     for begin, shortest in enumerate(silences):
-        end = int(np.searchsorted(silences, shortest * (1 + _SPREAD) + _SPREAD_US, side="right"))
+        end = bisect_right(silences, shortest * (1 + _SPREAD) + _SPREAD_US)
         if end - begin > len(best):
             best = range(begin, end)
     if len(best) < max(_LEAST_ALIKE, _SHARE_ALIKE * len(silences)):
