@@ -198,7 +198,7 @@ def distances(rows: Sequence[ResetRow]) -> Chart | None:
 
 
 def silences(rows: Sequence[ResetRow]) -> Chart | None:
-    """How long flows were silent before their resets, on a logarithmic scale."""
+    """How long connections were silent before their resets, on a logarithmic scale."""
     timed = [(row.silence_us, row.verdict) for row in rows if row.silence_us]
     if not timed:
         return None
@@ -216,9 +216,8 @@ def silences(rows: Sequence[ResetRow]) -> Chart | None:
     }
     bars = _bars(values, axis, "resets", _colours(VERDICT_COLOURS, "verdict", rows))
     longest = max(timed)[0] / 1e6
-    caption = (
-        f"Time since the last packet of the flow, of {plural(len(timed), 'reset')}; at most {_duration(longest)}. "
-    )
+    caption = f"How long the connection or its peer was silent before {plural(len(timed), 'reset')}: "
+    caption += f"at most {_duration(longest)}. "
     caption += "Many resets after the same silence show an idle timeout."
     return Chart("silences", "Silence before resets", caption, _chart([bars]))
 

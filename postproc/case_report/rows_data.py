@@ -12,14 +12,17 @@ from postproc.report.terminal import cut_in_the_middle
 from postproc.verdicts.result_row import JudgedReset
 
 _LONGEST = 200  # characters of a text in the page: names may have thousands
-_NUMBERS = ("frame", "time", "sport", "dport", "suspicion", "hop_limit", "hop_baseline", "distance", "sender_distance")
+_VALUES = (
+    *("frame", "time", "sport", "dport", "suspicion", "hop_limit", "hop_baseline", "silence_us", "ended_connection"),
+)
 _TEXTS = ("capture", "kind", "src", "dst", "verdict", "origin", "cause", "device", "where", "reason", "stage", "flow")
 
 
 def rows_data(judged: Sequence[JudgedReset]) -> dict[str, Any]:
-    """Columns by name. Those of texts hold indices into `texts`, which is sorted; -1 stands for none.
+    """Columns by name, None where a row has no value.
 
-    `evidence` has a list of indices for each row.
+    Those of texts hold indices into `texts`, which is sorted; -1 stands for none. `evidence` has a list of them for
+    each row.
     """
     rows = [each.row for each in judged]
     columns: dict[str, list[Any]] = {name: [_text(getattr(row, name)) for row in rows] for name in _TEXTS}
@@ -32,7 +35,7 @@ def rows_data(judged: Sequence[JudgedReset]) -> dict[str, Any]:
     return {
         "texts": texts,
         **{name: [index[text] for text in column] for name, column in columns.items()},
-        **{name: [getattr(row, name) for row in rows] for name in (*_NUMBERS, "silence_us")},
+        **{name: [getattr(row, name) for row in rows] for name in _VALUES},
         "evidence": [[index[text] for text in each] for each in evidence],
     }
 

@@ -13,15 +13,19 @@ from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict
 from postproc.batch.job import CaptureResult, judge_source
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import file_type_of
+from postproc.capture.file_type import FileType
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.cli.exit_status import SOME_FAILED
+from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_message, print_problems
-from postproc.cli.options import RulebookOption, load_rules
+from postproc.cli.options import DecodeAsOption, RulebookOption, load_rules
+from postproc.cli.selection_options import OnlyOption
 from postproc.copies.annotate import Comment
 from postproc.copies.annotate import annotate as write_annotated
 from postproc.report.packet_comment import packet_comment
+from postproc.report.selection import verdicts_named
 from postproc.runtime.atomic_file import check_not_input, whole_file
 from postproc.runtime.errors import CaptureError, UsageError
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
@@ -32,14 +36,12 @@ _LEAST_KEY = 16  # bytes
 
 
 def annotate(
-    capture: Annotated[Path, typer.Argument(metavar="CAPTURE", help="The capture: pcap or pcapng, also compressed.")],
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="CAPTURE", help="The capture: pcap or pcapng, also compressed. `-` is stdin.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The copy to write, as pcapng.")],
-    only: Annotated[
-        str | None,
-        typer.Option(
-            "--only", metavar="VERDICTS", help="Comment only on these verdicts, such as forged,likely-forged,unclear."
-        ),
-    ] = None,
+    only: OnlyOption = None,
     anonymize: Annotated[
         bool,
         typer.Option(
@@ -57,6 +59,7 @@ def annotate(
         ),
     ] = None,
     rulebook: RulebookOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Write a copy of CAPTURE in which each reset and ICMP error has a comment: verdict, origin, evidence.
 
@@ -64,27 +67,28 @@ def annotate(
     """
     if key is not None and not anonymize:
         raise UsageError("--key belongs to --anonymize: add --anonymize, or leave --key out")
-    verdicts = frozenset(Verdict) if only is None else _verdicts(only)
+    verdicts = verdicts_named(only or [*Verdict], "--only")
     rules = load_rules(rulebook)
-    if capture.is_dir():
-        raise CaptureError(str(capture), "is a folder", "name one capture")
-    check_capture(capture)
-    inputs = [capture, *(path for path in (key, rulebook) if path is not None)]
+    if Path(name).is_dir():
+        raise CaptureError(name, "is a folder", "name one capture")
+    source = one_input(ctx, name)
+    check_capture(source.path)
+    inputs = [Path(name), *(path for path in (key, rulebook) if path is not None)]
     check_not_input(output, inputs)
     secret = secrets.token_bytes(32) if key is None else _read_key(key)
-    program = find_tshark()
-    judged = _judged(capture, rules, program)
+    program = with_decode_as(find_tshark(), decode_as or ())
+    judged = _judged(source, rules, program)
     different: tuple[int, ...] = ()
     if not anonymize:
-        frames = _write(capture, judged, verdicts, output, inputs)
+        frames = _write(source.path, judged, verdicts, output, inputs)
     else:
         from postproc.copies.anonymize import anonymize_capture  # slow to import
 
         with temporary_folder() as folder:
             copy = Path(folder) / "anonymized.pcapng"
             with writing_temporary(), copy.open("wb") as file:
-                anonymize_capture(capture, secret, file)
-            again = _judged(copy, rules, program)
+                anonymize_capture(source.path, secret, file)
+            again = _judged(Source(copy, copy.name, FileType.CAPTURE), rules, program)
             different = _different(judged, again)
             frames = _write(copy, again, verdicts, output, inputs)
     print_problems(judged.problems)
@@ -92,16 +96,6 @@ def annotate(
     _warn(different, "have another verdict in the anonymized copy than in the capture")
     if judged.problems or different:
         raise typer.Exit(SOME_FAILED)
-
-
-def _verdicts(only: str) -> frozenset[Verdict]:
-    """The verdicts of a list such as `forged,likely-forged`. Raises UsageError."""
-    names = {verdict.replace(" ", "-"): verdict for verdict in Verdict}
-    words = [word.strip().lower().replace(" ", "-") for word in only.split(",")]
-    for word in words:
-        if word not in names:
-            raise UsageError(visible(f"--only: {word!r} is no verdict; choose from {', '.join(names)}"))
-    return frozenset(names[word] for word in words)
 
 
 def _read_key(path: Path) -> bytes:
@@ -114,9 +108,8 @@ def _read_key(path: Path) -> bytes:
     return content
 
 
-def _judged(capture: Path, rules: Rulebook, program: Tshark) -> CaptureResult:
+def _judged(source: Source, rules: Rulebook, program: Tshark) -> CaptureResult:
     """Raises CaptureError for a capture that cannot be read."""
-    source = Source(capture, capture.as_posix(), file_type_of(capture))
     result = judge_source(source, rules, program, with_flows=False)
     if not result.readable:
         problem = result.problems[0]
@@ -125,7 +118,7 @@ def _judged(capture: Path, rules: Rulebook, program: Tshark) -> CaptureResult:
 
 
 def _write(
-    capture: Path, judged: CaptureResult, verdicts: frozenset[Verdict], output: Path, inputs: list[Path]
+    capture: Path, judged: CaptureResult, verdicts: frozenset[str], output: Path, inputs: list[Path]
 ) -> tuple[int, ...]:
     """Write the copy. Returns the frames that could not get a comment."""
     chosen = [each for each in (*judged.resets, *judged.errors) if each.row.verdict in verdicts]

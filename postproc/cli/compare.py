@@ -15,10 +15,18 @@ import typer
 from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, OutputOption, RulebookOption, WideOption
+from postproc.cli.options import (
+    CacheDirOption,
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    OutputOption,
+    RulebookOption,
+    WideOption,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.report.case_change import CaseChange, Exposure, case_change, change_sections, change_sentences
 from postproc.runtime.atomic_file import check_not_input
@@ -41,6 +49,7 @@ class _Judged:
 
 
 def compare(
+    ctx: typer.Context,
     baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="A capture or a case folder: before.")],
     case: Annotated[str, typer.Argument(metavar="CASE", help="The same place, after.")],
     format_: Annotated[ChangeFormat, typer.Option("--format", help="The format of the result.")] = ChangeFormat.TABLE,
@@ -53,6 +62,8 @@ def compare(
     output: OutputOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Did the change help? Compare how often connections are reset, before and after: verdicts, senders, causes.
 
@@ -61,8 +72,8 @@ def compare(
     settings = case_settings([Path(case)])
     overlays = [path for path in (settings.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    options = RunOptions(jobs=jobs, use_cache=use_cache)
-    before, after = (_judged(path, rules, options) for path in (baseline, case))
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
+    before, after = (_judged(ctx, path, rules, options) for path in (baseline, case))
     inputs = [*before.inputs, *after.inputs, *overlays]
     if output is not None:
         check_not_input(output, inputs)
@@ -78,15 +89,15 @@ def compare(
         raise typer.Exit(SOME_FAILED)
 
 
-def _judged(path: str, rules: Rulebook, options: RunOptions) -> _Judged:
+def _judged(ctx: typer.Context, path: str, rules: Rulebook, options: RunOptions) -> _Judged:
     """Raises CaptureError where nothing can be read at `path`."""
-    found = find_inputs([path])
+    monitor = TerminalMonitor()
+    found = ctx.with_resource(inputs_at([path], monitor))
     if not found.files:
         problem = found.problems[0]
         raise CaptureError(problem.file, problem.reason, problem.hint)
-    local = Path(path)
-    case = case_settings([local])
-    results, _ = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
+    case = case_settings([Path(path)])
+    results, _ = CaseRun(rules, case.file, options, monitor).judge(found.files)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     return _Judged(results, problems, [source.path for source in found.files if source.url is None])
 

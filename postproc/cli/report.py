@@ -13,14 +13,22 @@ import typer
 from heuristics.rulebook.model import Rulebook, load
 from postproc.capture.discovery import Source
 from postproc.capture.remote import is_url
+from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import Tshark, find_tshark
-from postproc.case.run import CaseRun, RunOptions, case_settings, find_inputs
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.case_report.content import Results, content
 from postproc.case_report.hop_limits import ordinary_hop_limits
 from postproc.case_report.html import Origin, html
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
-from postproc.cli.options import CacheOption, JobsOption, PathsArgument, RulebookOption
+from postproc.cli.options import (
+    CacheDirOption,
+    CacheOption,
+    DecodeAsOption,
+    JobsOption,
+    PathsArgument,
+    RulebookOption,
+)
 from postproc.cli.progress import TerminalMonitor
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
@@ -39,6 +47,7 @@ class ReportFormat(StrEnum):
 
 
 def report(
+    ctx: typer.Context,
     paths: PathsArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
     format_: Annotated[
@@ -48,6 +57,8 @@ def report(
     rulebook: RulebookOption = None,
     jobs: JobsOption = 0,
     use_cache: CacheOption = True,
+    cache_dir: CacheDirOption = None,
+    decode_as: DecodeAsOption = None,
 ) -> None:
     """Write a report to send: the answer, who sent the resets, charts, a table of all resets, method and limits.
 
@@ -57,17 +68,18 @@ def report(
     case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
     rules = load(overlays=overlays)
-    found = find_inputs(paths)
+    monitor = TerminalMonitor()
+    found = ctx.with_resource(inputs_at(paths, monitor))
     if not found.files:
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
     inputs = [source.path for source in found.files if source.url is None] + overlays
     check_not_input(output, inputs)
-    options = RunOptions(jobs=jobs, use_cache=use_cache)
-    judged, comparisons = CaseRun(rules, case.file, options, TerminalMonitor()).judge(found.files)
+    options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
+    judged, comparisons = CaseRun(rules, case.file, options, monitor).judge(found.files)
     summary = summarise(judged, rules, _TOP, found.problems)
     print_problems(summary.problems)
-    tshark = _tshark()
+    tshark = _tshark([*case.file.decode_as, *(decode_as or ())])
 
     def read_hop_limits(captures: Sequence[str], hosts: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
         wanted = [source for source in found.files if source.name in captures]
@@ -86,10 +98,10 @@ def report(
         raise typer.Exit(SOME_FAILED)
 
 
-def _tshark() -> Tshark | None:
-    """The tshark of this machine; None where there is none, as a case of exports alone needs none."""
+def _tshark(decode_as: Sequence[str]) -> Tshark | None:
+    """The tshark of this machine with these rules; None where there is none, as a case of exports alone needs none."""
     try:
-        return find_tshark()
+        return with_decode_as(find_tshark(), decode_as)
     except TsharkError:
         return None
 
@@ -113,7 +125,7 @@ def _commands(
     ]
     if summary.suspicious:
         row = summary.suspicious[0].reset.row
-        path = next((str(source.path) for source in sources if source.name == row.capture), row.capture)
+        path = next((source.label for source in sources if source.name == row.capture), row.capture)
         words = ["rstorigin", "explain", path, "--frame", str(row.frame), *more]
         commands.append(("the most suspicious reset, explained", shell_command(words)))
     return commands

@@ -13,8 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from heuristics.rulebook.scoring import ACCUSED
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import ResetRow
@@ -138,12 +136,25 @@ def _of_sender(who: str, rows: Sequence[ResetRow], spans: Sequence[Span], width:
 
 def _limits(counts: Sequence[int], bins: int) -> tuple[float, float]:
     """The usual count of a bin, and the highest that is no surge. `counts` leaves out bins without a reset."""
-    every = np.zeros(max(bins, len(counts)), np.int64)
-    every[: len(counts)] = counts
-    usual = float(np.median(every))
+    empty = max(bins - len(counts), 0)
+    usual = _median({0: empty}, counts)
     # Rare events vary by the root of their number (Poisson), also where most of the counts are the same.
-    deviation = max(_NORMAL * float(np.median(np.abs(every - usual))), math.sqrt(usual))
+    spread = _median({usual: empty}, [abs(count - usual) for count in counts])
+    deviation = max(_NORMAL * spread, math.sqrt(usual))
     return usual, max(usual + _DEVIATIONS * deviation, _LEAST_RESETS - 1)
+
+
+def _median(repeated: Mapping[float, int], values: Sequence[float]) -> float:
+    """The median of `values` and of repeated ones, which are too many to be listed."""
+    counts = Counter(values)
+    counts.update(repeated)
+    total, seen = sum(counts.values()), 0
+    middle: list[float] = []
+    for value in sorted(counts):
+        seen += counts[value]
+        while len(middle) < 2 and seen > (total - 1 + len(middle)) // 2:
+            middle.append(value)
+    return sum(middle) / 2
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:

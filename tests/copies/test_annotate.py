@@ -82,7 +82,7 @@ def test_what_cannot_be_annotated(tmp_path: Path) -> None:
     copy = tmp_path / "copy.pcapng"
     for arguments, words in (
         ((GENUINE, "-o", GENUINE), "is an input and would be overwritten"),
-        ((GENUINE, "-o", copy, "--only", "fake"), "--only: 'fake' is no verdict; choose from forged, likely-forged"),
+        ((GENUINE, "-o", copy, "--only", "fake"), "--only: there is no verdict 'fake'"),
         ((GENUINE, "-o", copy, "--key", GENUINE), "--key belongs to --anonymize"),
         ((SITUATIONS / "netscaler-policy.cap", "-o", copy), "is neither pcap nor pcapng"),
         ((SITUATIONS, "-o", copy), "is a folder"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import statistics
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -17,7 +18,7 @@ from postproc.capture.capture_point import CapturePoint
 from postproc.report.answer import answer
 from postproc.report.formats import whole_json
 from postproc.report.summary import Summary, summarise
-from postproc.report.surges import find_surges, idle_timeouts
+from postproc.report.surges import _median, find_surges, idle_timeouts
 from postproc.runtime.clock import IN_UTC
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -127,6 +128,11 @@ def test_an_idle_timeout_is_named() -> None:
     scattered = [row for us in range(10, 400, 30) for row in rows([us], silence_us=us * 1_000_000)]
     assert idle_timeouts({SERVER: scattered}) == ()
     assert idle_timeouts({SERVER: timed[:4]}) == ()
+
+
+@given(values=st.lists(st.integers(0, 9), max_size=20), value=st.integers(0, 3), times=st.integers(1, 20))
+def test_the_median_of_repeated_values(values: list[int], value: int, times: int) -> None:
+    assert _median({value: times}, values) == statistics.median([*values, *[value] * times])
 
 
 def test_json_and_the_answer_have_them() -> None:

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const holder = document.getElementById("data");
-  const ROWS_AT_ONCE = 100;
+  const ROWS_AT_ONCE = 60;
   const LONGEST_CAUSE = 60; // characters in a cell; the evidence has the whole text
 
   for (const button of document.querySelectorAll("button.copy")) enableCopy(button);
@@ -27,6 +27,7 @@
     ["hop limit", (row) => String(number("hop_limit", row)), (row) => number("hop_limit", row), "number"],
     ["usual", (row) => known(number("hop_baseline", row)), (row) => number("hop_baseline", row) ?? -1, "number"],
     ["silence", (row) => duration(number("silence_us", row)), (row) => number("silence_us", row) ?? -1, "number"],
+    ["ended it", ended, (row) => Number(number("ended_connection", row) ?? -1), ""],
     ["origin", (row) => text("origin", row), (row) => data.origin[row], ""],
     ["cause or device", cause, (row) => data.cause[row], "cause"],
   ].filter(([title]) => title !== "capture" || new Set(data.capture).size > 1);
@@ -70,6 +71,11 @@
     return us < 1000000 ? `${(us / 1000).toPrecision(3)} ms` : `${Number((us / 1000000).toPrecision(4))} s`;
   }
 
+  function ended(row) {
+    const value = number("ended_connection", row);
+    return value === null ? "" : value ? "yes" : "no";
+  }
+
   function cause(row) {
     const words = text("cause", row) || text("device", row);
     return words.length > LONGEST_CAUSE ? `${words.slice(0, LONGEST_CAUSE)}...` : words;
@@ -93,10 +99,13 @@
   function choose() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     if (words.length > 0 && haystacks === null) fillHaystacks();
-    const wanted = new Set(boxes.filter((box) => box.checked).map((box) => `${box.name}:${box.value}`));
+    // Texts are compared by their index: no row makes a new text.
+    const wanted = (name) => new Set(boxes.filter((box) => box.name === name && box.checked).map((box) => box.index));
+    const verdicts = wanted("verdict");
+    const kinds = wanted("kind");
     chosen = order.filter(
       (row) =>
-        wanted.has(`verdict:${text("verdict", row)}`) && wanted.has(`kind:${text("kind", row)}`) && matches(row, words),
+        verdicts.has(data.verdict[row]) && kinds.has(data.kind[row]) && (words.length === 0 || matches(row, words)),
     );
     count.textContent = `${chosen.length.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
     document.getElementById("table").setAttribute("aria-rowcount", String(chosen.length + 1));
@@ -186,13 +195,13 @@
     cell.append(button);
     head.append(cell);
   });
-  const there = new Set(Array.from({ length: total }, (_, row) => text("verdict", row)));
-  const kinds = new Set(Array.from({ length: total }, (_, row) => text("kind", row)));
+  const there = { verdict: new Set(data.verdict), kind: new Set(data.kind) };
   for (const box of boxes) {
+    box.index = data.texts.indexOf(box.value);
     box.addEventListener("change", choose);
-    box.closest("label").hidden = !(box.name === "verdict" ? there : kinds).has(box.value);
+    box.closest("label").hidden = !there[box.name].has(box.index);
   }
-  document.querySelector("#controls fieldset:last-of-type").hidden = kinds.size < 2;
+  document.querySelector("#controls fieldset:last-of-type").hidden = there.kind.size < 2;
   search.addEventListener("input", choose);
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", showMore);
