@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from postproc.capture.discovery import Source
+from postproc.capture.local_copy import local_copy
 from postproc.capture.packet_table import authentic
 from postproc.capture.prefilter.headers import DecodablePackets, classify
 from postproc.capture.prefilter.packet_rows import address_keys
@@ -41,23 +42,23 @@ def ordinary_hop_limits(
     tables, left_out = [pl.DataFrame(schema=SCHEMA)], []
     for source in sources:
         try:
-            parts = list(_of_capture(source, hosts, tshark))
+            with local_copy(source) as copy:
+                parts = list(_of_capture(copy, hosts, tshark))
         except (CaptureError, DeferredError, OSError):
             left_out.append(source.name)
             continue
         if parts:
-            table = (
-                pl.concat(parts).group_by("src", "time_us", "hop_limit").agg(pl.len().cast(pl.Int64).alias("packets"))
-            )
+            table = pl.concat(parts).group_by("src", "time_us", "hop_limit").agg(pl.col("packets").sum())
             tables.append(table.select(pl.lit(source.name).alias("capture"), pl.all()))
     return pl.concat(tables).sort("time_us"), tuple(left_out)
 
 
 def _of_capture(source: Source, hosts: Collection[str], tshark: Tshark | None) -> Iterator[pl.DataFrame]:
-    with split_capture(source.path) as split:
-        if split is not None:
-            yield from _of_split(split, hosts, tshark)
-            return
+    if not (tshark and tshark.decode_as):  # these rules are tshark's alone
+        with split_capture(source.path) as split:
+            if split is not None:
+                yield from _of_split(split, hosts, tshark)
+                return
     if source.path.stat().st_size > _LARGEST_BY_TSHARK:
         raise CaptureError(source.name, "is too large to be read a second time by tshark")
     yield _selected(read_packets(source, tshark, whole=True).table, hosts)
@@ -73,24 +74,30 @@ def _of_split(split: SplitCapture, hosts: Collection[str], tshark: Tshark | None
 
 def _selected(table: pl.DataFrame, hosts: Collection[str]) -> pl.DataFrame:
     chosen = table.filter(pl.col("src").is_in([*hosts]), authentic()).select("src", "time_us", "hop_limit")
-    return chosen.with_columns(pl.col("time_us") // _ROUGH_US * _ROUGH_US)
+    return _counted(chosen.with_columns(pl.col("time_us") // _ROUGH_US * _ROUGH_US))
 
 
 def _of_host(piece: Piece, packets: DecodablePackets, hosts: Collection[str]) -> Iterator[pl.DataFrame]:
-    family, colon = (socket.AF_INET, False) if packets.version == 4 else (socket.AF_INET6, True)
     sources = address_keys(packets.ip["src"])
     for host in hosts:
-        if (":" in host) is not colon:
+        key = _key(host, packets.version)
+        if key is None:
             continue
-        here = (sources == _key(socket.inet_pton(family, host))) & ~packets.resets
-        if not here.any():
-            continue
+        here = (sources == key) & ~packets.resets
         times = piece.time_us[packets.index[here]] // _ROUGH_US * _ROUGH_US
         columns = {"time_us": times, "hop_limit": packets.ip["hop_limit"][here].astype(np.int64)}
-        yield pl.DataFrame(columns).select(pl.lit(host).alias("src"), pl.all())
+        yield _counted(pl.DataFrame(columns).select(pl.lit(host).alias("src"), pl.all()))
 
 
-def _key(packed: bytes) -> Any:
-    """The address as `address_keys` has it."""
-    words: npt.NDArray[Any] = np.frombuffer(packed, ">u4" if len(packed) == 4 else ">u8")
-    return address_keys(words if len(packed) == 4 else words.reshape(1, 2))[0]
+def _counted(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.group_by("src", "time_us", "hop_limit").agg(packets=pl.len().cast(pl.Int64))
+
+
+def _key(host: str, version: int) -> Any:
+    """The address as `address_keys` has it; None for one of another version, and for text from an export."""
+    try:
+        packed = socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, host)
+    except OSError:
+        return None
+    words: npt.NDArray[Any] = np.frombuffer(packed, ">u4" if version == 4 else ">u8")
+    return address_keys(words if version == 4 else words.reshape(1, 2))[0]

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
+from zipfile import ZipFile
 
 import pytest
 from support.command_line import FORGED, LAB, SITUATIONS, run
@@ -90,6 +91,14 @@ def test_a_case_without_resets_with_one_and_with_problems(tmp_path: Path) -> Non
     assert "cut&lt;b&gt;.pcap: the capture is cut short" in target.read_text("utf-8")
     assert run("report", tmp_path / "none", "-o", target).exit_code == 2
     assert run("report", FORGED, "-o", FORGED).exit_code == 2
+
+
+def test_a_capture_in_an_archive_is_read_a_second_time_too(tmp_path: Path) -> None:
+    archive, target = tmp_path / "case.zip", tmp_path / "report.html"
+    with ZipFile(archive, "w") as file:
+        file.write(EXAMPLES / "firewall-refuses.pcap", "firewall-refuses.pcap")
+    assert run("report", archive, "-o", target).exit_code == 0
+    assert "Squares: 10 ordinary packets of 203.0.113.20" in target.read_text("utf-8")
 
 
 def test_captures_from_both_ends_stand_in_it(tmp_path: Path) -> None:
