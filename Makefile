@@ -62,10 +62,10 @@ lint: ## check style, types and who imports whom, Python and Lua
 	luac5.4 -p $(PLUGIN)
 	luacheck plugins
 
-test-gui: ## run the tests that drive Wireshark's window, on a screen of their own
+test-gui: ## run the tests that drive Wireshark's window, and those that open reports in Chromium
 	@scripts/system-packages.sh run gui
 	@scripts/venv.sh dev
-	$(BIN)/python -m pytest -m gui tests/engines/test_gui.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m gui tests/engines/test_gui.py tests/case_report/test_browser.py $(PYTEST_ARGS)
 
 pictures: ## make the pictures in docs/pictures anew; look at them
 	@scripts/system-packages.sh run gui

@@ -154,6 +154,9 @@ do
     ended_connection = ProtoField.bool("rstorigin.ended_connection", "Ended the connection", base.NONE, nil, nil,
       "true if the connection was open and ended with this reset, false if it came after "
           .. "the end or did not end it; empty where the capture does not show which"),
+    silence_us = ProtoField.int64("rstorigin.silence_us", "Silence (us)", base.DEC, nil, nil,
+      "Microseconds of silence before it: of the flow, or of the peer before its last "
+          .. "packet, if that was longer"),
     score = ProtoField.int32("rstorigin.score", "Score", base.DEC, nil, nil,
       "Sum of the evidence, in hundredths of a natural-log odds ratio"),
     baseline_frame = ProtoField.framenum("rstorigin.baseline_frame", "Compare with frame", base.NONE, frametype.NONE, 0,
@@ -643,6 +646,7 @@ do
     add_number(branch, "sender_distance", o.baseline_distance)
     add_int64(branch, "rtt_us", o.rtt_us)
     add_int64(branch, "response_us", o.response_us)
+    add_int64(branch, "silence_us", o.silence_us)
   end
 
   -- Shows the judgement of a reset. `o` has its observables, `baseline_at` is the frame to compare with.

@@ -6,8 +6,10 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 |----------------|----------------------------------------------------------------------------------|
 | `cli`          | the command line: commands, options, messages, progress                          |
 | `handover`     | `open`: verdicts of the batch engine, shown by the plugin in Wireshark              |
+| `case_report`  | the report to send: its content, its charts, the page                            |
 | `plugin_setup` | the plugin and the profile in the Wiresharks of this machine                      |
 | `report`       | what a person reads: summary, tables, the story of one reset                     |
+| `copies`       | copies of captures: with packet comments, or with pseudonyms                     |
 | `kernel_trace` | traces of a host's kernel, held against captured resets                           |
 | `session_log`  | logs of firewalls and monitors, held against packets                              |
 | `case`         | many inputs: evidence across captures, comparison of captures from both ends     |

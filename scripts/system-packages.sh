@@ -7,7 +7,7 @@
 #   lua       Lua 5.2 and 5.4, interpreter and compiler: the languages of Wireshark 4.0 and 4.4
 #   test      tcpdump, whose text tests read
 #   lint      luacheck
-#   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, ImageMagick
+#   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, ImageMagick; Chromium
 #   versions  debootstrap and Debian's keys, for scripts/wireshark-versions.sh
 #
 # Does nothing, and needs no rights, where nothing is missing. Where it cannot install, it names what to install by
@@ -68,6 +68,7 @@ for group; do
         need openbox openbox 'openbox'
         need xdotool xdotool 'xdotool'
         need import imagemagick 'ImageMagick'
+        need chromium chromium 'Chromium, in which reports are opened'
         ;;
     versions)
         need debootstrap debootstrap 'debootstrap'

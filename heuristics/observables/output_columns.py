@@ -284,6 +284,15 @@ class ResetRow:
             details_after="stage",
         ),
     ] = None
+    silence_us: Annotated[
+        int | None,
+        _observable(
+            "Silence (us)",
+            FieldType.INT64,
+            "microseconds of silence before it: of the flow, or of the peer before its last packet, if that was longer",
+            kinds=Kind.RST,
+        ),
+    ] = None
 
     def __reduce__(self) -> tuple[type["ResetRow"], tuple[Any, ...]]:
         """For processes that exchange many rows: the values alone take less time than what a dataclass does."""

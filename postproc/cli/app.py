@@ -21,6 +21,9 @@ _COMMANDS = {
     "explain": "Explain one TCP reset, with its evidence.",
     "open": "Judge captures, and show one in Wireshark with the verdicts.",
     "kernel-trace": "Print the command that traces the resets of this kernel.",
+    "compare": "Compare two cases: did the change help?",
+    "report": "Write a report of a whole case to send to others.",
+    "annotate": "Copy a capture, with the verdicts as packet comments.",
     "export": "Write the header fields that rstorigin judges resets by.",
     "plugin": "The Wireshark plugin and profile.",
     "schema": "Print the JSON Schema of results or rulebooks.",
@@ -72,13 +75,9 @@ app = typer.Typer(
 def _show_version(requested: bool) -> None:
     if not requested:
         return
-    from importlib.metadata import PackageNotFoundError, version  # slow to import, and rarely needed
+    from postproc.runtime.versions import own_version  # slow to import, and rarely needed
 
-    try:
-        own_version = version("rstorigin")
-    except PackageNotFoundError:  # run from the source tree
-        own_version = "(not installed)"
-    typer.echo(f"rstorigin {own_version}\n{describe_tshark()}")
+    typer.echo(f"rstorigin {own_version()}\n{describe_tshark()}")
     raise typer.Exit
 
 

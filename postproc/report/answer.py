@@ -8,12 +8,14 @@ from heuristics.rulebook.scoring import Origin, Verdict
 from postproc.report.icmp_summary import icmp_conclusion
 from postproc.report.presumed_senders import PresumedSender, Who
 from postproc.report.summary import Summary
+from postproc.report.surges import Surge
 from postproc.report.tallies import Tally
 from postproc.runtime.clock import Clock
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset
 
 _SENDERS = 3  # presumed senders that the answer describes
+_SURGES = 2  # surges that it names, and idle timeouts
 _CAUSES = 2  # causes that it names, of forged and of genuine resets each
 
 
@@ -36,7 +38,8 @@ def _of_resets(summary: Summary, clock: Clock) -> tuple[str, ...]:
     between = [sender for sender in summary.presumed_senders if sender.who is Who.BETWEEN]
     if totals.resets == 1:
         return (*_only_one(summary.resets[0]), *_senders(between, clock, only=True))
-    return (_counts(summary), *_ended(summary), *_senders(between, clock), *_causes(summary))
+    when = _times(summary, clock)
+    return (_counts(summary), *_ended(summary), *_senders(between, clock), *_causes(summary), *when)
 
 
 def _counts(summary: Summary) -> str:
@@ -146,6 +149,23 @@ def _causes(summary: Summary) -> Iterator[str]:
         names = next((sender.names for sender in summary.presumed_senders if sender.who is Who.HOST), ())
         whose = f"Resets of {names[0]} itself" if len(names) == 1 else f"Resets of {len(names):,} hosts themselves"
         yield f"{whose}: {_listed(hosts, accused=False)}."
+
+
+def _times(summary: Summary, clock: Clock) -> Iterator[str]:
+    """The largest surges, and idle timeouts."""
+    for surge in sorted(summary.surges, key=lambda surge: -surge.resets)[:_SURGES]:
+        yield f"Surge {surge_text(surge, clock)}"
+    for timeout in summary.idle_timeouts[:_SURGES]:
+        yield timeout.sentence
+
+
+def surge_text(surge: Surge, clock: Clock) -> str:
+    """A surge in words, to stand after the word "Surge"."""
+    looks = f" It looks like {surge.pattern}." if surge.pattern else ""
+    return (
+        f"{clock.span(surge.begin, surge.end)}: {plural(surge.resets, 'reset')} of {surge.who}, "
+        f"up to {surge.peak:,} in {surge.seconds} s where {surge.usual:g} are usual.{looks}"
+    )
 
 
 def _listed(tallies: Sequence[Tally], *, accused: bool) -> str:

@@ -54,7 +54,7 @@ def rows_jsonl(rows: Sequence[ResetRow]) -> str:
 
 
 def whole_json(summary: Summary, clock: Clock = IN_UTC) -> str:
-    """Everything: `answer`, `totals`, `presumed_senders`, `causes`, `not_judged`, `by_sender`, `captures`, `resets`.
+    """Everything: `answer`, `totals`, `presumed_senders`, `causes`, `not_judged`, `surges`, `by_sender` and more.
 
     Resets have their evidence in words. `totals.conclusion` is the answer in one text.
     """
@@ -75,6 +75,8 @@ def whole_json(summary: Summary, clock: Clock = IN_UTC) -> str:
         "presumed_senders": [_presumed(sender) for sender in summary.presumed_senders],
         "causes": [asdict(tally) for tally in summary.causes],
         "not_judged": [asdict(tally) for tally in summary.not_judged],
+        "surges": [asdict(surge) for surge in summary.surges],
+        "idle_timeouts": [asdict(timeout) for timeout in summary.idle_timeouts],
         "captures": [asdict(capture) for capture in summary.captures],
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [

@@ -32,7 +32,7 @@ class Who(StrEnum):
     HOST = "host"
 
 
-class _Key(NamedTuple):
+class SenderKey(NamedTuple):
     """What the resets of one presumed sender have in common. `place` is that of the capture."""
 
     who: Who
@@ -84,7 +84,7 @@ def presumed_senders(
 
     `places` has the place of each capture (postproc/report/capture_places.py).
     """
-    groups = _by_sender(resets, entries, places)
+    groups = resets_by_sender(resets, entries, places)
     senders = [_sender(key, group, entries) for key, group in groups.items()]
     order = [*Who]
     return tuple(sorted(senders, key=lambda each: (order.index(each.who), -each.forged, -each.resets, each.first)))
@@ -101,13 +101,14 @@ def service_of(row: ResetRow) -> tuple[str, int]:
     return (row.src, row.dport) if row.sport > row.dport else (row.dst, row.sport)
 
 
-def _by_sender(
+def resets_by_sender(
     resets: Sequence[JudgedReset], entries: RulebookEntries, places: Mapping[str, int]
-) -> dict[_Key, list[JudgedReset]]:
-    groups: defaultdict[_Key, list[JudgedReset]] = defaultdict(list)
+) -> dict[SenderKey, list[JudgedReset]]:
+    """The resets of each presumed sender. `places` is that of `presumed_senders`."""
+    groups: defaultdict[SenderKey, list[JudgedReset]] = defaultdict(list)
     for reset in resets:
         groups[_key(reset.row, entries, places)].append(reset)
-    distances: defaultdict[_Key, list[_Key]] = defaultdict(list)
+    distances: defaultdict[SenderKey, list[SenderKey]] = defaultdict(list)
     for key in groups:
         if key.device is not None and key.hops is not None:
             distances[key._replace(hops=None)].append(key)
@@ -117,16 +118,16 @@ def _by_sender(
     return groups
 
 
-def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> _Key:
+def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> SenderKey:
     if row.verdict in ACCUSED:
         hops = row.distance if entries.measures(row.where) else None
-        return _Key(Who.BETWEEN, device_name(row.device)[0], hops, places.get(row.capture, row.capture))
+        return SenderKey(Who.BETWEEN, device_name(row.device)[0], hops, places.get(row.capture, row.capture))
     if row.origin == Origin.FRONT_END:
-        return _Key(Who.FRONT_END, device_name(row.device)[0])
-    return _Key(Who.UNKNOWN if row.verdict == Verdict.UNCLEAR else Who.HOST)
+        return SenderKey(Who.FRONT_END, device_name(row.device)[0])
+    return SenderKey(Who.UNKNOWN if row.verdict == Verdict.UNCLEAR else Who.HOST)
 
 
-def _sender(key: _Key, group: Sequence[JudgedReset], entries: RulebookEntries) -> PresumedSender:
+def _sender(key: SenderKey, group: Sequence[JudgedReset], entries: RulebookEntries) -> PresumedSender:
     rows = [reset.row for reset in group]
     example = max(group, key=lambda reset: (entries.measures(reset.row.where), reset.score))
     device = key.device
@@ -156,7 +157,7 @@ def of_same_sender(
     chosen: JudgedReset, resets: Sequence[JudgedReset], entries: RulebookEntries
 ) -> tuple[JudgedReset, ...]:
     """The resets of one capture whose presumed sender is that of `chosen`; of hosts, those that name the same one."""
-    for key, group in _by_sender(resets, entries, {}).items():
+    for key, group in resets_by_sender(resets, entries, {}).items():
         if any(reset.row.frame == chosen.row.frame for reset in group):
             alone = key.who in (Who.HOST, Who.UNKNOWN)
             alike = (reset for reset in group if not alone or reset.row.src == chosen.row.src)

@@ -18,6 +18,7 @@ from postproc.report.formats import SUMMARY_ID
 from postproc.report.icmp_summary import IcmpErrorSource
 from postproc.report.presumed_senders import PresumedSender
 from postproc.report.summary import CaptureCounts, Sender, Totals
+from postproc.report.surges import IdleTimeout, Surge
 from postproc.report.tallies import Tally
 from postproc.verdicts.result_row import Rejection
 
@@ -60,6 +61,8 @@ def summary_schema() -> Schema:
         "totals": _record(Totals, **shares, conclusion={"type": "string", "description": "the answer"}),
         "selection": {"anyOf": [_object({"conditions": {"type": "object"}, **selected}), {"type": "null"}]},
         "presumed_senders": _list(_record(PresumedSender, example=_object(_EXAMPLE))),
+        "surges": _list(_record(Surge)),
+        "idle_timeouts": _list(_record(IdleTimeout)),
         "causes": _list(_record(Tally)),
         "not_judged": _list(_record(Tally)),
         "captures": _list(_record(CaptureCounts)),

@@ -16,6 +16,8 @@ from postproc.report.icmp_summary import IcmpErrorSource, icmp_error_sources
 from postproc.report.presumed_senders import PresumedSender, Who, presumed_senders
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.report.selection import Selected
+from postproc.report.sender_rows import rows_by_sender
+from postproc.report.surges import IdleTimeout, Surge, find_surges, idle_timeouts
 from postproc.report.tallies import Tally, causes, reasons
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -109,8 +111,9 @@ class CaptureCounts:
 class Summary:
     """`senders` (hosts) and `suspicious` begin with the most suspicious; `resets` are all, by input and frame.
 
-    `presumed_senders` say who sent the resets, `causes` why, `not_judged` why verdicts are unclear. `suspicious` leaves
-    out genuine and likely genuine resets, and groups resets that are alike. `errors` are the ICMP errors,
+    `presumed_senders` say who sent the resets, `causes` why, `not_judged` why verdicts are unclear. `surges` are times
+    of many more resets than usual, `idle_timeouts` what the silences before resets show. `suspicious` leaves out
+    genuine and likely genuine resets, and groups resets that are alike. `errors` are the ICMP errors,
     `suspicious_errors` the most suspicious of them, `icmp_error_sources` their sources.
     """
 
@@ -126,6 +129,8 @@ class Summary:
     errors: tuple[JudgedReset, ...] = ()
     suspicious_errors: tuple[JudgedReset, ...] = ()
     icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
+    surges: tuple[Surge, ...] = ()
+    idle_timeouts: tuple[IdleTimeout, ...] = ()
     rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
     selected: Selected | None = None  # where it is about a selection; the answer begins with it
     unopened: bool = False  # whether packets of an overlay were not opened, so that resets in it were not seen
@@ -145,7 +150,9 @@ def summarise(
     resets = tuple(reset for each in judged for reset in each.resets)
     errors = tuple(error for each in judged for error in each.errors)
     entries = RulebookEntries(rulebook)
-    presumed = presumed_senders(resets, entries, capture_places(judged))
+    places = capture_places(judged)
+    presumed = presumed_senders(resets, entries, places)
+    by_sender = rows_by_sender(resets, entries, places)
     rows = [reset.row for reset in resets]
     return Summary(
         totals=_totals([each for each in judged if each.readable], rows, errors),
@@ -160,10 +167,18 @@ def summarise(
         errors=errors,
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
         icmp_error_sources=icmp_error_sources(errors),
+        surges=find_surges(by_sender, _covered(judged)),
+        idle_timeouts=idle_timeouts(by_sender),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
         selected=selected,
         unopened=any(is_unopened_overlay(problem) for each in judged for problem in each.problems),
     )
+
+
+def _covered(judged: Sequence[CaptureResult]) -> list[tuple[float, float]]:
+    """The spans (seconds) that the captures cover, as far as that is known."""
+    points = [each.capture_point for each in judged]
+    return [(p.first_us / 1e6, p.last_us / 1e6) for p in points if p.first_us is not None and p.last_us is not None]
 
 
 def _most_suspicious(judged: Sequence[JudgedReset]) -> list[JudgedReset]:

@@ -44,6 +44,8 @@ def sections(summary: Summary, rulebook: Rulebook, layout: Layout) -> Iterator[S
         yield _who(summary, layout, several=several)
         if summary.causes:
             yield _tallies("Probable causes", "cause", summary.causes, layout)
+        if summary.surges:
+            yield _surges(summary, layout)
         if summary.suspicious:
             yield _suspicious(summary, rulebook, layout)
         yield _hosts(summary, layout)
@@ -147,6 +149,22 @@ def _tallies(title: str, what: str, tallies: Sequence[Tally], layout: Layout) ->
     resets = sum(tally.resets for tally in left_out)
     below = f"{len(left_out):,} more, of {plural(resets, 'reset')}; --top N shows more" if left_out else ""
     return Table(title, [Column(what), Column("resets", right=True), Column("what you can do")], rows, below)
+
+
+def _surges(summary: Summary, layout: Layout) -> Table:
+    rows = [
+        [
+            *(layout.clock.in_table(surge.begin), surge.who, f"{surge.resets:,}"),
+            *(f"{surge.peak:,} in {surge.seconds} s", f"{surge.usual:g}", surge.pattern or "not known"),
+        ]
+        for surge in summary.surges[: layout.rows]
+    ]
+    columns = [
+        *(Column(f"began ({layout.clock.zone})"), Column("sender", cut=24), Column("resets", right=True)),
+        *(Column("most"), Column("usual", right=True), Column("looks like")),
+    ]
+    left_out = len(summary.surges) - layout.rows
+    return Table("Surges", columns, rows, f"{left_out:,} more; --top N shows more" if left_out > 0 else "")
 
 
 def _suspicious(summary: Summary, rulebook: Rulebook, layout: Layout) -> Listing:

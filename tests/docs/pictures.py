@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew (make pictures): Wireshark with plugin and profile, as users see it.
+"""Make the pictures of the documentation anew (make pictures): Wireshark with plugin and profile, and the report.
 
 Look at what comes out: positions are those of Wireshark 4.0 on the screen of gui.py.
 """
@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from support.browser import CHROMIUM, browser
+from support.browser import opened as opened_page
+from support.command_line import LAB, run
 from support.gui import HEIGHT, WIDTH, Window, missing, opened
 
 from generator.profile_files import render_profile
@@ -78,13 +81,29 @@ def preferences(folder: Path) -> None:
         window.picture(folder / "preferences.png", f"{width}x{height + 20}+{left}+{top - 40}")
 
 
+def report(folder: Path) -> None:
+    """The report of a capture with many resets: its beginning, its table on a dark screen, on a phone, as printed."""
+    page = folder / "report.html"
+    run("report", LAB.relative_to(Path.cwd()) / "07c_gfw_like_r1.client.pcap", "-o", page)  # as a user names it
+    wide, narrow = {"width": 1100, "height": 1180}, {"width": 390, "height": 844}
+    with browser() as chromium:
+        with opened_page(chromium, page, viewport=wide) as shown:
+            shown.page.screenshot(path=folder / "report.png")
+        with opened_page(chromium, page, viewport=wide, color_scheme="dark") as shown:
+            shown.page.locator("#body button").nth(1).click()
+            shown.page.locator("#resets").screenshot(path=folder / "report-table-dark.png")
+        with opened_page(chromium, page, viewport=narrow) as shown:
+            shown.page.screenshot(path=folder / "report-phone.png")
+    page.unlink()
+
+
 def main() -> None:
     """Write every picture into the folder that the command line names."""
-    if missing():
-        sys.exit(f"not installed: {', '.join(missing())}; scripts/system-packages.sh gui installs them")
+    if missing() or CHROMIUM is None:
+        sys.exit(f"not installed: {', '.join([*missing(), 'chromium'])}; scripts/system-packages.sh gui installs them")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (packet_list, details, summary, preferences):
+    for make in (packet_list, details, summary, preferences, report):
         make(folder)
         print(f"made {make.__name__}", file=sys.stderr)
 

@@ -74,8 +74,8 @@ def test_json_lines_have_exactly_the_columns() -> None:
 def test_json_has_everything() -> None:
     content = json.loads(outputs.whole_json(summary()))
     assert list(content) == [
-        *("schema", "answer", "totals", "selection", "presumed_senders", "causes", "not_judged", "captures"),
-        *("by_sender", "resets", "by_rejector", "icmp_errors", "problems"),
+        *("schema", "answer", "totals", "selection", "presumed_senders", "causes", "not_judged", "surges"),
+        *("idle_timeouts", "captures", "by_sender", "resets", "by_rejector", "icmp_errors", "problems"),
     ]
     assert content["totals"]["by_verdict"]["forged"] == {"resets": 1, "percent": 50.0}
     assert content["totals"]["packets"] == 1234

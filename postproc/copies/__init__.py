@@ -1,0 +1,1 @@
+"""Copies of captures: with comments on packets (annotate.py), or with pseudonyms for what identifies (anonymize.py)."""
