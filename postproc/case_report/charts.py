@@ -105,7 +105,7 @@ def hop_limits(host: str, rows: Sequence[ResetRow], ordinary: pl.DataFrame, numb
 
     `ordinary` has rows of hop_limits.SCHEMA, `rows` are of the same captures. `number` makes the name unique.
     """
-    dated = _dated(rows)
+    dated = [row for row in _dated(rows) if row.hop_limit is not None]
     if not dated or ordinary.is_empty():
         return None
     times = [*(time / 1e6 for time in ordinary["time_us"].to_list()), *(row.time for row in dated)]
@@ -121,7 +121,7 @@ def hop_limits(host: str, rows: Sequence[ResetRow], ordinary: pl.DataFrame, numb
     judged = Counter((place(row.time), row.hop_limit, row.verdict) for row in dated)
     values = [{"time": time, "hops": hops, "packets": count} for (time, hops), count in usual.items()]
     resets = [{"time": t, "hops": hops, "verdict": verdict, "resets": n} for (t, hops, verdict), n in judged.items()]
-    every = [*(value["hops"] for value in values), *(row.hop_limit for row in dated)]
+    every = [hops for _, hops in usual] + [row.hop_limit for row in dated if row.hop_limit is not None]
     axis = {"field": "hops", "type": "quantitative", "title": "hop limit", "axis": {"tickMinStep": 1, "format": "d"}}
     axis["scale"] = {"domain": [max(min(every) - 4, 0), min(max(every) + 4, 255)], "nice": False}
     across = _time("time", (first, last))
@@ -144,7 +144,7 @@ def hop_limits(host: str, rows: Sequence[ResetRow], ordinary: pl.DataFrame, numb
         },
     ]
     common = Counter(hops for (_, hops), count in usual.items() for _ in range(min(count, 1000))).most_common(1)[0][0]
-    odd = sorted({row.hop_limit for row in dated if row.verdict in ACCUSED})
+    odd = sorted({row.hop_limit for row in dated if row.verdict in ACCUSED and row.hop_limit is not None})
     shown = ", ".join(map(str, odd[:6])) + (" and others" if len(odd) > 6 else "")
     caption = (
         f"Squares: {plural(sum(usual.values()), 'ordinary packet')} of {host}, most with hop limit {common}. "

@@ -176,7 +176,7 @@ def _hop_chart(
 
 
 def _section(sender: PresumedSender, rows: Sequence[ResetRow], drawn: tuple[Chart, ...]) -> SenderSection:
-    hop_limits = sorted({row.hop_limit for row in rows})
+    hop_limits = sorted({row.hop_limit for row in rows if row.hop_limit is not None})
     device = f"{sender.device} ({percent_text(sender)} sure)" if sender.device else "not recognised"
     cause = Counter(row.cause for row in rows if row.cause).most_common(1)
     facts = (
