@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 18041cb8300a38e92914d9f563b67fec09dd1defa7ca756242ab5eb4cdb273a3
+-- rulebook hash: a3aa9545d4a7d9e3c6e3f195c3f1259d990a507d086b050ff0257a52beb54d67
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -717,7 +717,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 18041cb8300a)"
+    .. "(100 rules, hash a3aa9545d4a7)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -4422,6 +4422,7 @@ do
       and o.handshake_gap <= THRESHOLDS.hop_tolerance
     o.df_or_ipv6 = o.df ~= nil and o.df or o.ip_version == 6
     o.kernel_may_differ = o.has_ack or o.own_bare_resets == 0 or o.ip_version == 6
+      or o.hop_gap ~= nil and o.hop_gap <= THRESHOLDS.hop_tolerance
     if o.ip_id ~= nil and o.df ~= nil then
       o.linux_bare_ipv4 = not o.has_ack and o.opening_linux and o.window == 0 and o.ip_id == 0 and o.df
     end

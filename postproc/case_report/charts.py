@@ -17,8 +17,7 @@ import polars as pl
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.report.tallies import Tally
-from postproc.report.terminal import cut_in_the_middle
-from postproc.runtime.text import plural
+from postproc.runtime.text import cut_in_the_middle, plural
 from postproc.verdicts.result_row import ResetRow
 
 Spec = dict[str, Any]

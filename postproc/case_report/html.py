@@ -23,9 +23,8 @@ from postproc.case_report.content import Content
 from postproc.case_report.drawing import as_markup, draw
 from postproc.case_report.rows_data import as_script_data, rows_data
 from postproc.report.icmp_summary import rejection_text
-from postproc.report.terminal import cut_in_the_middle
 from postproc.runtime.clock import IN_UTC
-from postproc.runtime.text import plural
+from postproc.runtime.text import cut_in_the_middle, plural
 
 _LONGEST = 300  # characters of one text in the page
 

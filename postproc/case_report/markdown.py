@@ -10,10 +10,9 @@ from postproc.case_report.content import Content, SenderSection
 from postproc.case_report.drawing import as_file, draw
 from postproc.case_report.html import Origin
 from postproc.report.icmp_summary import rejection_text
-from postproc.report.terminal import cut_in_the_middle
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.clock import IN_UTC
-from postproc.runtime.text import escape_markdown, markdown_code, plural
+from postproc.runtime.text import cut_in_the_middle, escape_markdown, markdown_code, plural
 from postproc.verdicts.result_row import JudgedReset
 
 _LONGEST = 300  # characters of one text

@@ -8,7 +8,7 @@ from typing import Any
 
 from heuristics.errors import visible
 from postproc.report.icmp_summary import rejection_text
-from postproc.report.terminal import cut_in_the_middle
+from postproc.runtime.text import cut_in_the_middle
 from postproc.verdicts.result_row import JudgedReset
 
 _LONGEST = 200  # characters of a text in the page: names may have thousands

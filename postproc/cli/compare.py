@@ -111,7 +111,8 @@ def _written(change: CaseChange, format_: ChangeFormat, top: int, *, wide: bool)
 
             return markdown_of("What has changed", [*change_sections(change, top)])
         case ChangeFormat.TABLE:
-            from postproc.report.terminal import laid_out, screen_of_stdout
+            from postproc.report.screen import screen_of_stdout
+            from postproc.report.terminal import laid_out
 
             return laid_out([*change_sections(change, top)], screen_of_stdout(wide=wide))
 

@@ -18,6 +18,7 @@ from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
+from postproc.cli.inputs import paths_to_explain
 from postproc.cli.messages import print_message, print_problems
 from postproc.cli.options import CacheDirOption, CacheOption, DecodeAsOption, JobsOption, PathsArgument, RulebookOption
 from postproc.cli.progress import TerminalMonitor
@@ -25,9 +26,9 @@ from postproc.handover.capture_start import capture_start
 from postproc.handover.launch import Command, tshark_command, verdict_path, wireshark_command, write_verdicts
 from postproc.handover.verdict_file import verdict_lines
 from postproc.report import formats
+from postproc.report.screen import Screen
 from postproc.report.summary import summarise
 from postproc.report.summary_sections import Layout
-from postproc.report.terminal import Screen
 from postproc.runtime.errors import UsageError
 
 _RESETS = 3  # that the summary describes which the plugin shows
@@ -79,7 +80,13 @@ def open(
     if print_ and source.given is not None:
         raise UsageError(visible(f"{source.label} is read from a copy that ends with this command: store it as a file"))
     words = [*(word for rule in opened for word in ("-d", rule)), *(argument or _default_arguments(with_tshark))]
-    command = _command(source, results, shown, rules, tshark, words, with_tshark)
+    summary = formats.table(
+        summarise(results, rules, _RESETS, found.problems),
+        rules,
+        Layout(paths=paths_to_explain(found.files)),
+        Screen(),
+    )
+    command = _command(source, results[shown], summary, rules, tshark, words, with_tshark)
     if print_:
         typer.echo(str(command))
     elif command.start().wait():
@@ -116,16 +123,15 @@ def _shown(sources: Sequence[Source], results: Sequence[CaptureResult], name: st
 
 def _command(
     source: Source,
-    results: Sequence[CaptureResult],
-    shown: int,
+    result: CaptureResult,
+    summary: str,
     rules: Rulebook,
     tshark: Tshark,
     arguments: Sequence[str],
     with_tshark: bool,
 ) -> Command:
-    summary = formats.table(summarise(results, rules, _RESETS), rules, Layout(), Screen())
     verdicts = verdict_path(source.path)
-    write_verdicts(verdicts, verdict_lines(results[shown], capture_start(source.path, tshark), rules, summary))
+    write_verdicts(verdicts, verdict_lines(result, capture_start(source.path, tshark), rules, summary))
     if with_tshark:
         return tshark_command(tshark, source.path, verdicts, rules, arguments)
     return wireshark_command(tshark, source.path, verdicts, rules, arguments)

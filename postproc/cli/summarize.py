@@ -13,12 +13,12 @@ import typer
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Source
-from postproc.capture.file_type import EXPORT_TYPES
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import FOUND, SOME_FAILED, WRONG_USAGE
+from postproc.cli.inputs import paths_to_explain
 from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
     CacheDirOption,
@@ -46,10 +46,10 @@ from postproc.cli.selection_options import (
     UntilOption,
 )
 from postproc.report import formats, log_formats
+from postproc.report.screen import Screen, screen_of_stdout
 from postproc.report.selection import Selection, condition, select, verdicts_named
 from postproc.report.summary import Summary, summarise
 from postproc.report.summary_sections import Layout
-from postproc.report.terminal import Screen, screen_of_stdout
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.clock import Clock
 from postproc.runtime.errors import UsageError
@@ -207,7 +207,7 @@ def summarize(
         tables.write_tables(out, content, rules, [*inputs, *local], force=force)
     if selected and format_ in _ROWS:
         print_message(str(selected))
-    layout = Layout(_ROWS_SHOWN if top is None else top, wide, Clock(local_time), _explained(found.files))
+    layout = Layout(_ROWS_SHOWN if top is None else top, wide, Clock(local_time), paths_to_explain(found.files))
     screen = Screen(None if wide else Screen().width) if output else screen_of_stdout(wide=wide)
     if quiet:
         text = formats.answer_alone(summary, layout.clock, screen)
@@ -227,13 +227,6 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook, tshark: Tshark) -> It
         for done, source in enumerate(sources, 1):
             yield plugin.judge(source)
             report(done)
-
-
-def _explained(sources: Sequence[Source]) -> dict[str, str]:
-    """The paths of the captures that rstorigin explain can read, by their names in rows."""
-    return {
-        source.name: source.label for source in sources if source.url is None and source.file_type not in EXPORT_TYPES
-    }
 
 
 def _written(summary: Summary, format_: SummaryFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:

@@ -11,10 +11,10 @@ from heuristics.rulebook.model import Rulebook
 from postproc.report.answer import answer
 from postproc.report.markdown import markdown_of
 from postproc.report.presumed_senders import PresumedSender
+from postproc.report.screen import Screen
 from postproc.report.sections import Item, Listing, Paragraph
 from postproc.report.summary import Share, Summary
 from postproc.report.summary_sections import Layout, sections
-from postproc.report.terminal import Screen, laid_out
 from postproc.runtime.clock import IN_UTC, Clock
 from postproc.runtime.text import csv_table
 from postproc.verdicts.result_row import COLUMNS, ResetRow
@@ -24,11 +24,15 @@ SUMMARY_ID = "urn:rstorigin:summary:1"  # the schema of json; schemas.py says wh
 
 def table(summary: Summary, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     """For a terminal."""
+    from postproc.report.terminal import laid_out  # slow to import
+
     return laid_out([*sections(summary, rulebook, layout)], screen)
 
 
 def answer_alone(summary: Summary, clock: Clock, screen: Screen) -> str:
     """The answer without anything else, for a terminal."""
+    from postproc.report.terminal import laid_out  # slow to import
+
     return laid_out([Paragraph(answer(summary, clock))], screen)
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from shutil import get_terminal_size
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -17,30 +13,17 @@ from rich.text import Text
 
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import Verdict
+from postproc.report.screen import WIDTH, Screen
 from postproc.report.sections import Cell, Code, Item, Listing, Paragraph, Section, Table
+from postproc.runtime.text import cut_in_the_middle
 
-_WIDTH, _LEAST, _WIDE = 80, 40, 10_000  # characters
+_WIDE = 10_000  # characters
 _STYLES = {
     rf"(?<!likely )\b{Verdict.FORGED}\b": "bold red",
     rf"\b(?:probably|{Verdict.LIKELY_FORGED})\b": "yellow",
     rf"\b{Verdict.UNCLEAR}\b": "magenta",
     rf"\b(?:likely )?{Verdict.GENUINE}\b": "green",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """Where the text is shown: its width in characters, None for as wide as it gets, and whether it has colours."""
-
-    width: int | None = _WIDTH
-    colours: bool = False
-
-
-def screen_of_stdout(*, wide: bool = False) -> Screen:
-    """The terminal that stdout is, or 80 columns without colours. No colours where NO_COLOR is set (no-color.org)."""
-    terminal = sys.stdout.isatty()
-    width = max(get_terminal_size((_WIDTH, 24)).columns, _LEAST) if terminal else _WIDTH
-    return Screen(None if wide else width, terminal and not os.environ.get("NO_COLOR"))
 
 
 def laid_out(sections: Sequence[Section], screen: Screen) -> str:
@@ -66,7 +49,7 @@ def _print(console: Console, section: Section, screen: Screen) -> None:
         case Paragraph():
             for sentence in section.sentences:
                 console.print(_text(sentence))
-        case Table() if screen.width and screen.width < _WIDTH:
+        case Table() if screen.width and screen.width < WIDTH:
             _print(console, _as_listing(section), screen)
         case Table():
             console.print(_title(section.title))
@@ -133,14 +116,6 @@ def _table(table: Table, screen: Screen) -> RichTable:
 def _cell(cell: Cell, cut: int) -> Text:
     lines = (cell,) if isinstance(cell, str) else cell
     return _text(*(cut_in_the_middle(visible(line), cut) if cut else line for line in lines))
-
-
-def cut_in_the_middle(text: str, width: int) -> str:
-    """`text` with its middle left out, where it is longer than `width` characters."""
-    if len(text) <= width:
-        return text
-    end = (width - 3) // 2
-    return f"{text[: width - 3 - end]}...{text[-end:]}"
 
 
 def _text(*lines: str) -> Text:

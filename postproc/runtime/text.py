@@ -73,3 +73,11 @@ def shell_command(words: Iterable[str]) -> str:
 
 def _bytes(character: str) -> str:
     return "".join(rf"\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def cut_in_the_middle(text: str, width: int) -> str:
+    """`text` with its middle left out, where it is longer than `width` characters."""
+    if len(text) <= width:
+        return text
+    end = (width - 3) // 2
+    return f"{text[: width - 3 - end]}...{text[-end:]}"

@@ -95,7 +95,8 @@ def macs(options: str) -> tuple[str, ...]:
 
 
 def test_a_packet_list_shows_no_headers(tmp_path: Path) -> None:
-    without = ("response_us", "rtt_us", "time", "stage", "suspicion", "cause", "evidence", "reason", "origin", "device")
+    times = ("response_us", "rtt_us", "silence_us", "time")
+    without = (*times, "stage", "suspicion", "cause", "evidence", "reason", "origin", "device")
     exports = [blanked(path, tmp_path, (*HEADERS, "tcp.reset_cause", "eth.src", "eth.dst")) for path in ALL]
     found = of_resets(judged(texts(tmp_path, TSHARK, "-t e"), *without))
     expected = of_resets(judged(exports, *without))

@@ -73,7 +73,7 @@ def test_an_overlay_on_another_port_is_named_and_opened_as_told(tmp_path: Path, 
     assert f"add -d udp.port==9000,{protocol}" in result.stderr
     assert "There is no TCP reset" not in result.stdout
     explained = run("explain", capture, status=1).stdout
-    assert explained.startswith("No TCP reset was seen in ")
+    assert explained.startswith("No TCP reset and no ICMP error was seen in ")
     rule = f"udp.port==9000,{protocol}"
     (row,) = rows("-d", rule, capture)
     assert (row["frame"], row["src"], row["sport"]) == (7, "203.0.113.1", 80)

@@ -322,6 +322,7 @@ def test_fields_that_a_capture_cannot_have(tmp_path: Path) -> None:
 
 def test_every_advice_can_be_given() -> None:
     observation = {name: {"int": 0, "bool": False, "str": ""}[str(kind)] for name, kind in VOCABULARY.items()} | {
+        "ip_version": 4,
         "verdict": "unclear",
         "origin": "unknown",
     }
@@ -329,6 +330,7 @@ def test_every_advice_can_be_given() -> None:
     usual = advise(rulebook, observation)
     assert "named sender itself" in usual[-1]
     given = {
+        *advise(rulebook, observation | {"hop_limit": None, "distance": None}),
         *advise(rulebook, observation | {"baseline_source": "none"}),
         *advise(rulebook, observation | {"baseline_source": "host", "host_packets": 2, "host_share": 100}),
         *advise(rulebook, observation | {"baseline_source": "host", "host_packets": 9, "host_share": 50}),

@@ -16,9 +16,9 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.report import formats as outputs
+from postproc.report.screen import Screen, screen_of_stdout
 from postproc.report.summary import Summary, summarise
 from postproc.report.summary_sections import Layout
-from postproc.report.terminal import Screen, screen_of_stdout
 from postproc.runtime.text import markdown_code
 from postproc.verdicts.result_row import COLUMNS
 

@@ -199,7 +199,9 @@ def test_an_interrupt_at_any_moment_is_no_traceback(slow_case: Path, tmp_path: P
 def test_in_the_background_of_a_script_interrupts_are_ignored(slow_case: Path, tmp_path: Path) -> None:
     ours = environment(RSTORIGIN_TSHARK=str(tmp_path / "tshark"), SECONDS_MORE="0.2")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run = subprocess.Popen([*PROGRAM, "summarize", str(slow_case), "-j", "2"], stderr=subprocess.PIPE, env=ours)
+    run = subprocess.Popen(
+        [*PROGRAM, "summarize", str(slow_case), "-j", "2", "--no-cache"], stderr=subprocess.PIPE, env=ours
+    )
     for _ in range(8):
         time.sleep(0.2)
         run.send_signal(signal.SIGINT)

@@ -33,9 +33,9 @@ CAUSES: dict[str, tuple[Sequence[str], str]] = {
     ),
     "late packet": (
         [*OPEN, *DATA, "< FA", "> A", "> PA 9", "< R"],
-        "already closed the connection, and the other side",
+        "had closed the connection, and the other side sent on",
     ),
-    "the other side closes": ([*OPEN, *DATA, "> FA", "< R"], "of which the host knows nothing any more"),
+    "the other side closes": ([*OPEN, *DATA, "> FA", "< R"], "which the host no longer knows"),
     "backlog overflow": ([*OPEN, "< R"], "tcp_abort_on_overflow"),
     "accepted and aborted": ([*OPEN, "< RA"], "accepts the connection and aborts it before it sends anything"),
     "half-open after a crash": ([*OPEN, *DATA, "wait 300", "> PA 50", "< R"], r"half-open: .* silent for 300 s"),
@@ -55,7 +55,7 @@ CAUSES: dict[str, tuple[Sequence[str], str]] = {
     ),
     "device, first data": ([*OPEN, "> PA 100", "< RA"], "once it has seen the first data"),
     "device, closing": ([*OPEN, *DATA, "> FA", "< RA"], "one side had closed"),
-    "device, closed": ([*OPEN, *DATA, *CLOSE, "< RA"], "after the connection had ended"),
+    "device, closed": ([*OPEN, *DATA, *CLOSE, "< RA"], "the connection had ended: a device answers"),
     "device, again": ([*OPEN, *DATA, "< RA", "wait 1", "< RA"], "repeats its reset"),
     "device, both sides": ([*OPEN, *DATA, "< RA", "> RA"], "resets both sides of the connection"),
 }
