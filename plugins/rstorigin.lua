@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a3aa9545d4a7d9e3c6e3f195c3f1259d990a507d086b050ff0257a52beb54d67
+-- rulebook hash: 28f124bd6135417627d3472f71e0449fb7c5cd054d873230864ec15b0fea41d2
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -717,7 +717,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a3aa9545d4a7)"
+    .. "(100 rules, hash 28f124bd6135)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -4316,8 +4316,8 @@ do
     o.spoke_after = continued_after(reset, o.rtt_us, o.rtt_confirmed)
     o.port_accepts = contains_item(host.accepting_ports, src, port_bytes(sport))
     o.ended_connection = ended_connection(reset)
-    o.known_timeout = known_timeout(reset.silence_us)
     o.silent_resets, o.least_silence_us = silences_of(src)
+    o.known_timeout = known_timeout(o.least_silence_us or reset.silence_us)
     o.end_reason = end_reason(reset.flow)
     o.own_resets = own_resets(side, side.reset_hop_limits)
     o.own_bare_resets = own_resets(side, side.bare_reset_hop_limits or {})
@@ -6172,7 +6172,7 @@ do
         return o.origin == "middlebox" and o.after_end and (o.fin_before or o.own_resets_before >= 1)
       end,
       say = function()
-        return "the connection had ended: a device answers what still arrives"
+        return "after the connection had ended, a device answers what still arrives"
       end,
     },
     {
@@ -6190,8 +6190,7 @@ do
         return o.origin == "middlebox" and (o.resets_before >= 1 or o.peer_resets_before >= 1)
       end,
       say = function()
-        return "the connection had been reset before: the device repeats its reset, or answers "
-          .. "what still arrives"
+        return "after a reset had ended the connection, the device repeats it, or answers what " .. "still arrives"
       end,
     },
     {
@@ -6382,8 +6381,8 @@ do
         return o.crossed_fin ~= nil and not o.has_ack
       end,
       say = function()
-        return "late packet: the host had closed the connection, and the other side sent on "
-          .. "although it had learned of that"
+        return "late packet: the host had already closed the connection, and the other side sent "
+          .. "on although it had learned of that"
       end,
     },
     {
@@ -6419,7 +6418,8 @@ do
       say = function(o)
         return "half-open: the other side had been silent for " .. time_text(o.peer_pause_us)
           .. ", and the host knows nothing of the connection any more (a restart or crash, or "
-          .. "an idle timeout that only the host has; near it: " .. text(o.known_timeout) .. ")"
+          .. "an idle timeout that only the host has; usual one near the shortest such silence: "
+          .. text(o.known_timeout) .. ")"
       end,
     },
     {

@@ -48,9 +48,9 @@ ENDING = (
         Type.STR,
         (
             "known_timeout",
-            FLOW,
+            CAPTURE,
             "",
-            "the usual idle timeout that silence_us is near, or 'none'",
+            "the usual idle timeout that least_silence_us is near, or silence_us where that is missing; or 'none'",
             Mark.GIVEN,
         ),
     )

@@ -22,9 +22,10 @@ NO_TIMEOUT = "none"
 NEAR_SHARE, NEAR_SECONDS = 2, 5
 
 
-def known_timeout(silence_us: int) -> str:
+def known_timeout(silence_us: int | None) -> str:
     """The known timeout that a silence, in microseconds, is nearest to; NO_TIMEOUT if none is near."""
     for seconds, words in KNOWN_TIMEOUTS:
-        if abs(silence_us - seconds * 1_000_000) <= max(NEAR_SECONDS * 100, NEAR_SHARE * seconds) * 10_000:
+        near = max(NEAR_SECONDS * 100, NEAR_SHARE * seconds) * 10_000
+        if silence_us is not None and abs(silence_us - seconds * 1_000_000) <= near:
             return words
     return NO_TIMEOUT

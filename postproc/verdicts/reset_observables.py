@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from heuristics.engine_limits import MIN_COUNTING, ON_ITS_WAY_SHARE, ON_ITS_WAY_US, STRAY_ELSEWHERE
 from heuristics.observables.vocabulary import Value
 from heuristics.protocol.hop_limit import distance, distance_if_known
-from heuristics.protocol.idle_timeouts import NO_TIMEOUT, known_timeout
+from heuristics.protocol.idle_timeouts import known_timeout
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
@@ -39,13 +39,15 @@ _context_values = attrgetter(*CONTEXT_NAMES)
 class FlowObservation(NamedTuple):
     """The observables from the flow of a reset and its host's profile, and values that wait for the whole capture.
 
-    `round_trips` are the flow's own. If the sender's side of the conversation moved on past the reset, `continued_us`
-    is the time from the reset to that. If its sender then acknowledges the bytes that were in flight to it when the
-    reset passed, `overtaken_us` is the age that these had when the reset passed.
+    `round_trips` are the flow's own, `silence_us` is how long it was silent before the reset. If the sender's side of
+    the conversation moved on past the reset, `continued_us` is the time from the reset to that. If its sender then
+    acknowledges the bytes that were in flight to it when the reset passed, `overtaken_us` is the age that these had
+    then.
     """
 
     observation: Observation
     round_trips: RoundTrips
+    silence_us: int | None
     continued_us: int | None
     overtaken_us: int | None
 
@@ -60,7 +62,6 @@ def observe_flow(reset: Reset, host: HostProfile, counterparts: Counterparts) ->
         **_observe_handshakes(reset),
         "refuses_accepted": _refuses_accepted(reset),
         "ended_connection": ended_connection(reset),
-        "known_timeout": NO_TIMEOUT if reset.silence_us is None else known_timeout(reset.silence_us),
         "end_reason": end_reason(reset.flow),
         "own_resets": own_resets(reset.side, reset.side.reset_hop_limits),
         "own_bare_resets": own_resets(reset.side, reset.side.bare_reset_hop_limits),
@@ -71,7 +72,8 @@ def observe_flow(reset: Reset, host: HostProfile, counterparts: Counterparts) ->
     flow = reset.side.round_trips
     continued_us = _continued_us(reset)
     overtaken_us = None if continued_us is None else _overtaken_us(reset)
-    return FlowObservation(observation, flow if flow.handshake else RoundTrips(), continued_us, overtaken_us)
+    round_trips = flow if flow.handshake else RoundTrips()
+    return FlowObservation(observation, round_trips, reset.silence_us, continued_us, overtaken_us)
 
 
 def observe_capture(
@@ -96,6 +98,7 @@ def observe_capture(
         "port_accepts": packet.sport in handshakes.accepting_ports,
         "silent_resets": silences.resets,
         "least_silence_us": silences.least_us,
+        "known_timeout": known_timeout(silences.least_us or of_flow.silence_us),
         **_observe_shared_origin(packet, correlation),
         "host_translated": packet.src in counterparts.translated,
     }

@@ -33,7 +33,7 @@ CAUSES: dict[str, tuple[Sequence[str], str]] = {
     ),
     "late packet": (
         [*OPEN, *DATA, "< FA", "> A", "> PA 9", "< R"],
-        "had closed the connection, and the other side sent on",
+        "had already closed the connection, and the other side sent on",
     ),
     "the other side closes": ([*OPEN, *DATA, "> FA", "< R"], "which the host no longer knows"),
     "backlog overflow": ([*OPEN, "< R"], "tcp_abort_on_overflow"),
@@ -55,8 +55,11 @@ CAUSES: dict[str, tuple[Sequence[str], str]] = {
     ),
     "device, first data": ([*OPEN, "> PA 100", "< RA"], "once it has seen the first data"),
     "device, closing": ([*OPEN, *DATA, "> FA", "< RA"], "one side had closed"),
-    "device, closed": ([*OPEN, *DATA, *CLOSE, "< RA"], "the connection had ended: a device answers"),
-    "device, again": ([*OPEN, *DATA, "< RA", "wait 1", "< RA"], "repeats its reset"),
+    "device, closed": ([*OPEN, *DATA, *CLOSE, "< RA"], "after the connection had ended, a device answers"),
+    "device, again": (
+        [*OPEN, *DATA, "< RA", "wait 1", "< RA"],
+        "a reset had ended the connection, the device repeats it",
+    ),
     "device, both sides": ([*OPEN, *DATA, "< RA", "> RA"], "resets both sides of the connection"),
 }
 
