@@ -9,12 +9,17 @@ VARIABLE = "RSTORIGIN_SHARED"
 _BESIDE = Path(__file__).parents[2] / "shared"  # beside the repository's folder
 
 
-def folder() -> Path:
-    """The folder of the public captures and of expected.csv, the table of verdicts to accept; it may not exist.
+def captures_of_others() -> Path:
+    """The folder of captures that are no part of this repository; it may not exist.
 
-    It is captures/real in the folder that the variable RSTORIGIN_SHARED names, by default ../shared.
+    It is `captures` in the folder that the variable RSTORIGIN_SHARED names.
     """
-    return Path(os.environ.get(VARIABLE) or _BESIDE) / "captures" / "real"
+    return Path(os.environ.get(VARIABLE) or _BESIDE) / "captures"
+
+
+def folder() -> Path:
+    """The folder of the public captures and of expected.csv, the table of verdicts to accept; it may not exist."""
+    return captures_of_others() / "real"
 
 
 def missing() -> str:

@@ -103,7 +103,7 @@ def _text(text: str) -> str:
 
 def main() -> None:
     """Write the files."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python scripts/command_line_files.py FOLDER")
     for path, content in files().items():
         target = Path(sys.argv[1]) / "share" / path

@@ -233,7 +233,9 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="laboratory captures to fit to")
     parser.add_argument("--real-resets", type=Path, help="a table of features of public resets")
-    parser.add_argument("--public", type=Path, help="a table of public resets judged by hand (default: ../shared)")
+    parser.add_argument(
+        "--public", type=Path, help="a table of public resets judged by hand (default: that of RSTORIGIN_SHARED)"
+    )
     parser.add_argument("--rulebook", type=Path, help="your own rulebook, laid over the default one")
     parser.add_argument("-o", "--out", type=Path, help="where to write the proposed weights (TOML)")
     parser.add_argument("--table", type=Path, help="where to write the table (Markdown); default: print it")

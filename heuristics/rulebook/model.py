@@ -195,13 +195,6 @@ class Rulebook:
             return self._by_id[id_]
         raise UnknownRuleError(id_, (rule.id for rule in self.all_rules))
 
-    def icmp_entry(self, id_: str) -> IcmpEntry:
-        """The entry for ICMP errors called `id_`. Raises UnknownRuleError with the nearest id, of rules too."""
-        for entry in self.icmp:
-            if entry.id == id_:
-                return entry
-        raise UnknownRuleError(id_, (entry.id for entry in (*self.all_rules, *self.icmp)))
-
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) of all that has an effect, so not of disabled rules, comments or layout."""

@@ -16,7 +16,7 @@ from postproc.cli.options import RulebookOption, load_rules
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.errors import OutputError
 
-app = typer.Typer(name="plugin", help="The Wireshark plugin and profile.", no_args_is_help=True)
+app = typer.Typer(name="plugin", help="The Wireshark plugin and profile.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

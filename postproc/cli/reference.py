@@ -38,7 +38,7 @@ STATUSES = {
     0: "Done.",
     exit_status.SOME_FAILED: "Done, but some input could not be read, or not to its end.",
     exit_status.WRONG_USAGE: "Nothing was done: wrong arguments, a rulebook with mistakes, no tshark, no input.",
-    exit_status.FOUND: "Done, and a verdict of those that --fail-on names was given.",
+    exit_status.FOUND: "Done, and what --fail-on names was found.",
     INTERRUPTED: "Interrupted (Ctrl-C).",
     TERMINATED: "Asked to end (SIGTERM).",
 }

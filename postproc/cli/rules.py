@@ -11,7 +11,12 @@ from heuristics.errors import UnknownRuleError, visible
 from postproc.cli import rule_lists, rule_texts, rule_trial
 from postproc.cli.options import RulebookOption, TableFormat, load_rules
 
-app = typer.Typer(name="rules", help="Show, check and try the rules that resets are judged by.", no_args_is_help=True)
+app = typer.Typer(
+    name="rules",
+    help="Show, check and try the rules that resets are judged by.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command("list")

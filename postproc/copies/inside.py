@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum, auto
 
 
@@ -17,7 +16,6 @@ class Kind(Enum):
 
 
 Inside = tuple[Kind, int]
-Reader = Callable[[bytearray, int, int], Inside]  # the packet, where the header begins, where the packet ends
 
 _BY_ETHERTYPE = {0x0800: Kind.IP, 0x86DD: Kind.IP, 0x0806: Kind.ARP, 0x6558: Kind.ETHERNET, 0x880B: Kind.PPP}
 _VLANS = (0x8100, 0x88A8, 0x9100, 0x9200)

@@ -60,7 +60,6 @@ _WHO = {
     Origin.ROUTER: "routers",
     Origin.ENDPOINT: "the addressed hosts themselves",
     Origin.FRONT_END: "front-ends",
-    Origin.UNKNOWN: "nobody who can be named",
 }
 
 
@@ -69,10 +68,12 @@ def icmp_conclusion(errors: Sequence[JudgedReset]) -> str:
     if not errors:
         return ""
     counts = Counter(error.row.origin for error in errors)
-    by = ", ".join(f"{counts[origin]:,} by {who}" for origin, who in _WHO.items() if counts[origin])
+    by = [f"{counts[origin]:,} sent by {who}" for origin, who in _WHO.items() if counts[origin]]
+    if counts[Origin.UNKNOWN]:
+        by.append(f"who sent {counts[Origin.UNKNOWN]:,} of them is not known")
     forged = sum(error.row.verdict in ACCUSED for error in errors)
     accused = f"; {forged:,} of them in a host's name that it did not come from" if forged else ""
-    return f"{plural(len(errors), 'ICMP error')}: rejected {by}{accused}."
+    return f"{plural(len(errors), 'ICMP error')}: {', '.join(by)}{accused}."
 
 
 def rejection_text(error: JudgedReset) -> str:

@@ -6,7 +6,6 @@ docs/session-logs.md describes every key. The maps of the known formats are in f
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from importlib.resources import files
@@ -18,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from heuristics.errors import Problem, ProblemsError, nearest
+from heuristics.toml_text import load_toml
 
 _MAX_BYTES = 2**20
 _SHOWN = 60  # characters of a wrong value that a message repeats
@@ -196,11 +196,9 @@ def load_map(name_or_file: str) -> ColumnMap:
 def parsed(file: str, raw: bytes) -> ColumnMap:
     """The column map in these bytes. Raises ColumnMapError, whose messages name `file`."""
     try:
-        return ColumnMap.model_validate(tomllib.loads(raw.decode("utf-8")))
+        return ColumnMap.model_validate(load_toml(raw))
     except ValidationError as error:
         raise ColumnMapError([_problem(file, details) for details in error.errors()]) from None
-    except RecursionError:
-        raise _error(file, "not TOML: nested too deeply") from None
     except ValueError as error:
         raise _error(file, f"not TOML: {error}", "save it as UTF-8 text") from None
 

@@ -23,7 +23,6 @@ from postproc.capture.text import text_reader
 pytestmark = needs_tcpdump
 
 ALL = sorted((*LAB.glob("*.pcap"), *SITUATIONS.glob("*.pcap")))
-OF_QUOTE = ("verdict", "origin")  # what an ICMPv6 error without the packet that it quotes cannot show
 
 Rows = list[dict[str, str]]
 

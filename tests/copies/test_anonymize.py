@@ -27,6 +27,7 @@ from scapy.packet import Packet, Raw
 from support.command_line import LAB, SITUATIONS, capture, run, verdicts
 from support.wiresharks import available
 
+from bench.public_captures import captures_of_others
 from heuristics.protocol.private_networks import PRIVATE_NETWORKS
 from postproc.copies.headers import LINK_TYPES, HeaderRewriter
 from postproc.copies.pseudonyms import Pseudonyms
@@ -34,7 +35,7 @@ from postproc.copies.pseudonyms import Pseudonyms
 KEY = bytes(range(32))
 NAMES = Pseudonyms(KEY)
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/*.pcap"))
-OTHERS = Path(__file__).parents[3] / "shared" / "captures"  # captures that are not a part of the repository
+OTHERS = captures_of_others()
 ADDRESS, OTHER = "198.51.100.77", "203.0.113.99"
 ADDRESS6, OTHER6 = "2001:db8:5:6:7:8:9:a", "2001:db8:b:c:d:e:f:1"
 MAC, OTHER_MAC = "00:1b:21:aa:bb:cc", "3c:fd:fe:11:22:33"

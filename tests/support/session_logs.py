@@ -18,7 +18,7 @@ from pathlib import Path
 EXAMPLE = Path(__file__).parents[2] / "examples" / "firewall-log"
 CAPTURE = EXAMPLE / "client.pcap"
 CONNTRACK_LOG = EXAMPLE / "conntrack.log"
-FORGED_PORT, CLOSED_PORT = 80, 8443  # where the device resets in the server's name; where the server refuses
+FORGED_PORT = 80  # where the device resets in the server's name
 _LINE = re.compile(
     r" (?P<state>[A-Z_]+) src=(?P<src>\S+) dst=(?P<dst>\S+) sport=(?P<sport>\d+) dport=(?P<dport>\d+) .*"
     r"src=\S+ dst=(?P<nat>\S+) sport=\d+ dport=(?P<nat_port>\d+) .*start=(?P<start>[^]]+)] \[stop=(?P<stop>[^]]+)]"

@@ -311,7 +311,7 @@ def test_a_summary_counts_resets_and_errors_apart_and_shows_where_the_rejector_s
         outputs.markdown(summary, RULEBOOK, layout),
     ):
         assert f"rejected by {HOST}, 0 hops away, the probe to {HOST} had travelled 1 hop" in text
-        assert "1 ICMP error: rejected 1 by firewalls or other devices in between; 1 of them in a host's name" in text
+        assert "1 ICMP error: 1 sent by firewalls or other devices in between; 1 of them in a host's name" in text
         assert "1 reset, 1 ICMP error" in text
     content = json.loads(outputs.whole_json(summary))
     assert content["by_rejector"][0]["distances"] == [0]

@@ -13,11 +13,12 @@ from support.command_line import LAB, run
 from support.flows_by_hand import CLIENT, SERVER, START, written
 from support.session_logs import EXAMPLE
 
+from bench.public_captures import captures_of_others
 from postproc.verdicts.reconcile import reconcile
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT, ReconcileResult, Undecided
 
 INSIDE, VIRTUAL, NAT = "10.0.0.7", "198.51.100.80", "198.51.100.9"
-CASE = Path(__file__).parents[3].parent / "shared" / "captures" / "cases" / "24-inside-and-outside-nat"
+CASE = captures_of_others() / "cases" / "24-inside-and-outside-nat"
 
 
 def renamed(packets: list[Packet], names: dict[str, str], ports: dict[int, int] | None = None) -> list[Packet]:

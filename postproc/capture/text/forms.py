@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from postproc.capture.text import nmap_trace
 from postproc.capture.text.hexdump import Dump
-from postproc.capture.text.packet_logs import filterlog, netfilter
+from postproc.capture.text.packet_logs.filterlog import FILTERLOG
+from postproc.capture.text.packet_logs.netfilter import NETFILTER
 from postproc.capture.text.reading import Reading, Row
 from postproc.capture.text.tcpdump import rows as tcpdump
 from postproc.capture.text.tshark import details
@@ -52,8 +53,8 @@ FORMS = (
     ),
     Form(name="tshark -V", packets_in=details.packets_in, rows=details.rows),
     Form(name="nmap --packet-trace", packets_in=nmap_trace.packets_in, rows=nmap_trace.rows),
-    Form(name="netfilter", packets_in=netfilter.packets_in, rows=netfilter.rows),
-    Form(name="filterlog", packets_in=filterlog.packets_in, rows=filterlog.rows),
+    Form(name="netfilter", packets_in=NETFILTER.packets_in, rows=NETFILTER.rows),
+    Form(name="filterlog", packets_in=FILTERLOG.packets_in, rows=FILTERLOG.rows),
 )
 
 

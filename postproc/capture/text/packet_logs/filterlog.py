@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from heuristics.protocol.tshark_fields import PROTOCOL_TCP
-from postproc.capture.text.cleaning import cleaned
-from postproc.capture.text.packet_logs.log_clock import LogClock
+from postproc.capture.text.packet_logs.packet_log import PacketLog
 from postproc.capture.text.packet_logs.segments import LETTERS, LoggedSegment, Segments
-from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Reading, Row
+from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Row
 
-TIMES = "log in the syslog format (RFC 5424), which has fractions of a second"
+_TIMES = "log in the syslog format (RFC 5424), which has fractions of a second"
 _LINE = re.compile(
     r"(?P<prefix>.*?)\bfilterlog\b[^,]*?(?P<packet>\d*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[^,]*,[46],.*)"
 )
@@ -25,25 +23,6 @@ _VERSION, _OF_IP = 8, 9  # places of the IP version, and of the first field of t
 _V4_FIELDS, _V6_FIELDS = 11, 8
 _OPTIONS = {"mss": (2, 4), "nop": (1, 1), "eol": (0, 1), "wscale": (3, 3), "sackOK": (4, 2), "TS": (8, 10)}
 _TCP_HEADER = 20
-
-
-def packets_in(sample: Sequence[str]) -> int:
-    """How many packets that filterlog logged these lines hold."""
-    return sum(_LINE.fullmatch(cleaned(line)[0]) is not None for line in sample)
-
-
-def rows(lines: Iterable[str], sample: Sequence[str], reading: Reading) -> Iterator[Row]:
-    """The rows of the packets of a log. Other lines are counted in `reading`."""
-    clock, segments = LogClock(), Segments()
-    for line in lines:
-        text, _ = cleaned(line)
-        found = _LINE.fullmatch(text)
-        if found is not None:
-            yield reading.packet(None, clock.time_us(found["prefix"]), text, partial(_row, found["packet"], segments))
-        elif text:
-            reading.unread.add(line)
-    if clock.coarse:
-        reading.notes.append(("times of whole seconds are left out: no reset is judged by its time", TIMES))
 
 
 def _row(packet: str, segments: Segments) -> Row:
@@ -114,3 +93,6 @@ def _number(text: str, most: int) -> int:
     if not text.isdecimal() or int(text) > most:
         raise ValueError(text)
     return int(text)
+
+
+FILTERLOG = PacketLog(_LINE, _row, _TIMES)

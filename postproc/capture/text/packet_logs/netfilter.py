@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 
-from postproc.capture.text.cleaning import cleaned
-from postproc.capture.text.packet_logs.log_clock import LogClock
+from postproc.capture.text.packet_logs.packet_log import PacketLog
 from postproc.capture.text.packet_logs.segments import LoggedSegment, Segments
-from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Reading, Row
+from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Row
 
-TIMES = "log with fractions of a second: journalctl -k -o short-precise, or dmesg without -T"
+_TIMES = "log with fractions of a second: journalctl -k -o short-precise, or dmesg without -T"
 _LINE = re.compile(r"(?P<prefix>.*?)\bIN=\S* OUT=\S* (?P<packet>.*\bSRC=\S+ DST=\S+ LEN=\d+ .*)")
 _QUOTED = re.compile(r"\[(SRC=[^\]]*)\]")
 _OPTIONS = re.compile(r"\bOPT \(([0-9A-Fa-f]*)\)")
@@ -26,25 +24,6 @@ _PROTOCOLS = {"ICMP": 1, "TCP": 6, "UDP": 17, "UDPLITE": 136, "ICMPV6": 58}
 _V4_HEADER, _V6_HEADER = 20, 40
 _MAC_TEXT = 17  # characters of a MAC address
 _END, _PADDING, _TIMESTAMPS = 0, 1, 8  # TCP option kinds
-
-
-def packets_in(sample: Sequence[str]) -> int:
-    """How many packets that netfilter logged these lines hold."""
-    return sum(_LINE.fullmatch(cleaned(line)[0]) is not None for line in sample)
-
-
-def rows(lines: Iterable[str], sample: Sequence[str], reading: Reading) -> Iterator[Row]:
-    """The rows of the packets of a log. Other lines are counted in `reading`."""
-    clock, segments = LogClock(), Segments()
-    for line in lines:
-        text, _ = cleaned(line)
-        found = _LINE.fullmatch(text)
-        if found is not None:
-            yield reading.packet(None, clock.time_us(found["prefix"]), text, partial(_row, found["packet"], segments))
-        elif text:
-            reading.unread.add(line)
-    if clock.coarse:
-        reading.notes.append(("times of whole seconds are left out: no reset is judged by its time", TIMES))
 
 
 def _row(packet: str, segments: Segments) -> Row:
@@ -166,3 +145,6 @@ def _add_quoted(row: Row, values: Mapping[str, str], words: frozenset[str]) -> N
     name = values.get("PROTO", "").lower()
     if name in ("tcp", "udp") and "SPT" in values:
         row[f"{name}.srcport"], row[f"{name}.dstport"] = _number(values["SPT"], 0xFFFF), _number(values["DPT"], 0xFFFF)
+
+
+NETFILTER = PacketLog(_LINE, _row, _TIMES)

@@ -1,1 +1,0 @@
-complete --command rstorigin --no-files --arguments "(env _RSTORIGIN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) rstorigin)" --condition "env _RSTORIGIN_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) rstorigin"
