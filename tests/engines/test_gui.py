@@ -34,7 +34,7 @@ def exported(window: Window, name: str) -> list[dict[str, str]]:
     dialog = "Wireshark · Export Packet Dissections"
 
     def opens() -> None:
-        window.press("Escape")  # a menu that an earlier try left open
+        window.press(*["Escape"] * 3)  # menus and dialogs that an earlier try left open
         window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
 
     window.dialog(dialog, opens)

@@ -118,7 +118,11 @@ class Window:
                 last = time.monotonic()
             return there
 
-        return until(found, f"the window {title!r}")
+        try:
+            return until(found, f"the window {title!r}")
+        except AssertionError as error:
+            shown = [_ask(self.display, "getwindowname", each) for each in _all(self.display, "..")]
+            raise AssertionError(f"{error}; on the screen: {', '.join(map(repr, shown))}") from None
 
     def closed(self, title: str) -> None:
         """Wait until there is no window with `title`."""
@@ -205,7 +209,12 @@ def opened(
 
 def _find(display: str, name: str) -> str:
     """The id of the visible window whose title matches `name`, or nothing."""
-    return _ask(display, "search", "--onlyvisible", "--name", name).partition("\n")[0]
+    return next(iter(_all(display, name)), "")
+
+
+def _all(display: str, name: str) -> list[str]:
+    """The ids of all such windows."""
+    return _ask(display, "search", "--onlyvisible", "--name", name).split()
 
 
 def _ask(display: str, *arguments: str) -> str:
