@@ -94,11 +94,9 @@ def _ends_there(translations: Sequence[Translation]) -> dict[tuple[str, int, str
     """The address and port of each direction's source in the peer, where they are others there."""
     found = {}
     for each in translations:
-        src, sport, dst, dport = each.here
-        if each.of_source:
-            found[src, sport, dst, dport] = each.there[:2]
-        if each.of_destination:
-            found[dst, dport, src, sport] = each.there[2:]
+        for end, other in ((each.source, each.destination), (each.destination, each.source)):
+            if end.is_translated:
+                found[(*end.here, *other.here)] = end.there
     return found
 
 
@@ -171,10 +169,9 @@ def _translations(translations: Sequence[Translation]) -> list[str]:
     """Translations by addresses, in words."""
     flows: Counter[tuple[str, str, str, bool]] = Counter()
     for each in translations:
-        for what, translated, at in (("source", each.of_source, 0), ("destination", each.of_destination, 2)):
-            if translated:
-                kept = each.here[at + 1] == each.there[at + 1]
-                flows[what, str(each.here[at]), str(each.there[at]), kept] += 1
+        for what, end in (("source", each.source), ("destination", each.destination)):
+            if end.is_translated:
+                flows[what, end.address, end.peer_address, end.port == end.peer_port] += 1
     return [
         f"the {what} {here} is {there} there ({plural(count, 'flow')}, port {'kept' if kept else 'changed'})"
         for (what, here, there, kept), count in flows.items()

@@ -13,7 +13,7 @@ import polars as pl
 
 from heuristics.protocol.tshark_fields import ACK, FIN, RST, SYN
 from postproc.capture.packet_table import ENDS, TCP, TURNED, both_ways, is_reset, is_syn
-from postproc.verdicts.reconcile_result import Translation
+from postproc.verdicts.reconcile_result import TranslatedEnd, Translation
 
 _KEPT = ["seq", "ack", "kept_flags", "payload_len", "tsval"]  # what a translation leaves alone
 _ENOUGH = 2  # packets that agree: one could match by chance
@@ -78,9 +78,9 @@ def _translations(packets: pl.DataFrame, peer: pl.DataFrame, pairs: pl.DataFrame
     with_syn = set(opened.rows())
     found = []
     for row in pairs.rows():
-        src, sport, dst, dport, *there = row
-        turned = (dst, dport, src, sport, *there[2:], *there[:2])
-        opens = row in with_syn or (turned not in with_syn and sport >= dport)
+        source, destination = (TranslatedEnd(*row[at : at + 2], *row[at + 4 : at + 6]) for at in (0, 2))
+        turned = (*destination.here, *source.here, *destination.there, *source.there)
+        opens = row in with_syn or (turned not in with_syn and source.port >= destination.port)
         if opens:
-            found.append(Translation((src, sport, dst, dport), tuple(there), known=row in with_syn))
-    return sorted(found, key=lambda each: each.here)
+            found.append(Translation(source, destination, known=row in with_syn))
+    return sorted(found)

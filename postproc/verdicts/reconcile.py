@@ -94,8 +94,8 @@ class _Peer:
 def _under_names_here(addresses: Iterable[str], translations: Iterable[Translation]) -> frozenset[str]:
     """Addresses of the peer, and those that stand for them in the capture."""
     there = frozenset(addresses)
-    ends = [pair for each in translations for pair in zip(each.addresses_here, each.addresses_there, strict=True)]
-    return there | {address for address, of_peer in ends if of_peer in there}
+    ends = [end for each in translations for end in (each.source, each.destination)]
+    return there | {end.address for end in ends if end.peer_address in there}
 
 
 def _front_ends(translations: Iterable[Translation]) -> frozenset[tuple[str, int]]:
@@ -103,8 +103,9 @@ def _front_ends(translations: Iterable[Translation]) -> frozenset[tuple[str, int
 
     Also those of which it is not sure that they did not accept the flow.
     """
-    of_destination = {each.here[2:] for each in translations if each.of_destination}
-    return frozenset(of_destination | {each.here[:2] for each in translations if each.of_source and not each.known})
+    ends = [each.destination for each in translations]
+    ends += [each.source for each in translations if not each.known]
+    return frozenset(end.here for end in ends if end.is_translated)
 
 
 def _of_direction(

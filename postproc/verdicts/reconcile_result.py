@@ -28,36 +28,38 @@ class Undecided(StrEnum):
     AMBIGUOUS = "several packets are alike, or the times, MAC addresses or numbers leave a doubt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
+class TranslatedEnd:
+    """One end of a flow, as the capture has it, and as the peer has it."""
+
+    address: str
+    port: int
+    peer_address: str
+    peer_port: int
+
+    @property
+    def here(self) -> tuple[str, int]:
+        """Address and port in the capture."""
+        return self.address, self.port
+
+    @property
+    def there(self) -> tuple[str, int]:
+        """The same in the peer."""
+        return self.peer_address, self.peer_port
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether they differ."""
+        return self.here != self.there
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Translation:
-    """A flow with other ends in the peer: source, port, destination, port, here and there.
+    """A flow with other ends in the peer: the `source` opened it. `known`: a SYN shows that, not only the ports."""
 
-    The source is the end that opened the flow; `known` says that a SYN shows it, not only the ports.
-    """
-
-    here: tuple[str, int, str, int]
-    there: tuple[str, int, str, int]
+    source: TranslatedEnd
+    destination: TranslatedEnd
     known: bool
-
-    @property
-    def addresses_here(self) -> tuple[str, str]:
-        """The addresses of both ends, as the capture has them."""
-        return self.here[0], self.here[2]
-
-    @property
-    def addresses_there(self) -> tuple[str, str]:
-        """The same as the peer has them."""
-        return self.there[0], self.there[2]
-
-    @property
-    def of_source(self) -> bool:
-        """Whether the end that opened the flow is translated (source NAT)."""
-        return self.here[:2] != self.there[:2]
-
-    @property
-    def of_destination(self) -> bool:
-        """Whether the end that accepted the flow is translated (destination NAT, load balancer)."""
-        return self.here[2:] != self.there[2:]
 
 
 @dataclass(frozen=True, slots=True)

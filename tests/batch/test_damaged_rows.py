@@ -19,7 +19,14 @@ from postproc.batch.cache import Cache
 from postproc.batch.job import CaptureResult, Job
 from postproc.capture.discovery import find_sources
 from postproc.capture.tshark.program import find_tshark
-from postproc.verdicts.reconcile_result import PeerEvidence, ReconcileResult
+from postproc.verdicts.reconcile_result import (
+    PeerEvidence,
+    ReconcileResult,
+    TranslatedEnd,
+    Translation,
+    Undecided,
+    UndecidedCount,
+)
 
 CAPTURE = LAB / "10_server_ttl128.client.pcap"  # resets and ICMP errors
 WRONG: tuple[Any, ...] = (None, [], ["a"], {}, {"a": 1}, "\0", "a", 1, 1.5, True)
@@ -200,7 +207,13 @@ def test_the_file_of_a_capture_that_is_cut_short_is_a_miss(stored: Stored) -> No
 
 def test_a_damaged_comparison_is_a_miss(tmp_path: Path) -> None:
     cache = Cache.open(tmp_path, "key")
-    result = ReconcileResult((PeerEvidence(7, "never_left", None),), 5)
+    ends = (TranslatedEnd("192.0.2.1", 40000, "10.0.0.1", 40000), TranslatedEnd("203.0.113.1", 80, "203.0.113.1", 80))
+    result = ReconcileResult(
+        (PeerEvidence(7, "never_left", None),),
+        offset_us=5,
+        translations=(Translation(*ends, known=True),),
+        undecided=(UndecidedCount(Undecided.SAME_PLACE, 2),),
+    )
     cache.store_pair("ab", result)
     (file,) = cache.folder.glob("pair-*.parquet")
     assert cache.find_pair("ab") == result

@@ -69,9 +69,8 @@ def test_behind_a_source_nat(reset: str, forged: int, rule: str, ports: dict[int
     result = compared(tmp_path, renamed(server, {CLIENT: NAT}, ports), client)
     assert rules(result) == [rule]
     (found,) = result.translations
-    assert found.of_source
-    assert not found.of_destination
-    assert (found.here[:2], found.there[:2]) == ((NAT, (ports or {}).get(40000, 40000)), (CLIENT, 40000))
+    assert (found.source.here, found.source.there) == ((NAT, (ports or {}).get(40000, 40000)), (CLIENT, 40000))
+    assert not found.destination.is_translated
 
 
 def test_the_server_behind_a_source_nat_is_seen_through_from_the_other_side_too(tmp_path: Path) -> None:
@@ -87,7 +86,7 @@ def test_a_load_balancer_may_speak_for_its_address(tmp_path: Path) -> None:
     result = compared(tmp_path, here, server)
     assert rules(result) == []
     assert [(each.why, each.resets) for each in result.undecided] == [(Undecided.FRONT_END, 1)]
-    assert result.translations[0].of_destination
+    assert result.translations[0].destination.is_translated
     client, server = both_ends([*OPENED, "< R"], 0)
     assert rules(compared(tmp_path, renamed(client, {SERVER: VIRTUAL}), server)) == [LEFT_SENDER]
 
@@ -97,8 +96,8 @@ def test_both_ends_translated(tmp_path: Path) -> None:
     result = compared(tmp_path, client, renamed(server, {CLIENT: NAT, SERVER: INSIDE}, {40000: 1234, 80: 8080}))
     assert rules(result) == [LEFT_SENDER]
     (found,) = result.translations
-    assert found.of_source
-    assert found.of_destination
+    assert found.source.is_translated
+    assert found.destination.is_translated
 
 
 def other_numbers(packets: list[Packet]) -> list[Packet]:
