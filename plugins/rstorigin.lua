@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 28f124bd6135417627d3472f71e0449fb7c5cd054d873230864ec15b0fea41d2
+-- rulebook hash: a2bcc6f1f337dfeee0ff0663e87ddaf3eaf19ec437ebb8ff4905e90e93341292
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -717,7 +717,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 28f124bd6135)"
+    .. "(100 rules, hash a2bcc6f1f337)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -6231,6 +6231,16 @@ do
       say = function()
         return "a NAT host or firewall next to the sender answers a segment that fits none of its "
           .. "connections (conntrack INVALID, outside the window), or a rule of it rejects the " .. "segment"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.ended_connection ~= nil and o.origin == "middlebox" and o.stage == "post-syn"
+          and not o.ended_connection
+      end,
+      say = function()
+        return "a device refuses the connection in the host's name, and both sides go on all the "
+          .. "same: an injector beside the path, or a firewall rule without effect"
       end,
     },
     {

@@ -131,7 +131,11 @@ def _to_do(summary: Summary) -> list[str]:
     """What a reader can do, first about what is suspect, then about the rest, then to be surer."""
     suspect = [tally for tally in summary.causes if tally.accused]
     tallies = [*suspect, *summary.not_judged, *(tally for tally in summary.causes if not tally.accused)]
-    return list(dict.fromkeys(tally.do for tally in tallies if tally.do))[:_TO_DO]
+    actions: dict[str, list[str]] = {}
+    for tally in tallies:
+        if tally.do:
+            actions.setdefault(tally.do, []).append(f"{tally.title} ({tally.resets:,})")
+    return [f"{', '.join(causes)}: {do}" for do, causes in actions.items()][:_TO_DO]
 
 
 def _has_section(sender: PresumedSender) -> bool:

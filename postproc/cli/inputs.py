@@ -31,7 +31,9 @@ def one_input(ctx: typer.Context, name: str) -> Source:
 
 
 def paths_to_explain(sources: Sequence[Source]) -> dict[str, str]:
-    """The paths of the captures that rstorigin explain can read, by their names in rows."""
+    """The paths of the captures that rstorigin explain can read, by their names in rows. Stdin cannot be read twice."""
     return {
-        source.name: source.label for source in sources if source.url is None and source.file_type not in EXPORT_TYPES
+        source.name: f"./{source.label}" if source.label.startswith("-") else source.label
+        for source in sources
+        if source.url is None and source.given is None and source.file_type not in EXPORT_TYPES
     }

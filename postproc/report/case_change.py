@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from heuristics.language.template import time_text
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import ACCUSED, Verdict
 from postproc.batch.job import CaptureResult
@@ -163,7 +164,8 @@ def change_sections(change: CaseChange, most: int) -> Iterator[Section]:
     yield Paragraph([*change_sentences(change)])
     before, after = change.exposures
     if change.exposure is Exposure.TIME:
-        compared = f"Compared: {before:,.3g} h of captures before, {after:,.3g} h after."
+        spans = [time_text(round(hours * 3_600_000_000)) for hours in change.exposures]
+        compared = f"Compared: captures of {spans[0]} before, {spans[1]} after."
     else:
         compared = f"Compared: {plural(round(before), 'packet')} before, {plural(round(after), 'packet')} after."
     yield Paragraph(
@@ -188,12 +190,17 @@ def _rates(row: Changed, change: CaseChange) -> str:
     unit = "an hour" if change.exposure is Exposure.TIME else "in a million packets"
     scale = 1 if change.exposure is Exposure.TIME else 1_000_000
     before, after = (n / e * scale for n, e in zip((row.before, row.after), change.exposures, strict=True))
-    return f"{before:.3g} {unit} before ({row.before:,}), {after:.3g} after ({row.after:,})"
+    return f"{_rate(before)} {unit} before ({row.before:,}), {_rate(after)} after ({row.after:,})"
+
+
+def _rate(rate: float) -> str:
+    """Three digits, never as a power of ten."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _words(row: Changed) -> str:
     if row.change is Change.UNCLEAR:
-        return "no clear change; chance explains the difference"
+        return "no clear change: chance may explain the difference"
     return f"{row.change}, {_range(row.ratio)} times as many"
 
 
