@@ -14,7 +14,8 @@ from support.command_line import FORGED, GENUINE, run, verdicts
 from support.packet_text import needs_tcpdump, tcpdump, written
 
 from postproc.capture.text import nmap_trace
-from postproc.capture.text.packet_logs import filterlog, netfilter
+from postproc.capture.text.packet_logs.filterlog import FILTERLOG
+from postproc.capture.text.packet_logs.netfilter import NETFILTER
 from postproc.capture.text.reading import Reading
 from postproc.capture.text.text_reader import read_text
 from postproc.capture.text.tshark import details, rows
@@ -107,7 +108,7 @@ SEEDS = st.sampled_from(
 @given(SEEDS, st.integers(0, 160), st.text(max_size=30), LINES)
 def test_whatever_a_line_holds_it_is_read_or_counted(seed: str, at: int, inserted: str, lines: list[str]) -> None:
     text = [*lines, *(seed[:at] + inserted + seed[at:]).splitlines(), *lines]
-    for form in (netfilter, filterlog, nmap_trace, rows, details):
+    for form in (NETFILTER, FILTERLOG, nmap_trace, rows, details):
         reading = Reading()
         found = list(form.rows(text, text, reading))
         assert len(found) >= reading.read
