@@ -8,18 +8,17 @@ import zlib
 from enum import Enum, auto
 from pathlib import Path
 
+from postproc.capture.file_format import PCAP_MICROSECONDS, PCAP_MODIFIED, PCAP_NANOSECONDS, SECTION
 from postproc.runtime.errors import CaptureError
 
-# The magic numbers of pcap, with which a file begins in either byte order; the last is Kuznetzov's "modified" format.
-PCAP_MICROSECONDS, PCAP_NANOSECONDS, _PCAP_MODIFIED = 0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34
 # First bytes of capture files.
 _CAPTURE_MAGICS = (
     *(
         magic
-        for number in (PCAP_MICROSECONDS, PCAP_NANOSECONDS, _PCAP_MODIFIED)
+        for number in (PCAP_MICROSECONDS, PCAP_NANOSECONDS, PCAP_MODIFIED)
         for magic in (number.to_bytes(4), number.to_bytes(4, "little"))
     ),
-    b"\x0a\x0d\x0d\x0a",  # pcapng
+    SECTION.to_bytes(4),  # pcapng
     b"snoop\0\0\0",  # RFC 1761
 )
 _NETSCALER = b"Performance Data"  # stands somewhere in the first record of an nstrace

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from postproc.copies.blocks import (
+from postproc.capture.file_format import (
     COMMENT,
     END_OF_OPTIONS,
     INTERFACE,
@@ -18,13 +18,9 @@ from postproc.copies.blocks import (
     RESOLUTION,
     SECTION,
     SIMPLE_PACKET,
-    Block,
-    block,
-    copy_parts,
-    option,
     padded,
-    read_options,
 )
+from postproc.copies.blocks import Block, block, copy_parts, option, read_options
 from postproc.runtime.errors import CaptureError
 
 MARK = "rstorigin: "  # how our comments begin: by it we find and replace those of an earlier run

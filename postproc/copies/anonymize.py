@@ -8,20 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
-from postproc.copies.blocks import (
+from postproc.capture.file_format import (
     END_OF_OPTIONS,
     INTERFACE,
     PACKET_DATA,
     SECTION,
     SIMPLE_PACKET,
     STATISTICS,
-    Block,
-    block,
-    copy_parts,
-    option,
     padded,
-    read_options,
 )
+from postproc.copies.blocks import Block, block, copy_parts, option, read_options
 from postproc.copies.headers import LINK_TYPES, HeaderRewriter
 from postproc.copies.pseudonyms import Pseudonyms
 from postproc.runtime.errors import CaptureError

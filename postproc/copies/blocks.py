@@ -11,26 +11,37 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from postproc.capture.file_type import PCAP_MICROSECONDS, PCAP_NANOSECONDS
+from postproc.capture.file_format import (
+    BLOCK_FRAME,
+    BYTE_ORDER_MAGIC,
+    END_OF_OPTIONS,
+    INTERFACE,
+    LONGEST_PACKET,
+    OLD_PACKET,
+    PACKET,
+    PACKET_DATA,
+    PCAP_HEADER,
+    PCAP_MICROSECONDS,
+    PCAP_NANOSECONDS,
+    PCAP_RECORD,
+    RESOLUTION,
+    SECTION,
+    SIMPLE_PACKET,
+    padded,
+)
 from postproc.capture.prefilter.decompress import READ_ERRORS, Stream, decompressed
 from postproc.runtime.errors import CaptureError
 
-SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, STATISTICS, PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 CUT_SHORT = 0  # no type of blocks: what is left where the file ends in the middle of a block, or is damaged
-PACKET_DATA = 28  # where the packet begins in a packet block, also in the old one
-END_OF_OPTIONS, COMMENT, RESOLUTION, OFFSET = 0, 1, 9, 14  # options
 
 Bytes = bytes | memoryview
 
-_BYTE_ORDER_MAGIC = {0x1A2B3C4D.to_bytes(4, "little"): "<", 0x1A2B3C4D.to_bytes(4, "big"): ">"}
-_FRAME = 12  # bytes of a block without a body
+_ORDERS = {BYTE_ORDER_MAGIC.to_bytes(4, "little"): "<", BYTE_ORDER_MAGIC.to_bytes(4, "big"): ">"}
 # Custom blocks, journal entries and events of sysdig (wiretap/pcapng.c) have frame numbers as packets have.
 _PACKETS = frozenset((OLD_PACKET, SIMPLE_PACKET, PACKET))
 _NUMBERED = _PACKETS | {0xBAD, 0x40000BAD, 9, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222}
 _PIECE = 16 * 1024 * 1024  # bytes read at a time
 _LONGEST_BLOCK = 64 * 1024 * 1024  # bytes; Wireshark takes a longer one for damage, as it does a longer packet
-_LONGEST_PACKET = 262_144
-_PCAP_HEADER, _PCAP_RECORD = 24, 16  # bytes before the records, and before each packet
 _FIX = "convert it first: editcap -F pcapng"
 
 
@@ -54,14 +65,9 @@ class Block:
         return int(value)
 
 
-def padded(length: int) -> int:
-    """`length`, rounded up to a multiple of four, as fields of blocks are."""
-    return (length + 3) // 4 * 4
-
-
 def block(order: str, kind: int, body: bytes) -> bytes:
     """A block with this body, which is padded already."""
-    length = len(body) + _FRAME
+    length = len(body) + BLOCK_FRAME
     return struct.pack(f"{order}II", kind, length) + body + struct.pack(f"{order}I", length)
 
 
@@ -97,11 +103,11 @@ def copy_parts(path: Path, frames: Container[int] | None, mark: bytes = b"") -> 
     """
     try:
         with decompressed(path) as stream:
-            head = stream.read(_PCAP_HEADER)
+            head = stream.read(PCAP_HEADER)
             kind = head[:4]
             for order in "<>":
                 magic = int.from_bytes(kind, "little" if order == "<" else "big")
-                if magic in (PCAP_MICROSECONDS, PCAP_NANOSECONDS) and len(head) == _PCAP_HEADER:
+                if magic in (PCAP_MICROSECONDS, PCAP_NANOSECONDS) and len(head) == PCAP_HEADER:
                     yield from _of_pcap(stream, head, order, frames)
                     return
             if kind != SECTION.to_bytes(4, "big"):
@@ -122,14 +128,14 @@ def _of_pcapng(stream: Stream, rest: bytes, frames: Container[int] | None, mark:
         data = b"".join((rest, got, bytes(24)))
         view = memoryview(data)
         at = begun = 0
-        while at + _FRAME <= size:  # runs once for every block
+        while at + BLOCK_FRAME <= size:  # runs once for every block
             kind, length, captured = head(data, at)
             if kind == SECTION:
-                order = _BYTE_ORDER_MAGIC.get(data[at + 8 : at + 12], "")
+                order = _ORDERS.get(data[at + 8 : at + 12], "")
                 head = struct.Struct(f"{order or '<'}II12xI").unpack_from
                 kind, length, captured = head(data, at)
             after = at + length
-            if not order or length < _FRAME or length % 4 or length > _LONGEST_BLOCK:
+            if not order or length < BLOCK_FRAME or length % 4 or length > _LONGEST_BLOCK:
                 yield from _to_the_end(stream, view[begun:at], view[at:size], order)
                 return
             if after > size:
@@ -172,15 +178,15 @@ def _of_pcap(stream: Stream, header: bytes, order: str, frames: Container[int] |
     while got := stream.read(_PIECE):
         data = rest + got if rest else got
         parts: list[bytes] = []
-        at, last = 0, len(data) - _PCAP_RECORD
+        at, last = 0, len(data) - PCAP_RECORD
         while at <= last:  # runs once for every packet
             seconds, fraction, captured, on_wire = record(data, at)
-            if captured > _LONGEST_PACKET:
+            if captured > LONGEST_PACKET:
                 if parts:
                     yield memoryview(b"".join(parts))
                 yield Block(order, CUT_SHORT, b"")
                 return
-            begins = at + _PCAP_RECORD
+            begins = at + PCAP_RECORD
             after = begins + captured
             if after > len(data):
                 break
@@ -205,7 +211,7 @@ def _of_pcap(stream: Stream, header: bytes, order: str, frames: Container[int] |
 
 
 def _section(order: str) -> bytes:
-    return block(order, SECTION, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1))
+    return block(order, SECTION, struct.pack(f"{order}IHHq", BYTE_ORDER_MAGIC, 1, 0, -1))
 
 
 def _interface(order: str, network: int, longest: int, *, nanoseconds: bool) -> bytes:

@@ -8,6 +8,7 @@ from postproc.capture.prefilter.link_layer import ETHERNET, LINUX_COOKED, NULL, 
 from postproc.capture.prefilter.pcap_reader import DeferredError, open_capture
 from postproc.capture.tshark.program import Tshark
 from postproc.handover.verdict_file import CaptureStart
+from postproc.runtime.clock import seconds_to_us
 from postproc.runtime.errors import CaptureError
 
 _LINKS = {ETHERNET: "ethernet", NULL: "null", RAW: "raw", LINUX_COOKED: "cooked"}
@@ -29,7 +30,8 @@ def _first_time_us(path: Path, tshark: Tshark) -> int:
     with tshark.run(
         [*tshark.preferences(), "-r", str(path), "-c", "1", "-T", "fields", "-e", "frame.time_epoch"]
     ) as run:
-        seconds, _, parts = run.stdout.read().decode("ascii", "replace").strip().partition(".")
-    if not seconds.isdigit():
-        raise CaptureError(str(path), "has no packets", "name a capture with packets")
-    return int(seconds) * 1_000_000 + int(f"{parts:0<6}"[:6])
+        time = run.stdout.read().decode("ascii", "replace").strip()
+    try:
+        return seconds_to_us(time)
+    except ValueError:
+        raise CaptureError(str(path), "has no packets", "name a capture with packets") from None

@@ -13,6 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+from postproc.runtime.clock import seconds_to_us
 from postproc.runtime.errors import CaptureError
 from postproc.session_log.text_lines import text_lines
 
@@ -113,8 +114,7 @@ def _take(trace: KernelTrace, number: int, text: str, names: dict[str, str], dro
         if listed := _REASON_NAMES.match(text):
             names.update(re.findall(r"(\d+)=(\w+)", listed[1]))
         return
-    seconds, _, fraction = found[1].partition(".")
-    time_us = int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])
+    time_us = seconds_to_us(found[1])
     trace.first_us = time_us if trace.first_us is None else min(trace.first_us, time_us)
     trace.last_us = time_us if trace.last_us is None else max(trace.last_us, time_us)
     values, reason = dict(_PAIR.findall(found[3])), _REASON.search(found[3])

@@ -1,4 +1,4 @@
-"""Times and durations for people: absolute, in UTC or in the time zone of this machine, to the second."""
+"""Times: from the text that tools print, and for people (in UTC or in the time zone of this machine)."""
 
 from __future__ import annotations
 
@@ -51,3 +51,12 @@ class Clock:
 
 
 IN_UTC = Clock()
+
+
+def seconds_to_us(text: str) -> int:
+    """Decimal seconds in microseconds: "12.5" is 12,500,000. More than six decimals are cut off.
+
+    Raises ValueError for what is no number.
+    """
+    seconds, _, fraction = text.partition(".")
+    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])

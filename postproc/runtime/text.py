@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Iterable
 
 from heuristics.errors import visible
+from heuristics.language.template import count_text
 
 # Characters with a meaning in Markdown (GitHub's, too), and in the HTML that Markdown passes through.
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#$])")
@@ -35,7 +36,7 @@ def markdown_code(text: str) -> str:
 
 def plural(count: int, thing: str) -> str:
     """`count` and the noun `thing`, in the plural where the count asks for it: 1 packet, 1,234 packets."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    return count_text(count, thing)
 
 
 def csv_text(text: str) -> str:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, rows, run
 from support.wiresharks import Wireshark, available
 
+from postproc.capture.file_format import INTERFACE, PACKET, SECTION, SIMPLE_PACKET
 from postproc.copies.annotate import MARK, Comment, annotate
-from postproc.copies.blocks import INTERFACE, PACKET, SECTION, SIMPLE_PACKET, block, option
+from postproc.copies.blocks import block, option
 from postproc.runtime.errors import CaptureError
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/*.pcap"))

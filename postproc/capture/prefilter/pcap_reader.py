@@ -13,22 +13,30 @@ from pathlib import Path
 
 import numpy as np
 
-from postproc.capture.file_type import PCAP_MICROSECONDS, PCAP_NANOSECONDS
+from postproc.capture.file_format import (
+    BLOCK_FRAME,
+    BYTE_ORDER_MAGIC,
+    INTERFACE,
+    LONGEST_PACKET,
+    PACKET,
+    PACKET_DATA,
+    PCAP_MICROSECONDS,
+    PCAP_NANOSECONDS,
+    PCAP_RECORD,
+    RESOLUTION,
+    SECTION,
+)
 from postproc.capture.prefilter import pcapng_blocks
 from postproc.capture.prefilter.arrays import Bytes, Integers, read_at
 from postproc.capture.prefilter.decompress import READ_ERRORS, decompressed
-from postproc.capture.prefilter.pcapng_blocks import ENHANCED, FRAME, INTERFACE, PACKET_IN_BLOCK, RESOLUTION, SECTION
 
 Buffer = bytes | bytearray
 
 PIECE = 16 * 1024 * 1024  # bytes read at a time
 MARGIN = 256  # zeros after the bytes of a piece, so that a header that is cut short can be read without a check
-LONGEST = 262_144  # bytes of a packet; Wireshark calls a file with longer ones damaged
 _LATEST_US = 2**51  # microseconds since the epoch: the year 2041, far below what a damaged header says
 _HEAD = 65536  # bytes read to recognise a file
 _PCAP = struct.Struct("IHHiIII")
-_PCAP_RECORD = 16  # bytes before a packet
-_BYTE_ORDER_MAGIC = 0x1A2B3C4D
 
 
 class DeferredError(Exception):
@@ -115,7 +123,7 @@ def _pcap(path: Path, head: bytes) -> CaptureFile | None:
 def _pcapng(path: Path, head: bytes) -> CaptureFile | None:
     for order in "<>":
         kind, _, magic = struct.unpack_from(f"{order}III", head)
-        if (kind, magic) == (SECTION, _BYTE_ORDER_MAGIC):
+        if (kind, magic) == (SECTION, BYTE_ORDER_MAGIC):
             reader = _Pcapng(order)
             reader.piece(head + bytes(MARGIN), len(head), 1)
             return CaptureFile(path, reader.link_type, order, nanoseconds=False, pcapng=True)
@@ -130,7 +138,7 @@ def _numbers(data: Bytes, at: Integers, order: str, count: int) -> Iterator[Inte
 
 def _checked(piece: Piece) -> Piece:
     """The piece itself. Raises DeferredError where a packet's header is not that of a sound file."""
-    sound = (piece.captured_len <= piece.wire_len) & (piece.wire_len <= LONGEST) & (piece.time_us < _LATEST_US)
+    sound = (piece.captured_len <= piece.wire_len) & (piece.wire_len <= LONGEST_PACKET) & (piece.time_us < _LATEST_US)
     if not sound.all():
         raise DeferredError
     return piece
@@ -158,7 +166,7 @@ class _Pcap:
         piece = Piece(
             first_frame=first,
             data=view,
-            start=starts + _PCAP_RECORD,
+            start=starts + PCAP_RECORD,
             captured_len=captured,
             wire_len=on_wire,
             time_us=time_us,
@@ -167,14 +175,14 @@ class _Pcap:
 
     def _walk(self, data: Buffer, size: int) -> tuple[Integers, int]:
         starts: list[int] = []
-        at, last = 0, size - _PCAP_RECORD
+        at, last = 0, size - PCAP_RECORD
         append, kept_at = starts.append, struct.Struct(f"{self.order}8xI").unpack_from
         while at <= last:  # runs once for every packet
             append(at)
-            at += _PCAP_RECORD + kept_at(data, at)[0]
+            at += PCAP_RECORD + kept_at(data, at)[0]
         if at > size:
             begins = starts.pop()
-            if at - begins > LONGEST + _PCAP_RECORD:
+            if at - begins > LONGEST_PACKET + PCAP_RECORD:
                 raise DeferredError
             at = begins
         return np.array(starts, np.int64), at
@@ -208,7 +216,7 @@ class _Pcapng:
         piece = Piece(
             first_frame=first,
             data=view,
-            start=starts + PACKET_IN_BLOCK,
+            start=starts + PACKET_DATA,
             captured_len=captured,
             wire_len=on_wire,
             time_us=time_us,
@@ -218,14 +226,14 @@ class _Pcapng:
     def _walk(self, data: Buffer, size: int) -> tuple[Integers, int]:
         starts: list[int] = []
         at, head = 0, struct.Struct(f"{self.order}II").unpack_from
-        while at + FRAME <= size:
+        while at + BLOCK_FRAME <= size:
             kind, length = head(data, at)
             after = at + length
-            if length < FRAME or length % 4 or length > 2 * LONGEST:
+            if length < BLOCK_FRAME or length % 4 or length > 2 * LONGEST_PACKET:
                 raise DeferredError
             if after > size:
                 break
-            if kind == ENHANCED and length >= 32:
+            if kind == PACKET and length >= 32:
                 starts.append(at)
             else:
                 self._other(kind, bytes(data[at:after]))

@@ -17,14 +17,14 @@ import polars as pl
 
 from heuristics.errors import Problem
 from postproc.capture.capture_point_stats import CapturePointStats
-from postproc.capture.file_type import PCAP_MICROSECONDS
+from postproc.capture.file_format import LONGEST_PACKET, PCAP_MICROSECONDS
 from postproc.capture.packet_table import empty_table, normalise
 from postproc.capture.prefilter.arrays import Flags, Integers
 from postproc.capture.prefilter.handshakes import Handshakes
 from postproc.capture.prefilter.headers import classify
 from postproc.capture.prefilter.link_layer import LINK_TYPES
 from postproc.capture.prefilter.packet_rows import HopLimitCounts, packet_rows
-from postproc.capture.prefilter.pcap_reader import LONGEST, CaptureFile, DeferredError, Piece, open_capture
+from postproc.capture.prefilter.pcap_reader import CaptureFile, DeferredError, Piece, open_capture
 from postproc.capture.prefilter.relevance import ArrayRelevance
 from postproc.capture.relevance import Relevance, Selection
 from postproc.capture.tshark.column_reader import read_capture
@@ -103,7 +103,7 @@ def _split(capture: CaptureFile, copy: Path) -> SplitCapture:
     stats, hop_limits = CapturePointStats(), HopLimitCounts()
     handshakes = {4: Handshakes(), 6: Handshakes()}
     with copy.open("wb") as file:
-        file.write(struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, LONGEST, capture.link_type))
+        file.write(struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, LONGEST_PACKET, capture.link_type))
         for piece in capture.pieces():
             classified = classify(piece, capture.link_type)
             packets += len(piece.start)

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import polars as pl
 
 from heuristics.errors import Problem
-from postproc.capture.file_type import PCAP_MICROSECONDS
+from postproc.capture.file_format import PCAP_MICROSECONDS
 from postproc.capture.text.cleaning import cleaned
 from postproc.capture.text.reading import Reading
 from postproc.capture.tshark.column_reader import read_capture

@@ -14,6 +14,7 @@ from functools import partial
 from postproc.capture.text.cleaning import cleaned
 from postproc.capture.text.packet_logs.segments import LETTERS, LoggedSegment, Segments
 from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Reading, Row
+from postproc.runtime.clock import seconds_to_us
 
 _LINE = re.compile(r"(?:SENT|RCVD) \((\d{1,9}\.\d{1,6})s\) (?P<packet>(?:TCP|UDP|SCTP|ICMP|ICMPv6|IP|ARP)\b.*)")
 _ENDS = re.compile(
@@ -41,9 +42,7 @@ def rows(lines: Iterable[str], sample: Sequence[str], reading: Reading) -> Itera
         text, _ = cleaned(line)
         found = _LINE.fullmatch(text)
         if found is not None:
-            seconds, _, fraction = found[1].partition(".")
-            time_us = int(seconds) * 1_000_000 + int(fraction.ljust(6, "0"))
-            yield reading.packet(None, time_us, text, partial(_row, found["packet"], segments))
+            yield reading.packet(None, seconds_to_us(found[1]), text, partial(_row, found["packet"], segments))
         elif text and not _OWN_WORDS.fullmatch(text):
             reading.unread.add(line)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from heuristics.errors import visible
-from postproc.capture.file_type import PCAP_MICROSECONDS
+from postproc.capture.file_format import PCAP_MICROSECONDS
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import UsageError
 from postproc.runtime.temp_files import temporary_folder, writing_temporary

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from postproc.runtime.clock import seconds_to_us
+
 _SECOND = 1_000_000
 _ISO = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
 _SHORT = re.compile(
@@ -55,4 +57,4 @@ def _wall_clock(prefix: str) -> tuple[int | None, bool]:
         seconds = round(datetime.strptime(text, form).timestamp())
     except ValueError:
         return None, False
-    return seconds * _SECOND + int((fraction or "0").ljust(6, "0")[:6]), fraction is not None
+    return seconds_to_us(f"{seconds}.{fraction or 0}"), fraction is not None

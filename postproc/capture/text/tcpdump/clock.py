@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from itertools import pairwise
 
+from postproc.runtime.clock import seconds_to_us
+
 _OF_DAY = re.compile(r"(?:(\d{4})-(\d\d)-(\d\d) )?(\d\d):(\d\d):(\d\d)\.(\d{1,9})")
 _SECOND, _DAY = 1_000_000, 86_400_000_000  # in microseconds
 # Differences fall about every second time. This many times that only grow are no differences: by chance once in 40,000.
@@ -31,10 +33,9 @@ def microseconds(text: str) -> int | None:
     """The time that a packet is printed with, or None where it is no time."""
     found = _OF_DAY.fullmatch(text)
     if found is None:
-        seconds, _, fraction = text.partition(".")
-        return int(seconds) * _SECOND + int(fraction.ljust(6, "0")[:6]) if seconds.isdecimal() else None
+        return seconds_to_us(text) if text.partition(".")[0].isdecimal() else None
     year, month, day, hours, minutes, seconds, fraction = found.groups()
-    of_day = (int(hours) * 3600 + int(minutes) * 60 + int(seconds)) * _SECOND + int(fraction.ljust(6, "0")[:6])
+    of_day = (int(hours) * 3600 + int(minutes) * 60) * _SECOND + seconds_to_us(f"{seconds}.{fraction}")
     if year is None:
         return of_day
     try:

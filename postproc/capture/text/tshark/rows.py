@@ -19,6 +19,7 @@ from postproc.capture.text.cleaning import cleaned
 from postproc.capture.text.hexdump import HEADING, Dump, continued, line_of_dump
 from postproc.capture.text.reading import BROKEN, NAMES, NO_BYTES, NotUnderstoodError, Reading, Row, Unread
 from postproc.capture.text.tcpdump.clock import microseconds
+from postproc.runtime.clock import seconds_to_us
 
 _TIME = r"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d{1,9}|\d{1,10}\.\d{1,9}"
 _LINE = re.compile(
@@ -143,10 +144,7 @@ def _from_csv(text: str) -> str:
 
 def _time_us(text: str) -> int | None:
     """Seconds since the first packet or since 1970, a time of day, or a date and time (us)."""
-    if ":" in text:
-        return microseconds(text)
-    seconds, _, fraction = text.partition(".")
-    return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])
+    return microseconds(text) if ":" in text else seconds_to_us(text)
 
 
 def _row(line: _Line, windows: _Windows) -> Row | None:
