@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from distributed import Client
 from support.case_folders import PROGRAM, environment, small_case
-from support.command_line import FORGED, run
+from support.command_line import FORGED, run, shell_script
 from support.waiting import PATIENCE_S, until
 
 NUMBERS = count()
@@ -74,10 +74,8 @@ def start(folder: Path, *arguments: str, tshark: str = "tshark") -> subprocess.P
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose workers use a slow tshark that notes the process that started it."""
     folder = tmp_path_factory.mktemp("cluster")
-    script = folder / "tshark"
-    text = f'#!/bin/sh\ncase "$*" in *-r*) echo $PPID >> "{folder}/reads"; sleep 0.5 ;; esac\nexec tshark "$@"\n'
-    script.write_text(text, encoding="utf-8")
-    script.chmod(0o755)
+    slow = f'case "$*" in *-r*) echo $PPID >> "{folder}/reads"; sleep 0.5 ;; esac\nexec tshark "$@"'
+    shell_script(folder / "tshark", slow)
     scheduler = start(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
     cluster = Cluster("", folder / "reads")
     try:

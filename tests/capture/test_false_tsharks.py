@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.command_line import FORGED, LAB, rows, run
+from support.command_line import FORGED, LAB, rows, run, shell_script
 
 from postproc.capture.prefilter.packet_count import packets_in
 
@@ -58,9 +58,8 @@ def case(tmp_path: Path) -> Path:
 
 def false_tshark(folder: Path, does: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes tshark a program that reads captures so."""
-    program = folder / "tshark"
-    program.write_text(f'#!/bin/sh\nREAL={REAL}\ncase "$*" in *-r*) ;; *) exec "$REAL" "$@" ;; esac\n{does}\n', "utf-8")
-    program.chmod(0o755)
+    text = f'REAL={REAL}\ncase "$*" in *-r*) ;; *) exec "$REAL" "$@" ;; esac\n{does}'
+    program = shell_script(folder / "tshark", text)
     monkeypatch.setenv("RSTORIGIN_TSHARK", str(program))
 
 

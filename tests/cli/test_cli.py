@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from heuristics.rulebook.model import load
 from postproc.batch.plugin_engine import installed_plugin
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.cli.app import app
+from postproc.cli.reference import commands
 from postproc.runtime.errors import PluginError
 from postproc.verdicts.result_row import COLUMNS
 
@@ -28,15 +28,6 @@ ROOT = Path(__file__).parents[2]
 
 FORMATS = ("table", "markdown", "csv", "jsonl", "json")
 LUA_RUNS = os.geteuid() != 0 or find_tshark().version < (4, 4, 0)
-
-
-def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command and group of the command line, with the words that call it."""
-    yield path, command
-    if hasattr(command, "list_commands"):
-        context = typer.Context(command)
-        for name in command.list_commands(context):
-            yield from commands(command.get_command(context, name), (*path, name))
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands(typer.main.get_command(app))), ids=str)

@@ -9,17 +9,14 @@ import subprocess
 from pathlib import Path
 
 from support.case_folders import PROGRAM, environment
-from support.command_line import FORGED, GENUINE
+from support.command_line import FORGED, GENUINE, shell_script
 
-_SLOW = '#!/bin/sh\ncase $1 in -h) ;; *) sleep 2 ;; esac\nexec {tshark} "$@"\n'
+_SLOW = 'case $1 in -h) ;; *) sleep 2 ;; esac\nexec {tshark} "$@"'
 
 
 def on_a_terminal(folder: Path, *arguments: str | Path) -> str:
     """What `rstorigin summarize ARGUMENTS` writes to a terminal as messages; its tshark is slow."""
-    program = folder / "slow" / "tshark"
-    program.parent.mkdir()
-    program.write_text(_SLOW.format(tshark=shutil.which("tshark")), encoding="utf-8")
-    program.chmod(0o755)
+    program = shell_script(folder / "slow" / "tshark", _SLOW.format(tshark=shutil.which("tshark")))
     ours, its = os.openpty()
     command = [*PROGRAM, "summarize", *map(str, arguments), "--no-prefilter", "--format", "csv"]
     environ = environment(RSTORIGIN_TSHARK=str(program), TERM="xterm", COLUMNS="100")

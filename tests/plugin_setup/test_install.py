@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command_line import run
+from support.command_line import run, shell_script
 from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, Wireshark, available
 from typer.testing import Result
 
@@ -53,9 +53,7 @@ def _as_command(command: tuple[str, ...], folder: Path) -> Path:
     """A program `tshark` that runs one Wireshark's, as its user, in the home folder of the environment."""
     program = folder / "tshark"
     if not program.exists():  # the same file for all tests: rstorigin asks it once for its version
-        folder.mkdir(exist_ok=True)
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(command)} HOME="$HOME" tshark "$@"\n', encoding="utf-8")
-        program.chmod(0o755)
+        shell_script(program, f'exec {shlex.join(command)} HOME="$HOME" tshark "$@"')
     return program
 
 

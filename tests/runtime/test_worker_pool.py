@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.case_folders import PROGRAM, environment, small_case, tagged
-from support.command_line import FORGED
+from support.command_line import FORGED, shell_script
 from support.waiting import until
 
 from postproc.runtime.signals import ending_in_order
@@ -155,11 +155,8 @@ def slow_case(tmp_path: Path) -> Iterator[Path]:
     case = small_case(tmp_path / "case")
     for number in range(12):
         (case / f"{number}.pcap").write_bytes(tagged(FORGED))
-    script = tmp_path / "tshark"
-    script.write_text(
-        '#!/bin/sh\ncase "$*" in *-r*) sleep ${SECONDS_MORE:-2} ;; esac\nexec tshark "$@"\n', encoding="utf-8"
-    )
-    script.chmod(0o755)
+    slow = 'case "$*" in *-r*) sleep ${SECONDS_MORE:-2} ;; esac\nexec tshark "$@"'
+    script = shell_script(tmp_path / "tshark", slow)
     yield case
     ends = time.monotonic() + _KILLED_S
     while (left := _running(script)) and time.monotonic() < ends:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.command_line import FORGED, GENUINE, LAB
+from support.command_line import FORGED, GENUINE, LAB, shell_script
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-c", "from postproc.__main__ import main; main()")
@@ -38,21 +37,11 @@ def environment(**more: str) -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), **more}
 
 
-def program(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """`rstorigin ARGUMENTS` in a process of its own."""
-    command = [*PROGRAM, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-
-
 def counting_tshark(folder: Path) -> Path:
     """A tshark that notes every capture that it reads in the file `reads` beside it."""
-    folder.mkdir(exist_ok=True)
     real = shutil.which("tshark")
-    script = folder / "tshark"
-    text = f'#!/bin/sh\ncase "$*" in *-r*) echo "$*" >> "{folder}/reads" ;; esac\nexec "{real}" "$@"\n'
-    script.write_text(text, encoding="utf-8")
-    script.chmod(0o755)
-    return script
+    text = f'case "$*" in *-r*) echo "$*" >> "{folder}/reads" ;; esac\nexec "{real}" "$@"'
+    return shell_script(folder / "tshark", text)
 
 
 def reads(tshark: Path) -> int:

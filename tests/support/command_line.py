@@ -62,13 +62,17 @@ def capture(path: Path, packets: Sequence[Packet]) -> Path:
     return path
 
 
+def shell_script(path: Path, text: str) -> Path:
+    """A program that runs these lines of shell."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
 def fake_tshark(folder: Path, says: str) -> Path:
     """A program that prints `says`, whatever its arguments."""
-    folder.mkdir(exist_ok=True)
-    program = folder / "tshark"
-    program.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
-    program.chmod(0o755)
-    return program
+    return shell_script(folder / "tshark", f"echo '{says}'")
 
 
 def handed_over(capture: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, *others: Path) -> Path:
