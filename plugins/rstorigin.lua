@@ -785,7 +785,7 @@ do
   -- Verdicts that `rstorigin open` hands over --------------------------------------------------------------------
 
   -- The file is text, a record a line, its values separated by tabs; the first word of a line says what it holds
-  -- (postproc/wireshark/verdict_file.py writes it). Records of resets and ICMP errors stay in the file until their
+  -- (postproc/handover/verdict_file.py writes it). Records of resets and ICMP errors stay in the file until their
   -- frame is shown: a large capture has many.
 
   local FORMAT = "rstorigin-verdicts\t1"

@@ -5,13 +5,13 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 | room           | what lives there                                                                 |
 |----------------|----------------------------------------------------------------------------------|
 | `cli`          | the command line: commands, options, messages, progress                          |
-| `handover`     | `open`: verdicts of the batch engine, shown by the plugin in Wireshark              |
+| `handover`     | `open`: verdicts of the batch engine, shown by the plugin in Wireshark            |
 | `case_report`  | the report to send: its content, its charts, the page                            |
 | `plugin_setup` | the plugin and the profile in the Wiresharks of this machine                      |
 | `report`       | what a person reads: summary, tables, the story of one reset                     |
 | `copies`       | copies of captures: with packet comments, or with pseudonyms                     |
-| `kernel_trace` | traces of a host's kernel, held against captured resets                           |
-| `session_log`  | logs of firewalls and monitors, held against packets                              |
+| `kernel_trace` | traces of a host's kernel, compared with captured resets                          |
+| `session_log`  | logs of firewalls and monitors, compared with packets                             |
 | `case`         | many inputs: evidence across captures, comparison of captures from both ends     |
 | `batch`        | one input -> one result: the job, its cache, Dask, the plugin as an engine        |
 | `verdicts`     | observables of resets and ICMP errors, scoring, reconciling                      |
@@ -19,8 +19,8 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 | `capture`      | one file -> the packets table: discovery, file types, the prefilter, tshark      |
 | `runtime`      | errors, signals, workers, temporary and atomic files, safe text                  |
 
-All may use `heuristics` (the rulebook and what it reads). Only `cli`, `plugin_setup` and `batch.plugin_engine` use
-`generator` (the Wireshark plugin).
+All may use `heuristics` (the rulebook and what it reads). Only `cli`, `handover`, `plugin_setup` and
+`batch.plugin_engine` use `generator` (the Wireshark plugin).
 
 The way of a packet: `capture.reader` -> `flows.tracker` -> `verdicts.judge_resets` -> `batch.job` -> `case.run` ->
 `report.summary` -> `cli.summarize`.

@@ -15,6 +15,7 @@ from heuristics.errors import (
 )
 from heuristics.errors import UnusableDefinitionError as _Unusable
 from heuristics.language.expressions import Names, Node
+from heuristics.language.expressions.parser import TYPE_NAMES
 from heuristics.language.template import Template, parse_template
 from heuristics.observables.icmp_vocabulary import ICMP_ALWAYS
 from heuristics.observables.vocabulary import ALWAYS, Type
@@ -35,7 +36,6 @@ from heuristics.rulebook.thresholds import THRESHOLDS
 
 _THRESHOLD_NAMES = [threshold.name for threshold in THRESHOLDS]
 _ARTICLES = {"rule": "a rule", "explanation": "an explanation"}
-_SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
 
 
 class Texts:
@@ -104,7 +104,7 @@ class Texts:
             if was is not now:
                 changed.append(name)
                 file = self._layers.file(table, name, "is")
-                reason = f"{_SPOKEN[was]} is needed here, and this is {_SPOKEN[now]}"
+                reason = f"{TYPE_NAMES[was]} is needed here, and this is {TYPE_NAMES[now]}"
                 self.problems.append(problem_of(file, table, name, "is", reason, "definitions keep their types"))
         return changed
 

@@ -1,1 +1,1 @@
-"""From a file to the packets table: discovery, file types, the prefilter and tshark. May use `runtime` only."""
+"""From a file to the packets table: discovery, file types, the prefilter and tshark. It may use `runtime`."""

@@ -39,7 +39,7 @@ def acknowledges() -> pl.Expr:
 
 
 def acknowledging_flows_beside(packets: pl.DataFrame, flows: pl.DataFrame) -> pl.DataFrame:
-    """The packets that acknowledge, of all flows that share an end with one of `flows`, which has BOTH_ENDS.
+    """Returns the packets that acknowledge in all flows that share an end with one of `flows`, which has BOTH_ENDS.
 
     With the columns of `with_ends_by_port`, in the order of `packets`.
     """

@@ -48,14 +48,14 @@ def compare_pairs(
             read = map_over_processes(_Read(tshark, Path(folder)), items, processes)
             for done, (place, error) in enumerate(read, 1):
                 if error is not None:
-                    failed[wanted[place]] = _told(error, sources[wanted[place]])
+                    failed[wanted[place]] = _result_or_error(error, sources[wanted[place]])
                 report(done)
             left = [pair for pair in pairs if not {pair.capture, pair.peer} & failed.keys()]
             yield from ((pair, failed.get(pair.capture) or failed[pair.peer]) for pair in pairs if pair not in left)
             comparisons = map_over_processes(_Compare(Path(folder), sources), left, processes)
             for done, (place, result) in enumerate(comparisons, len(wanted) + 1):
                 pair = left[place]
-                yield pair, _told(result, sources[pair.capture])
+                yield pair, _result_or_error(result, sources[pair.capture])
                 report(done)
     except NoRoomError as error:  # not even for the folder
         yield from ((pair, error) for pair in pairs)
@@ -99,7 +99,7 @@ class _Compare:
             return input_failure(self.sources[pair.capture].label, error)
 
 
-def _told(result: _Result | WorkerDiedError, source: Source) -> _Result | CaptureError:
+def _result_or_error(result: _Result | WorkerDiedError, source: Source) -> _Result | CaptureError:
     return died(source) if isinstance(result, WorkerDiedError) else result
 
 

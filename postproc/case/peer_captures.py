@@ -89,13 +89,13 @@ def with_failures(
     """The results with a problem for each reason why pairs could not be compared, at the first such capture."""
     counts = Counter(error.problem for error in failed.values())
     first = {error.problem: pair.capture for pair, error in reversed([*failed.items()])}
-    told = list(results)
+    with_problems = list(results)
     for problem, count in counts.items():
         index = first[problem]
         reason = f"{plural(count, 'pair')} of captures could not be compared: {problem.reason}"
         more = replace(problem, file=problem.file or sources[index].label, reason=reason)
-        told[index] = replace(told[index], problems=(*told[index].problems, more))
-    return told
+        with_problems[index] = replace(with_problems[index], problems=(*with_problems[index].problems, more))
+    return with_problems
 
 
 def rescored_by_peers(

@@ -84,7 +84,7 @@ def compare(
     except ValueError:
         other = "--per packets" if per is Exposure.TIME else "--per time"
         raise UsageError(f"there is no {per} to count against, before or after: try {other}") from None
-    write_result(_written(change, format_, top, wide=wide), output, inputs)
+    write_result(_rendered(change, format_, top, wide=wide), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -102,7 +102,7 @@ def _judged(ctx: typer.Context, path: str, rules: Rulebook, options: RunOptions)
     return _Judged(results, problems, [source.path for source in found.files if source.url is None])
 
 
-def _written(change: CaseChange, format_: ChangeFormat, top: int, *, wide: bool) -> str:
+def _rendered(change: CaseChange, format_: ChangeFormat, top: int, *, wide: bool) -> str:
     match format_:
         case ChangeFormat.JSON:
             return _json(change)

@@ -148,7 +148,7 @@ def reconcile(
     print_problems(problems)
     left_out = not_compared(found.files, results, file, comparisons)
     result = report.reconciled(found.files, results, comparisons, left_out)
-    write_result(_written(result, format_), output, inputs)
+    write_result(_rendered(result, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -182,7 +182,7 @@ def _with_hosts(case: CaseFile, sources: Sequence[Source], hosts: Sequence[str])
     return case.model_copy(update={"point": [*points, *case.point]})
 
 
-def _written(result: report.Reconciled, format_: TableFormat) -> str:
+def _rendered(result: report.Reconciled, format_: TableFormat) -> str:
     match format_:
         case TableFormat.TABLE:
             return report.table(result)

@@ -61,7 +61,7 @@ def reconcile_kernel(
     if trace.lost:
         notes.append("The trace lost events: that one is missing proves nothing.")
     print_problems(problems)
-    write_result(_written(rows, notes, format_), output, inputs)
+    write_result(_rendered(rows, notes, format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -85,7 +85,7 @@ def _clock(matching: TraceMatching, result: CaptureResult) -> str:
     return f"{result.name}: the trace's clock is {abs(seconds):,.6f} s {where} ({agree})."
 
 
-def _written(rows: Sequence[KernelRow], notes: Sequence[str], format_: TableFormat) -> str:
+def _rendered(rows: Sequence[KernelRow], notes: Sequence[str], format_: TableFormat) -> str:
     from postproc.report import kernel_trace as report  # slow to import
 
     match format_:

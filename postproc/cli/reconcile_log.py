@@ -70,7 +70,7 @@ def reconcile_log(
         reason = f"{plural(bad.lines, 'line')} not understood as {column_map.title}; the first is line {bad.first_line}"
         problems.append(Problem(str(options.log), "", "", reason))
     print_problems(problems)
-    write_result(_written(comparison, options), options.output, inputs)
+    write_result(_rendered(comparison, options), options.output, inputs)
     if options.fail_on and any(row.result == Result.CONTRADICTED for row in comparison.rows):
         raise typer.Exit(FOUND)
     if problems:
@@ -82,7 +82,7 @@ def _about_us(results: Sequence[CaptureResult]) -> int:
     return max((result.capture_point.last_us or 0 for result in results), default=0)
 
 
-def _written(comparison: LogComparison, options: LogOptions) -> str:
+def _rendered(comparison: LogComparison, options: LogOptions) -> str:
     from postproc.report import session_log as report  # slow to import: Polars
 
     match options.output_format:

@@ -116,7 +116,7 @@ def try_rules(
     problems = [*found.problems, *(problem for each in results[1] for problem in each.problems)]
     print_problems(problems)
     inputs = [source.path for source in found.files if source.url is None] + [mine, *below]
-    write_result(_written(_compared(results[0], results[1], changed_entries(before, now)), format_), output, inputs)
+    write_result(_rendered(_compared(results[0], results[1], changed_entries(before, now)), format_), output, inputs)
     if problems:
         raise typer.Exit(SOME_FAILED)
 
@@ -173,7 +173,7 @@ def _change(before: ResetRow, now: ResetRow) -> Change:
     )
 
 
-def _written(trial: Trial, format_: TableFormat) -> str:
+def _rendered(trial: Trial, format_: TableFormat) -> str:
     """For people what fires and the changes of verdicts; csv, jsonl: a row for each change; json: everything."""
     match format_:
         case TableFormat.JSON:

@@ -212,7 +212,7 @@ def summarize(
     if quiet:
         text = formats.answer_alone(summary, layout.clock, screen)
     else:
-        text = _written(summary, format_, rules, layout, screen)
+        text = _rendered(summary, format_, rules, layout, screen)
     write_result(text, output, inputs)
     if any(row.verdict in failing for row in summary.rows):
         raise typer.Exit(FOUND)
@@ -229,7 +229,7 @@ def _by_plugin(sources: Sequence[Source], rules: Rulebook, tshark: Tshark) -> It
             report(done)
 
 
-def _written(summary: Summary, format_: SummaryFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
+def _rendered(summary: Summary, format_: SummaryFormat, rulebook: Rulebook, layout: Layout, screen: Screen) -> str:
     match format_:
         case SummaryFormat.TABLE:
             return formats.table(summary, rulebook, layout, screen)

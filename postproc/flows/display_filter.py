@@ -1,6 +1,6 @@
 """Display filters that select in Wireshark the flow that a row is about.
 
-The plugin does the same in Lua: flow_filter in generator/templates/ui/text.lua.j2.
+The plugin does the same in Lua: flow_filter in generator/templates/ui/addresses.lua.j2.
 """
 
 from __future__ import annotations

@@ -56,6 +56,6 @@ def own_hop_limits(side: Side) -> dict[int, int]:
 
 
 def own_resets(side: Side, hop_limits: dict[int | None, int]) -> int:
-    """Of the resets in the sender's name with these hop limits, those that carry a hop limit of its own packets."""
+    """Counts the resets in the sender's name, which have these hop limits, with one of its own packets."""
     own = own_hop_limits(side)
     return sum(count for hop_limit, count in hop_limits.items() if hop_limit in own)

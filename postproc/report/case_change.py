@@ -53,7 +53,7 @@ class Changed:
 
     @property
     def change(self) -> Change:
-        """The change in a word. What is new or gone is so only where chance does not explain it."""
+        """The change in a word. A rate is new or gone only where chance does not explain it."""
         if not self.ratio.is_clear:
             return Change.UNCLEAR
         if self.after == 0 or self.before == 0:

@@ -1,4 +1,4 @@
-"""Who sent the resets: one entry for each presumed sender, not for each host whose name the resets bear.
+"""Who sent the resets: one entry for each presumed sender, not for each host that they name.
 
 Suspect resets are of one sender if they were sent from one place in one form: at the same distance, where the hop limit
 measures it, and as the same known device does it. Where a known form comes from many distances, its hop limits are made

@@ -28,8 +28,8 @@ class RulebookEntries:
     """The entries of the causes, reasons and places in rows. Each text is looked up once."""
 
     def __init__(self, rulebook: Rulebook) -> None:
-        told = [(each.cause, Entry(each.id, each.title)) for each in rulebook.explanations if each.cause]
-        self._causes = _Lookup([*((each.say, _entry(each)) for each in rulebook.causes), *told])
+        of_explanations = [(each.cause, Entry(each.id, each.title)) for each in rulebook.explanations if each.cause]
+        self._causes = _Lookup([*((each.say, _entry(each)) for each in rulebook.causes), *of_explanations])
         self._reasons = _Lookup((each.say, _entry(each)) for each in rulebook.reasons)
         self._wheres = _Lookup((each.say, Entry(each.id, each.id)) for each in rulebook.wheres)
 

@@ -28,7 +28,7 @@ class Tally:
 
 
 def causes(rows: Iterable[ResetRow], entries: RulebookEntries) -> tuple[Tally, ...]:
-    """The causes of resets whose sender was told, those of the most resets first."""
+    """The causes of resets whose sender is known, those of the most resets first."""
     return _tallied(
         (row, found, row.cause)
         for row in rows

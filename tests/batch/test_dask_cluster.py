@@ -113,15 +113,15 @@ def case(captures: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(captures: Path) -> str:
+def rows_of_one_process(captures: Path) -> str:
     """The rows of the captures, judged by one process."""
     return rows(captures, "--no-cache", "-j", "1")
 
 
 @pytest.fixture
-def alone(told: str, captures: Path, case: Path) -> str:
+def alone(rows_of_one_process: str, captures: Path, case: Path) -> str:
     """The rows of the case, judged by one process."""
-    return told.replace(str(captures), str(case))
+    return rows_of_one_process.replace(str(captures), str(case))
 
 
 def rows(case: Path | str, *more: str) -> str:

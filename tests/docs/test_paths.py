@@ -64,6 +64,16 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert list(missing(page, page.read_text(encoding="utf-8"))) == []
 
 
+@pytest.mark.parametrize("folder", ["bench", "generator", "heuristics", "postproc", "tests"])
+def test_the_files_that_code_names_exist(folder: str) -> None:
+    """Docstrings and comments of Python and Lua name files of the program by their whole path."""
+    named = re.compile(r"\b(?:bench|generator|heuristics|postproc)(?:/\w+)+(?:\.lua)?\.(?:py|j2|toml)\b")
+    for path in sorted((ROOT / folder).rglob("*.*")):
+        if path.suffix in {".py", ".j2", ".toml"} and path != Path(__file__):
+            gone = [name for name in named.findall(path.read_text(encoding="utf-8")) if not exists(ROOT, name)]
+            assert gone == [], path
+
+
 @pytest.mark.parametrize(
     "text",
     [

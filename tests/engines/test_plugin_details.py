@@ -176,7 +176,7 @@ def test_a_preference_says_what_info_shows(wireshark: Wireshark, choice: str, en
 @pytest.mark.parametrize("passes", [(), ("-2", "-Y", "tcp || icmp || icmpv6")], ids=["one_pass", "two_passes"])
 @pytest.mark.parametrize("capture", [REJECTED, ICMP], ids=lambda path: path.name)
 def test_the_summary_counts_what_the_fields_say(wireshark: Wireshark, capture: Path, passes: tuple[str, ...]) -> None:
-    text = said(wireshark, "summary", capture, *passes)
+    text = script_output(wireshark, "summary", capture, *passes)
     judged = fields(wireshark, capture, "verdict")
     verdicts = [verdict for _, verdict in judged]
     for verdict in set(verdicts):
@@ -187,12 +187,12 @@ def test_the_summary_counts_what_the_fields_say(wireshark: Wireshark, capture: P
 
 @EVERY_WIRESHARK
 def test_the_plugin_tells_what_it_can_be_asked_for(wireshark: Wireshark) -> None:
-    assert "lua_script1:summary" in said(wireshark, "help", REJECTED)
+    assert "lua_script1:summary" in script_output(wireshark, "help", REJECTED)
     refused = wireshark.tshark("-q", "-r", REJECTED, "-X", "lua_script1:nonsense", scripts=[PLUGIN])
     assert 'takes summary or help, not "nonsense"' in refused.stderr
 
 
-def said(wireshark: Wireshark, word: str, capture: Path, *options: str) -> str:
+def script_output(wireshark: Wireshark, word: str, capture: Path, *options: str) -> str:
     """The output of the plugin for `lua_script1` = `word`. It is all output of tshark -q."""
     quiet = () if "-2" in options else ("-q",)
     result = wireshark.tshark("-r", capture, *quiet, *options, "-X", f"lua_script1:{word}", scripts=[PLUGIN])

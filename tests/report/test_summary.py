@@ -33,7 +33,7 @@ def summary(*resets: JudgedReset, packets: int | None = 100, top: int = 10) -> S
     return summarise([CaptureResult("a.pcap", packets, resets, ())], RULEBOOK, top)
 
 
-def said(*resets: JudgedReset) -> list[str]:
+def answer_of(*resets: JudgedReset) -> list[str]:
     return [*answer(summary(*resets), IN_UTC)]
 
 
@@ -171,7 +171,7 @@ def test_every_cause_and_reason_of_the_rulebook_says_what_to_do() -> None:
 def test_the_answer_says_how_many_who_and_since_when() -> None:
     device = f"{REJECT} (70 %)"
     forged = judged_reset(where=NEARER, device=device, cause=cause("policy_refusal"), time=1_700_000_000.0)
-    assert said(forged, HONEST, UNDECIDED) == [
+    assert answer_of(forged, HONEST, UNDECIDED) == [
         "1 of 3 resets is forged; 1 is genuine, 1 could not be judged.",
         "A device 1 hop away that looks like Linux netfilter REJECT (70 % sure) sent 1 of them in the name of "
         "203.0.113.1, at 2023-11-14 22:13:20 UTC.",
@@ -181,39 +181,39 @@ def test_the_answer_says_how_many_who_and_since_when() -> None:
 
 def test_the_answer_claims_no_distance_and_no_certainty_that_is_not_there() -> None:
     likely = judged_reset(score=250, verdict="likely forged")
-    assert said(likely, HONEST)[:2] == [
+    assert answer_of(likely, HONEST)[:2] == [
         "1 of 2 resets is probably forged; 1 is genuine.",
         "A device in between probably sent 1 of them in the name of 203.0.113.1, at 1970-01-01 00:00:01 UTC.",
     ]
-    assert said(likely, judged_reset(), HONEST)[0] == "1 of 3 resets is forged, 1 more probably; 1 is genuine."
+    assert answer_of(likely, judged_reset(), HONEST)[0] == "1 of 3 resets is forged, 1 more probably; 1 is genuine."
 
 
 def test_the_answer_says_how_many_connections_ended() -> None:
     ended, late = judged_reset(ended_connection=True), judged_reset(ended_connection=False)
     totals = summary(ended, ended, late, judged_reset()).totals
     assert (totals.ended, totals.late) == (2, 1)
-    assert said(ended, ended, late, judged_reset())[1] == (
+    assert answer_of(ended, ended, late, judged_reset())[1] == (
         "2 of the 4 ended or refused a connection; 1 came after its end or did not end it."
     )
-    assert "It ended or refused a connection." in said(ended)
-    assert "It came after the end of its connection or did not end it." in said(late)
+    assert "It ended or refused a connection." in answer_of(ended)
+    assert "It came after the end of its connection or did not end it." in answer_of(late)
 
 
 def test_the_answer_about_a_single_reset_gives_its_cause() -> None:
     of_host = judged_reset(score=-400, **GENUINE | {"cause": cause("refused")})
-    assert said(of_host) == [
+    assert answer_of(of_host) == [
         f"The only reset is genuine: {cause('refused')}.",
         "203.0.113.1 sent it itself.",
     ]
     says = cause("load_balancer_code", window=9300, netscaler_code="idle timeout")
-    assert said(judged_reset(score=-400, **GENUINE | {"origin": "front-end", "cause": says})) == [
+    assert answer_of(judged_reset(score=-400, **GENUINE | {"origin": "front-end", "cause": says})) == [
         f"The only reset is genuine: {says}."
     ]
 
 
 def test_the_answer_without_forged_resets_resets_or_inputs() -> None:
-    assert said(HONEST, UNDECIDED)[0] == "None of the 2 resets looks forged; 1 is genuine, 1 could not be judged."
-    assert said(UNDECIDED) == [f"Who sent the only reset cannot be told: {UNDECIDED.row.reason}."]
-    assert said() == ["There is no TCP reset in 1 capture (100 packets)."]
+    assert answer_of(HONEST, UNDECIDED)[0] == "None of the 2 resets looks forged; 1 is genuine, 1 could not be judged."
+    assert answer_of(UNDECIDED) == [f"Who sent the only reset cannot be told: {UNDECIDED.row.reason}."]
+    assert answer_of() == ["There is no TCP reset in 1 capture (100 packets)."]
     assert answer(summary(packets=None), IN_UTC) == ("There is no TCP reset in 1 capture.",)
     assert answer(summarise([], RULEBOOK, 10), IN_UTC) == ("Nothing could be read, so nothing can be said.",)

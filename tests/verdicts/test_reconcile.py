@@ -27,7 +27,7 @@ from postproc.verdicts.reconcile_result import ReconcileResult
 Change = Callable[[list[Packet]], list[Packet]]
 
 
-def said(
+def reconciled(
     folder: Path, steps: Sequence[str], forged: int, change: Change = list, complete: Sequence[str] = ()
 ) -> ReconcileResult:
     """What the server's capture, changed by `change`, says of the client's. A minute before and after they talk too."""
@@ -55,22 +55,22 @@ def of_flow(packet: Packet) -> bool:
 
 @pytest.mark.parametrize("reset", ["< R", "< RA", "< R seq=77"])
 def test_a_reset_that_never_left_was_forged(tmp_path: Path, reset: str) -> None:
-    assert evidence(said(tmp_path, [*OPENED, reset], 1)) == ["never_left"]
+    assert evidence(reconciled(tmp_path, [*OPENED, reset], 1)) == ["never_left"]
 
 
 @pytest.mark.parametrize("reset", ["< R", "< RA", "< R seq=77"])
 def test_a_reset_that_left_is_genuine(tmp_path: Path, reset: str) -> None:
-    result = said(tmp_path, [*OPENED, reset], 0)
+    result = reconciled(tmp_path, [*OPENED, reset], 0)
     assert evidence(result) == ["left_sender"]
     assert result.evidence[0].peer_frame == 14  # the client's last packet comes in after it
 
 
 def test_the_clocks_are_compared(tmp_path: Path) -> None:
-    assert said(tmp_path, [*OPENED, "< R"], 0).offset_us == pytest.approx(-AHEAD_S * 1e6, abs=10)
+    assert reconciled(tmp_path, [*OPENED, "< R"], 0).offset_us == pytest.approx(-AHEAD_S * 1e6, abs=10)
 
 
 def test_a_genuine_reset_and_a_forged_one_are_told_apart(tmp_path: Path) -> None:
-    assert evidence(said(tmp_path, [*OPENED, "< RA", "< R seq=99"], 1)) == ["left_sender", "never_left"]
+    assert evidence(reconciled(tmp_path, [*OPENED, "< RA", "< R seq=99"], 1)) == ["left_sender", "never_left"]
 
 
 def test_resets_alike_of_which_fewer_left_stay_undecided(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_resets_alike_of_which_fewer_left_stay_undecided(tmp_path: Path) -> None
             packet.payload.id = number * 7
         return packets
 
-    assert evidence(said(tmp_path, [*OPENED, "< R", "< R"], 1, no_ids)) == []
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R", "< R"], 1, no_ids)) == []
 
 
 def test_a_copied_reset_with_another_ip_id_than_the_one_that_left_is_forged(tmp_path: Path) -> None:
-    assert evidence(said(tmp_path, [*OPENED, "< R", "< R"], 1)) == ["left_sender", "never_left"]
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R", "< R"], 1)) == ["left_sender", "never_left"]
 
 
 DOUBTS: dict[str, Change] = {
@@ -99,7 +99,7 @@ DOUBTS: dict[str, Change] = {
 
 @pytest.mark.parametrize("change", DOUBTS.values(), ids=list(DOUBTS))
 def test_a_witness_that_may_have_missed_it_says_nothing(tmp_path: Path, change: Change) -> None:
-    assert evidence(said(tmp_path, [*OPENED, "< R"], 1, change)) == []
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R"], 1, change)) == []
 
 
 def shown(**fields: int) -> Change:
@@ -117,12 +117,12 @@ def shown(**fields: int) -> Change:
 
 @pytest.mark.parametrize("change", [shown(ttl=63), shown(ttl=60)], ids=["a hop away", "at the other end"])
 def test_a_capture_elsewhere_is_no_witness(tmp_path: Path, change: Change) -> None:
-    assert evidence(said(tmp_path, [*OPENED, "< R"], 1, change)) == []
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R"], 1, change)) == []
 
 
 def test_rewritten_sequence_numbers_are_no_accusation(tmp_path: Path) -> None:
     for forged in (0, 1):
-        assert evidence(said(tmp_path, [*OPENED, "< R"], forged, shown(seq=1_000_000))) == []
+        assert evidence(reconciled(tmp_path, [*OPENED, "< R"], forged, shown(seq=1_000_000))) == []
 
 
 def test_rewritten_ip_ids_are_seen_through(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_rewritten_ip_ids_are_seen_through(tmp_path: Path) -> None:
             packet.payload.id = 5000 + number
         return packets
 
-    assert evidence(said(tmp_path, [*OPENED, "< R"], 0, renumbered)) == ["left_sender"]
-    assert evidence(said(tmp_path, [*OPENED, "< R"], 1, renumbered)) == ["never_left"]
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R"], 0, renumbered)) == ["left_sender"]
+    assert evidence(reconciled(tmp_path, [*OPENED, "< R"], 1, renumbered)) == ["never_left"]
 
 
 def test_segments_that_the_card_cuts_are_the_same_bytes(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_segments_that_the_card_cuts_are_the_same_bytes(tmp_path: Path) -> None:
         whole.payload.payload.payload.load = b"x" * 3000
         return [each for each in packets if each not in of_flow[1:]]
 
-    assert evidence(said(tmp_path, cut, 0, joined)) == ["left_sender"]
-    assert evidence(said(tmp_path, cut, 1, joined)) == ["never_left"]
+    assert evidence(reconciled(tmp_path, cut, 0, joined)) == ["left_sender"]
+    assert evidence(reconciled(tmp_path, cut, 1, joined)) == ["never_left"]
 
 
 def test_a_refused_syn_needs_a_witness_known_to_be_complete(tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_a_refused_syn_needs_a_witness_known_to_be_complete(tmp_path: Path) -> N
         return [each for each in packets if not of_flow(each)]
 
     refused = ["> S", "< RA"]
-    assert evidence(said(tmp_path, refused, 1, nothing_of_it)) == []
-    assert evidence(said(tmp_path, refused, 1, nothing_of_it, complete=[SERVER])) == ["never_left"]
-    assert evidence(said(tmp_path, refused, 0)) == ["left_sender"]
+    assert evidence(reconciled(tmp_path, refused, 1, nothing_of_it)) == []
+    assert evidence(reconciled(tmp_path, refused, 1, nothing_of_it, complete=[SERVER])) == ["never_left"]
+    assert evidence(reconciled(tmp_path, refused, 0)) == ["left_sender"]
 
 
 def test_two_captures_at_one_place_are_no_witnesses_for_each_other(tmp_path: Path) -> None:

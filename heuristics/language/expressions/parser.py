@@ -67,7 +67,7 @@ _COMPARE: dict[type[ast.cmpop], CompareOperator] = {
 _ARITHMETIC: dict[type[ast.operator], ArithmeticOperator] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 _FUNCTIONS: dict[str, Function] = {"abs": "abs", "min": "min", "max": "max"}
 _Numeric = TypeVar("_Numeric", Integer, Arithmetic)
-_SPOKEN = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
+TYPE_NAMES = {Type.INT: "a number", Type.STR: "text", Type.BOOL: "a condition"}
 
 
 # A string literal, whole, or the sign that begins a comment.
@@ -192,7 +192,7 @@ class _Reader:
     def typed(self, node: ast.expr, expected: Type, depth: int) -> Node:
         tree = self.read(node, depth)
         if tree.type is not expected:
-            reason = f"{_SPOKEN[expected]} is needed here, and this is {_SPOKEN[tree.type]}"
+            reason = f"{TYPE_NAMES[expected]} is needed here, and this is {TYPE_NAMES[tree.type]}"
             raise ExpressionTypeError(self.column(node), reason)
         return tree
 
@@ -277,7 +277,7 @@ class _Reader:
             hint = "write 'fin_before' or 'not fin_before'"
             raise ExpressionTypeError(self.column(source), "a condition cannot be compared", hint)
         if operand.type is not first.type:
-            reason = f"{_SPOKEN[first.type]} is compared with {_SPOKEN[operand.type]}"
+            reason = f"{TYPE_NAMES[first.type]} is compared with {TYPE_NAMES[operand.type]}"
             raise ExpressionTypeError(self.column(source), reason)
 
     def membership(self, node: ast.Compare, depth: int) -> Membership:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from postproc.capture.text.cleaning import cleaned
+from postproc.capture.text.numbers import number_up_to
 from postproc.capture.text.packet_logs.segments import LETTERS, LoggedSegment, Segments
 from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Reading, Row
 from postproc.runtime.clock import seconds_to_us
@@ -73,14 +74,14 @@ def _ip_header(src: str, dst: str, values: dict[str, str]) -> Row:
         return {
             "ipv6.src": source.compressed,
             "ipv6.dst": target.compressed,
-            "ipv6.hlim": str(_number(values["hopl"], 0xFF)),
+            "ipv6.hlim": str(number_up_to(values["hopl"], 0xFF)),
             "ipv6.flow": f"0x{int(values['flow'], 16):05x}",
         }
     return {
         "ip.src": source.compressed,
         "ip.dst": target.compressed,
-        "ip.ttl": str(_number(values["ttl"], 0xFF)),
-        "ip.id": f"0x{_number(values['id'], 0xFFFF):04x}",
+        "ip.ttl": str(number_up_to(values["ttl"], 0xFF)),
+        "ip.id": f"0x{number_up_to(values['id'], 0xFFFF):04x}",
     }
 
 
@@ -94,19 +95,12 @@ def _segment(ends: re.Match[str], values: dict[str, str], packet: str) -> Logged
     length = int(values["payloadlen"]) if v6 else int(values["iplen"]) - _V4_HEADER
     src, dst = (ipaddress.ip_address(ends[name]).compressed for name in ("src", "dst"))
     return LoggedSegment(
-        ends=(src, _number(ends["sport"], 0xFFFF), dst, _number(ends["dport"], 0xFFFF)),
+        ends=(src, number_up_to(ends["sport"], 0xFFFF), dst, number_up_to(ends["dport"], 0xFFFF)),
         flags=sum(LETTERS.get(letter, 0) for letter in ends["flags"]),
-        window=_number(values["win"], 0xFFFF),
+        window=number_up_to(values["win"], 0xFFFF),
         length=max(length, header),
-        seq=_number(values["seq"], 0xFFFFFFFF),
-        ack=_number(values["ack"], 0xFFFFFFFF) if "ack" in values else None,
+        seq=number_up_to(values["seq"], 0xFFFFFFFF),
+        ack=number_up_to(values["ack"], 0xFFFFFFFF) if "ack" in values else None,
         header=header,
         kinds=tuple(kind for kind, _ in kinds) if len(kinds) == len(known) else (),
     )
-
-
-def _number(text: str, most: int) -> int:
-    """A number from 0 to `most`. Raises ValueError for any other."""
-    if not text.isdecimal() or int(text) > most:
-        raise ValueError(text)
-    return int(text)

@@ -21,7 +21,7 @@ def with_decode_as(tshark: Tshark, rules: Sequence[str]) -> Tshark:
     """`tshark` with these rules. Raises UsageError for a rule that it refuses, TsharkError and NoRoomError."""
     if not rules:
         return tshark
-    told = replace(tshark, decode_as=tuple(rules))
+    decoding = replace(tshark, decode_as=tuple(rules))
     with temporary_folder() as folder:
         capture = Path(folder) / "empty.pcap"
         with writing_temporary():
@@ -32,4 +32,4 @@ def with_decode_as(tshark: Tshark, rules: Sequence[str]) -> Tshark:
                 first = process.messages.partition("\n")[0].removeprefix("tshark: ")
             if refused:
                 raise UsageError(visible(f"decode as {rule!r}: {first or 'tshark refuses it'}; {_EXAMPLE}"))
-    return told
+    return decoding

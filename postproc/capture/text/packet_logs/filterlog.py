@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from heuristics.protocol.tshark_fields import PROTOCOL_TCP
+from postproc.capture.text.numbers import number_up_to
 from postproc.capture.text.packet_logs.packet_log import PacketLog
 from postproc.capture.text.packet_logs.segments import LETTERS, LoggedSegment, Segments
 from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Row
@@ -48,11 +49,11 @@ def _ipv4(fields: Sequence[str]) -> tuple[Row, int]:
     row: Row = {
         "ip.src": str(ipaddress.IPv4Address(src)),
         "ip.dst": str(ipaddress.IPv4Address(dst)),
-        "ip.ttl": str(_number(ttl, 0xFF)),
-        "ip.id": f"0x{_number(identification, 0xFFFF):04x}",
+        "ip.ttl": str(number_up_to(ttl, 0xFF)),
+        "ip.id": f"0x{number_up_to(identification, 0xFFFF):04x}",
         "ip.flags.df": "1" if "DF" in flags else "0",
         "ip.dsfield": f"0x{int(tos, 16):02x}",
-        "ip.proto": str(_number(protocol, 0xFF)),
+        "ip.proto": str(number_up_to(protocol, 0xFF)),
     }
     return row, int(protocol)
 
@@ -63,10 +64,10 @@ def _ipv6(fields: Sequence[str]) -> tuple[Row, int]:
     row: Row = {
         "ipv6.src": ipaddress.IPv6Address(src).compressed,
         "ipv6.dst": ipaddress.IPv6Address(dst).compressed,
-        "ipv6.hlim": str(_number(hop_limit, 0xFF)),
+        "ipv6.hlim": str(number_up_to(hop_limit, 0xFF)),
         "ipv6.tclass": f"0x{int(tclass, 16):02x}",
         "ipv6.flow": f"0x{int(label, 16):05x}",
-        "ipv6.nxt": str(_number(protocol, 0xFF)),
+        "ipv6.nxt": str(number_up_to(protocol, 0xFF)),
     }
     return row, int(protocol)
 
@@ -77,22 +78,15 @@ def _segment(fields: Sequence[str], src: str, dst: str) -> LoggedSegment:
     options = [_OPTIONS[name] for name in fields[-1].split(";") if name in _OPTIONS]
     header = _TCP_HEADER + -(-sum(length for _, length in options) // 4) * 4
     return LoggedSegment(
-        ends=(src, _number(sport, 0xFFFF), dst, _number(dport, 0xFFFF)),
+        ends=(src, number_up_to(sport, 0xFFFF), dst, number_up_to(dport, 0xFFFF)),
         flags=sum(LETTERS.get(letter, 0) for letter in letters),
-        window=_number(window, 0xFFFF),
-        length=header + _number(payload, 0xFFFF),
-        seq=_number(seq.partition(":")[0], 0xFFFFFFFF) if seq else None,  # 7:9 where there is payload
-        ack=_number(ack, 0xFFFFFFFF) if ack else None,
+        window=number_up_to(window, 0xFFFF),
+        length=header + number_up_to(payload, 0xFFFF),
+        seq=number_up_to(seq.partition(":")[0], 0xFFFFFFFF) if seq else None,  # 7:9 where there is payload
+        ack=number_up_to(ack, 0xFFFFFFFF) if ack else None,
         header=header,
         kinds=tuple(kind for kind, _ in options),
     )
-
-
-def _number(text: str, most: int) -> int:
-    """A number from 0 to `most`. Raises ValueError for any other."""
-    if not text.isdecimal() or int(text) > most:
-        raise ValueError(text)
-    return int(text)
 
 
 FILTERLOG = PacketLog(_LINE, _row, _TIMES)

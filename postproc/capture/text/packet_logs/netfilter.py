@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
+from postproc.capture.text.numbers import number_up_to
 from postproc.capture.text.packet_logs.packet_log import PacketLog
 from postproc.capture.text.packet_logs.segments import LoggedSegment, Segments
 from postproc.capture.text.reading import BROKEN, NotUnderstoodError, Row
@@ -92,9 +93,7 @@ def _ip_header(values: Mapping[str, str], words: frozenset[str]) -> Row:
 
 def _number(text: str, most: int) -> str:
     """The text of a number from 0 to `most`. Raises ValueError for any other."""
-    if not text.isdecimal() or int(text) > most:
-        raise ValueError(text)
-    return str(int(text))
+    return str(number_up_to(text, most))
 
 
 def _segment(values: Mapping[str, str], words: frozenset[str], packet: str) -> LoggedSegment:
