@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heuristics.errors import Problem, RulebookError, UnknownRuleError
 from heuristics.language.expressions import (
@@ -21,8 +21,7 @@ from heuristics.language.expressions import (
     to_python_first,
 )
 from heuristics.observables.vocabulary import OF_CASES, Value
-from heuristics.rulebook.overlay import Layers
-from heuristics.rulebook.reader import read_layer
+from heuristics.rulebook.kept import keep_rulebook, kept_rulebook
 from heuristics.rulebook.statements import (
     Advice,
     Cause,
@@ -36,7 +35,10 @@ from heuristics.rulebook.statements import (
     Statement,
     Where,
 )
-from heuristics.rulebook.texts import Texts
+
+if TYPE_CHECKING:
+    from heuristics.rulebook.overlay import Layers
+    from heuristics.rulebook.texts import Texts
 
 DEFAULT_NAME = "default rulebook"  # what messages call the packaged folder
 
@@ -237,7 +239,12 @@ def load(path: Path | None = None, overlays: Sequence[Path] = ()) -> Rulebook:
 @cache
 def _default() -> Rulebook:
     """The rulebook that comes with the package. It does not change while the program runs, and reading it is slow."""
-    return _merged([_base(None)])
+    found = kept_rulebook()
+    if isinstance(found, Rulebook):
+        return found
+    rulebook = _merged([_base(None)])
+    keep_rulebook(rulebook)
+    return rulebook
 
 
 def _base(path: Path | None) -> tuple[str, Path | Traversable]:
@@ -245,6 +252,11 @@ def _base(path: Path | None) -> tuple[str, Path | Traversable]:
 
 
 def _merged(sources: Iterable[tuple[str, Path | Traversable]]) -> Rulebook:
+    # Slow to import: pydantic's models of the tables. A rulebook that was kept needs none of them.
+    from heuristics.rulebook.overlay import Layers
+    from heuristics.rulebook.reader import read_layer
+    from heuristics.rulebook.texts import Texts
+
     layers = Layers()
     problems: list[Problem] = []
     order: list[str] = []  # of the files

@@ -27,7 +27,6 @@ from typing import Any
 from postproc.batch.job import CaptureResult, Stamp, StampedResult, content_hash, file_stamp
 from postproc.batch.result_codec import from_row, to_row
 from postproc.capture.discovery import Source
-from postproc.capture.tshark.program import Tshark, Version, find_tshark, installed_version
 from postproc.runtime.atomic_file import whole_file
 from postproc.runtime.dataclass_codec import from_plain, to_plain
 from postproc.runtime.errors import OutputError
@@ -41,7 +40,6 @@ _SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the re
 _SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
 _COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
 _MAX_UNPACKED = 100  # times the size of the combined file; ours takes some 10 times
-_MAX_VERSION_BYTES = 10_000
 _FOUND_BY = {"path": str, "size": int, "mtime_ns": int, "content": str}  # columns of a row, by which it is found
 # Errors of reading a file that is not as we wrote it.
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, RecursionError)
@@ -168,29 +166,6 @@ class Cache:
             self.write_problem = str(error)
 
 
-def cached_tshark(case: Path) -> Tshark:
-    """tshark. Its version comes from the case's cache where that has it. Raises TsharkError."""
-    if (case / FOLDER).is_symlink():  # it would lead out of the case
-        return find_tshark()
-    return find_tshark(lambda program: _cached_version(case / FOLDER / "tshark.json", program))
-
-
-def _cached_version(file: Path, program: Path) -> Version:
-    status = program.stat()
-    identity = [str(program.resolve()), status.st_size, status.st_mtime_ns]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        cached = json.loads(_content(file, _MAX_VERSION_BYTES))
-        if cached["program"] == identity:
-            major, minor, micro = map(int, cached["version"])
-            return major, minor, micro
-    version = installed_version(program)
-    with suppress(OSError, OutputError):  # without the file, the next run asks the program again
-        file.parent.mkdir(exist_ok=True)  # on the first run it does not exist yet
-        with whole_file(file, follow=False) as target:
-            target.write(json.dumps({"program": identity, "version": version}).encode())
-    return version
-
-
 def _prepare(folder: Path) -> str:
     """Make the folder, and delete the results of old settings. Returns what prevents writing, if anything."""
     try:
@@ -237,12 +212,12 @@ def _is_regular(path: Path) -> bool:
         return False
 
 
-def _content(file: Path, most: int = -1) -> bytes:
+def _content(file: Path) -> bytes:
     """The content of a file of the cache, which may be somebody else's. Raises OSError for anything but a file."""
     if not _is_regular(file):
         raise FileNotFoundError
     with file.open("rb") as opened:
-        return opened.read(most)
+        return opened.read()
 
 
 def _read_each(folder: Path, names: list[str], stamps: Mapping[str, Stamp]) -> list[_CachedRow]:

@@ -20,7 +20,6 @@ from postproc.capture.prefilter.split import SplitCapture, split_capture
 from postproc.capture.prefilter.unopened import cut_segments, unopened_overlays
 from postproc.capture.relevance import flows_with_edges, relevance_of
 from postproc.capture.spill import SpilledFlows, SpilledTables
-from postproc.capture.text.text_reader import read_text
 from postproc.capture.tshark.column_reader import read_capture
 from postproc.capture.tshark.export_reader import read_export
 from postproc.capture.tshark.fields_export import not_a_capture
@@ -198,6 +197,8 @@ def _check_numbers(source: Source, tables: SpilledTables) -> None:
 
 def _raw_frames(source: Source, tshark: Tshark | None, problems: list[Problem]) -> Iterator[pl.DataFrame]:
     if source.file_type is FileType.PACKET_TEXT:
+        from postproc.capture.text.text_reader import read_text  # slow to import: the expressions of all forms
+
         return read_text(source.path, tshark, problems)
     if source.file_type in EXPORT_TYPES:
         return read_export(source.path, source.file_type, problems)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
-from postproc.batch.cache import FOLDER, cached_tshark
+from postproc.batch.cache import FOLDER
 from postproc.batch.cache_key import settings_key
 from postproc.batch.job import CaptureResult, Job, JobOptions, needs_tshark
 from postproc.batch.result_store import ReportProgress, ResultStore, cache_base, cases_of, on_this_machine
@@ -221,12 +221,7 @@ class CaseRun:
         """The tshark on this machine; None where no source needs it."""
         if not any(map(needs_tshark, sources)):
             return None
-        case = next((source.case for source in sources if source.case), None)
-        if case is None or not self.options.use_cache:
-            found = find_tshark()
-        else:
-            found = cached_tshark(cache_base(case, self.options.cache_dir))
-        return replace(with_decode_as(found, self._decode_as), timeout_s=self.options.tshark_timeout_s)
+        return replace(with_decode_as(find_tshark(), self._decode_as), timeout_s=self.options.tshark_timeout_s)
 
     def _warn_of_empty_points(self, sources: Sequence[Source]) -> None:
         for point in self.case.point:

@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from heuristics.errors import nearest, visible
-from postproc.capture.tshark.program import describe_tshark
 from postproc.cli.debug_option import with_debug_option
 from postproc.cli.messages import ErrorReportingGroup
 from postproc.runtime.signals import ending_in_order
@@ -34,6 +34,8 @@ _COMMANDS = {
 class LazyGroup(ErrorReportingGroup):
     """The subcommands. To import all of them takes longer than to report a case that has not changed."""
 
+    _only_named = False  # subcommands are asked for by name and help alone
+
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the subcommands, in the order of the help."""
         return [*_COMMANDS]
@@ -49,10 +51,20 @@ class LazyGroup(ErrorReportingGroup):
             ctx.fail(visible(f"there is no command '{args[0]}' ({hint})"))
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What a shell offers for the beginning of an argument. To name subcommands, none has to be imported."""
+        self._only_named = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._only_named = False
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The subcommand of this name, or None."""
         if cmd_name not in _COMMANDS:
             return None
+        if self._only_named:
+            return TyperCommand(cmd_name, help=_COMMANDS[cmd_name])
         name = cmd_name.replace("-", "_")
         module = import_module(f"postproc.cli.{name}")
         if hasattr(module, "app"):
@@ -75,7 +87,9 @@ app = typer.Typer(
 def _show_version(requested: bool) -> None:
     if not requested:
         return
-    from postproc.runtime.versions import own_version  # slow to import, and rarely needed
+    # Slow to import, and rarely needed.
+    from postproc.capture.tshark.program import describe_tshark
+    from postproc.runtime.versions import own_version
 
     typer.echo(f"rstorigin {own_version()}\n{describe_tshark()}")
     raise typer.Exit

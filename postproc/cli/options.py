@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heuristics.rulebook.model import Rulebook, load
+if TYPE_CHECKING:
+    from heuristics.rulebook.model import Rulebook
 
 
 class TableFormat(StrEnum):
@@ -91,4 +92,6 @@ TsharkTimeoutOption = Annotated[
 
 def load_rules(rulebook: Path | None) -> Rulebook:
     """The default rulebook, with the rulebook of the user over it if there is one. Raises RulebookError."""
+    from heuristics.rulebook.model import load  # slow to import: help and completion need no rules
+
     return load(overlays=() if rulebook is None else (rulebook,))

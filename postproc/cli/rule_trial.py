@@ -7,18 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tabulate import tabulate
 
 from heuristics.errors import visible
-from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import Verdict
-from heuristics.rulebook.statements import Explanation, IcmpEntry, Rule
-from postproc.batch.job import CaptureResult
-from postproc.capture.remote import is_url
-from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
 from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import (
@@ -33,7 +28,12 @@ from postproc.cli.options import (
 )
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.text import csv_table, escape_markdown, plural
-from postproc.verdicts.result_row import ResetRow
+
+if TYPE_CHECKING:
+    from heuristics.rulebook.model import Rulebook
+    from heuristics.rulebook.statements import Explanation, IcmpEntry, Rule
+    from postproc.batch.job import CaptureResult
+    from postproc.verdicts.result_row import ResetRow
 
 _TEXTS = ("origin", "reason", "cause", "device", "where")  # columns that a rulebook may change too
 
@@ -103,6 +103,11 @@ def try_rules(
 
     It is compared with the default rulebook, with that of case.toml and --rulebook over it.
     """
+    # Slow to import: other commands on rules judge no captures.
+    from heuristics.rulebook.model import load
+    from postproc.capture.remote import is_url
+    from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
+
     monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     below = [path for path in (case.rulebook, rulebook) if path is not None]

@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +16,7 @@ from generator.profile_files import column_format
 from generator.render import PLUGIN_NAME, VERDICT_FILE_VERSION, VERDICT_VARIABLE, render_plugin
 from heuristics.errors import visible
 from heuristics.rulebook.model import Rulebook
+from heuristics.user_cache import cache_folder
 from postproc.capture.tshark.program import Tshark
 from postproc.plugin_setup.install import profile_folder
 from postproc.plugin_setup.wireshark_folders import Folders, folders_of
@@ -61,7 +61,7 @@ def find_wireshark(tshark: Tshark) -> Path:
 
 def verdict_path(capture: Path) -> Path:
     """Where the verdicts of a capture stand: always the same file, so that an open Wireshark can read new verdicts."""
-    return _cache_folder() / "verdicts" / f"{sha256(os.fsencode(capture.resolve())).hexdigest()[:32]}.txt"
+    return cache_folder() / "verdicts" / f"{sha256(os.fsencode(capture.resolve())).hexdigest()[:32]}.txt"
 
 
 def write_verdicts(target: Path, lines: Iterable[str]) -> None:
@@ -100,20 +100,11 @@ def _plugin_options(folders: Folders, rulebook: Rulebook) -> tuple[str, ...]:
                     visible(f"{installed} is an older plugin, which takes no verdicts over: rstorigin plugin install")
                 )
             return ()
-    target = _cache_folder() / PLUGIN_NAME
+    target = cache_folder() / PLUGIN_NAME
     _make(target.parent)
     with whole_file(target, hint=_MAKE_FOLDER, follow=False) as file:
         file.write(render_plugin(rulebook).encode())
     return ("-X", f"lua_script:{target}")
-
-
-def _cache_folder() -> Path:
-    """The folder of this program among the user's caches."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "rstorigin"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "rstorigin"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rstorigin"
 
 
 def _make(folder: Path) -> None:

@@ -62,11 +62,6 @@ def test_a_second_run_reads_nothing_and_has_the_same_results(case: Path, tshark:
     assert reads(tshark) == 2 * before
 
 
-def test_the_version_of_tshark_is_asked_once(case: Path, tshark: Path) -> None:
-    summary(case)
-    assert (case / ".rstorigin" / "tshark.json").is_file()
-
-
 def overwritten(path: Path) -> None:
     """Damage a file but keep its stamp, so that only reading the file shows the damage."""
     status = path.stat()

@@ -89,7 +89,7 @@ def test_without_room_in_the_case_no_result_is_cached(tmp_path: Path) -> None:
     assert (done.returncode, captures_in(done.stdout)) == (0, ["forged.pcap", "genuine.pcap"])
     assert "results are not kept" in done.stderr
     assert "File too large (make room there, or use --no-cache)" in done.stderr
-    assert [path.name for path in (case / ".rstorigin").rglob("*") if path.is_file()] == ["tshark.json"]
+    assert not [path for path in (case / ".rstorigin").rglob("*") if path.is_file()]
 
 
 def test_a_comparison_that_there_is_no_room_for_is_a_problem(tmp_path: Path) -> None:

@@ -8,15 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 from heuristics.errors import RstoriginError, visible
 from heuristics.protocol.tshark_fields import LINUX_VXLAN_PORT
+from heuristics.user_cache import keep, kept
 from postproc.capture.tshark.patient_pipe import PatientPipe
 from postproc.runtime.errors import TsharkError, TsharkNotFoundError, TsharkTooOldError
 from postproc.runtime.signals import signals_held
@@ -147,14 +149,13 @@ def preference_options(preferences: Sequence[str]) -> list[str]:
     return [word for preference in preferences for word in ("-o", preference)]
 
 
-def find_tshark(version_of: Callable[[Path], Version] | None = None) -> Tshark:
+def find_tshark() -> Tshark:
     """The tshark that $RSTORIGIN_TSHARK names, else the one on PATH, else the one in the usual place of installers.
 
-    `version_of` returns the version of a program; by default the program is asked, which takes a moment.
     Raises TsharkNotFoundError or TsharkTooOldError.
     """
     program = _program()
-    version = (version_of or installed_version)(program)
+    version = installed_version(program)
     if version < OLDEST:
         raise TsharkTooOldError(
             visible(f"tshark {_dotted(version)} ({program}) is too old: rstorigin needs {_dotted(OLDEST)}; {INSTALL}")
@@ -229,16 +230,29 @@ def _usual_places() -> list[Path]:
 
 
 def installed_version(program: Path) -> Version:
-    """The version that `program` prints; asked once while the file stays the same. Raises TsharkError.
-
-    It is in a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3)".
-    """
-    status = program.stat()
-    return _version_from_help(program, status.st_size, status.st_mtime_ns)
+    """The version that `program` prints. While the file stays the same, it is asked once. Raises TsharkError."""
+    whole = program.resolve()
+    status = whole.stat()
+    return _kept_version(program, f"{whole}\0{status.st_size}\0{status.st_mtime_ns}")
 
 
 @lru_cache
-def _version_from_help(program: Path, _size: int, _mtime_ns: int) -> Version:
+def _kept_version(program: Path, identity: str) -> Version:
+    """The version from the user's cache; asked, and kept there, where it has none."""
+    name = f"tshark-{sha256(os.fsencode(program)).hexdigest()[:16]}.version"
+    found = _VERSION.fullmatch(kept(name, identity) or b"")
+    if found is not None:
+        return int(found[1]), int(found[2]), int(found[3])
+    version = _version_from_help(program)
+    keep(name, identity, _dotted(version).encode())
+    return version
+
+
+_VERSION = re.compile(rb"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+
+
+def _version_from_help(program: Path) -> Version:
+    """It is in a first line such as "TShark (Wireshark) 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3)"."""
     with temporary_file() as stderr:
         # Not --version: 4.4 and 4.6 crash on it where init.lua turns Lua off.
         process = _start([str(program), "-h"], stderr, {})
