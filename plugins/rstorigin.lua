@@ -1130,7 +1130,7 @@ end
 local current = {} -- the packet that is dissected; one table for all packets, since a new one costs more than its use
 local sides = {} -- of active flows, by the bytes of addresses and ports, source first
 local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
-local byte, sub, floor, read, value, address, position, distance, seq_diff, elapsed_us, reserved_bits
+local byte, sub, floor, read, value, address, position, initial_hop_limit, distance, seq_diff, elapsed_us, reserved_bits
 local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
 local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
 local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
@@ -1194,12 +1194,16 @@ do
     return math.floor(flags / 256)
   end
 
-  function distance(hop_limit)
+  function initial_hop_limit(hop_limit)
     for _, initial in ipairs(INITIAL_HOP_LIMITS) do
       if hop_limit <= initial then
-        return initial - hop_limit
+        return initial
       end
     end
+  end
+
+  function distance(hop_limit)
+    return initial_hop_limit(hop_limit) - hop_limit
   end
 
   -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
@@ -2557,9 +2561,9 @@ local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits, own_r
 do
   -- Injected packets: which hop limits of a flow are the sender's own, and which another device's -----------------
 
-  -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, less than
+  -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, at most
   -- this share of the sender's packets (percent), and so many hops from any other of its hop limits.
-  local MAX_STRAY_PACKETS, MIN_OWN_SHARE = 8, 25
+  local MAX_STRAY_PACKETS, MAX_STRAY_SHARE = 8, 25
   local MIN_STRAY_GAP = 2
 
   -- Counts an authentic packet. `hop_limit_onsets` has, for every hop limit but the first of its side, how many packets
@@ -2576,7 +2580,7 @@ do
 
   local function is_rare(side, hop_limit)
     local packets = tally_count(side.hop_limits, hop_limit)
-    return packets <= MAX_STRAY_PACKETS and packets * 100 < tally_total(side.hop_limits) * MIN_OWN_SHARE
+    return packets <= MAX_STRAY_PACKETS and packets * 100 <= tally_total(side.hop_limits) * MAX_STRAY_SHARE
   end
 
   -- Whether a packet that passes now counts as the sender's, as far as the flow is known.
@@ -2603,18 +2607,31 @@ do
     return false
   end
 
+  local function of_another_stack(handshake, hop_limit)
+    local initial = initial_hop_limit(hop_limit)
+    for _, other in ipairs(tally_values(handshake)) do
+      if initial_hop_limit(other) == initial then
+        return false
+      end
+    end
+    return handshake[1] ~= nil
+  end
+
   -- How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own. Stray
-  -- packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's own
-  -- packets go on after the first of them. After a change of route they would not.
+  -- packets are few, and their hop limit is neither that of the handshake nor next to another one. A change of route is
+  -- not the reason: the sender's own packets go on after the first of them, or they started from another initial hop
+  -- limit than the handshake.
   function stray_packets(side, hop_limit)
-    local onset = onset_of(side, hop_limit)
-    if not onset or tally_count(side.handshake_hop_limits or {}, hop_limit) > 0 then
+    local onset, handshake = onset_of(side, hop_limit), side.handshake_hop_limits or {}
+    if not onset or tally_count(handshake, hop_limit) > 0 then
       return 0
     end
     local packets = tally_count(side.hop_limits, hop_limit)
     local others_after = tally_total(side.hop_limits) - onset - packets
-    local stray = is_rare(side, hop_limit) and others_after > 0 and not is_beside_another(side, hop_limit)
-    return stray and packets or 0
+    if not is_rare(side, hop_limit) or is_beside_another(side, hop_limit) then
+      return 0
+    end
+    return (others_after > 0 or of_another_stack(handshake, hop_limit)) and packets or 0
   end
 
   -- The tally of the hop limits that the sender's own packets show.
