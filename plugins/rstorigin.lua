@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a2bcc6f1f337dfeee0ff0663e87ddaf3eaf19ec437ebb8ff4905e90e93341292
+-- rulebook hash: 2ad2a5c251056868134a5d5f8b44b814899bf61d394278f9f5da2a8e722dcf25
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -190,6 +190,8 @@ do
       "the kernel refuses packets that come from an address which it did not dial"),
     ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
       "the device that owns and translates this address answers by itself"),
+    ["owner_of_address"] = ProtoField.bool("rstorigin.evidence.owner_of_address",
+      "the device that owns this address, and forwards other ports of it, refuses this one"),
     ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
       "Hop limit that the sender never uses in this flow"),
     ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
@@ -717,7 +719,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a2bcc6f1f337)"
+    .. "(100 rules, hash 2ad2a5c25105)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -3006,16 +3008,21 @@ do
     local key = hop_limit + (#src == 4 and 0 or 256)
     local origin = origins[key]
     if not origin then
-      origin = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set() }
+      origin = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set(),
+        interrupted = new_set() }
       origins[key] = origin
     end
     return origin
   end
 
-  -- Adds the sender of a reset to the origin of the reset.
-  function join_origin(packet, src)
+  -- Adds the sender of a reset to the origin of the reset. `interrupted` has those whose packets in a flow of a reset,
+  -- until then, were all 2 or more hops off.
+  function join_origin(packet, src, side)
     local origin = shared_origin_of(packet.hop_limit, src)
     include(origin.senders, src)
+    if (nearest(packet.hop_limit, tally_values(side.hop_limits)) or 0) >= 2 then
+      include(origin.interrupted, src)
+    end
     include_network(origin.networks, src)
   end
 
@@ -3272,6 +3279,8 @@ do
     add_to_tally(burst.hop_limits, reset.hop_limit, reset.frame)
     burst.size = burst.size + 1
     include(burst.seqs, reset.seq)
+    burst.seqs_by_hop_limit[reset.hop_limit] = burst.seqs_by_hop_limit[reset.hop_limit] or new_set()
+    include(burst.seqs_by_hop_limit[reset.hop_limit], reset.seq)
     include(burst.windows, reset.window)
     if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
       include(burst.seqs_ahead, reset.seq)
@@ -3282,7 +3291,8 @@ do
   function burst_of(frame)
     local burst = bursts[frame]
     if not burst then
-      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set(), windows = new_set() }
+      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_by_hop_limit = {}, seqs_ahead = new_set(),
+        windows = new_set() }
       add_to_burst(burst, unpacked_reset(frame))
     end
     return burst
@@ -3538,7 +3548,7 @@ do
     end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
-    join_origin(packet, src)
+    join_origin(packet, src, side)
     flow.last_reset, side.last_reset = packet.frame, packet.frame
     flow.ever_reset, side.ever_reset = true, true
     if not original then
@@ -4249,7 +4259,7 @@ do
   -- How far the highest of some sequence numbers lies beyond the lowest; `seq` is one of them.
   local function span(seqs, seq)
     local highest, lowest = 0, 0
-    for other in pairs(seqs.has) do
+    for other in pairs(seqs and seqs.has or {}) do
       local beyond = seq_diff(other, seq)
       highest, lowest = math.max(highest, beyond), math.min(lowest, beyond)
     end
@@ -4277,7 +4287,7 @@ do
     o.burst_values = #values
     o.burst_foreign = foreign
     o.burst_seqs = burst.seqs.size
-    o.burst_span = span(burst.seqs, reset.seq)
+    o.burst_span = span(burst.seqs_by_hop_limit[reset.hop_limit], reset.seq)
     o.burst_ahead = burst.seqs_ahead.size
     o.burst_windows_count = windows_count(burst)
   end
@@ -4290,7 +4300,8 @@ do
   end
 
   local function observe_shared_origin(o, reset, src)
-    local origin = summary_of(shared_origin_of(reset.hop_limit, src))
+    local shared = shared_origin_of(reset.hop_limit, src)
+    local origin = summary_of(shared)
     if reset.ip_id_run then
       o.run_senders, o.run_networks = ip_id_run_sizes(reset.ip_id_run, src)
     end
@@ -4300,6 +4311,7 @@ do
     o.place_baselines = origin.baselines
     o.place_native = origin.native
     o.place_rival = origin.rival
+    o.place_interrupts = shared.interrupted.has[src] or false
   end
 
   -- The end reason of a flow with a reset, as a Palo Alto firewall would log it (PAN-OS, "Traffic Log Fields"): a reset
@@ -4415,7 +4427,7 @@ do
       o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance
         and o.same_path
     end
-    o.live_connection = o.established and not o.fin_before and o.resets_before == 0
+    o.live_connection = o.established and not o.fin_before and o.own_resets_before == 0
       and o.peer_resets_before == 0
     if o.idle_us ~= nil then
       o.live_linux_connection = o.live_connection and o.opening_linux and o.idle_us <= 10000000
@@ -4450,6 +4462,10 @@ do
     if o.acked_us ~= nil and o.rtt_us ~= nil then
       o.sooner_than_round_trip = 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
         and o.rtt_us - o.acked_us >= 1000
+    end
+    if o.rtt_us ~= nil and o.acked_us ~= nil then
+      o.after_whole_round_trip = o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
+        and o.acked_us * 10 <= o.rtt_us * 13
     end
     if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
       o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
@@ -4729,7 +4745,7 @@ do
       weight = -90,
       holds = function(o)
         return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
-          and 1 <= o.distance and o.distance <= 2
+          and 1 <= o.distance and o.distance <= 2 and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4740,7 +4756,8 @@ do
       id = "hop_match_local",
       weight = -150,
       holds = function(o)
-        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
+          and o.distance == 0 and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
@@ -4940,9 +4957,8 @@ do
       id = "full_rtt",
       weight = -80,
       holds = function(o)
-        return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
-          and o.host_gap == 0 and o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
-          and o.acked_us * 10 <= o.rtt_us * 15
+        return o.host_gap ~= nil and o.after_whole_round_trip ~= nil and o.flow_packets == 0
+          and o.host_gap == 0 and o.after_whole_round_trip
       end,
       say = function(o)
         return "refused " .. time_text(o.acked_us) .. " after the SYN: one round trip to the host ("
@@ -4953,9 +4969,8 @@ do
       id = "full_rtt_elsewhere",
       weight = -100,
       holds = function(o)
-        return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-          and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
-          and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
+        return o.host_gap ~= nil and o.host_share ~= nil and o.after_whole_round_trip ~= nil
+          and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.after_whole_round_trip
       end,
       say = function(o)
         return "refused " .. time_text(o.acked_us)
@@ -5300,8 +5315,8 @@ do
       id = "abort_again_linux",
       weight = 450,
       holds = function(o)
-        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_missing and o.seq_near
-          and o.established and o.resets_before >= 1 and o.linux_handshake
+        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_step == nil
+          and o.seq_near and o.established and o.resets_before >= 1 and o.linux_handshake
       end,
       say = function()
         return "RST+ACK without timestamps after a reset of the same sender; Linux, which the "
@@ -5381,7 +5396,7 @@ do
       holds = function(o)
         return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
           and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux
-          and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
+          and o.hop_gap == 0 and o.established and not o.fin_before
       end,
       say = function(o)
         return "RST without ACK, with the connection's flow label " .. hex_text(o.flow_label)
@@ -6022,6 +6037,31 @@ do
           .. "port, a rule, or a connection that it no longer translates (state expired or lost)"
       end,
     },
+    { -- the device that owns this address, and forwards other ports of it, refuses this one
+      id = "owner_of_address",
+      title = "the device that owns this address, and forwards other ports of it, refuses this one",
+      origin = "front-end",
+      explains = {
+        ["hop_gap_host"] = true,
+      },
+      cases = {
+        {
+          price = 100,
+          holds = function(o)
+            return o.host_gap ~= nil and o.after_whole_round_trip ~= nil and o.refuses_syn and o.ip_version == 4
+          and o.host_gap == 2 and o.after_whole_round_trip and not o.place_interrupts
+          end,
+        },
+      },
+      say = function()
+        return "refused as late as the host itself answers, from 2 hops before it: a device that "
+          .. "forwards other ports of this address to the host looks the same"
+      end,
+      cause = function()
+        return "the device that forwards this address (destination NAT) refuses this port, or a "
+          .. "firewall next to the host does"
+      end,
+    },
   }
 
   -- Of each of the following, the first that holds is given. First: why a verdict is unclear.
@@ -6605,21 +6645,21 @@ do
       end,
     },
     {
-      confidence = 80,
-      holds = function(o)
-        return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
-      end,
-      say = function()
-        return "injector of bursts with varied hop limits (GFW-like)"
-      end,
-    },
-    {
       confidence = 70,
       holds = function(o)
         return o.origin == "middlebox" and o.burst_span == 12503
       end,
       say = function()
         return "peer-to-peer shaper (Sandvine)"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
+        return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
+      end,
+      say = function()
+        return "injector of bursts with varied hop limits (GFW-like)"
       end,
     },
     {

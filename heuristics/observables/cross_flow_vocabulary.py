@@ -52,6 +52,14 @@ OF_CAPTURE = table(
 OF_CAPTURE += table(
     Type.BOOL,
     (
+        "place_interrupts",
+        ObservableSource.CAPTURE,
+        "",
+        "a reset in the sender's name with this one's hop limit stood in a flow whose other packets of the sender, until "
+        "then, were all 2 or more hops off",
+        Mark.GIVEN,
+    ),
+    (
         "sender_translated",
         ObservableSource.CAPTURE,
         "",
