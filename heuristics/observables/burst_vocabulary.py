@@ -28,7 +28,7 @@ BURST = table(
         "burst_span",
         FLOW,
         "bytes",
-        "how far the highest sequence number lies beyond the lowest, of the resets among them with this one's hop limit",
+        "how far the highest sequence number lies beyond the lowest, among those with this one's hop limit",
         GIVEN,
     ),
     ("burst_ahead", FLOW, "", "different sequence numbers among them that lie beyond all the sender sent", GIVEN),

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support import forgers_by_hand  # noqa: F401 - registers its situations
+from support import forgers_by_hand
 from support.flows_by_hand import written
 from support.parity import compare, export, listed, postproc_rows, system_wireshark
 from support.situations_by_hand import SITUATIONS
