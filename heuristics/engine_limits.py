@@ -23,9 +23,9 @@ ON_ITS_WAY_SHARE, ON_ITS_WAY_US = 80, 1000
 STABLE_SHARE = 90
 
 # A few packets of a flow with a hop limit of their own, among many others, may be another device's: at most so many,
-# and less than this share of the sender's packets (percent). One hop is a change of route. So many such packets may
+# and at most this share of the sender's packets (percent). One hop is a change of route. So many such packets may
 # stand in other flows of the host.
-MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
+MAX_STRAY_PACKETS, MAX_STRAY_SHARE, MIN_STRAY_GAP, STRAY_ELSEWHERE = 8, 25, 2, 3
 
 # So many resets of a burst count up if their windows do.
 MIN_COUNTING = 3

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a2bcc6f1f337dfeee0ff0663e87ddaf3eaf19ec437ebb8ff4905e90e93341292
+-- rulebook hash: 2ad2a5c251056868134a5d5f8b44b814899bf61d394278f9f5da2a8e722dcf25
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -190,6 +190,8 @@ do
       "the kernel refuses packets that come from an address which it did not dial"),
     ["owner_of_translated_address"] = ProtoField.bool("rstorigin.evidence.owner_of_translated_address",
       "the device that owns and translates this address answers by itself"),
+    ["owner_of_address"] = ProtoField.bool("rstorigin.evidence.owner_of_address",
+      "the device that owns this address, and forwards other ports of it, refuses this one"),
     ["hop_gap"] = ProtoField.bool("rstorigin.evidence.hop_gap",
       "Hop limit that the sender never uses in this flow"),
     ["hop_gap_further"] = ProtoField.bool("rstorigin.evidence.hop_gap_further",
@@ -717,7 +719,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a2bcc6f1f337)"
+    .. "(100 rules, hash 2ad2a5c25105)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -1130,7 +1132,7 @@ end
 local current = {} -- the packet that is dissected; one table for all packets, since a new one costs more than its use
 local sides = {} -- of active flows, by the bytes of addresses and ports, source first
 local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
-local byte, sub, floor, read, value, address, position, distance, seq_diff, elapsed_us, reserved_bits
+local byte, sub, floor, read, value, address, position, initial_hop_limit, distance, seq_diff, elapsed_us, reserved_bits
 local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
 local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
 local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
@@ -1194,12 +1196,16 @@ do
     return math.floor(flags / 256)
   end
 
-  function distance(hop_limit)
+  function initial_hop_limit(hop_limit)
     for _, initial in ipairs(INITIAL_HOP_LIMITS) do
       if hop_limit <= initial then
-        return initial - hop_limit
+        return initial
       end
     end
+  end
+
+  function distance(hop_limit)
+    return initial_hop_limit(hop_limit) - hop_limit
   end
 
   -- How many sequence numbers there are, and half of them (RFC 9293 section 3.4)
@@ -2557,9 +2563,9 @@ local count_hop_limit, is_sender_hop_limit, stray_packets, own_hop_limits, own_r
 do
   -- Injected packets: which hop limits of a flow are the sender's own, and which another device's -----------------
 
-  -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, less than
+  -- A few packets with a hop limit of their own, among many others, may be another device's: at most so many, at most
   -- this share of the sender's packets (percent), and so many hops from any other of its hop limits.
-  local MAX_STRAY_PACKETS, MIN_OWN_SHARE = 8, 25
+  local MAX_STRAY_PACKETS, MAX_STRAY_SHARE = 8, 25
   local MIN_STRAY_GAP = 2
 
   -- Counts an authentic packet. `hop_limit_onsets` has, for every hop limit but the first of its side, how many packets
@@ -2576,7 +2582,7 @@ do
 
   local function is_rare(side, hop_limit)
     local packets = tally_count(side.hop_limits, hop_limit)
-    return packets <= MAX_STRAY_PACKETS and packets * 100 < tally_total(side.hop_limits) * MIN_OWN_SHARE
+    return packets <= MAX_STRAY_PACKETS and packets * 100 <= tally_total(side.hop_limits) * MAX_STRAY_SHARE
   end
 
   -- Whether a packet that passes now counts as the sender's, as far as the flow is known.
@@ -2603,18 +2609,31 @@ do
     return false
   end
 
+  local function of_another_stack(handshake, hop_limit)
+    local initial = initial_hop_limit(hop_limit)
+    for _, other in ipairs(tally_values(handshake)) do
+      if initial_hop_limit(other) == initial then
+        return false
+      end
+    end
+    return handshake[1] ~= nil
+  end
+
   -- How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own. Stray
-  -- packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's own
-  -- packets go on after the first of them. After a change of route they would not.
+  -- packets are few, and their hop limit is neither that of the handshake nor next to another one. A change of route is
+  -- not the reason: the sender's own packets go on after the first of them, or they started from another initial hop
+  -- limit than the handshake.
   function stray_packets(side, hop_limit)
-    local onset = onset_of(side, hop_limit)
-    if not onset or tally_count(side.handshake_hop_limits or {}, hop_limit) > 0 then
+    local onset, handshake = onset_of(side, hop_limit), side.handshake_hop_limits or {}
+    if not onset or tally_count(handshake, hop_limit) > 0 then
       return 0
     end
     local packets = tally_count(side.hop_limits, hop_limit)
     local others_after = tally_total(side.hop_limits) - onset - packets
-    local stray = is_rare(side, hop_limit) and others_after > 0 and not is_beside_another(side, hop_limit)
-    return stray and packets or 0
+    if not is_rare(side, hop_limit) or is_beside_another(side, hop_limit) then
+      return 0
+    end
+    return (others_after > 0 or of_another_stack(handshake, hop_limit)) and packets or 0
   end
 
   -- The tally of the hop limits that the sender's own packets show.
@@ -2989,16 +3008,21 @@ do
     local key = hop_limit + (#src == 4 and 0 or 256)
     local origin = origins[key]
     if not origin then
-      origin = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set() }
+      origin = { hop_limit = hop_limit, ipv4 = #src == 4, senders = new_set(), networks = new_set(),
+        interrupted = new_set() }
       origins[key] = origin
     end
     return origin
   end
 
-  -- Adds the sender of a reset to the origin of the reset.
-  function join_origin(packet, src)
+  -- Adds the sender of a reset to the origin of the reset. `interrupted` has those whose packets in a flow of a reset,
+  -- until then, were all 2 or more hops off.
+  function join_origin(packet, src, side)
     local origin = shared_origin_of(packet.hop_limit, src)
     include(origin.senders, src)
+    if (nearest(packet.hop_limit, tally_values(side.hop_limits)) or 0) >= 2 then
+      include(origin.interrupted, src)
+    end
     include_network(origin.networks, src)
   end
 
@@ -3255,6 +3279,8 @@ do
     add_to_tally(burst.hop_limits, reset.hop_limit, reset.frame)
     burst.size = burst.size + 1
     include(burst.seqs, reset.seq)
+    burst.seqs_by_hop_limit[reset.hop_limit] = burst.seqs_by_hop_limit[reset.hop_limit] or new_set()
+    include(burst.seqs_by_hop_limit[reset.hop_limit], reset.seq)
     include(burst.windows, reset.window)
     if ahead and ahead > 0 and ahead <= THRESHOLDS.seq_reach then
       include(burst.seqs_ahead, reset.seq)
@@ -3265,7 +3291,8 @@ do
   function burst_of(frame)
     local burst = bursts[frame]
     if not burst then
-      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_ahead = new_set(), windows = new_set() }
+      burst = { size = 0, hop_limits = {}, seqs = new_set(), seqs_by_hop_limit = {}, seqs_ahead = new_set(),
+        windows = new_set() }
       add_to_burst(burst, unpacked_reset(frame))
     end
     return burst
@@ -3521,7 +3548,7 @@ do
     end
     reset.burst = original and original.burst or join_burst(reset, side)
     resets[packet.frame] = pack(RESET, reset)
-    join_origin(packet, src)
+    join_origin(packet, src, side)
     flow.last_reset, side.last_reset = packet.frame, packet.frame
     flow.ever_reset, side.ever_reset = true, true
     if not original then
@@ -4232,7 +4259,7 @@ do
   -- How far the highest of some sequence numbers lies beyond the lowest; `seq` is one of them.
   local function span(seqs, seq)
     local highest, lowest = 0, 0
-    for other in pairs(seqs.has) do
+    for other in pairs(seqs and seqs.has or {}) do
       local beyond = seq_diff(other, seq)
       highest, lowest = math.max(highest, beyond), math.min(lowest, beyond)
     end
@@ -4260,7 +4287,7 @@ do
     o.burst_values = #values
     o.burst_foreign = foreign
     o.burst_seqs = burst.seqs.size
-    o.burst_span = span(burst.seqs, reset.seq)
+    o.burst_span = span(burst.seqs_by_hop_limit[reset.hop_limit], reset.seq)
     o.burst_ahead = burst.seqs_ahead.size
     o.burst_windows_count = windows_count(burst)
   end
@@ -4273,7 +4300,8 @@ do
   end
 
   local function observe_shared_origin(o, reset, src)
-    local origin = summary_of(shared_origin_of(reset.hop_limit, src))
+    local shared = shared_origin_of(reset.hop_limit, src)
+    local origin = summary_of(shared)
     if reset.ip_id_run then
       o.run_senders, o.run_networks = ip_id_run_sizes(reset.ip_id_run, src)
     end
@@ -4283,6 +4311,7 @@ do
     o.place_baselines = origin.baselines
     o.place_native = origin.native
     o.place_rival = origin.rival
+    o.place_interrupts = shared.interrupted.has[src] or false
   end
 
   -- The end reason of a flow with a reset, as a Palo Alto firewall would log it (PAN-OS, "Traffic Log Fields"): a reset
@@ -4398,7 +4427,7 @@ do
       o.one_hop_nearer = o.hop_gap == 1 and o.host_gap >= 1 and o.distance < o.baseline_distance
         and o.same_path
     end
-    o.live_connection = o.established and not o.fin_before and o.resets_before == 0
+    o.live_connection = o.established and not o.fin_before and o.own_resets_before == 0
       and o.peer_resets_before == 0
     if o.idle_us ~= nil then
       o.live_linux_connection = o.live_connection and o.opening_linux and o.idle_us <= 10000000
@@ -4433,6 +4462,10 @@ do
     if o.acked_us ~= nil and o.rtt_us ~= nil then
       o.sooner_than_round_trip = 0 <= o.acked_us * 10 and o.acked_us * 10 < o.rtt_us * 7
         and o.rtt_us - o.acked_us >= 1000
+    end
+    if o.rtt_us ~= nil and o.acked_us ~= nil then
+      o.after_whole_round_trip = o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
+        and o.acked_us * 10 <= o.rtt_us * 13
     end
     if o.rtt_us ~= nil and o.peer_run_us ~= nil and o.peer_pause_us ~= nil then
       o.unprovoked_bare_reset = not o.has_ack and o.live_connection and o.rtt_us >= 4000
@@ -4712,7 +4745,7 @@ do
       weight = -90,
       holds = function(o)
         return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
-          and 1 <= o.distance and o.distance <= 2
+          and 1 <= o.distance and o.distance <= 2 and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit)
@@ -4723,7 +4756,8 @@ do
       id = "hop_match_local",
       weight = -150,
       holds = function(o)
-        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
+        return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2
+          and o.distance == 0 and o.match_is_firm
       end,
       say = function(o)
         return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
@@ -4923,9 +4957,8 @@ do
       id = "full_rtt",
       weight = -80,
       holds = function(o)
-        return o.host_gap ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil and o.flow_packets == 0
-          and o.host_gap == 0 and o.rtt_us >= 2000 and o.rtt_us * 9 <= o.acked_us * 10
-          and o.acked_us * 10 <= o.rtt_us * 15
+        return o.host_gap ~= nil and o.after_whole_round_trip ~= nil and o.flow_packets == 0
+          and o.host_gap == 0 and o.after_whole_round_trip
       end,
       say = function(o)
         return "refused " .. time_text(o.acked_us) .. " after the SYN: one round trip to the host ("
@@ -4936,9 +4969,8 @@ do
       id = "full_rtt_elsewhere",
       weight = -100,
       holds = function(o)
-        return o.host_gap ~= nil and o.host_share ~= nil and o.rtt_us ~= nil and o.acked_us ~= nil
-          and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.rtt_us >= 2000
-          and o.rtt_us * 95 <= o.acked_us * 100 and o.acked_us * 100 <= o.rtt_us * 115
+        return o.host_gap ~= nil and o.host_share ~= nil and o.after_whole_round_trip ~= nil
+          and o.flow_packets == 0 and o.host_gap >= 1 and o.host_share < 90 and o.after_whole_round_trip
       end,
       say = function(o)
         return "refused " .. time_text(o.acked_us)
@@ -5283,8 +5315,8 @@ do
       id = "abort_again_linux",
       weight = 450,
       holds = function(o)
-        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_missing and o.seq_near
-          and o.established and o.resets_before >= 1 and o.linux_handshake
+        return o.seq_near ~= nil and o.linux_handshake ~= nil and o.has_ack and o.ts_step == nil
+          and o.seq_near and o.established and o.resets_before >= 1 and o.linux_handshake
       end,
       say = function()
         return "RST+ACK without timestamps after a reset of the same sender; Linux, which the "
@@ -5364,7 +5396,7 @@ do
       holds = function(o)
         return o.flow_label ~= nil and o.opening_label ~= nil and o.hop_gap ~= nil and not o.has_ack
           and o.flow_label ~= 0 and o.flow_label == o.opening_label and o.opening_linux
-          and o.hop_gap == 0 and o.established and not o.fin_before and o.resets_before == 0
+          and o.hop_gap == 0 and o.established and not o.fin_before
       end,
       say = function(o)
         return "RST without ACK, with the connection's flow label " .. hex_text(o.flow_label)
@@ -6005,6 +6037,31 @@ do
           .. "port, a rule, or a connection that it no longer translates (state expired or lost)"
       end,
     },
+    { -- the device that owns this address, and forwards other ports of it, refuses this one
+      id = "owner_of_address",
+      title = "the device that owns this address, and forwards other ports of it, refuses this one",
+      origin = "front-end",
+      explains = {
+        ["hop_gap_host"] = true,
+      },
+      cases = {
+        {
+          price = 100,
+          holds = function(o)
+            return o.host_gap ~= nil and o.after_whole_round_trip ~= nil and o.refuses_syn and o.ip_version == 4
+          and o.host_gap == 2 and o.after_whole_round_trip and not o.place_interrupts
+          end,
+        },
+      },
+      say = function()
+        return "refused as late as the host itself answers, from 2 hops before it: a device that "
+          .. "forwards other ports of this address to the host looks the same"
+      end,
+      cause = function()
+        return "the device that forwards this address (destination NAT) refuses this port, or a "
+          .. "firewall next to the host does"
+      end,
+    },
   }
 
   -- Of each of the following, the first that holds is given. First: why a verdict is unclear.
@@ -6588,21 +6645,21 @@ do
       end,
     },
     {
-      confidence = 80,
-      holds = function(o)
-        return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
-      end,
-      say = function()
-        return "injector of bursts with varied hop limits (GFW-like)"
-      end,
-    },
-    {
       confidence = 70,
       holds = function(o)
         return o.origin == "middlebox" and o.burst_span == 12503
       end,
       say = function()
         return "peer-to-peer shaper (Sandvine)"
+      end,
+    },
+    {
+      confidence = 80,
+      holds = function(o)
+        return o.origin == "middlebox" and o.burst_ahead >= 2 and o.burst_foreign >= 2
+      end,
+      say = function()
+        return "injector of bursts with varied hop limits (GFW-like)"
       end,
     },
     {

@@ -24,7 +24,13 @@ BURST = table(
         GIVEN,
     ),
     ("burst_seqs", FLOW, "", "different sequence numbers among them", GIVEN),
-    ("burst_span", FLOW, "bytes", "how far the highest of these sequence numbers lies beyond the lowest", GIVEN),
+    (
+        "burst_span",
+        FLOW,
+        "bytes",
+        "how far the highest sequence number lies beyond the lowest, among those with this one's hop limit",
+        GIVEN,
+    ),
     ("burst_ahead", FLOW, "", "different sequence numbers among them that lie beyond all the sender sent", GIVEN),
 ) + table(
     Type.BOOL,

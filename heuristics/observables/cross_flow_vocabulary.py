@@ -52,6 +52,14 @@ OF_CAPTURE = table(
 OF_CAPTURE += table(
     Type.BOOL,
     (
+        "place_interrupts",
+        ObservableSource.CAPTURE,
+        "",
+        "in the sender's name, a reset with this hop limit came in a flow whose packets of the sender, until then, "
+        "were all 2 or more hops off",
+        Mark.GIVEN,
+    ),
+    (
         "sender_translated",
         ObservableSource.CAPTURE,
         "",

@@ -6,7 +6,8 @@ sender's. The plugin does the same in Lua (generator/templates/state/injected_pa
 
 from __future__ import annotations
 
-from heuristics.engine_limits import MAX_STRAY_PACKETS, MIN_OWN_SHARE, MIN_STRAY_GAP
+from heuristics.engine_limits import MAX_STRAY_PACKETS, MAX_STRAY_SHARE, MIN_STRAY_GAP
+from heuristics.protocol.hop_limit import initial_hop_limit
 from postproc.flows.state import Side
 
 
@@ -26,26 +27,33 @@ def is_sender_hop_limit(side: Side, hop_limit: int | None) -> bool:
 
 def _is_rare(side: Side, hop_limit: int) -> bool:
     packets = side.hop_limits[hop_limit]
-    return packets <= MAX_STRAY_PACKETS and packets * 100 < side.packets * MIN_OWN_SHARE
+    return packets <= MAX_STRAY_PACKETS and packets * 100 <= side.packets * MAX_STRAY_SHARE
 
 
 def stray_packets(side: Side, hop_limit: int | None) -> int:
     """How many packets with this hop limit were put in by another device, as the whole flow shows; 0 if it is own.
 
-    Stray packets are few, their hop limit is neither that of the handshake nor next to another one, and the sender's
-    own packets go on after the first of them. After a change of route they would not.
+    Stray packets are few, and their hop limit is neither that of the handshake nor next to another one. A change of
+    route is not the reason: the sender's own packets go on after the first of them, or they started from another
+    initial hop limit than the handshake.
     """
     if hop_limit is None or hop_limit not in side.hop_limit_onsets or hop_limit in side.handshake_hop_limits:
         return 0
     packets = side.hop_limits[hop_limit]
     others_after = side.packets - side.hop_limit_onsets[hop_limit] - packets
-    stray = _is_rare(side, hop_limit) and others_after > 0 and not _is_beside_another(side, hop_limit)
-    return packets if stray else 0
+    if not _is_rare(side, hop_limit) or _is_beside_another(side, hop_limit):
+        return 0
+    return packets if others_after > 0 or _of_another_stack(side, hop_limit) else 0
 
 
 def _is_beside_another(side: Side, hop_limit: int) -> bool:
     gaps = range(1, MIN_STRAY_GAP)
     return any(hop_limit - gap in side.hop_limits or hop_limit + gap in side.hop_limits for gap in gaps)
+
+
+def _of_another_stack(side: Side, hop_limit: int) -> bool:
+    initials = {initial_hop_limit(value) for value in side.handshake_hop_limits if value is not None}
+    return bool(initials) and initial_hop_limit(hop_limit) not in initials
 
 
 def own_hop_limits(side: Side) -> dict[int, int]:

@@ -12,6 +12,7 @@ from heuristics.engine_limits import OWN_RUN, REMEMBERED_RESETS
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
 from postproc.flows.connection_end import after_end, crossed_fin, note_end
+from postproc.flows.host_profile import nearest
 from postproc.flows.injected_packets import own_resets
 from postproc.flows.silence import silence_us
 from postproc.flows.state import Flow, Reset, ResetBurst, Side
@@ -36,6 +37,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         burst=original.burst if original else _join_burst(packet, side, seq_ahead, thresholds),
         is_copy=original is not None,
         sender_had_sent=side.packets > 0,
+        off_flow=(nearest(packet.hop_limit, side.hop_limits) or 0) >= 2,
         in_flight_end=in_flight.end if in_flight else None,
         in_flight_us=elapsed_us(packet.time_us, in_flight.time_us) if in_flight else None,
         # The observables of the context
@@ -127,6 +129,7 @@ def _join_burst(packet: Packet, side: Side, seq_ahead: int | None, thresholds: T
     if packet.hop_limit is not None:
         burst.hop_limits.add(packet.hop_limit)
     burst.seqs.add(packet.seq)
+    burst.seqs_by_hop_limit.setdefault(packet.hop_limit, set()).add(packet.seq)
     burst.windows.add(packet.window)
     if seq_ahead is not None and 0 < seq_ahead <= thresholds.seq_reach:
         burst.seqs_ahead.add(packet.seq)

@@ -59,6 +59,7 @@ class ResetBurst:
     size: int = 0
     hop_limits: set[int] = field(default_factory=set)
     seqs: set[int] = field(default_factory=set)
+    seqs_by_hop_limit: dict[int | None, set[int]] = field(default_factory=dict)
     seqs_ahead: set[int] = field(default_factory=set)
     windows: set[int] = field(default_factory=set)
 
@@ -69,11 +70,13 @@ class Reset:
     The class has one attribute for each observable whose source is the context, under the observable's name
     (heuristics/observables/vocabulary.py). Of these, only those are declared here that other code reads by name.
     `is_copy`: it is a second capture of an earlier reset.
+    `off_flow`: all that the sender's packets in the flow had shown until then was 2 or more hops off.
     `in_flight_end` and `in_flight_us` belong to the last segment in flight to the sender: its end, and its age.
     """
 
     __slots__ = (
-        *("packet", "flow", "side", "peer", "burst", "is_copy", "sender_had_sent", "in_flight_end", "in_flight_us"),
+        *("packet", "flow", "side", "peer", "burst", "is_copy", "sender_had_sent", "off_flow"),
+        *("in_flight_end", "in_flight_us"),
         *CONTEXT_NAMES,
     )
 
@@ -84,6 +87,7 @@ class Reset:
     burst: ResetBurst
     is_copy: bool
     sender_had_sent: bool
+    off_flow: bool
     in_flight_end: int | None
     in_flight_us: int | None
 

@@ -263,7 +263,7 @@ def _continued_us(reset: Reset) -> int | None:
 
 def _observe_burst(reset: Reset) -> Observation:
     burst, seq = reset.burst, reset.packet.seq
-    beyond = [seq_diff(other, seq) for other in burst.seqs]
+    beyond = [seq_diff(other, seq) for other in burst.seqs_by_hop_limit.get(reset.packet.hop_limit, {seq})]
     return {
         "burst_size": burst.size,
         "burst_values": len(burst.hop_limits),
@@ -295,4 +295,5 @@ def _observe_shared_origin(packet: Packet, correlation: CrossFlowCorrelation) ->
         "place_baselines": origin.baselines,
         "place_native": origin.native,
         "place_rival": origin.rival,
+        "place_interrupts": correlation.interrupts(packet),
     }

@@ -49,12 +49,15 @@ class CrossFlowCorrelation:
         self._hosts, self._thresholds = hosts, thresholds
         self._samples: list[tuple[int, IpIdSample]] = []
         self._senders: dict[tuple[int, int], set[str]] = {}
+        self._interrupted: dict[tuple[int, int], set[str]] = {}
 
     def add(self, resets: Iterable[Reset]) -> None:
         """Add resets. All resets of the capture have to be added before the first result is read."""
         for reset in resets:
             if origin := _shared_origin_of(reset.packet):
                 self._senders.setdefault(origin, set()).add(reset.packet.src)
+                if reset.off_flow:
+                    self._interrupted.setdefault(origin, set()).add(reset.packet.src)
             if sample := ip_id_sample(reset):
                 self._samples.append((reset.packet.frame, sample))
 
@@ -78,6 +81,11 @@ class CrossFlowCorrelation:
         """The origin that a reset shares with others; of nobody where its hop limit is not known."""
         origin = _shared_origin_of(packet)
         return _NO_ORIGIN if origin is None else self._origins[origin]
+
+    def interrupts(self, packet: Packet) -> bool:
+        """Whether resets with this one's hop limit came in flows of the sender whose packets show other places."""
+        origin = _shared_origin_of(packet)
+        return origin is not None and packet.src in self._interrupted.get(origin, ())
 
 
 def _shared_origin_of(packet: Packet) -> tuple[int, int] | None:

@@ -31,8 +31,8 @@ OWN = [52] * 6
         ([*OWN, 53, 52], 0),  # one hop: a change of route
         ([*OWN, 54, 52], 1),
         ([57, *OWN], 0),  # the first hop limit that the sender shows
-        ([52, 52, 57, 52], 0),  # 1 of 4: not few enough
-        ([52, 52, 57, 52, 52], 1),
+        ([52, 57, 52], 0),  # 1 of 3: not few enough
+        ([52, 52, 57, 52], 1),
         ([*([52] * 40), *([57] * MAX_STRAY_PACKETS), 52], MAX_STRAY_PACKETS),
         ([*([52] * 40), *([57] * (MAX_STRAY_PACKETS + 1)), 52], 0),
         ([*OWN, 56, 57, 52, 52], 0),  # next to another one
@@ -47,6 +47,20 @@ def test_stray_packets_are_few_and_amid_the_senders_own(hop_limits: list[int], s
 
 def test_the_hop_limit_of_the_handshake_is_never_stray() -> None:
     assert stray_packets(side([*OWN, 57, 52], handshake=[52, 57]), 57) == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "handshake", "stray"),
+    [
+        (120, [52], 1),
+        (250, [52], 1),
+        (57, [52], 0),  # the same initial hop limit, 64: the route may have changed
+        (120, [], 0),  # no handshake to compare with
+        (120, [52, 124], 0),  # the handshake has both
+    ],
+)
+def test_the_last_packets_are_stray_if_they_started_from_elsewhere(last: int, handshake: list[int], stray: int) -> None:
+    assert stray_packets(side([*OWN, last], handshake=handshake), last) == stray
 
 
 def test_own_hop_limits_are_without_stray_packets_and_in_order() -> None:

@@ -273,6 +273,9 @@ LIKELY: list[dict[str, Value]] = [
     UNTRANSLATED | {"peer_translated": True, "has_ack": False, "window": 0, "flow_packets": 3, "hop_gap": 1},
     {"host_translated": True, "has_ack": True, "flow_packets": 0, "stage": "post-syn", "distance": 0, "host_gap": 4}
     | {"host_packets": 12, "host_share": 100, "hop_baseline": 59, "baseline_distance": 5, "peer_distance": 2},
+    {"host_translated": False, "has_ack": True, "flow_packets": 0, "stage": "post-syn", "distance": 3, "host_gap": 2}
+    | {"host_packets": 12, "host_share": 100, "hop_baseline": 59, "baseline_distance": 5, "place_interrupts": False}
+    | {"ip_version": 4, "rtt_us": 4000, "acked_us": 4000},
 ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from scapy.layers.inet import IP
-from support import own_resets_by_hand  # noqa: F401 - registers its situations
+from support import forgers_by_hand, own_resets_by_hand  # noqa: F401 - they register their situations
 from support.command_line import run
 from support.flows_by_hand import written
 from support.parity import compare, export, listed, postproc_rows, system_wireshark
@@ -72,6 +72,7 @@ NEEDED = [
     ("refusal_of_the_device_that_translates", "owner_of_translated_address", UNCLEAR, LIKELY_FORGED),
     ("answer_of_a_device_that_no_longer_translates", "owner_of_translated_address", LIKELY_GENUINE, LIKELY_FORGED),
     ("refusal_at_the_device_that_translates", "owner_of_translated_address", LIKELY_GENUINE, FORGED),
+    ("refusal_by_the_owner_of_an_address", "owner_of_address", UNCLEAR, LIKELY_FORGED),
     ("block_page", "injected_data", LIKELY_FORGED, UNCLEAR),
     ("abort_of_a_host_with_one_counter", "id_counter", LIKELY_GENUINE, UNCLEAR),
     ("refusal_of_an_unasked_syn_ack", "refuses_syn_ack", LIKELY_GENUINE, UNCLEAR),
