@@ -3253,7 +3253,8 @@ do
 
   -- The earlier reset of which this is a second capture (mirror port, both sides of a router), if any. Two resets with
   -- the same IP ID other than 0 are one packet. Without an IP ID, a duplicate is accepted only if it is at most one
-  -- router away from the original, since forgers send the same reset again with another hop limit.
+  -- router away from the original or from another duplicate, since forgers send the same reset again with another hop
+  -- limit.
   local function duplicate_of(packet, side)
     local recent = side.recent_resets
     for index = #recent, 1, -1 do
@@ -3557,8 +3558,8 @@ do
       if not packet.acknowledges then
         add_to_tally(side.bare_reset_hop_limits, packet.hop_limit, packet.frame)
       end
-      push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
     end
+    push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
   end
 
   -- Follows a new frame: TCP, or neither TCP nor an ICMP error.
