@@ -4,8 +4,7 @@ usage: python -m bench.accuracy FOLDER... [--expected expected.csv] [--rulebook 
 
 First come four figures, over all labelled resets: honest resets accused, forged ones cleared, forged ones found and
 honest ones cleared (means over mechanisms and capture points), each capture judged alone, and again with the capture
-from the other end of the same traffic (NAME.client.pcap and NAME.server.pcap), first as `rstorigin case` finds it, then
-with the knowledge that it has every packet of its host (`complete = true`). Nothing is left out of them.
+from the other end of the same traffic (NAME.client.pcap and NAME.server.pcap). Nothing is left out of them.
 
 A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
 decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
@@ -66,16 +65,12 @@ def labelled_cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
     return _cases(capture, labels, judged_resets(capture.name, capture.packets, rulebook))
 
 
-def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook, *, complete: bool = False) -> list[Case]:
-    """Every labelled reset of a capture, judged with what the capture from the other end says of it.
-
-    `complete`: that one is known to have every packet of its host.
-    """
+def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook) -> list[Case]:
+    """Every labelled reset of a capture, judged with what the capture from the other end says of it."""
     labels = [label for label in capture.labels if label.kind == "rst"]
     if not labels:
         return []
-    found = reconcile(capture.packets, peer.packets, peer.own if complete else ())
-    evidence = {each.frame: rulebook.rule(each.rule_id) for each in found.evidence}
+    evidence = {each.frame: rulebook.rule(each.rule_id) for each in reconcile(capture.packets, peer.packets).evidence}
     judged = []
     for each in judged_resets(capture.name, capture.packets, rulebook):
         rule = evidence.get(each.row.frame)
@@ -246,7 +241,6 @@ def main() -> None:
     program = find_tshark()
     cases: list[Case] = []
     paired: list[Case] = []
-    complete: list[Case] = []
     icmp: list[IcmpCase] = []
     for folder in arguments.folders:
         captures = {capture.name: capture for capture in labelled_captures(folder, program)}
@@ -255,10 +249,8 @@ def main() -> None:
             icmp += labelled_icmp(capture, rulebook)
             if (peer := captures.get(_other_end(capture.name))) and peer is not capture:
                 paired += paired_cases(capture, peer, rulebook)
-                complete += paired_cases(capture, peer, rulebook, complete=True)
     if cases:
-        pairs = {"with the other end": paired, "with the other end, complete": complete} if paired else {}
-        _print_four({"each capture alone": cases, **pairs})
+        _print_four({"each capture alone": cases, **({"with the other end": paired} if paired else {})})
         _print_groups(cases)
         _print_classes(cases)
         _print_reasons(cases)

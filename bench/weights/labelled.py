@@ -78,7 +78,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One capture: its packets table, its labels in the order of their file, and the addresses of the captured host.
+    """One capture: its packets table and its labels in the order of their file.
 
     Without those of which the laboratory could not measure who sent it, as a busy machine's clock makes of some.
     """
@@ -86,7 +86,6 @@ class Labelled:
     name: str
     packets: pl.DataFrame
     labels: tuple[Label, ...]
-    own: frozenset[str] = frozenset()
 
 
 def labelled_captures(folder: Path, program: Tshark) -> Iterator[Labelled]:
@@ -103,8 +102,7 @@ def read_labelled(path: Path, program: Tshark) -> Labelled:
     sources = set(packets.filter(authentic())["src"].unique())
     doubted = {int(frame) for problem in labels["inconsistent"] for frame in _FRAME.findall(problem)}
     measured = (event for event in labels["events"] if event["node"] != _UNKNOWN_NODE and event["frame"] not in doubted)
-    own = frozenset(labels.get(labels["vantage"], {}).values())  # a capture between the hosts has none
-    return Labelled(capture.name, packets, tuple(_label(labels, event, sources) for event in measured), own)
+    return Labelled(capture.name, packets, tuple(_label(labels, event, sources) for event in measured))
 
 
 def read_packets_of(capture: Path, program: Tshark) -> pl.DataFrame:
