@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: 2ad2a5c251056868134a5d5f8b44b814899bf61d394278f9f5da2a8e722dcf25
+-- rulebook hash: e60477a5aba65879c7044ac993092f8ad5eee142d42ea3aebf1db650c1b98be3
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -719,7 +719,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash 2ad2a5c25105)"
+    .. "(100 rules, hash e60477a5aba6)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -3253,7 +3253,8 @@ do
 
   -- The earlier reset of which this is a second capture (mirror port, both sides of a router), if any. Two resets with
   -- the same IP ID other than 0 are one packet. Without an IP ID, a duplicate is accepted only if it is at most one
-  -- router away from the original, since forgers send the same reset again with another hop limit.
+  -- router away from the original or from another duplicate, since forgers send the same reset again with another hop
+  -- limit.
   local function duplicate_of(packet, side)
     local recent = side.recent_resets
     for index = #recent, 1, -1 do
@@ -3557,8 +3558,8 @@ do
       if not packet.acknowledges then
         add_to_tally(side.bare_reset_hop_limits, packet.hop_limit, packet.frame)
       end
-      push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
     end
+    push(side.recent_resets, packet.frame, REMEMBERED_RESETS)
   end
 
   -- Follows a new frame: TCP, or neither TCP nor an ICMP error.
@@ -6048,14 +6049,14 @@ do
         {
           price = 100,
           holds = function(o)
-            return o.host_gap ~= nil and o.after_whole_round_trip ~= nil and o.refuses_syn and o.ip_version == 4
-          and o.host_gap == 2 and o.after_whole_round_trip and not o.place_interrupts
+            return o.host_gap ~= nil and o.acked_us ~= nil and o.rtt_us ~= nil and o.refuses_syn
+          and o.host_gap == 2 and o.acked_us * 10 >= o.rtt_us * 7 and not o.place_interrupts
           end,
         },
       },
       say = function()
-        return "refused as late as the host itself answers, from 2 hops before it: a device that "
-          .. "forwards other ports of this address to the host looks the same"
+        return "refused about as late as the host itself answers, from 2 hops before it: a device "
+          .. "that forwards other ports of this address to the host looks the same"
       end,
       cause = function()
         return "the device that forwards this address (destination NAT) refuses this port, or a "

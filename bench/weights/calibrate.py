@@ -1,12 +1,15 @@
 """Rule weights, fitted to labelled captures and bounded by how often a rule misfires on public ones.
 
 usage: python -m bench.weights.calibrate FOLDER...
-    [--real-resets real-resets.csv] [-o proposal.toml] [--table docs/weights.md]
+    [--stacks FOLDER] [--real-resets real-resets.csv] [-o proposal.toml] [--table docs/weights.md]
 
 The folders hold laboratory captures with their labels (bench/weights/labelled.py); those that accuracy is reported on
-must not be among them. What the rules are is the rulebook's, and what they weigh for: a rule that accuses never gets a
-negative weight, nor one that clears a positive one. Mechanisms count alike, a false accusation as much as ten misses
-(bench/weights/fit.py). A rule that never fired in the laboratory keeps its weight, unless it misfires too often for it.
+must not be among them. `--stacks` holds captures of other stacks and devices, whose mechanisms are called STACK:WHAT:
+no weight is fitted to them, but the table says on how many of them a rule fired.
+
+What the rules are is the rulebook's, and what they weigh for: a rule that accuses never gets a negative weight, nor one
+that clears a positive one. Mechanisms count alike, a false accusation as much as ten misses (bench/weights/fit.py). A
+rule that never fired in the laboratory keeps its weight, unless it misfires too often for it.
 
 The result is a proposal: an overlay with the weights, and a table that says where each comes from.
 """
@@ -53,6 +56,9 @@ none of them is used to report accuracy). Weights are centi-nats.
 *On forged*, *on genuine*: on how many of the laboratory's resets the rule fired. *On public genuine*: the same for
 {public}.
 
+*On stacks*: on how many stacks and devices other than the laboratory's the rule fired, forged resets and genuine ones.
+No weight is fitted to them.
+
 *At most*: 100 ln(1/p), where p is the upper end of the {confidence} confidence interval of the rate at which the rule
 misfires. A rule that accuses misfires on genuine resets of public captures. Where only the few public captures judged
 by hand can tell, and the sign is no fingerprint of one system's stack, those of the laboratory count too. A rule that
@@ -95,6 +101,7 @@ class Calibrated:
     forged: Count
     genuine: Count
     public: Count
+    stacks: Count
     bound: int
     weight: int
     fitted: bool
@@ -125,9 +132,16 @@ def public_genuine(expected: Path, rulebook: Rulebook, program: Tshark) -> list[
 
 
 def calibrate(
-    resets: Sequence[Fired], public: Sequence[Observation], table: Sequence[Observation], rulebook: Rulebook
+    resets: Sequence[Fired],
+    public: Sequence[Observation],
+    table: Sequence[Observation],
+    rulebook: Rulebook,
+    stacks: Sequence[Fired] = (),
 ) -> list[Calibrated]:
-    """Every rule with its counts, bound and fitted weight. `table` holds observations of public genuine resets too."""
+    """Every rule with its counts, bound and fitted weight. `table` holds observations of public genuine resets too.
+
+    `stacks` are resets of other stacks; they only count.
+    """
     rules = rulebook.rules
     public_counts = {rule.id: _public_count(rule, public, table) for rule in rules}
     forged = {rule.id: _lab_count(rule, resets, forged=True) for rule in rules}
@@ -146,6 +160,7 @@ def calibrate(
             forged[rule.id],
             genuine[rule.id],
             public_counts[rule.id],
+            _stack_count(rule, stacks),
             bounds[rule.id],
             weights.get(rule.id, min(rule.weight, bounds[rule.id]) if misfires[rule.id].fired else rule.weight),
             rule.id in weights,
@@ -170,6 +185,15 @@ def _firing(rulebook: Rulebook, observation: Observation) -> frozenset[str]:
 def _lab_count(rule: Rule, resets: Sequence[Fired], *, forged: bool) -> Count:
     fired = [rule.id in reset.rules for reset in resets if reset.label.forged == forged]
     return Count(sum(fired), len(fired))
+
+
+def _stack_count(rule: Rule, resets: Sequence[Fired]) -> Count:
+    fired = {_stack(reset) for reset in resets if rule.id in reset.rules}
+    return Count(len(fired), len({_stack(reset) for reset in resets}))
+
+
+def _stack(reset: Fired) -> str:
+    return reset.label.mechanism.partition(":")[0]
 
 
 def _lab_can_tell(rule: Rule, table: Sequence[Observation]) -> bool:
@@ -202,6 +226,7 @@ def table_of(found: Sequence[Calibrated], folders: Sequence[Path], tabled: bool)
             each.forged,
             each.genuine,
             each.public,
+            each.stacks,
             each.bound,
             each.weight if each.fitted else f"({each.weight})",
             each.rule.weight,
@@ -209,7 +234,8 @@ def table_of(found: Sequence[Calibrated], folders: Sequence[Path], tabled: bool)
         )
         for each in found
     ]
-    header = ("rule", "on forged", "on genuine", "on public genuine", "at most", "fitted", "weight", "source")
+    counts = ("on forged", "on genuine", "on public genuine", "on stacks")
+    header = ("rule", *counts, "at most", "fitted", "weight", "source")
     public = "public captures, not part of this repository, that were judged by hand"
     if tabled:
         public += (
@@ -232,6 +258,7 @@ def main() -> None:
         prog="python -m bench.weights.calibrate", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="laboratory captures to fit to")
+    parser.add_argument("--stacks", type=Path, help="labelled captures of other stacks, which are only counted")
     parser.add_argument("--real-resets", type=Path, help="a table of features of public resets")
     parser.add_argument(
         "--public", type=Path, help="a table of public resets judged by hand (default: that of RSTORIGIN_SHARED)"
@@ -258,7 +285,8 @@ def main() -> None:
     if skipped:
         print(f"skipped: {skipped}", file=sys.stderr)
     observed = [] if skipped else public_genuine(public, rulebook, program)
-    found = calibrate(resets, observed, table, rulebook)
+    stacks = lab_resets([arguments.stacks] if arguments.stacks else [], rulebook, program)
+    found = calibrate(resets, observed, table, rulebook, stacks)
     text = table_of(found, arguments.folders, bool(table))
     if arguments.table:
         _write(arguments.table, text)

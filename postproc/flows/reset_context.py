@@ -84,7 +84,7 @@ def take_reset(packet: Packet, flow: Flow, thresholds: Thresholds) -> Reset:
         if not packet.flags & ACK:
             bare = side.bare_reset_hop_limits
             bare[packet.hop_limit] = bare.get(packet.hop_limit, 0) + 1
-        side.recent_resets = [*side.recent_resets[1 - REMEMBERED_RESETS :], reset]
+    side.recent_resets = [*side.recent_resets[1 - REMEMBERED_RESETS :], reset]
     return reset
 
 
@@ -92,8 +92,8 @@ def _duplicate_of(packet: Packet, side: Side, thresholds: Thresholds) -> Reset |
     """The earlier reset of which this is a second capture (mirror port, both sides of a router), if any.
 
     Two resets with the same IP ID other than 0 are one packet. Without an IP ID, a duplicate is accepted only if it is
-    at most one router away from the original, since forgers send the same reset again with another hop limit. Where
-    hop limits are not known, it is none.
+    at most one router away from the original or from another duplicate, since forgers send the same reset again with
+    another hop limit. Where hop limits are not known, it is none.
     """
     for reset in reversed(side.recent_resets):
         other = reset.packet

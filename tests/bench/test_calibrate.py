@@ -182,6 +182,8 @@ def test_calibrating_writes_a_rulebook_that_loads_and_a_table_with_every_rule(
     misfires = real_resets(tmp_path, *[{"ip_id": 9000, "flags": "0x4"}] * 60, *[{}] * 60)  # half with a foreign IP ID
     arguments = [
         few,
+        "--stacks",
+        few,
         "--real-resets",
         misfires,
         "--public",
@@ -197,8 +199,15 @@ def test_calibrating_writes_a_rulebook_that_loads_and_a_table_with_every_rule(
     for old, new in zip(before.rules, after.rules, strict=True):
         assert old.weight * new.weight >= 0, old.id
         assert f"| `{old.id}` " in table.read_text()
+    (refused,) = [line for line in table.read_text().splitlines() if line.startswith("| `refused_from_this_link` ")]
+    stacks = len({label.mechanism for each in few.glob("*.json") for label in _resets_of(each)})
+    assert refused.split("|")[5].strip().endswith(f" / {stacks}")
     assert after.rule("ip_id_foreign").weight <= most_weight(60, 120)
     assert after.rule("hop_gap_host").weight > 0
+
+
+def _resets_of(labels: Path) -> list[Label]:
+    return [label for label in read_labelled(labels, find_tshark()).labels if label.kind == "rst"]
 
 
 def test_calibrating_without_a_forged_reset_is_refused(

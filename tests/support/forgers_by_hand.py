@@ -9,6 +9,7 @@ from support.situations_by_hand import AGAIN, OPEN, REQUEST, UNSTAMPED_SYN, flow
 
 BEFORE_SERVER = 54  # the hop limit of what comes from two hops before the server
 SHAPED = 12_503  # how far the second reset of a pair is ahead (peer-to-peer shaper)
+COPY_S = 0.00002  # from one interface to the next
 NEXT_PORT = {40000: 41000, 80: 8443}
 
 
@@ -73,3 +74,15 @@ def two_pairs_of_a_shaper() -> list[Packet]:
         forged(packet, hop_limit, 4711 + number)
         packet[TCP].window, packet[TCP].seq = 10240, packet[TCP].seq + 14 * (number // 2) + SHAPED * (number % 2)
     return packets
+
+
+@situation
+def refusal_on_three_interfaces() -> list[Packet]:
+    """On all interfaces of a host with two virtual routers: each packet passes three times, one hop limit less each."""
+    seen = []
+    for packet in flow(*OPEN, *REQUEST, *AGAIN, "> PA 60", "< R"):
+        for crossed in range(3):
+            copy = packet.copy()
+            copy.payload.ttl, copy.time = packet.payload.ttl - crossed, packet.time + crossed * COPY_S
+            seen.append(copy)
+    return seen

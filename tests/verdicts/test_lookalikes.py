@@ -59,3 +59,10 @@ def test_a_shaper_is_named_for_each_of_its_pairs(number: int) -> None:
     reset = resets("two_pairs_of_a_shaper")[number]
     assert (reset["observed.burst_span"], reset["verdict"] in ACCUSED) == (str(forgers_by_hand.SHAPED), True)
     assert reset["device"].startswith("peer-to-peer shaper")
+
+
+def test_one_packet_on_several_interfaces_is_one_reset() -> None:
+    seen = resets("refusal_on_three_interfaces")
+    assert [row["hop_limit"] for row in seen] == ["52", "51", "50"]
+    assert {(row["observed.burst_size"], row["observed.resets_before"]) for row in seen} == {("1", "0")}
+    assert not {row["verdict"] for row in seen} & set(ACCUSED)
