@@ -36,6 +36,22 @@ do
   rstorigin = made
 end
 
+-- Whether Wireshark found this file in its own folders. From 4.4 on, it then gives the name of the file.
+local function is_installed(argument)
+  local function slashes(path)
+    return (string.gsub(path, "\\", "/"))
+  end
+  local file = slashes(debug.getinfo(1, "S").source)
+  for _, folder in ipairs { Dir.personal_plugins_path(), Dir.global_plugins_path(), Dir.personal_config_path() } do
+    if string.sub(file, 2, #folder + 2) == slashes(folder) .. "/" then
+      return true
+    end
+  end
+  return argument == "rstorigin"
+end
+
+local installed = is_installed((...))
+
 local THRESHOLDS = {
   burst_gap_us = 100000,
   speech_wait_us = 10000,
@@ -504,6 +520,9 @@ do
   }
 
   local prefs = rstorigin.prefs
+  prefs.judge = Pref.bool("Judge resets in this profile", false,
+    "Without it, an installed plugin shows nothing, and costs nothing. The profile \"RST origin\" has it on.")
+  prefs.summary = Pref.bool("Summary at the end (tshark)", false, "tshark prints a summary when it has read the file")
   prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULT_LIMITS.forged,
     "Resets at least this suspicious are called forged")
   prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULT_LIMITS.likely_forged,
@@ -524,11 +543,6 @@ do
     { 3, "every verdict", INFO.verdict },
     { 4, "every verdict and where it was sent from", INFO.where },
   }, false)
-
-  -- When a preference changes, Wireshark dissects all packets again.
-  function rstorigin.prefs_changed()
-    SHOWN.info = rstorigin.prefs.info
-  end
 
   -- Packet details --------------------------------------------------------------------------------------------
 
@@ -700,6 +714,7 @@ do
 end
 
 local summary, explain_flow -- what the menus show; below, by whoever judges
+local take_preferences, summary_follows
 local selected = {} -- the packet whose details are shown
 do
   -- Menus and tshark's statistics -----------------------------------------------------------------------------
@@ -709,10 +724,11 @@ do
     "",
     "In Wireshark: Tools > RST origin, and the display filters rstorigin.verdict and rstorigin.flow_verdict.",
     "In tshark, a summary at the end of the file:",
-    "  tshark -q -X lua_script:rstorigin.lua -X lua_script1:summary -r FILE",
+    "  tshark -q -C \"RST origin\" -o rstorigin.summary:TRUE -r FILE",
     "and verdicts that use the whole file (-2 with -Y reads it twice):",
-    "  tshark -2 -X lua_script:rstorigin.lua -r FILE -Y rstorigin.verdict \\",
+    "  tshark -2 -C \"RST origin\" -r FILE -Y rstorigin.verdict \\",
     "      -T fields -e frame.number -e rstorigin.verdict -e rstorigin.suspicion -e rstorigin.where",
+    "Where the plugin is not installed: -X lua_script:rstorigin.lua instead of -C, and -X lua_script1:summary.",
     "",
   }, "\n")
 
@@ -762,13 +778,23 @@ do
     register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
   end
 
-  -- Handles -X lua_script1:WORD.
-  local function take_argument(word)
-    if word == "summary" then
+  local prints_summary = false
+
+  -- Prints the summary when tshark has read the file.
+  local function print_summary_at_end()
+    if not prints_summary then
+      prints_summary = true
       local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
       function listener.draw()
         io.stdout:write((summary()))
       end
+    end
+  end
+
+  -- Handles -X lua_script1:WORD.
+  local function take_argument(word)
+    if word == "summary" then
+      print_summary_at_end()
     elseif word == "help" then
       io.stdout:write(HELP)
     elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
@@ -777,6 +803,17 @@ do
   end
 
   take_argument((...))
+
+  function summary_follows()
+    return prints_summary
+  end
+
+  function take_preferences()
+    SHOWN.info = rstorigin.prefs.info
+    if rstorigin.prefs.summary and not gui_enabled() then
+      print_summary_at_end()
+    end
+  end
 end
 
 local handed -- verdicts of the batch engine, if `rstorigin open` hands some over
@@ -1123,6 +1160,8 @@ if handed then
     return table.concat(stories, "\n\n") .. "\n", flow.filter
   end
 
+  rstorigin.prefs_changed = take_preferences
+
   register_postdissector(rstorigin)
   return
 end
@@ -1132,7 +1171,7 @@ local sides = {} -- of active flows, by the bytes of addresses and ports, source
 local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
 local byte, sub, floor, read, value, address, position, distance, seq_diff, elapsed_us, reserved_bits
 local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
-local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
+local open_fields, set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
 local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
 do
   -- Fields of other dissectors ---------------------------------------------------------------------------------
@@ -1140,29 +1179,38 @@ do
   -- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
   -- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
   -- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
-  -- headers from their bytes: see "Packet".
-  read = {
-    time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
-    eth = Field.new("eth"),
-    ip = Field.new("ip"),
-    ipv6 = Field.new("ipv6"),
-    tcp = Field.new("tcp"),
-    ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
-    ipv6_src = Field.new("ipv6.src"),
-    ipv6_dst = Field.new("ipv6.dst"),
-    ipv6_hlim = Field.new("ipv6.hlim"),
-    ipv6_flow = Field.new("ipv6.flow"),
-    ipv6_tclass = Field.new("ipv6.tclass"),
-    ipv6_nxt = Field.new("ipv6.nxt"),
-    icmp_type = Field.new("icmp.type"),
-    icmp_code = Field.new("icmp.code"),
-    icmpv6_type = Field.new("icmpv6.type"),
-    icmpv6_code = Field.new("icmpv6.code"),
-    payload_len = Field.new("tcp.len"),
-    reset_cause = Field.new("tcp.reset_cause"),
-    udp_sport = Field.new("udp.srcport"),
-    udp_dport = Field.new("udp.dstport"),
+  -- headers from their bytes: see "Packet". They are opened when the plugin begins to judge: a field costs even if
+  -- nobody reads it.
+  local FIELDS = {
+    time = "frame.time", -- a preference of Wireshark 4.0 leaves frame.time_epoch out
+    eth = "eth",
+    ip = "ip",
+    ipv6 = "ipv6",
+    tcp = "tcp",
+    ip_dst = "ip.dst", -- the last hop of a source route, not always the address in the header
+    ipv6_src = "ipv6.src",
+    ipv6_dst = "ipv6.dst",
+    ipv6_hlim = "ipv6.hlim",
+    ipv6_flow = "ipv6.flow",
+    ipv6_tclass = "ipv6.tclass",
+    ipv6_nxt = "ipv6.nxt",
+    icmp_type = "icmp.type",
+    icmp_code = "icmp.code",
+    icmpv6_type = "icmpv6.type",
+    icmpv6_code = "icmpv6.code",
+    payload_len = "tcp.len",
+    reset_cause = "tcp.reset_cause",
+    udp_sport = "udp.srcport",
+    udp_dport = "udp.dstport",
   }
+
+  read = {}
+
+  function open_fields()
+    for name, field in pairs(FIELDS) do
+      read[name] = Field.new(field)
+    end
+  end
 
   -- Headers: read header fields, one value of each -------------------------------------------------------------
 
@@ -1336,14 +1384,14 @@ do
     return first >= 0x45 and first < 0x50
   end
 
-  -- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
-  -- header that has these bytes.
+  -- Reads a field from the bytes of a header ("ip", "tcp"). The result is used like a Field: called, it gives one item
+  -- for each header that has these bytes.
   local function field_of(header, last, take_value)
     return function()
       local found = {}
-      for _, info in ipairs { header() } do
+      for _, info in ipairs { read[header]() } do
         local bytes = header_bytes(info)
-        if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
+        if #bytes >= last and (header ~= "ip" or is_ipv4(bytes)) then
           found[#found + 1] = { value = take_value(bytes) }
         end
       end
@@ -1362,11 +1410,11 @@ do
   end
 
   local function ipv4_field(first, last, take_value)
-    return field_of(read.ip, last, take_value or number_at(first, last))
+    return field_of("ip", last, take_value or number_at(first, last))
   end
 
   local function tcp_field(first, last, take_value)
-    return field_of(read.tcp, last, take_value or number_at(first, last))
+    return field_of("tcp", last, take_value or number_at(first, last))
   end
 
   read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
@@ -7292,6 +7340,7 @@ do
   end
 end
 
+local take_limits
 do
   -- What preferences change in judging --------------------------------------------------------------------------
 
@@ -7311,15 +7360,13 @@ do
     return SUSPICION_LIMITS[math.max(1, percent)]
   end
 
-  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
-  function rstorigin.prefs_changed()
+  function take_limits()
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
     end
     THRESHOLDS.hop_tolerance = math.max(1, math.floor(prefs.hop_tolerance))
     THRESHOLDS.baseline_packets = math.max(1, math.floor(prefs.baseline_packets))
     flow_store.capacity = math.max(2, math.floor(prefs.flows))
-    SHOWN.info = prefs.info
   end
 end
 
@@ -7373,11 +7420,13 @@ do
   end
 end
 
-local reset_state
+local judging = false -- whether the plugin is on
+local reset_state, prepare
 do
   -- Dissector -------------------------------------------------------------------------------------------------
 
   local warned = false
+  local revisited = false -- whether Wireshark has shown frames again after it read them
   local fields_wanted = false -- whether Wireshark needed our fields when we last asked
 
   function reset_state()
@@ -7391,18 +7440,22 @@ do
     errors, refusing = {}, {}
   end
 
-  local function warn_once()
-    if not warned then
+  local function warn_once(...)
+    if not (warned or in_window) then
       warned = true
-      io.stderr:write(
-        "rstorigin: the first pass of this two-pass run built no fields, so each verdict uses only what came before it",
-        "; add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n"
-      )
+      io.stderr:write("rstorigin: ", ...)
     end
   end
 
+  -- Runs before a file is read, and in tshark again after it.
   function rstorigin.init()
+    if not revisited and next(resets) and not summary_follows() then
+      warn_once("each verdict uses only the packets before the reset, since tshark read them once; ",
+        "for verdicts that use the whole file: -2 with a display filter, such as -Y rstorigin.verdict\n")
+    end
+    revisited = false
     reset_state()
+    prepare()
   end
 
   -- Notes that the plugin reads a frame for the first time. Returns the capture time.
@@ -7411,7 +7464,8 @@ do
     if last_frame == 0 then
       begin_us = time_us
       if pinfo.visited then -- the first pass did not call this dissector
-        warn_once()
+        warn_once("the first pass of this two-pass run built no fields, so each verdict uses only what came before it",
+          "; add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n")
       end
     end
     last_frame = number
@@ -7487,6 +7541,14 @@ do
     return tree:referenced(own_dissector)
   end
 
+  -- Says once that the plugin is off, where tshark needs its fields.
+  local function say_that_it_is_off(tree)
+    if last_frame == 0 and needs_fields(tree) then
+      warn_once("the plugin is off in this profile: add -C \"RST origin\", or -o rstorigin.judge:TRUE\n")
+    end
+    last_frame = 1
+  end
+
   local function show_packet(tree, pinfo, number)
     local subtree = tree:add(rstorigin)
     subtree:set_generated()
@@ -7500,6 +7562,10 @@ do
   end
 
   function rstorigin.dissector(tvb, pinfo, tree)
+    if not judging then
+      say_that_it_is_off(tree)
+      return
+    end
     local number = pinfo.number
     reading = number > last_frame -- otherwise the plugin read this frame before, perhaps with the whole file
     -- The question is slow. Outside the window, the answer is the same for all frames of a pass that reads the file.
@@ -7508,6 +7574,7 @@ do
     end
     local wanted = fields_wanted
     if not reading then
+      revisited = true
       wanted = wanted or resets[number] or errors[number] -- Wireshark does not say whether it needs expert information
       if not wanted then
         return
@@ -7543,8 +7610,23 @@ do
     end
   end
 
+  -- On or off --------------------------------------------------------------------------------------------------
+
+  -- A plugin that is installed judges only where a preference says so, as that of the profile does: every field that is
+  -- open costs, in every file. A plugin that -X lua_script names always judges.
+
+  local in_use = false -- whether Wireshark has begun to read a file: from then on no field can be opened
+  local registered = false
+
+  local function register()
+    if not registered then
+      registered = true
+      register_postdissector(rstorigin)
+    end
+  end
+
   -- Linux, flannel and Cilium send VXLAN to their own port, of which Wireshark knows nothing.
-  do
+  local function add_vxlan_port()
     local ports = DissectorTable.get("udp.port")
     local vxlan = ports:get_dissector(4789)
     if vxlan then
@@ -7552,7 +7634,45 @@ do
     end
   end
 
-  register_postdissector(rstorigin)
+  local function switch_on()
+    open_fields()
+    add_vxlan_port()
+    judging = true
+    register()
+  end
+
+  local function is_wanted()
+    return not installed or rstorigin.prefs.judge or rstorigin.prefs.summary
+  end
+
+  -- When a file is about to be read, perhaps again.
+  function prepare()
+    in_use = true
+    if in_window then
+      if judging and not is_wanted() then -- Wireshark does not say that another profile has other preferences
+        reload_lua_plugins()
+      end
+    elseif not judging then -- only to say that the plugin is off, where somebody asks for its fields
+      register()
+    end
+  end
+
+  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
+  function rstorigin.prefs_changed()
+    take_preferences()
+    take_limits()
+    if not judging and is_wanted() then
+      if not in_use then
+        switch_on()
+      elseif in_window then -- the plugin is loaded anew, so that it can open fields
+        reload_lua_plugins()
+      end
+    end
+  end
+
+  if not installed then
+    switch_on()
+  end
 end
 
 do
