@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from generator.flow_state import context_record, private_prefixes
 from generator.profile import PROFILE_NAME
 from heuristics import engine_limits as memory
+from heuristics import presumed_sender
 from heuristics.language.expressions import (
     MAX_OBSERVABLE,
     Defined,
@@ -106,6 +107,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         netscaler_codes=NETSCALER_CODES,
         verdicts=Verdict,
         origins=Origin,
+        presumed=presumed_sender,
         unclear=UNCLEAR,
         icmp_meanings=sorted(ICMP_MEANINGS.items()),
         icmp_classes=IcmpClass,

@@ -6502,6 +6502,7 @@ do
   -- Where a suspect reset came from.
   local WHERES = {
     {
+      id = "no_hop_limit",
       holds = function(o)
         return o.origin == "middlebox" and o.hop_limit == nil
       end,
@@ -6510,6 +6511,7 @@ do
       end,
     },
     {
+      id = "copied",
       holds = function(o)
         return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
       end,
@@ -6519,6 +6521,7 @@ do
       end,
     },
     {
+      id = "varied",
       holds = function(o)
         return o.origin == "middlebox" and o.burst_foreign >= 2
       end,
@@ -6528,6 +6531,7 @@ do
       end,
     },
     {
+      id = "no_distance",
       holds = function(o)
         return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
       end,
@@ -6537,6 +6541,7 @@ do
       end,
     },
     {
+      id = "nearer",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance < o.baseline_distance
@@ -6547,6 +6552,7 @@ do
       end,
     },
     {
+      id = "further",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance > o.baseline_distance
@@ -6558,6 +6564,7 @@ do
       end,
     },
     {
+      id = "same_distance",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance == o.baseline_distance
@@ -6568,6 +6575,7 @@ do
       end,
     },
     {
+      id = "nothing_to_compare",
       holds = function(o)
         return o.origin == "middlebox"
       end,
@@ -7304,6 +7312,7 @@ do
       cause = cause_of(o, explanation),
       device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
       where = where and where.say(o) or "",
+      measured = where ~= nil and where.id == "nearer", -- whether hop limits measure the distance
     }
   end
 
@@ -7675,20 +7684,268 @@ do
   end
 end
 
+-- The most suspicious verdict first
+local VERDICTS = {
+  "forged",
+  "likely forged",
+  "unclear",
+  "likely genuine",
+  "genuine",
+}
+local resets_by_sender, frequencies, grouped, verdict_counts, add_senders
+do
+  -- Presumed senders: who sent the resets -----------------------------------------------------------------------
+
+  -- One entry for each presumed sender, as in postproc/report/presumed_senders.py: suspect resets are of one sender if
+  -- they were sent from one place in one form.
+
+  local WHO = { "in between", "front-end", "unknown", "host" } -- in this order
+  local PLACES = {
+    ["in between"] = "in between",
+    ["front-end"] = "a front-end",
+    ["unknown"] = "not known",
+    ["host"] = "the named hosts",
+  }
+  local NO_DEVICE = {
+    ["in between"] = "not recognised",
+    ["front-end"] = "not recognised",
+    ["unknown"] = "-",
+    ["host"] = "-",
+  }
+  local DEVICE = "^(.*) %((%d+) %%%)$" -- name, and how sure that is
+
+  local function device_of(reset)
+    local name, percent = string.match(reset.device, DEVICE)
+    return name or (reset.device ~= "" and reset.device or nil), tonumber(percent)
+  end
+
+  -- Kind of sender, known device, and distance where the hop limit measures it.
+  local function key_of(reset)
+    if ACCUSED[reset.verdict] then
+      return "in between", device_of(reset) or nil, reset.measured and reset.distance or nil
+    elseif reset.origin == "front-end" then
+      return "front-end", device_of(reset) or nil
+    end
+    return reset.verdict == "unclear" and "unknown" or "host"
+  end
+
+  -- The group of a key, a new one if there is none. `groups` are in the order of the capture, and known by their keys.
+  local function group_of(groups, kind, device, hops)
+    local key = kind .. "|" .. (device or "") .. "|" .. (hops or "")
+    if not groups[key] then
+      groups[key] = { who = kind, device = device, hops = hops, resets = {}, at = #groups + 1 }
+      groups[#groups + 1] = groups[key]
+    end
+    return groups[key]
+  end
+
+  -- Joins what one known form sent from many distances: there the hop limits are made up.
+  local function join_many_distances(groups)
+    local alike, joined = {}, {}
+    for _, group in ipairs(groups) do
+      if group.device and group.hops then
+        local key = group.who .. "|" .. group.device
+        alike[key] = alike[key] or {}
+        table.insert(alike[key], group)
+      end
+    end
+    for _, group in ipairs { table.unpack(groups) } do
+      local same = group.device and group.hops and alike[group.who .. "|" .. group.device]
+      if same and #same >= 4 then
+        local whole = group_of(groups, group.who, group.device)
+        for _, reset in ipairs(group.resets) do
+          whole.resets[#whole.resets + 1] = reset
+        end
+        joined[group] = true
+      end
+    end
+    local list = {}
+    for _, group in ipairs(groups) do
+      if not joined[group] then
+        list[#list + 1] = group
+      end
+    end
+    return list
+  end
+
+  -- The resets of each presumed sender. `judged` are the resets of the whole file, in its order.
+  function resets_by_sender(judged)
+    local groups = {}
+    for _, reset in ipairs(judged) do
+      local group = group_of(groups, key_of(reset))
+      group.resets[#group.resets + 1] = reset
+    end
+    return join_many_distances(groups)
+  end
+
+  -- Counts of values: a list with the most frequent first, equal ones in the order in which they came.
+  function frequencies(values)
+    local counts, list = {}, {}
+    for _, one in ipairs(values) do
+      if not counts[one] then
+        counts[one] = { value = one, number = 0, at = #list }
+        list[#list + 1] = counts[one]
+      end
+      counts[one].number = counts[one].number + 1
+    end
+    table.sort(list, function(one, other)
+      return one.number > other.number or (one.number == other.number and one.at < other.at)
+    end)
+    return list
+  end
+
+  -- The client of the connection and the port of the service: most services have the lower port of the two.
+  local function service_of(reset)
+    if reset.sport > reset.dport then
+      return reset.src, reset.dport
+    end
+    return reset.dst, reset.sport
+  end
+
+  -- A number with a comma before every three digits: 12,345.
+  function grouped(number)
+    local digits = string.format("%d", number)
+    return (string.gsub(string.reverse(string.gsub(string.reverse(digits), "(%d%d%d)", "%1,")), "^,", ""))
+  end
+
+  local function moment(time_us)
+    return os.date("!%Y-%m-%d %H:%M:%S", math.floor(time_us / 1000000))
+  end
+
+  local function device_text(sender)
+    if not sender.device then
+      return NO_DEVICE[sender.who]
+    end
+    local least, most
+    for _, reset in ipairs(sender.resets) do
+      local _, percent = device_of(reset)
+      if percent then
+        least, most = math.min(percent, least or percent), math.max(percent, most or percent)
+      end
+    end
+    local sure = least == most and string.format("%d %%", least) or string.format("%d to %d %%", least, most)
+    return sender.device .. " (" .. sure .. ")"
+  end
+
+  local function place_text(sender)
+    if not sender.hops then
+      return PLACES[sender.who]
+    end
+    return string.format(sender.hops == 1 and "%d hop away" or "%d hops away", sender.hops)
+  end
+
+  -- Adds to a group what the summary shows of it.
+  local function count(sender)
+    local names, clients, ports, known = {}, {}, {}, {}
+    sender.verdicts = {}
+    for _, reset in ipairs(sender.resets) do
+      local client, port = service_of(reset)
+      local service = string.format("%s %d", client, port)
+      names[#names + 1], clients[#clients + 1] = reset.src, client
+      if not known[service] then
+        known[service] = #ports + 1
+      end
+      ports[#ports + 1] = { service = known[service], port = port }
+      sender.verdicts[reset.verdict] = (sender.verdicts[reset.verdict] or 0) + 1
+      sender.first = math.min(sender.first or reset.time_us, reset.time_us)
+      sender.last = math.max(sender.last or reset.time_us, reset.time_us)
+    end
+    table.sort(ports, function(one, other)
+      return one.service < other.service
+    end)
+    for index, each in ipairs(ports) do
+      ports[index] = each.port
+    end
+    sender.names, sender.clients, sender.ports = #frequencies(names), #frequencies(clients), frequencies(ports)
+  end
+
+  local function ports_text(ports)
+    local shown = {}
+    for index = 1, math.min(#ports, 4) do
+      shown[index] = string.format("%d", ports[index].value)
+    end
+    return table.concat(shown, ", ") .. (#ports > #shown and ", ..." or "")
+  end
+
+  function verdict_counts(counts)
+    local words = {}
+    for _, verdict in ipairs(VERDICTS) do
+      if counts[verdict] then
+        words[#words + 1] = grouped(counts[verdict]) .. " " .. verdict
+      end
+    end
+    return table.concat(words, ", ")
+  end
+
+  -- The presumed senders: those in between first, by how many resets they forged; then the others.
+  local function presumed_senders(judged)
+    local senders, order = resets_by_sender(judged), {}
+    for at, kind in ipairs(WHO) do
+      order[kind] = at
+    end
+    for _, sender in ipairs(senders) do
+      count(sender)
+      sender.rank = {
+        order[sender.who], -(sender.verdicts["forged"] or 0), -#sender.resets, sender.first, sender.at,
+      }
+    end
+    table.sort(senders, function(one, other)
+      for index, rank in ipairs(one.rank) do
+        if rank ~= other.rank[index] then
+          return rank < other.rank[index]
+        end
+      end
+      return false
+    end)
+    return senders
+  end
+
+  -- Adds rows of cells to `lines`, with two spaces between the columns.
+  local function add_rows(lines, rows)
+    local widths = {}
+    for _, row in ipairs(rows) do
+      for index, cell in ipairs(row) do
+        widths[index] = math.max(widths[index] or 0, #cell)
+      end
+    end
+    for _, row in ipairs(rows) do
+      local cells = {}
+      for index, cell in ipairs(row) do
+        cells[index] = cell .. string.rep(" ", index < #row and widths[index] - #cell or 0)
+      end
+      lines[#lines + 1] = "  " .. table.concat(cells, "  ")
+    end
+  end
+
+  local COLUMNS = { "sent from", "device", "resets", "names", "clients", "ports", "first", "last", "verdicts" }
+
+  function add_senders(lines, judged)
+    local rows = { COLUMNS }
+    local senders = presumed_senders(judged)
+    for index = 1, math.min(#senders, MOST_LISTED) do
+      local sender = senders[index]
+      rows[#rows + 1] = {
+        place_text(sender), device_text(sender), grouped(#sender.resets), grouped(sender.names),
+        grouped(sender.clients), ports_text(sender.ports), moment(sender.first), moment(sender.last), verdict_counts(sender.verdicts),
+      }
+    end
+    if #senders > 0 then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = "Who sent them (times in UTC)"
+      add_rows(lines, rows)
+    end
+    if #senders > MOST_LISTED then
+      lines[#lines + 1] = string.format("  ... and %d more", #senders - MOST_LISTED)
+    end
+  end
+end
+
+local judged_packets, resets_among
 do
   -- Summary: all judged packets in a few tables ----------------------------------------------------------------
 
-  -- The most suspicious verdict first
-  local VERDICTS = {
-    "forged",
-    "likely forged",
-    "unclear",
-    "likely genuine",
-    "genuine",
-  }
-
   -- Every judged packet in the order of the capture, with the values that the tables below count and show.
-  local function judged_packets()
+  function judged_packets()
     local judged = {}
     for frame in pairs(resets) do
       local reset = reset_of(frame)
@@ -7700,9 +7957,16 @@ do
         kind = "rst",
         verdict = judgement.verdict,
         suspicion = judgement.suspicion,
+        time_us = reset.time_us,
         src = address_text(src),
+        sport = sport,
+        dst = address_text(dst),
+        dport = dport,
         flow = string.format("%s:%d > %s:%d", address_text(src), sport, address_text(dst), dport),
         where = sent_from(o.distance, o.baseline_distance),
+        distance = o.distance,
+        measured = judgement.measured,
+        origin = judgement.origin,
         device = judgement.device,
       }
     end
@@ -7726,52 +7990,36 @@ do
     return judged
   end
 
-  -- The values of `name` with their numbers, the most frequent first; equal numbers in the order of the capture.
-  local function frequencies(judged, name)
-    local counts, order = {}, {}
+  function resets_among(judged)
+    local list = {}
     for _, one in ipairs(judged) do
-      local item = one[name]
-      if item ~= "" then
-        if not counts[item] then
-          order[#order + 1] = item
-          counts[item] = { value = item, number = 0, at = #order, verdicts = {} }
-        end
-        counts[item].number = counts[item].number + 1
-        counts[item].verdicts[one.verdict] = (counts[item].verdicts[one.verdict] or 0) + 1
+      if one.kind == "rst" then
+        list[#list + 1] = one
       end
     end
-    local list = {}
-    for _, item in ipairs(order) do
-      list[#list + 1] = counts[item]
-    end
-    table.sort(list, function(one, other)
-      return one.number > other.number or (one.number == other.number and one.at < other.at)
-    end)
     return list
   end
 
-  local function verdict_counts(verdicts)
-    local words = {}
-    for _, verdict in ipairs(VERDICTS) do
-      if verdicts[verdict] then
-        words[#words + 1] = string.format("%d %s", verdicts[verdict], verdict)
+  -- The ICMP errors by who rejected, the most frequent first.
+  local function add_rejectors(lines, judged)
+    local names, verdicts = {}, {}
+    for _, one in ipairs(judged) do
+      if one.kind == "icmp" then
+        names[#names + 1] = one.src
+        verdicts[one.src] = verdicts[one.src] or {}
+        verdicts[one.src][one.verdict] = (verdicts[one.src][one.verdict] or 0) + 1
       end
     end
-    return table.concat(words, ", ")
-  end
-
-  local function add_table(lines, title, list)
-    if #list == 0 then
-      return
+    local list = frequencies(names)
+    if #list > 0 then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = "ICMP errors: who rejected"
     end
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = title
-    for index, entry in ipairs(list) do
-      if index > MOST_LISTED then
-        lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
-        return
-      end
-      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.value, verdict_counts(entry.verdicts))
+    for index = 1, math.min(#list, MOST_LISTED) do
+      lines[#lines + 1] = string.format("  %s: %s", list[index].value, verdict_counts(verdicts[list[index].value]))
+    end
+    if #list > MOST_LISTED then
+      lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
     end
   end
 
@@ -7822,9 +8070,8 @@ do
         lines[#lines + 1] = string.format("%7d  %s", verdicts[verdict], verdict)
       end
     end
-    add_table(lines, "By named sender", frequencies(judged, "src"))
-    add_table(lines, "By where they were sent from", frequencies(judged, "where"))
-    add_table(lines, "By the device or mechanism whose form they have", frequencies(judged, "device"))
+    add_senders(lines, resets_among(judged))
+    add_rejectors(lines, judged)
     local suspects = add_suspects(lines, judged)
     return table.concat(lines, "\n") .. "\n", frames_filter(suspects)
   end

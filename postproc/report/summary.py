@@ -13,7 +13,8 @@ from postproc.batch.job import CaptureResult
 from postproc.capture.overlay_problem import is_unopened_overlay
 from postproc.report.capture_places import capture_places
 from postproc.report.icmp_summary import IcmpErrorSource, icmp_error_sources
-from postproc.report.presumed_senders import PresumedSender, Who, presumed_senders
+from heuristics.presumed_sender import Who
+from postproc.report.presumed_senders import PresumedSender, presumed_senders
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.report.selection import Selected
 from postproc.report.sender_rows import rows_by_sender

@@ -10,7 +10,7 @@ from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.capture_point import CapturePoint
 from postproc.report.answer import answer
-from postproc.report.presumed_senders import Who
+from heuristics.presumed_sender import Who
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.clock import IN_UTC
 from postproc.verdicts.result_row import JudgedReset
