@@ -7917,17 +7917,27 @@ do
     end
   end
 
+  local function cells_of(sender)
+    return {
+      place_text(sender),
+      device_text(sender),
+      grouped(#sender.resets),
+      grouped(sender.names),
+      grouped(sender.clients),
+      ports_text(sender.ports),
+      moment(sender.first),
+      moment(sender.last),
+      verdict_counts(sender.verdicts),
+    }
+  end
+
   local COLUMNS = { "sent from", "device", "resets", "names", "clients", "ports", "first", "last", "verdicts" }
 
   function add_senders(lines, judged)
     local rows = { COLUMNS }
     local senders = presumed_senders(judged)
     for index = 1, math.min(#senders, MOST_LISTED) do
-      local sender = senders[index]
-      rows[#rows + 1] = {
-        place_text(sender), device_text(sender), grouped(#sender.resets), grouped(sender.names),
-        grouped(sender.clients), ports_text(sender.ports), moment(sender.first), moment(sender.last), verdict_counts(sender.verdicts),
-      }
+      rows[#rows + 1] = cells_of(senders[index])
     end
     if #senders > 0 then
       lines[#lines + 1] = ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, TITLE, VALUES_SHOWN, Who
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict, evidence_weights
 from postproc.report.answer import answer, percent_text
 from postproc.report.icmp_summary import IcmpErrorSource, rejection_text
-from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, TITLE, VALUES_SHOWN, Who
 from postproc.report.presumed_senders import PresumedSender
 from postproc.report.sections import Cell, Code, Column, Item, Listing, Paragraph, Section, Table
 from postproc.report.summary import CaptureCounts, ResetGroup, Sender, Summary
