@@ -9,6 +9,7 @@ MANY_DISTANCES = 4  # from so many on, one known form has made-up hop limits rat
 
 TITLE = "Who sent them"
 COLUMNS = ("sent from", "device", "resets", "names", "clients", "ports", "first", "last", "verdicts")
+FRAMES_FILTERED = 1000  # the most frames that one display filter of a menu names
 VALUES_SHOWN = 4  # hop limits, ports or names in one cell
 
 

@@ -713,7 +713,7 @@ do
   end
 end
 
-local summary, explain_flow -- what the menus show; below, by whoever judges
+local summary, explain_flow, selected_reset -- what the menus show; below, by whoever judges
 local take_preferences, summary_follows
 local selected = {} -- the packet whose details are shown
 do
@@ -735,16 +735,40 @@ do
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
     .. "(100 rules, hash a2bcc6f1f337)"
 
-  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
+  local function filter_by(filter)
+    set_filter(filter)
+    apply_filter()
+  end
+
+  -- Asks for the name of a file, and writes the text into it.
+  local function save(words)
+    new_dialog("RST origin: save report", function(name)
+      local file, problem = io.open(name, "wb")
+      if file then
+        local complete, why = file:write(words)
+        problem = not complete and why or nil
+        file:close()
+      end
+      local window = TextWindow.new("RST origin: save report")
+      window:set(problem and "Not written: " .. problem .. "\n" or "Written: " .. name .. "\n")
+    end, "File to write (text)")
+  end
+
+  -- Opens a window with a text, and buttons to copy and save it, and to filter the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
     local window = TextWindow.new(title)
     window:set(words)
     if filter then
       window:add_button(button, function()
-        set_filter(filter)
-        apply_filter()
+        filter_by(filter)
       end)
     end
+    window:add_button("Copy", function()
+      copy_to_clipboard(words)
+    end)
+    window:add_button("Save report", function()
+      save(words)
+    end)
   end
 
   local function show_summary()
@@ -763,17 +787,63 @@ do
   end
 
   local function filter_forged()
-    set_filter("rstorigin.flow_verdict == \"forged\"")
-    apply_filter()
+    filter_by("rstorigin.flow_verdict == \"forged\"")
   end
 
   local function show_about()
     show_window("RST origin: about", ABOUT .. "\n\n" .. HELP)
   end
 
+  -- A filter for frames, the first ones of very many: a longer filter would take long to apply.
+  local function frames_filter(frames)
+    local numbers = {}
+    for index = 1, math.min(#frames, 1000) do
+      numbers[index] = string.format("%d", frames[index])
+    end
+    return "frame.number in {" .. table.concat(numbers, ", ") .. "}"
+  end
+
+  -- What the menus offer for a reset: title, and what to do with it.
+  local FOR_A_RESET = {
+    { "Explain this reset", function(reset)
+      show_window("RST origin: explain", reset.words, "Show this flow", reset.flow)
+    end },
+    { "Show its flow", function(reset)
+      filter_by(reset.flow)
+    end },
+    { "Show it with its baseline frame", function(reset) -- Lua cannot go to a frame
+      filter_by(frames_filter { reset.frame, reset.baseline })
+    end },
+    { "Copy evidence", function(reset)
+      copy_to_clipboard(reset.words)
+    end },
+    { "Filter all of this sender", function(reset)
+      filter_by(frames_filter(reset.of_sender()))
+    end },
+  }
+
+  local function register_for_resets()
+    for _, entry in ipairs(FOR_A_RESET) do
+      local title, use = entry[1], entry[2]
+      local function act()
+        local reset = selected_reset()
+        if reset then
+          use(reset)
+        else
+          show_window("RST origin", "Select a reset, and try again.\n", "Show all resets", "rstorigin.kind == \"rst\"")
+        end
+      end
+      if register_packet_menu then -- Wireshark 4.2 and later; shown on packets that have the field, as only resets do
+        register_packet_menu("RST origin/" .. title, act, "rstorigin.end_reason")
+      end
+      register_menu("RST origin/Selected reset/" .. title, act, MENU_TOOLS_UNSORTED)
+    end
+  end
+
   if gui_enabled() then
     register_menu("RST origin/Summary", show_summary, MENU_TOOLS_UNSORTED)
     register_menu("RST origin/Explain selected flow", explain_selected, MENU_TOOLS_UNSORTED)
+    register_for_resets()
     register_menu("RST origin/Filter forged", filter_forged, MENU_TOOLS_UNSORTED)
     register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
   end
@@ -870,6 +940,9 @@ do
       verdicts.senders[bytes_of(words[2])] = { address = words[3], baseline = tonumber(words[4]) }
     end,
     flow = flow_line,
+    sent_by = function(verdicts, words)
+      verdicts.groups[#verdicts.groups + 1] = " " .. words[2] .. " "
+    end,
     summary = function(verdicts, words)
       verdicts.summary[#verdicts.summary + 1] = words[2]
     end,
@@ -884,7 +957,7 @@ do
     if not file then
       return nil, problem
     end
-    local verdicts = { file = file, path = path, at = {}, senders = {}, flows = {}, summary = {} }
+    local verdicts = { file = file, path = path, at = {}, senders = {}, flows = {}, groups = {}, summary = {} }
     local offset = 0
     for line in file:lines() do
       local frame = string.match(line, "^judged\t(%d+)\t")
@@ -894,7 +967,7 @@ do
       elseif frame then
         verdicts.at[tonumber(frame)] = offset
       else
-        local take = LINES[string.match(line, "^%w+")]
+        local take = LINES[string.match(line, "^[%w_]+")]
         if take then
           take(verdicts, values_of(line))
         end
@@ -1108,7 +1181,7 @@ if handed then
       add_text(subtree, "flow_verdict", flow.verdict)
     end
     if in_window and tree.visible then
-      selected.flow = flow
+      selected.flow, selected.frame, selected.key = flow, number, key
     end
   end
 
@@ -1158,6 +1231,40 @@ if handed then
       stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
     end
     return table.concat(stories, "\n\n") .. "\n", flow.filter
+  end
+
+  local function frames_of_sender(frame)
+    for _, frames in ipairs(handed.groups) do
+      if string.find(frames, " " .. frame .. " ", 1, true) then
+        local list = {}
+        for number in string.gmatch(frames, "%d+") do
+          list[#list + 1] = tonumber(number)
+        end
+        return list
+      end
+    end
+    return { frame }
+  end
+
+  function selected_reset()
+    local frame, flow = selected.frame, selected.flow
+    local record = frame and handed.at[frame] and verdict_of_frame(handed, frame)
+    if not record or record.kind ~= "rst" then
+      return nil
+    end
+    for _, name in ipairs { "reason", "cause", "device" } do
+      record[name] = record[name] or ""
+    end
+    local baseline = baseline_frame(record, selected.key)
+    return {
+      frame = frame,
+      baseline = baseline,
+      words = story_of(frame, record, record, baseline) .. "\n",
+      flow = flow and flow.filter or "frame.number == " .. string.format("%d", frame),
+      of_sender = function()
+        return frames_of_sender(string.format("%d", frame))
+      end,
+    }
   end
 
   rstorigin.prefs_changed = take_preferences
@@ -7733,7 +7840,8 @@ do
   local function group_of(groups, kind, device, hops)
     local key = kind .. "|" .. (device or "") .. "|" .. (hops or "")
     if not groups[key] then
-      groups[key] = { who = kind, device = device, hops = hops, resets = {}, at = #groups + 1 }
+      local own = kind == "host" or kind == "unknown"
+      groups[key] = { who = kind, in_own_name = own, device = device, hops = hops, resets = {}, at = #groups + 1 }
       groups[#groups + 1] = groups[key]
     end
     return groups[key]
@@ -8105,5 +8213,43 @@ do
       frame = reset.previous_reset
     end
     return table.concat(stories, "\n\n") .. "\n", flow_filter(side.flow.key)
+  end
+
+  -- The frames of all resets of the presumed sender of one; of hosts and unknown senders, those in the same name.
+  local function frames_of_sender(frame)
+    for _, sender in ipairs(resets_by_sender(resets_among(judged_packets()))) do
+      local names = {}
+      for _, reset in ipairs(sender.resets) do
+        local name = sender.in_own_name and reset.src or ""
+        names[name] = names[name] or {}
+        table.insert(names[name], reset.frame)
+        if reset.frame == frame then
+          names.wanted = names[name]
+        end
+      end
+      if names.wanted then
+        return names.wanted
+      end
+    end
+  end
+
+  -- What the menus need of the selected reset; nil if another packet is selected.
+  function selected_reset()
+    local frame = selected.frame
+    local reset = resets[frame or -1] and reset_of(frame)
+    if not reset then
+      return nil
+    end
+    local o = observe(reset)
+    local baseline = baseline_frame(reset)
+    return {
+      frame = frame,
+      baseline = baseline,
+      words = story_of(frame, o, judge(o), baseline) .. "\n",
+      flow = flow_filter(reset.key),
+      of_sender = function()
+        return frames_of_sender(frame)
+      end,
+    }
   end
 end

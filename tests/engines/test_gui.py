@@ -2,75 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 
 import pytest
 from support.command_line import handed_over
 from support.gui import Window, missing, opened, with_window
-from support.waiting import PATIENCE_S, until
+from support.packet_list import CAPTURE, PLUGIN, comes_to_show, expected, exported
+from support.waiting import until
 from support.wiresharks import PERSONAL_CONFIGURATION, Wireshark, available
 
 from generator.profile import PACKET_LIST_COLUMNS, PROFILE_NAME
 from generator.profile_files import render_profile
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = ROOT / "plugins" / "rstorigin.lua"
-CAPTURE = ROOT / "examples" / "first-five-minutes" / "injector-answers-syn.pcap"
 OTHER = ROOT / "examples" / "first-five-minutes" / "nat-forgets-connections.pcap"
-FIELDS = ("frame.number", "ip.src", "ip.dst", *(f"rstorigin.{name}" for name in ("hop_limit", "hop_delta", "verdict")))
-COLUMNS = ("No.", "Source", "Destination", "Hop limit", "Hop delta", "RST verdict")
 
 pytestmark = [
     pytest.mark.gui,
     pytest.mark.skipif(bool(missing()), reason=f"scripts/system-packages.sh gui: {missing()}"),
 ]
-
-
-def exported(window: Window, name: str) -> list[dict[str, str]]:
-    """The packet list, by File > Export Packet Dissections > As CSV."""
-    target = window.home / name
-    dialog = "Wireshark · Export Packet Dissections"
-
-    def opens() -> None:
-        window.press(*["Escape"] * 3)  # menus and dialogs that an earlier try left open
-        window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
-
-    window.dialog(dialog, opens)
-    window.answer(dialog, lambda: window.write(str(window.inside / name)))
-    until(lambda: target.is_file() and target.read_bytes().endswith(b"\n"), str(target))
-    with target.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def expected(display_filter: str, capture: Path = CAPTURE) -> list[tuple[str, ...]]:
-    """The same by tshark."""
-    fields = [word for field in FIELDS for word in ("-e", field)]
-    run = available()[0].tshark("-2", "-Y", display_filter, "-r", capture, "-T", "fields", *fields, plugins=[PLUGIN])
-    assert run.stderr == ""
-    return [tuple(line.split("\t")) for line in run.stdout.splitlines()]
-
-
-def shown(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
-    """The columns that tshark can print as fields."""
-    return [tuple(row[column] for column in COLUMNS) for row in rows]
-
-
-def comes_to_show(
-    window: Window, wanted: list[tuple[str, ...]], before: Callable[[], object] = lambda: None
-) -> list[dict[str, str]]:
-    """The rows of the packet list, as soon as they are `wanted`. `before` is done again until then."""
-    tries = count()
-    ends = time.monotonic() + PATIENCE_S
-    while True:
-        before()
-        rows = exported(window, f"{next(tries)}.csv")
-        if all("RST verdict" in row for row in rows) and shown(rows) == wanted:
-            return rows
-        assert time.monotonic() < ends, f"the packet list shows {rows}, not {wanted}"
 
 
 def choose_profile(window: Window, row: int) -> None:
@@ -110,7 +61,7 @@ def test_verdicts_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_another_profile_switches_the_plugin(wireshark: Wireshark) -> None:
     """On with the profile, off with the default one, without a restart."""
     with opened(CAPTURE, PLUGIN, render_profile(), wireshark=wireshark, choose=False) as window:
-        assert "RST verdict" not in exported(window, "off.csv")[0]
+        assert "RST verdict" not in exported(window)[0]
         choose_profile(window, 1)
         comes_to_show(window, expected("frame"))
         choose_profile(window, 0)

@@ -25,11 +25,11 @@ from generator.render import VERDICT_VARIABLE
 from support.waiting import until
 from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, Wireshark, available, give_away
 
-PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "import")
+PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "xclip", "import")
 WIDTH, HEIGHT = 1500, 960
 _MENU_S = 0.5
 _AGAIN_S = 10
-_GONE_S = 3
+_GONE_S = 10
 
 
 def missing() -> list[str]:
@@ -109,6 +109,23 @@ class Window:
     def title(self) -> str:
         """The text of the title bar."""
         return _ask(self.display, "getwindowname", self.id)
+
+    def select(self, frame: int) -> None:
+        """Go > Go to Packet, then into the packet list."""
+        self.press("Escape", "ctrl+g")
+        self.write(str(frame))
+        self.press("Return")
+
+    def clipboard(self) -> str:
+        """The text that was copied last."""
+        run = subprocess.run(
+            ["xclip", "-o", "-selection", "clipboard"],
+            env={**os.environ, "DISPLAY": self.display},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return run.stdout
 
     def has(self, title: str) -> bool:
         """Whether there is a window with `title`."""
