@@ -12,6 +12,7 @@ not_globals = {
 }
 
 read_globals = {
+  "register_packet_menu", -- from Wireshark 4.2 on
     -- in Lua 5.2 and 5.4, though not in 5.1 and so not in "min"
     "rawlen", table = { fields = { pack = {}, unpack = {} } },
     -- protocols and their fields

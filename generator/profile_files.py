@@ -71,7 +71,8 @@ def column_format() -> str:
 
 
 def _preferences() -> str:
-    return "gui.column.format: \n\t" + ",\n\t".join(_columns()) + "\n"
+    columns = ",\n\t".join(_columns())
+    return f"gui.column.format: \n\t{columns}\n\n# The plugin judges where this is TRUE.\nrstorigin.judge: TRUE\n"
 
 
 def _column_widths() -> str:

@@ -11,7 +11,9 @@ from itertools import chain
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from generator.flow_state import context_record, private_prefixes
+from generator.profile import PROFILE_NAME
 from heuristics import engine_limits as memory
+from heuristics import presumed_sender
 from heuristics.language.expressions import (
     MAX_OBSERVABLE,
     Defined,
@@ -85,6 +87,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         definitions=_definitions([*_trees(chain.from_iterable(of_resets)), *_explanation_trees(rulebook)]),
         icmp_definitions=_definitions(_trees(statements["icmp"])),
         plugin_name=PLUGIN_NAME,
+        profile_name=PROFILE_NAME,
         thresholds=[(field.name, getattr(rulebook.thresholds, field.name)) for field in fields(rulebook.thresholds)],
         max_observable=MAX_OBSERVABLE,
         suspicion_limits=_rows(suspicion_limits()),
@@ -104,6 +107,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         netscaler_codes=NETSCALER_CODES,
         verdicts=Verdict,
         origins=Origin,
+        presumed=presumed_sender,
         unclear=UNCLEAR,
         icmp_meanings=sorted(ICMP_MEANINGS.items()),
         icmp_classes=IcmpClass,

@@ -36,6 +36,22 @@ do
   rstorigin = made
 end
 
+-- Whether Wireshark found this file in its own folders. From 4.4 on, it then gives the name of the file.
+local function is_installed(argument)
+  local function slashes(path)
+    return (string.gsub(path, "\\", "/"))
+  end
+  local file = slashes(debug.getinfo(1, "S").source)
+  for _, folder in ipairs { Dir.personal_plugins_path(), Dir.global_plugins_path(), Dir.personal_config_path() } do
+    if string.sub(file, 2, #folder + 2) == slashes(folder) .. "/" then
+      return true
+    end
+  end
+  return argument == "rstorigin"
+end
+
+local installed = is_installed((...))
+
 local THRESHOLDS = {
   burst_gap_us = 100000,
   speech_wait_us = 10000,
@@ -506,6 +522,9 @@ do
   }
 
   local prefs = rstorigin.prefs
+  prefs.judge = Pref.bool("Judge resets in this profile", false,
+    "Without it, an installed plugin shows nothing, and costs nothing. The profile \"RST origin\" has it on.")
+  prefs.summary = Pref.bool("Summary at the end (tshark)", false, "tshark prints a summary when it has read the file")
   prefs.forged = Pref.uint("Forged from a suspicion of (%)", DEFAULT_LIMITS.forged,
     "Resets at least this suspicious are called forged")
   prefs.likely_forged = Pref.uint("Likely forged from a suspicion of (%)", DEFAULT_LIMITS.likely_forged,
@@ -526,11 +545,6 @@ do
     { 3, "every verdict", INFO.verdict },
     { 4, "every verdict and where it was sent from", INFO.where },
   }, false)
-
-  -- When a preference changes, Wireshark dissects all packets again.
-  function rstorigin.prefs_changed()
-    SHOWN.info = rstorigin.prefs.info
-  end
 
   -- Packet details --------------------------------------------------------------------------------------------
 
@@ -701,7 +715,8 @@ do
   end
 end
 
-local summary, explain_flow -- what the menus show; below, by whoever judges
+local summary, explain_flow, selected_reset -- what the menus show; below, by whoever judges
+local take_preferences, summary_follows
 local selected = {} -- the packet whose details are shown
 do
   -- Menus and tshark's statistics -----------------------------------------------------------------------------
@@ -711,26 +726,51 @@ do
     "",
     "In Wireshark: Tools > RST origin, and the display filters rstorigin.verdict and rstorigin.flow_verdict.",
     "In tshark, a summary at the end of the file:",
-    "  tshark -q -X lua_script:rstorigin.lua -X lua_script1:summary -r FILE",
+    "  tshark -q -C \"RST origin\" -o rstorigin.summary:TRUE -r FILE",
     "and verdicts that use the whole file (-2 with -Y reads it twice):",
-    "  tshark -2 -X lua_script:rstorigin.lua -r FILE -Y rstorigin.verdict \\",
+    "  tshark -2 -C \"RST origin\" -r FILE -Y rstorigin.verdict \\",
     "      -T fields -e frame.number -e rstorigin.verdict -e rstorigin.suspicion -e rstorigin.where",
+    "Where the plugin is not installed: -X lua_script:rstorigin.lua instead of -C, and -X lua_script1:summary.",
     "",
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
     .. "(100 rules, hash e60477a5aba6)"
 
-  -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
+  local function filter_by(filter)
+    set_filter(filter)
+    apply_filter()
+  end
+
+  -- Asks for the name of a file, and writes the text into it.
+  local function save(words)
+    new_dialog("RST origin: save report", function(name)
+      local file, problem = io.open(name, "wb")
+      if file then
+        local complete, why = file:write(words)
+        problem = not complete and why or nil
+        file:close()
+      end
+      local window = TextWindow.new("RST origin: save report")
+      window:set(problem and "Not written: " .. problem .. "\n" or "Written: " .. name .. "\n")
+    end, "File to write (text)")
+  end
+
+  -- Opens a window with a text, and buttons to copy and save it, and to filter the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
     local window = TextWindow.new(title)
     window:set(words)
     if filter then
       window:add_button(button, function()
-        set_filter(filter)
-        apply_filter()
+        filter_by(filter)
       end)
     end
+    window:add_button("Copy", function()
+      copy_to_clipboard(words)
+    end)
+    window:add_button("Save report", function()
+      save(words)
+    end)
   end
 
   local function show_summary()
@@ -749,28 +789,84 @@ do
   end
 
   local function filter_forged()
-    set_filter("rstorigin.flow_verdict == \"forged\"")
-    apply_filter()
+    filter_by("rstorigin.flow_verdict == \"forged\"")
   end
 
   local function show_about()
     show_window("RST origin: about", ABOUT .. "\n\n" .. HELP)
   end
 
+  -- A filter for frames, the first ones of very many: a longer filter would take long to apply.
+  local function frames_filter(frames)
+    local numbers = {}
+    for index = 1, math.min(#frames, 1000) do
+      numbers[index] = string.format("%d", frames[index])
+    end
+    return "frame.number in {" .. table.concat(numbers, ", ") .. "}"
+  end
+
+  -- What the menus offer for a reset: title, and what to do with it.
+  local FOR_A_RESET = {
+    { "Explain this reset", function(reset)
+      show_window("RST origin: explain", reset.words, "Show this flow", reset.flow)
+    end },
+    { "Show its flow", function(reset)
+      filter_by(reset.flow)
+    end },
+    { "Show it with its baseline frame", function(reset) -- Lua cannot go to a frame
+      filter_by(frames_filter { reset.frame, reset.baseline })
+    end },
+    { "Copy evidence", function(reset)
+      copy_to_clipboard(reset.words)
+    end },
+    { "Filter all of this sender", function(reset)
+      filter_by(frames_filter(reset.of_sender()))
+    end },
+  }
+
+  local function register_for_resets()
+    for _, entry in ipairs(FOR_A_RESET) do
+      local title, use = entry[1], entry[2]
+      local function act()
+        local reset = selected_reset()
+        if reset then
+          use(reset)
+        else
+          show_window("RST origin", "Select a reset, and try again.\n", "Show all resets", "rstorigin.kind == \"rst\"")
+        end
+      end
+      if register_packet_menu then -- Wireshark 4.2 and later; shown on packets that have the field, as only resets do
+        register_packet_menu("RST origin/" .. title, act, "rstorigin.end_reason")
+      end
+      register_menu("RST origin/Selected reset/" .. title, act, MENU_TOOLS_UNSORTED)
+    end
+  end
+
   if gui_enabled() then
     register_menu("RST origin/Summary", show_summary, MENU_TOOLS_UNSORTED)
     register_menu("RST origin/Explain selected flow", explain_selected, MENU_TOOLS_UNSORTED)
+    register_for_resets()
     register_menu("RST origin/Filter forged", filter_forged, MENU_TOOLS_UNSORTED)
     register_menu("RST origin/About", show_about, MENU_TOOLS_UNSORTED)
+  end
+
+  local prints_summary = false
+
+  -- Prints the summary when tshark has read the file.
+  local function print_summary_at_end()
+    if not prints_summary then
+      prints_summary = true
+      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
+      function listener.draw()
+        io.stdout:write((summary()))
+      end
+    end
   end
 
   -- Handles -X lua_script1:WORD.
   local function take_argument(word)
     if word == "summary" then
-      local listener = Listener.new() -- a listener also makes tshark dissect packets that it prints nothing of
-      function listener.draw()
-        io.stdout:write((summary()))
-      end
+      print_summary_at_end()
     elseif word == "help" then
       io.stdout:write(HELP)
     elseif word and word ~= "rstorigin" then -- from 4.4 on, an installed plugin gets its own name
@@ -779,6 +875,17 @@ do
   end
 
   take_argument((...))
+
+  function summary_follows()
+    return prints_summary
+  end
+
+  function take_preferences()
+    SHOWN.info = rstorigin.prefs.info
+    if rstorigin.prefs.summary and not gui_enabled() then
+      print_summary_at_end()
+    end
+  end
 end
 
 local handed -- verdicts of the batch engine, if `rstorigin open` hands some over
@@ -835,6 +942,9 @@ do
       verdicts.senders[bytes_of(words[2])] = { address = words[3], baseline = tonumber(words[4]) }
     end,
     flow = flow_line,
+    sent_by = function(verdicts, words)
+      verdicts.groups[#verdicts.groups + 1] = " " .. words[2] .. " "
+    end,
     summary = function(verdicts, words)
       verdicts.summary[#verdicts.summary + 1] = words[2]
     end,
@@ -849,7 +959,7 @@ do
     if not file then
       return nil, problem
     end
-    local verdicts = { file = file, path = path, at = {}, senders = {}, flows = {}, summary = {} }
+    local verdicts = { file = file, path = path, at = {}, senders = {}, flows = {}, groups = {}, summary = {} }
     local offset = 0
     for line in file:lines() do
       local frame = string.match(line, "^judged\t(%d+)\t")
@@ -859,7 +969,7 @@ do
       elseif frame then
         verdicts.at[tonumber(frame)] = offset
       else
-        local take = LINES[string.match(line, "^%w+")]
+        local take = LINES[string.match(line, "^[%w_]+")]
         if take then
           take(verdicts, values_of(line))
         end
@@ -1073,7 +1183,7 @@ if handed then
       add_text(subtree, "flow_verdict", flow.verdict)
     end
     if in_window and tree.visible then
-      selected.flow = flow
+      selected.flow, selected.frame, selected.key = flow, number, key
     end
   end
 
@@ -1125,6 +1235,42 @@ if handed then
     return table.concat(stories, "\n\n") .. "\n", flow.filter
   end
 
+  local function frames_of_sender(frame)
+    for _, frames in ipairs(handed.groups) do
+      if string.find(frames, " " .. frame .. " ", 1, true) then
+        local list = {}
+        for number in string.gmatch(frames, "%d+") do
+          list[#list + 1] = tonumber(number)
+        end
+        return list
+      end
+    end
+    return { frame }
+  end
+
+  function selected_reset()
+    local frame, flow = selected.frame, selected.flow
+    local record = frame and handed.at[frame] and verdict_of_frame(handed, frame)
+    if not record or record.kind ~= "rst" then
+      return nil
+    end
+    for _, name in ipairs { "reason", "cause", "device" } do
+      record[name] = record[name] or ""
+    end
+    local baseline = baseline_frame(record, selected.key)
+    return {
+      frame = frame,
+      baseline = baseline,
+      words = story_of(frame, record, record, baseline) .. "\n",
+      flow = flow and flow.filter or "frame.number == " .. string.format("%d", frame),
+      of_sender = function()
+        return frames_of_sender(string.format("%d", frame))
+      end,
+    }
+  end
+
+  rstorigin.prefs_changed = take_preferences
+
   register_postdissector(rstorigin)
   return
 end
@@ -1134,7 +1280,7 @@ local sides = {} -- of active flows, by the bytes of addresses and ports, source
 local FIN, SYN, RST, ACK, FLAG_SETS, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_ICMPV6, TCP, ICMP_ERROR, SEQUENCES, HALF
 local byte, sub, floor, read, value, address, position, initial_hop_limit, distance, seq_diff, elapsed_us, reserved_bits
 local in_window, first_us, first_ns, capture_time, destination_mac, source_mac
-local set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
+local open_fields, set_segment, decode_fast, decode_fields, port_bytes, ends_of, source_of
 local linux_options, decode_fingerprint, decode_reset, netscaler_meaning
 do
   -- Fields of other dissectors ---------------------------------------------------------------------------------
@@ -1142,29 +1288,38 @@ do
   -- The fields that the plugin reads from other dissectors: header fields only. The plugin does not read what Wireshark
   -- derives under preferences (stream numbers, relative sequence numbers), so settings cannot change a verdict. Every
   -- field that is read slows Wireshark down in every packet that has it. So the plugin reads most of the IPv4 and TCP
-  -- headers from their bytes: see "Packet".
-  read = {
-    time = Field.new("frame.time"), -- a preference of Wireshark 4.0 leaves frame.time_epoch out
-    eth = Field.new("eth"),
-    ip = Field.new("ip"),
-    ipv6 = Field.new("ipv6"),
-    tcp = Field.new("tcp"),
-    ip_dst = Field.new("ip.dst"), -- the last hop of a source route, not always the address in the header
-    ipv6_src = Field.new("ipv6.src"),
-    ipv6_dst = Field.new("ipv6.dst"),
-    ipv6_hlim = Field.new("ipv6.hlim"),
-    ipv6_flow = Field.new("ipv6.flow"),
-    ipv6_tclass = Field.new("ipv6.tclass"),
-    ipv6_nxt = Field.new("ipv6.nxt"),
-    icmp_type = Field.new("icmp.type"),
-    icmp_code = Field.new("icmp.code"),
-    icmpv6_type = Field.new("icmpv6.type"),
-    icmpv6_code = Field.new("icmpv6.code"),
-    payload_len = Field.new("tcp.len"),
-    reset_cause = Field.new("tcp.reset_cause"),
-    udp_sport = Field.new("udp.srcport"),
-    udp_dport = Field.new("udp.dstport"),
+  -- headers from their bytes: see "Packet". They are opened when the plugin begins to judge: a field costs even if
+  -- nobody reads it.
+  local FIELDS = {
+    time = "frame.time", -- a preference of Wireshark 4.0 leaves frame.time_epoch out
+    eth = "eth",
+    ip = "ip",
+    ipv6 = "ipv6",
+    tcp = "tcp",
+    ip_dst = "ip.dst", -- the last hop of a source route, not always the address in the header
+    ipv6_src = "ipv6.src",
+    ipv6_dst = "ipv6.dst",
+    ipv6_hlim = "ipv6.hlim",
+    ipv6_flow = "ipv6.flow",
+    ipv6_tclass = "ipv6.tclass",
+    ipv6_nxt = "ipv6.nxt",
+    icmp_type = "icmp.type",
+    icmp_code = "icmp.code",
+    icmpv6_type = "icmpv6.type",
+    icmpv6_code = "icmpv6.code",
+    payload_len = "tcp.len",
+    reset_cause = "tcp.reset_cause",
+    udp_sport = "udp.srcport",
+    udp_dport = "udp.dstport",
   }
+
+  read = {}
+
+  function open_fields()
+    for name, field in pairs(FIELDS) do
+      read[name] = Field.new(field)
+    end
+  end
 
   -- Headers: read header fields, one value of each -------------------------------------------------------------
 
@@ -1342,14 +1497,14 @@ do
     return first >= 0x45 and first < 0x50
   end
 
-  -- Reads a field from the bytes of a header. The result is used like a Field: called, it gives one item for each
-  -- header that has these bytes.
+  -- Reads a field from the bytes of a header ("ip", "tcp"). The result is used like a Field: called, it gives one item
+  -- for each header that has these bytes.
   local function field_of(header, last, take_value)
     return function()
       local found = {}
-      for _, info in ipairs { header() } do
+      for _, info in ipairs { read[header]() } do
         local bytes = header_bytes(info)
-        if #bytes >= last and (header ~= read.ip or is_ipv4(bytes)) then
+        if #bytes >= last and (header ~= "ip" or is_ipv4(bytes)) then
           found[#found + 1] = { value = take_value(bytes) }
         end
       end
@@ -1368,11 +1523,11 @@ do
   end
 
   local function ipv4_field(first, last, take_value)
-    return field_of(read.ip, last, take_value or number_at(first, last))
+    return field_of("ip", last, take_value or number_at(first, last))
   end
 
   local function tcp_field(first, last, take_value)
-    return field_of(read.tcp, last, take_value or number_at(first, last))
+    return field_of("tcp", last, take_value or number_at(first, last))
   end
 
   read.ip_tos, read.ip_id = ipv4_field(2, 2), ipv4_field(5, 6)
@@ -6512,6 +6667,7 @@ do
   -- Where a suspect reset came from.
   local WHERES = {
     {
+      id = "no_hop_limit",
       holds = function(o)
         return o.origin == "middlebox" and o.hop_limit == nil
       end,
@@ -6520,6 +6676,7 @@ do
       end,
     },
     {
+      id = "copied",
       holds = function(o)
         return o.hop_gap ~= nil and o.origin == "middlebox" and o.hop_gap == 0
       end,
@@ -6529,6 +6686,7 @@ do
       end,
     },
     {
+      id = "varied",
       holds = function(o)
         return o.origin == "middlebox" and o.burst_foreign >= 2
       end,
@@ -6538,6 +6696,7 @@ do
       end,
     },
     {
+      id = "no_distance",
       holds = function(o)
         return o.hop_baseline ~= nil and o.origin == "middlebox" and o.hop_baseline <= 2
       end,
@@ -6547,6 +6706,7 @@ do
       end,
     },
     {
+      id = "nearer",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance < o.baseline_distance
@@ -6557,6 +6717,7 @@ do
       end,
     },
     {
+      id = "further",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance > o.baseline_distance
@@ -6568,6 +6729,7 @@ do
       end,
     },
     {
+      id = "same_distance",
       holds = function(o)
         return o.distance ~= nil and o.baseline_distance ~= nil and o.origin == "middlebox"
           and o.distance == o.baseline_distance
@@ -6578,6 +6740,7 @@ do
       end,
     },
     {
+      id = "nothing_to_compare",
       holds = function(o)
         return o.origin == "middlebox"
       end,
@@ -7314,6 +7477,7 @@ do
       cause = cause_of(o, explanation),
       device = device and string.format("%s (%d %%)", device.say(o), device.confidence) or "",
       where = where and where.say(o) or "",
+      measured = where ~= nil and where.id == "nearer", -- whether hop limits measure the distance
     }
   end
 
@@ -7350,6 +7514,7 @@ do
   end
 end
 
+local take_limits
 do
   -- What preferences change in judging --------------------------------------------------------------------------
 
@@ -7369,15 +7534,13 @@ do
     return SUSPICION_LIMITS[math.max(1, percent)]
   end
 
-  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
-  function rstorigin.prefs_changed()
+  function take_limits()
     for name in pairs(LIMITS) do
       LIMITS[name] = limit_of(name)
     end
     THRESHOLDS.hop_tolerance = math.max(1, math.floor(prefs.hop_tolerance))
     THRESHOLDS.baseline_packets = math.max(1, math.floor(prefs.baseline_packets))
     flow_store.capacity = math.max(2, math.floor(prefs.flows))
-    SHOWN.info = prefs.info
   end
 end
 
@@ -7431,11 +7594,13 @@ do
   end
 end
 
-local reset_state
+local judging = false -- whether the plugin is on
+local reset_state, prepare
 do
   -- Dissector -------------------------------------------------------------------------------------------------
 
   local warned = false
+  local revisited = false -- whether Wireshark has shown frames again after it read them
   local fields_wanted = false -- whether Wireshark needed our fields when we last asked
 
   function reset_state()
@@ -7449,18 +7614,22 @@ do
     errors, refusing = {}, {}
   end
 
-  local function warn_once()
-    if not warned then
+  local function warn_once(...)
+    if not (warned or in_window) then
       warned = true
-      io.stderr:write(
-        "rstorigin: the first pass of this two-pass run built no fields, so each verdict uses only what came before it",
-        "; add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n"
-      )
+      io.stderr:write("rstorigin: ", ...)
     end
   end
 
+  -- Runs before a file is read, and in tshark again after it.
   function rstorigin.init()
+    if not revisited and next(resets) and not summary_follows() then
+      warn_once("each verdict uses only the packets before the reset, since tshark read them once; ",
+        "for verdicts that use the whole file: -2 with a display filter, such as -Y rstorigin.verdict\n")
+    end
+    revisited = false
     reset_state()
+    prepare()
   end
 
   -- Notes that the plugin reads a frame for the first time. Returns the capture time.
@@ -7469,7 +7638,8 @@ do
     if last_frame == 0 then
       begin_us = time_us
       if pinfo.visited then -- the first pass did not call this dissector
-        warn_once()
+        warn_once("the first pass of this two-pass run built no fields, so each verdict uses only what came before it",
+          "; add a display filter, such as -Y \"tcp || icmp || icmpv6\"\n")
       end
     end
     last_frame = number
@@ -7545,6 +7715,14 @@ do
     return tree:referenced(own_dissector)
   end
 
+  -- Says once that the plugin is off, where tshark needs its fields.
+  local function say_that_it_is_off(tree)
+    if last_frame == 0 and needs_fields(tree) then
+      warn_once("the plugin is off in this profile: add -C \"RST origin\", or -o rstorigin.judge:TRUE\n")
+    end
+    last_frame = 1
+  end
+
   local function show_packet(tree, pinfo, number)
     local subtree = tree:add(rstorigin)
     subtree:set_generated()
@@ -7558,6 +7736,10 @@ do
   end
 
   function rstorigin.dissector(tvb, pinfo, tree)
+    if not judging then
+      say_that_it_is_off(tree)
+      return
+    end
     local number = pinfo.number
     reading = number > last_frame -- otherwise the plugin read this frame before, perhaps with the whole file
     -- The question is slow. Outside the window, the answer is the same for all frames of a pass that reads the file.
@@ -7566,6 +7748,7 @@ do
     end
     local wanted = fields_wanted
     if not reading then
+      revisited = true
       wanted = wanted or resets[number] or errors[number] -- Wireshark does not say whether it needs expert information
       if not wanted then
         return
@@ -7601,8 +7784,23 @@ do
     end
   end
 
+  -- On or off --------------------------------------------------------------------------------------------------
+
+  -- A plugin that is installed judges only where a preference says so, as that of the profile does: every field that is
+  -- open costs, in every file. A plugin that -X lua_script names always judges.
+
+  local in_use = false -- whether Wireshark has begun to read a file: from then on no field can be opened
+  local registered = false
+
+  local function register()
+    if not registered then
+      registered = true
+      register_postdissector(rstorigin)
+    end
+  end
+
   -- Linux, flannel and Cilium send VXLAN to their own port, of which Wireshark knows nothing.
-  do
+  local function add_vxlan_port()
     local ports = DissectorTable.get("udp.port")
     local vxlan = ports:get_dissector(4789)
     if vxlan then
@@ -7610,23 +7808,320 @@ do
     end
   end
 
-  register_postdissector(rstorigin)
+  local function switch_on()
+    open_fields()
+    add_vxlan_port()
+    judging = true
+    register()
+  end
+
+  local function is_wanted()
+    return not installed or rstorigin.prefs.judge or rstorigin.prefs.summary
+  end
+
+  -- When a file is about to be read, perhaps again.
+  function prepare()
+    in_use = true
+    if in_window then
+      if judging and not is_wanted() then -- Wireshark does not say that another profile has other preferences
+        reload_lua_plugins()
+      end
+    elseif not judging then -- only to say that the plugin is off, where somebody asks for its fields
+      register()
+    end
+  end
+
+  -- When a preference changes, Wireshark dissects all packets again, and the plugin judges them again.
+  function rstorigin.prefs_changed()
+    take_preferences()
+    take_limits()
+    if not judging and is_wanted() then
+      if not in_use then
+        switch_on()
+      elseif in_window then -- the plugin is loaded anew, so that it can open fields
+        reload_lua_plugins()
+      end
+    end
+  end
+
+  if not installed then
+    switch_on()
+  end
 end
 
+-- The most suspicious verdict first
+local VERDICTS = {
+  "forged",
+  "likely forged",
+  "unclear",
+  "likely genuine",
+  "genuine",
+}
+local resets_by_sender, frequencies, grouped, verdict_counts, add_senders
+do
+  -- Presumed senders: who sent the resets -----------------------------------------------------------------------
+
+  -- One entry for each presumed sender, as in postproc/report/presumed_senders.py: suspect resets are of one sender if
+  -- they were sent from one place in one form.
+
+  local WHO = { "in between", "front-end", "unknown", "host" } -- in this order
+  local PLACES = {
+    ["in between"] = "in between",
+    ["front-end"] = "a front-end",
+    ["unknown"] = "not known",
+    ["host"] = "the named hosts",
+  }
+  local NO_DEVICE = {
+    ["in between"] = "not recognised",
+    ["front-end"] = "not recognised",
+    ["unknown"] = "-",
+    ["host"] = "-",
+  }
+  local DEVICE = "^(.*) %((%d+) %%%)$" -- name, and how sure that is
+
+  local function device_of(reset)
+    local name, percent = string.match(reset.device, DEVICE)
+    return name or (reset.device ~= "" and reset.device or nil), tonumber(percent)
+  end
+
+  -- Kind of sender, known device, and distance where the hop limit measures it.
+  local function key_of(reset)
+    if ACCUSED[reset.verdict] then
+      return "in between", device_of(reset) or nil, reset.measured and reset.distance or nil
+    elseif reset.origin == "front-end" then
+      return "front-end", device_of(reset) or nil
+    end
+    return reset.verdict == "unclear" and "unknown" or "host"
+  end
+
+  -- The group of a key, a new one if there is none. `groups` are in the order of the capture, and known by their keys.
+  local function group_of(groups, kind, device, hops)
+    local key = kind .. "|" .. (device or "") .. "|" .. (hops or "")
+    if not groups[key] then
+      local own = kind == "host" or kind == "unknown"
+      groups[key] = { who = kind, in_own_name = own, device = device, hops = hops, resets = {}, at = #groups + 1 }
+      groups[#groups + 1] = groups[key]
+    end
+    return groups[key]
+  end
+
+  -- Joins what one known form sent from many distances: there the hop limits are made up.
+  local function join_many_distances(groups)
+    local alike, joined = {}, {}
+    for _, group in ipairs(groups) do
+      if group.device and group.hops then
+        local key = group.who .. "|" .. group.device
+        alike[key] = alike[key] or {}
+        table.insert(alike[key], group)
+      end
+    end
+    for _, group in ipairs { table.unpack(groups) } do
+      local same = group.device and group.hops and alike[group.who .. "|" .. group.device]
+      if same and #same >= 4 then
+        local whole = group_of(groups, group.who, group.device)
+        for _, reset in ipairs(group.resets) do
+          whole.resets[#whole.resets + 1] = reset
+        end
+        joined[group] = true
+      end
+    end
+    local list = {}
+    for _, group in ipairs(groups) do
+      if not joined[group] then
+        list[#list + 1] = group
+      end
+    end
+    return list
+  end
+
+  -- The resets of each presumed sender. `judged` are the resets of the whole file, in its order.
+  function resets_by_sender(judged)
+    local groups = {}
+    for _, reset in ipairs(judged) do
+      local group = group_of(groups, key_of(reset))
+      group.resets[#group.resets + 1] = reset
+    end
+    return join_many_distances(groups)
+  end
+
+  -- Counts of values: a list with the most frequent first, equal ones in the order in which they came.
+  function frequencies(values)
+    local counts, list = {}, {}
+    for _, one in ipairs(values) do
+      if not counts[one] then
+        counts[one] = { value = one, number = 0, at = #list }
+        list[#list + 1] = counts[one]
+      end
+      counts[one].number = counts[one].number + 1
+    end
+    table.sort(list, function(one, other)
+      return one.number > other.number or (one.number == other.number and one.at < other.at)
+    end)
+    return list
+  end
+
+  -- The client of the connection and the port of the service: most services have the lower port of the two.
+  local function service_of(reset)
+    if reset.sport > reset.dport then
+      return reset.src, reset.dport
+    end
+    return reset.dst, reset.sport
+  end
+
+  -- A number with a comma before every three digits: 12,345.
+  function grouped(number)
+    local digits = string.format("%d", number)
+    return (string.gsub(string.reverse(string.gsub(string.reverse(digits), "(%d%d%d)", "%1,")), "^,", ""))
+  end
+
+  local function moment(time_us)
+    return os.date("!%Y-%m-%d %H:%M:%S", math.floor(time_us / 1000000))
+  end
+
+  local function device_text(sender)
+    if not sender.device then
+      return NO_DEVICE[sender.who]
+    end
+    local least, most
+    for _, reset in ipairs(sender.resets) do
+      local _, percent = device_of(reset)
+      if percent then
+        least, most = math.min(percent, least or percent), math.max(percent, most or percent)
+      end
+    end
+    local sure = least == most and string.format("%d %%", least) or string.format("%d to %d %%", least, most)
+    return sender.device .. " (" .. sure .. ")"
+  end
+
+  local function place_text(sender)
+    if not sender.hops then
+      return PLACES[sender.who]
+    end
+    return string.format(sender.hops == 1 and "%d hop away" or "%d hops away", sender.hops)
+  end
+
+  -- Adds to a group what the summary shows of it.
+  local function count(sender)
+    local names, clients, ports, known = {}, {}, {}, {}
+    sender.verdicts = {}
+    for _, reset in ipairs(sender.resets) do
+      local client, port = service_of(reset)
+      local service = string.format("%s %d", client, port)
+      names[#names + 1], clients[#clients + 1] = reset.src, client
+      if not known[service] then
+        known[service] = #ports + 1
+      end
+      ports[#ports + 1] = { service = known[service], port = port }
+      sender.verdicts[reset.verdict] = (sender.verdicts[reset.verdict] or 0) + 1
+      sender.first = math.min(sender.first or reset.time_us, reset.time_us)
+      sender.last = math.max(sender.last or reset.time_us, reset.time_us)
+    end
+    table.sort(ports, function(one, other)
+      return one.service < other.service
+    end)
+    for index, each in ipairs(ports) do
+      ports[index] = each.port
+    end
+    sender.names, sender.clients, sender.ports = #frequencies(names), #frequencies(clients), frequencies(ports)
+  end
+
+  local function ports_text(ports)
+    local shown = {}
+    for index = 1, math.min(#ports, 4) do
+      shown[index] = string.format("%d", ports[index].value)
+    end
+    return table.concat(shown, ", ") .. (#ports > #shown and ", ..." or "")
+  end
+
+  function verdict_counts(counts)
+    local words = {}
+    for _, verdict in ipairs(VERDICTS) do
+      if counts[verdict] then
+        words[#words + 1] = grouped(counts[verdict]) .. " " .. verdict
+      end
+    end
+    return table.concat(words, ", ")
+  end
+
+  -- The presumed senders: those in between first, by how many resets they forged; then the others.
+  local function presumed_senders(judged)
+    local senders, order = resets_by_sender(judged), {}
+    for at, kind in ipairs(WHO) do
+      order[kind] = at
+    end
+    for _, sender in ipairs(senders) do
+      count(sender)
+      sender.rank = {
+        order[sender.who], -(sender.verdicts["forged"] or 0), -#sender.resets, sender.first, sender.at,
+      }
+    end
+    table.sort(senders, function(one, other)
+      for index, rank in ipairs(one.rank) do
+        if rank ~= other.rank[index] then
+          return rank < other.rank[index]
+        end
+      end
+      return false
+    end)
+    return senders
+  end
+
+  -- Adds rows of cells to `lines`, with two spaces between the columns.
+  local function add_rows(lines, rows)
+    local widths = {}
+    for _, row in ipairs(rows) do
+      for index, cell in ipairs(row) do
+        widths[index] = math.max(widths[index] or 0, #cell)
+      end
+    end
+    for _, row in ipairs(rows) do
+      local cells = {}
+      for index, cell in ipairs(row) do
+        cells[index] = cell .. string.rep(" ", index < #row and widths[index] - #cell or 0)
+      end
+      lines[#lines + 1] = "  " .. table.concat(cells, "  ")
+    end
+  end
+
+  local function cells_of(sender)
+    return {
+      place_text(sender),
+      device_text(sender),
+      grouped(#sender.resets),
+      grouped(sender.names),
+      grouped(sender.clients),
+      ports_text(sender.ports),
+      moment(sender.first),
+      moment(sender.last),
+      verdict_counts(sender.verdicts),
+    }
+  end
+
+  local COLUMNS = { "sent from", "device", "resets", "names", "clients", "ports", "first", "last", "verdicts" }
+
+  function add_senders(lines, judged)
+    local rows = { COLUMNS }
+    local senders = presumed_senders(judged)
+    for index = 1, math.min(#senders, MOST_LISTED) do
+      rows[#rows + 1] = cells_of(senders[index])
+    end
+    if #senders > 0 then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = "Who sent them (times in UTC)"
+      add_rows(lines, rows)
+    end
+    if #senders > MOST_LISTED then
+      lines[#lines + 1] = string.format("  ... and %d more", #senders - MOST_LISTED)
+    end
+  end
+end
+
+local judged_packets, resets_among
 do
   -- Summary: all judged packets in a few tables ----------------------------------------------------------------
 
-  -- The most suspicious verdict first
-  local VERDICTS = {
-    "forged",
-    "likely forged",
-    "unclear",
-    "likely genuine",
-    "genuine",
-  }
-
   -- Every judged packet in the order of the capture, with the values that the tables below count and show.
-  local function judged_packets()
+  function judged_packets()
     local judged = {}
     for frame in pairs(resets) do
       local reset = reset_of(frame)
@@ -7638,9 +8133,16 @@ do
         kind = "rst",
         verdict = judgement.verdict,
         suspicion = judgement.suspicion,
+        time_us = reset.time_us,
         src = address_text(src),
+        sport = sport,
+        dst = address_text(dst),
+        dport = dport,
         flow = string.format("%s:%d > %s:%d", address_text(src), sport, address_text(dst), dport),
         where = sent_from(o.distance, o.baseline_distance),
+        distance = o.distance,
+        measured = judgement.measured,
+        origin = judgement.origin,
         device = judgement.device,
       }
     end
@@ -7664,52 +8166,36 @@ do
     return judged
   end
 
-  -- The values of `name` with their numbers, the most frequent first; equal numbers in the order of the capture.
-  local function frequencies(judged, name)
-    local counts, order = {}, {}
+  function resets_among(judged)
+    local list = {}
     for _, one in ipairs(judged) do
-      local item = one[name]
-      if item ~= "" then
-        if not counts[item] then
-          order[#order + 1] = item
-          counts[item] = { value = item, number = 0, at = #order, verdicts = {} }
-        end
-        counts[item].number = counts[item].number + 1
-        counts[item].verdicts[one.verdict] = (counts[item].verdicts[one.verdict] or 0) + 1
+      if one.kind == "rst" then
+        list[#list + 1] = one
       end
     end
-    local list = {}
-    for _, item in ipairs(order) do
-      list[#list + 1] = counts[item]
-    end
-    table.sort(list, function(one, other)
-      return one.number > other.number or (one.number == other.number and one.at < other.at)
-    end)
     return list
   end
 
-  local function verdict_counts(verdicts)
-    local words = {}
-    for _, verdict in ipairs(VERDICTS) do
-      if verdicts[verdict] then
-        words[#words + 1] = string.format("%d %s", verdicts[verdict], verdict)
+  -- The ICMP errors by who rejected, the most frequent first.
+  local function add_rejectors(lines, judged)
+    local names, verdicts = {}, {}
+    for _, one in ipairs(judged) do
+      if one.kind == "icmp" then
+        names[#names + 1] = one.src
+        verdicts[one.src] = verdicts[one.src] or {}
+        verdicts[one.src][one.verdict] = (verdicts[one.src][one.verdict] or 0) + 1
       end
     end
-    return table.concat(words, ", ")
-  end
-
-  local function add_table(lines, title, list)
-    if #list == 0 then
-      return
+    local list = frequencies(names)
+    if #list > 0 then
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = "ICMP errors: who rejected"
     end
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = title
-    for index, entry in ipairs(list) do
-      if index > MOST_LISTED then
-        lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
-        return
-      end
-      lines[#lines + 1] = string.format("%7d  %s: %s", entry.number, entry.value, verdict_counts(entry.verdicts))
+    for index = 1, math.min(#list, MOST_LISTED) do
+      lines[#lines + 1] = string.format("  %s: %s", list[index].value, verdict_counts(verdicts[list[index].value]))
+    end
+    if #list > MOST_LISTED then
+      lines[#lines + 1] = string.format("  ... and %d more", #list - MOST_LISTED)
     end
   end
 
@@ -7760,9 +8246,8 @@ do
         lines[#lines + 1] = string.format("%7d  %s", verdicts[verdict], verdict)
       end
     end
-    add_table(lines, "By named sender", frequencies(judged, "src"))
-    add_table(lines, "By where they were sent from", frequencies(judged, "where"))
-    add_table(lines, "By the device or mechanism whose form they have", frequencies(judged, "device"))
+    add_senders(lines, resets_among(judged))
+    add_rejectors(lines, judged)
     local suspects = add_suspects(lines, judged)
     return table.concat(lines, "\n") .. "\n", frames_filter(suspects)
   end
@@ -7786,5 +8271,43 @@ do
       frame = reset.previous_reset
     end
     return table.concat(stories, "\n\n") .. "\n", flow_filter(side.flow.key)
+  end
+
+  -- The frames of all resets of the presumed sender of one; of hosts and unknown senders, those in the same name.
+  local function frames_of_sender(frame)
+    for _, sender in ipairs(resets_by_sender(resets_among(judged_packets()))) do
+      local names = {}
+      for _, reset in ipairs(sender.resets) do
+        local name = sender.in_own_name and reset.src or ""
+        names[name] = names[name] or {}
+        table.insert(names[name], reset.frame)
+        if reset.frame == frame then
+          names.wanted = names[name]
+        end
+      end
+      if names.wanted then
+        return names.wanted
+      end
+    end
+  end
+
+  -- What the menus need of the selected reset; nil if another packet is selected.
+  function selected_reset()
+    local frame = selected.frame
+    local reset = resets[frame or -1] and reset_of(frame)
+    if not reset then
+      return nil
+    end
+    local o = observe(reset)
+    local baseline = baseline_frame(reset)
+    return {
+      frame = frame,
+      baseline = baseline,
+      words = story_of(frame, o, judge(o), baseline) .. "\n",
+      flow = flow_filter(reset.key),
+      of_sender = function()
+        return frames_of_sender(frame)
+      end,
+    }
   end
 end

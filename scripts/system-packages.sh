@@ -7,7 +7,7 @@
 #   lua       Lua 5.2 and 5.4, interpreter and compiler: the languages of Wireshark 4.0 and 4.4
 #   test      tcpdump, whose text tests read
 #   lint      luacheck
-#   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, ImageMagick; Chromium
+#   gui       Wireshark's window, and a screen and hands for it: Xvfb, openbox, xdotool, xclip, ImageMagick; Chromium
 #   versions  debootstrap and Debian's keys, for scripts/wireshark-versions.sh
 #
 # Does nothing, and needs no rights, where nothing is missing. Where it cannot install, it names what to install by
@@ -67,6 +67,7 @@ for group; do
         need Xvfb xvfb 'Xvfb'
         need openbox openbox 'openbox'
         need xdotool xdotool 'xdotool'
+        need xclip xclip 'xclip'
         need import imagemagick 'ImageMagick'
         # Ubuntu's apt has no Chromium, only a snap: there, tests that open reports are skipped.
         grep -qs '^ID=ubuntu' /etc/os-release || need chromium chromium 'Chromium, in which reports are opened'

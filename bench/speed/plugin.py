@@ -138,7 +138,8 @@ def cost_of(folder: Path, number: int, percent: int, rounds: int) -> str:
     """User CPU without the plugin, and what an empty post-dissector, one that reads, and the plugin make of it."""
     empty, reads, capture = folder / "empty.lua", folder / "reads.lua", folder / "traffic.pcap"
     empty.write_text(EMPTY, encoding="utf-8")
-    fields = re.findall(r'Field\.new\("[^"]+"\)', PLUGIN.read_text(encoding="utf-8"))
+    table = PLUGIN.read_text(encoding="utf-8").partition("local FIELDS = {")[2].partition("}")[0]
+    fields = [f"Field.new({name})" for name in re.findall(r'"[^"]+"', table)]
     reads.write_text(f"local fields = {{ {', '.join(fields)} }}\n{READS}", encoding="utf-8")
     write(capture, number, percent)
     scripts = (empty, reads, PLUGIN)

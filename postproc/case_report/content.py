@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from heuristics.presumed_sender import Who
 from heuristics.rulebook.model import Rulebook
 from postproc.batch.job import CaptureResult
 from postproc.case.case_file import CaseFile
@@ -16,7 +17,7 @@ from postproc.case_report import charts
 from postproc.case_report.charts import Chart
 from postproc.report.answer import percent_text, place_of, surge_text
 from postproc.report.capture_places import capture_places
-from postproc.report.presumed_senders import PresumedSender, Who, resets_by_sender
+from postproc.report.presumed_senders import PresumedSender, resets_by_sender
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.report.sections import Paragraph
 from postproc.report.summary import Summary

@@ -11,6 +11,7 @@ The first word of a line says what it holds:
     fired               a rule or explanation that fired for the record before: id, weight, former ids, sentence
     sender              address as bytes (hex) and as text, its most frequent hop limit
     flow                first and last frame, verdict, display filter, frames of its resets, key of each direction (hex)
+    sent_by             frames of all resets of one presumed sender; of hosts and unknown senders, of those in one name
     summary             a line of the summary
     end                 that the file is whole
 
@@ -26,11 +27,14 @@ from ipaddress import ip_address
 
 from generator.render import VERDICT_FILE_VERSION
 from heuristics.observables.output_columns import OUTPUT_COLUMNS, OutputColumn
+from heuristics.presumed_sender import Who
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import evidence_weights
 from postproc.batch.job import CaptureResult
 from postproc.capture.capture_point import CapturePoint
 from postproc.flows.flow_table import unpacked
+from postproc.report.presumed_senders import resets_by_sender
+from postproc.report.rulebook_entries import RulebookEntries
 from postproc.verdicts.result_row import JudgedReset
 
 _TYPES = {int: "number", float: "number", bool: "bool"}
@@ -61,6 +65,7 @@ def verdict_lines(result: CaptureResult, start: CaptureStart, rulebook: Rulebook
         yield from _record(judged, rulebook)
     yield from _senders(result.capture_point)
     yield from _flows(result)
+    yield from _presumed_senders(result, rulebook)
     yield from (_line("summary", line) for line in summary.splitlines())
     yield _line("end")
 
@@ -104,6 +109,14 @@ def _flows(result: CaptureResult) -> Iterator[str]:
             frames = " ".join(str(judged.row.frame) for judged in of_flow)
             ends = (_key(src, sport, dst, dport), _key(dst, dport, src, sport))
             yield _line("flow", first, last, worst, flow, frames, *ends)
+
+
+def _presumed_senders(result: CaptureResult, rulebook: Rulebook) -> Iterator[str]:
+    for key, group in resets_by_sender(result.resets, RulebookEntries(rulebook), {}).items():
+        frames: defaultdict[str, list[int]] = defaultdict(list)
+        for judged in group:
+            frames[judged.row.src if key.who in (Who.HOST, Who.UNKNOWN) else ""].append(judged.row.frame)
+        yield from (_line("sent_by", " ".join(map(str, sorted(numbers)))) for numbers in frames.values())
 
 
 def _key(src: str, sport: int, dst: str, dport: int) -> str:

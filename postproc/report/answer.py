@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from heuristics.presumed_sender import Who
 from heuristics.rulebook.scoring import Origin, Verdict
 from postproc.report.icmp_summary import icmp_conclusion
-from postproc.report.presumed_senders import PresumedSender, Who
+from postproc.report.presumed_senders import PresumedSender
 from postproc.report.summary import Summary
 from postproc.report.surges import Surge
 from postproc.report.tallies import Tally

@@ -12,24 +12,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
+from heuristics.presumed_sender import MANY_DISTANCES, Who
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
-_MANY_DISTANCES = 4  # from so many on, one known form has made-up hop limits rather than so many places
 _DEVICE = re.compile(r"(.*) \((\d+) %\)", re.DOTALL)  # as Judgement.device is written
-
-
-class Who(StrEnum):
-    """What kind of sender it is."""
-
-    BETWEEN = "in between"
-    FRONT_END = "front-end"
-    UNKNOWN = "unknown"
-    HOST = "host"
 
 
 class SenderKey(NamedTuple):
@@ -113,7 +103,7 @@ def resets_by_sender(
         if key.device is not None and key.hops is not None:
             distances[key._replace(hops=None)].append(key)
     for joined, keys in distances.items():
-        if len(keys) >= _MANY_DISTANCES:
+        if len(keys) >= MANY_DISTANCES:
             groups[joined] += [reset for key in keys for reset in groups.pop(key)]
     return groups
 

@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heuristics.language.template import Template
+from heuristics.presumed_sender import MEASURED
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.statements import Cause, Reason
-
-MEASURED = "nearer"  # the [[where]] whose distances the hop limits measure
 
 
 @dataclass(frozen=True, slots=True)

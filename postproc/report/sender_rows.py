@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from postproc.report.presumed_senders import SenderKey, Who, resets_by_sender
+from heuristics.presumed_sender import Who
+from postproc.report.presumed_senders import SenderKey, resets_by_sender
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.runtime.text import plural
 from postproc.verdicts.result_row import JudgedReset, ResetRow

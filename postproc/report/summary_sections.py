@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, TITLE, VALUES_SHOWN, Who
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict, evidence_weights
 from postproc.report.answer import answer, percent_text
 from postproc.report.icmp_summary import IcmpErrorSource, rejection_text
-from postproc.report.presumed_senders import PresumedSender, Who
+from postproc.report.presumed_senders import PresumedSender
 from postproc.report.sections import Cell, Code, Column, Item, Listing, Paragraph, Section, Table
 from postproc.report.summary import CaptureCounts, ResetGroup, Sender, Summary
 from postproc.report.tallies import Tally
@@ -17,7 +18,6 @@ from postproc.runtime.clock import IN_UTC, Clock
 from postproc.runtime.text import plural, shell_command
 from postproc.verdicts.result_row import JudgedReset
 
-_VALUES_SHOWN = 4  # hop limits, ports or names in one cell
 _FRAMES_SHOWN = 8  # frames of one group of resets
 _EVIDENCE_SHOWN = 3  # sentences of evidence of one reset
 _MILLISECONDS = 3  # decimals of the time of one reset
@@ -83,12 +83,13 @@ def _who(summary: Summary, layout: Layout, *, several: bool) -> Table:
     left_out = senders[layout.rows :]
     accused = sum(sender.accused for sender in left_out)
     below = f"{plural(len(left_out), 'more sender')} of {plural(accused, 'forged reset')}; --top N shows more"
-    title = f"Who sent them (times in {layout.clock.zone})"
+    title = f"{TITLE} (times in {layout.clock.zone})"
     if layout.wide:
+        place, device, resets, names, clients, ports, first, last, verdicts = COLUMNS
         columns = [
-            *(Column("sent from", cut=17, fixed=True), Column("device"), Column("resets", right=True)),
-            *(Column("names", right=True), Column("clients", right=True), Column("ports")),
-            *(Column("first", fixed=True), Column("last", fixed=True), Column("verdicts")),
+            *(Column(place, cut=17, fixed=True), Column(device), Column(resets, right=True)),
+            *(Column(names, right=True), Column(clients, right=True), Column(ports)),
+            *(Column(first, fixed=True), Column(last, fixed=True), Column(verdicts)),
         ]
     else:
         columns = [
@@ -120,17 +121,7 @@ def _shared_date(times: tuple[str, ...]) -> tuple[str, ...]:
 
 def _sent_from(sender: PresumedSender, *, several: bool) -> Cell:
     """Where it is, and in which capture that was seen."""
-    match sender.who:
-        case Who.BETWEEN if sender.hops is None:
-            place = "in between"
-        case Who.BETWEEN:
-            place = f"{plural(sender.hops or 0, 'hop')} away"
-        case Who.FRONT_END:
-            place = "a front-end"
-        case Who.UNKNOWN:
-            place = "not known"
-        case _:
-            place = "the named hosts"
+    place = PLACES[sender.who] if sender.hops is None else f"{plural(sender.hops, 'hop')} away"
     if not several or sender.who is not Who.BETWEEN:
         return place
     captures = sender.captures
@@ -140,7 +131,7 @@ def _sent_from(sender: PresumedSender, *, several: bool) -> Cell:
 def _device(sender: PresumedSender) -> str:
     if sender.device:
         return f"{sender.device} ({percent_text(sender)})"
-    return "not recognised" if sender.who in (Who.BETWEEN, Who.FRONT_END) else "-"
+    return NO_DEVICE[sender.who]
 
 
 def _tallies(title: str, what: str, tallies: Sequence[Tally], layout: Layout) -> Table:
@@ -261,7 +252,7 @@ def _rejector_cells(source: IcmpErrorSource) -> list[Cell]:
         tuple(f"{count:,} {verdict}" for verdict, count in source.verdicts.items()),
         _few(map(str, source.distances)) or "not known",
         f"{_few(map(str, source.travelled))} hops" if source.travelled else "not known",
-        tuple(f"{count:,} {name}" for name, count in [*source.names.items()][:_VALUES_SHOWN]),
+        tuple(f"{count:,} {name}" for name, count in [*source.names.items()][:VALUES_SHOWN]),
     ]
 
 
@@ -278,7 +269,7 @@ def _in_order(by_verdict: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 def _few(texts: Iterable[str]) -> str:
     values = [*texts]
-    return ", ".join([*values[:_VALUES_SHOWN], *(["..."] if len(values) > _VALUES_SHOWN else [])])
+    return ", ".join([*values[:VALUES_SHOWN], *(["..."] if len(values) > VALUES_SHOWN else [])])
 
 
 def _frames(frames: Sequence[int]) -> str:

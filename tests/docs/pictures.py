@@ -54,7 +54,7 @@ def summary(folder: Path) -> None:
     """Tools > RST origin > Summary, and the menu."""
     with opened(REJECTED, PLUGIN, render_profile()) as window:
         _tools(window)
-        window.picture(folder / "menu.png", "560x205+440+22")
+        window.picture(folder / "menu.png", "560x225+440+22")
         window.press("Escape", "Escape")
 
         def opens() -> None:
@@ -62,7 +62,7 @@ def summary(folder: Path) -> None:
             window.press("Up", "Return")
 
         dialog = window.dialog("Wireshark · RST origin: summary", opens)
-        window.resize(dialog, 980, 560)
+        window.resize(dialog, 1220, 460)
         left, top, width, height = window.place(dialog)
         window.picture(folder / "summary.png", f"{width}x{height + 20}+{left}+{top - 40}")
 

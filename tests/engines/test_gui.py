@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from pathlib import Path
 
 import pytest
 from support.command_line import handed_over
-from support.gui import Window, missing, opened
+from support.gui import Window, missing, opened, with_window
+from support.packet_list import CAPTURE, PLUGIN, comes_to_show, expected, exported
 from support.waiting import until
-from support.wiresharks import PERSONAL_CONFIGURATION, available
+from support.wiresharks import PERSONAL_CONFIGURATION, Wireshark, available
 
 from generator.profile import PACKET_LIST_COLUMNS, PROFILE_NAME
 from generator.profile_files import render_profile
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = ROOT / "plugins" / "rstorigin.lua"
-CAPTURE = ROOT / "examples" / "first-five-minutes" / "injector-answers-syn.pcap"
 OTHER = ROOT / "examples" / "first-five-minutes" / "nat-forgets-connections.pcap"
-FIELDS = ("frame.number", "ip.src", "ip.dst", *(f"rstorigin.{name}" for name in ("hop_limit", "hop_delta", "verdict")))
-COLUMNS = ("No.", "Source", "Destination", "Hop limit", "Hop delta", "RST verdict")
 
 pytestmark = [
     pytest.mark.gui,
@@ -28,69 +24,48 @@ pytestmark = [
 ]
 
 
-def exported(window: Window, name: str) -> list[dict[str, str]]:
-    """The packet list, by File > Export Packet Dissections > As CSV."""
-    target = window.home / name
-    dialog = "Wireshark · Export Packet Dissections"
-
-    def opens() -> None:
-        window.press(*["Escape"] * 3)  # menus and dialogs that an earlier try left open
-        window.menu("alt+f", *["Up"] * 7, "Right", "Down", "Return")
-
-    window.dialog(dialog, opens)
-    window.write(str(target))
-    window.press("Return")
-    window.closed(dialog)
-    until(lambda: target.is_file() and target.read_bytes().endswith(b"\n"), str(target))
-    with target.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def expected(display_filter: str, capture: Path = CAPTURE) -> list[tuple[str, ...]]:
-    """The same by tshark."""
-    fields = [word for field in FIELDS for word in ("-e", field)]
-    run = available()[0].tshark("-2", "-Y", display_filter, "-r", capture, "-T", "fields", *fields, plugins=[PLUGIN])
-    assert run.stderr == ""
-    return [tuple(line.split("\t")) for line in run.stdout.splitlines()]
-
-
-def shown(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
-    """The columns that tshark can print as fields."""
-    return [tuple(row[column] for column in COLUMNS) for row in rows]
+def choose_profile(window: Window, row: int) -> None:
+    """Edit > Configuration Profiles: the profile in this row."""
+    title = "Wireshark · Configuration Profiles"
+    window.dialog(title, lambda: window.press("ctrl+shift+a"))
+    window.answer(title, lambda: window.press("Home", *["Down"] * row), select_all=False)
 
 
 def test_packet_list() -> None:
     """Columns and values of the window equal tshark's. A macro selects the same packets as a display filter in both."""
     with opened(CAPTURE, PLUGIN, render_profile()) as window:
         assert window.title() == CAPTURE.name
-        rows = exported(window, "all.csv")
+        rows = comes_to_show(window, expected("frame"))
         assert [*rows[0]] == [column.title for column in PACKET_LIST_COLUMNS]
-        assert shown(rows) == expected("frame")
-        window.press("ctrl+slash")
-        window.write("${rst_forged}")
-        time.sleep(1)  # the input field completes words during typing
-        window.press("Return")
-        time.sleep(1)
-        forged = exported(window, "forged.csv")
-        assert shown(forged) == expected('rstorigin.verdict in {"forged", "likely forged"}')
+        wanted = expected('rstorigin.verdict in {"forged", "likely forged"}')
+        forged = comes_to_show(window, wanted, lambda: window.filter("${rst_forged}"))
         assert [row["No."] for row in forged] == ["2"]
 
 
 def test_verdicts_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The window shows them; where another file is opened in it, the plugin is loaded again and judges by itself."""
     with opened(CAPTURE, PLUGIN, render_profile(), handed_over(CAPTURE, tmp_path, monkeypatch)) as window:
-        rows = exported(window, "all.csv")
-        assert shown(rows) == expected("frame")
+        comes_to_show(window, expected("frame"))
         another = window.home / OTHER.name
         another.write_bytes(OTHER.read_bytes())
         another.chmod(0o644)
-        window.dialog("Wireshark · Open Capture File", lambda: window.press("ctrl+o"))
-        window.write(str(another))
-        window.press("Return")
+        dialog = "Wireshark · Open Capture File"
+        window.dialog(dialog, lambda: window.press("ctrl+o"))
+        window.answer(dialog, lambda: window.write(str(another)))
         until(lambda: window.title() == OTHER.name, f"the title {OTHER.name}")
         until(lambda: "the plugin now judges by itself" in (window.home / "wireshark.log").read_text(), "the message")
-        time.sleep(2)  # the plugin is loaded again, and the file read again
-        assert shown(exported(window, "other.csv")) == expected("frame", OTHER)
+        comes_to_show(window, expected("frame", OTHER))  # the plugin is loaded again, and the file read again
+
+
+@pytest.mark.parametrize("wireshark", with_window(), ids=str)
+def test_another_profile_switches_the_plugin(wireshark: Wireshark) -> None:
+    """On with the profile, off with the default one, without a restart."""
+    with opened(CAPTURE, PLUGIN, render_profile(), wireshark=wireshark, choose=False) as window:
+        assert "RST verdict" not in exported(window)[0]
+        choose_profile(window, 1)
+        comes_to_show(window, expected("frame"))
+        choose_profile(window, 0)
+        comes_to_show(window, [], lambda: window.filter("rstorigin"))
 
 
 def test_import_of_the_profile() -> None:

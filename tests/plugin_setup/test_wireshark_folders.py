@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from support.command_line import fake_tshark, run
 
-from postproc.plugin_setup.wireshark_folders import Folders, install_targets, usual_folders
+from heuristics.rulebook.model import load
+from postproc.capture.tshark.program import find_tshark
+from postproc.plugin_setup.install import Part, wanted_files
+from postproc.plugin_setup.wireshark_folders import Folders, folders_of, install_targets, usual_folders
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +92,62 @@ def test_a_tshark_that_does_not_say(machine: Path, monkeypatch: pytest.MonkeyPat
     refused = run("plugin", "install")
     assert refused.exit_code == 2
     assert "does not say where its folders are" in refused.stderr
+
+
+# As `tshark -G folders` prints them there: names, tabs, paths; Windows ends lines with CR LF, and a folder with "\".
+WINDOWS = (
+    "Temp:                \tC:\\Users\\me\\AppData\\Local\\Temp\r\n"
+    "Personal configuration:\tC:\\Users\\me\\AppData\\Roaming\\Wireshark\\\r\n"
+    "Global configuration:\tC:\\Program Files\\Wireshark\r\n"
+    "System:              \tC:\\Program Files\\Wireshark\r\n"
+    "Program:             \tC:\\Program Files\\Wireshark\r\n"
+    "Personal Plugins:    \tC:\\Users\\me\\AppData\\Roaming\\Wireshark\\plugins\\4.4\r\n"
+    "Global Plugins:      \tC:\\Program Files\\Wireshark\\plugins\\4.4\r\n"
+    "Personal Lua Plugins:\tC:\\Users\\me\\AppData\\Roaming\\Wireshark\\plugins\r\n"
+    "Global Lua Plugins:  \tC:\\Program Files\\Wireshark\\plugins\r\n"
+)
+MACOS = (
+    "Temp:                \t/var/folders/ab/cd/T/\n"
+    "Personal configuration:\t/Users/me/.config/wireshark\n"
+    "Global configuration:\t/Applications/Wireshark.app/Contents/Resources/share/wireshark\n"
+    "Personal Plugins:    \t/Users/me/.local/lib/wireshark/plugins/4-4\n"
+    "Global Plugins:      \t/Applications/Wireshark.app/Contents/PlugIns/wireshark/4-4\n"
+    "Personal Lua Plugins:\t/Users/me/.local/lib/wireshark/plugins\n"
+    "Global Lua Plugins:  \t/Applications/Wireshark.app/Contents/PlugIns/wireshark\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "lua", "profile"),
+    [
+        (
+            WINDOWS,
+            PureWindowsPath,
+            r"C:\Users\me\AppData\Roaming\Wireshark\plugins\rstorigin.lua",
+            r"C:\Users\me\AppData\Roaming\Wireshark\profiles\RST origin\preferences",
+        ),
+        (
+            MACOS,
+            PurePosixPath,
+            "/Users/me/.local/lib/wireshark/plugins/rstorigin.lua",
+            "/Users/me/.config/wireshark/profiles/RST origin/preferences",
+        ),
+    ],
+    ids=["windows", "macos"],
+)
+def test_plugin_and_profile_on_other_systems(
+    text: str, path: type[PurePath], lua: str, profile: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the paths of that system, as pathlib has them there."""
+    monkeypatch.setattr("postproc.plugin_setup.wireshark_folders.Path", path)
+    program = fake_tshark(machine / "bin", "TShark (Wireshark) 4.4.19.")
+    (machine / "folders").write_bytes(text.encode())
+    program.write_text(
+        f"#!/bin/sh\ncase $1 in\n-h) echo 'TShark (Wireshark) 4.4.19.' ;;\n-G) cat {machine / 'folders'} ;;\nesac\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("PATH", f"{machine / 'bin'}{os.pathsep}/bin:/usr/bin")
+    monkeypatch.setenv("RSTORIGIN_TSHARK", str(program))
+    folders = folders_of(find_tshark())
+    files = {str(each) for each in wanted_files(folders, load(), [Part.PLUGIN, Part.PROFILE])}
+    assert {lua, profile} < files

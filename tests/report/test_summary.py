@@ -6,11 +6,11 @@ import pytest
 from support.judged_by_hand import GENUINE, UNCLEAR, judged_reset
 
 from heuristics.errors import Problem
+from heuristics.presumed_sender import Who
 from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.capture_point import CapturePoint
 from postproc.report.answer import answer
-from postproc.report.presumed_senders import Who
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.clock import IN_UTC
 from postproc.verdicts.result_row import JudgedReset

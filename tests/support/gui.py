@@ -23,17 +23,23 @@ from pathlib import Path
 from generator.profile import PROFILE_NAME
 from generator.render import VERDICT_VARIABLE
 from support.waiting import until
-from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, available, give_away
+from support.wiresharks import PERSONAL_CONFIGURATION, PERSONAL_LUA_PLUGINS, Wireshark, available, give_away
 
-PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "import")
+PROGRAMS = ("wireshark", "Xvfb", "openbox", "xdotool", "xclip", "import")
 WIDTH, HEIGHT = 1500, 960
 _MENU_S = 0.5
 _AGAIN_S = 10
+_GONE_S = 10
 
 
 def missing() -> list[str]:
     """The programs that are not installed (scripts/system-packages.sh gui)."""
     return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+def with_window() -> list[Wireshark]:
+    """The Wiresharks that have a window: the system's, if installed, and others (scripts/wireshark-versions.sh)."""
+    return [each for each in available() if each.root is None or (each.root / "usr/bin/wireshark").is_file()]
 
 
 @contextmanager
@@ -81,10 +87,11 @@ def screen() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Window:
-    """Wireshark's main window on `display`, with its user's `home`."""
+    """Wireshark's main window on `display`, with its user's `home`, which it names `inside`."""
 
     display: str
     home: Path
+    inside: Path
     id: str
 
     def press(self, *keys: str) -> None:
@@ -102,6 +109,35 @@ class Window:
     def title(self) -> str:
         """The text of the title bar."""
         return _ask(self.display, "getwindowname", self.id)
+
+    def select(self, frame: int) -> None:
+        """Go > Go to Packet, then into the packet list."""
+        self.press("Escape", "ctrl+g")
+        self.write(str(frame))
+        self.press("Return")
+
+    def clipboard(self) -> str:
+        """The text that was copied last."""
+        run = subprocess.run(
+            ["xclip", "-o", "-selection", "clipboard"],
+            env={**os.environ, "DISPLAY": self.display},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return run.stdout
+
+    def has(self, title: str) -> bool:
+        """Whether there is a window with `title`."""
+        return bool(_find(self.display, f"^{title}$"))
+
+    def filter(self, text: str) -> None:
+        """Apply a display filter. A window that is still busy loses keys: look whether it did."""
+        self.press(*["Escape"] * 3, "ctrl+slash", "ctrl+a")
+        self.write(text)
+        time.sleep(1)  # the input field completes words during typing
+        self.press("Return")
+        time.sleep(1)
 
     def dialog(self, title: str, opens: Callable[[], None]) -> str:
         """The id of the window with `title`, which the keys or clicks of `opens` bring up.
@@ -124,9 +160,27 @@ class Window:
             shown = [_ask(self.display, "getwindowname", each) for each in _all(self.display, "..")]
             raise AssertionError(f"{error}; on the screen: {', '.join(map(repr, shown))}") from None
 
+    def answer(self, title: str, says: Callable[[], None], *, select_all: bool = True) -> None:
+        """Do `says` and press Return in the window with `title`, again until it is gone: it may still be busy.
+
+        A list of completions takes the first Return.
+        """
+
+        def gone() -> bool:
+            if select_all:
+                self.press("ctrl+a")
+            says()
+            self.press("Return")
+            ends = time.monotonic() + _GONE_S
+            while time.monotonic() < ends and self.has(title):
+                time.sleep(0.1)
+            return not self.has(title)
+
+        until(gone, f"the end of the window {title!r}")
+
     def closed(self, title: str) -> None:
         """Wait until there is no window with `title`."""
-        until(lambda: not _find(self.display, f"^{title}$"), f"the end of the window {title!r}")
+        until(lambda: not self.has(title), f"the end of the window {title!r}")
 
     def menu(self, *keys: str) -> None:
         """Open a menu ("alt+f") and walk through it; a menu needs a moment to take keys."""
@@ -173,14 +227,21 @@ class Window:
 
 @contextmanager
 def opened(
-    capture: Path, plugin: Path, profile: Mapping[str, str] | None, verdicts: Path | None = None
+    capture: Path,
+    plugin: Path,
+    profile: Mapping[str, str] | None,
+    verdicts: Path | None = None,
+    wireshark: Wireshark | None = None,
+    *,
+    choose: bool = True,
 ) -> Iterator[Window]:
-    """The system's Wireshark with `capture` open, filling a screen of its own.
+    """A Wireshark (default: the system's) with `capture` open, filling a screen of its own.
 
-    `profile` (file name -> text) is installed and chosen, if given; the plugin takes over a copy of `verdicts`.
+    `profile` (file name -> text) is installed, if given, and chosen, unless `choose` is False; the plugin takes over a
+    copy of `verdicts`.
     """
-    with tempfile.TemporaryDirectory(prefix="rstorigin-gui-") as folder, screen() as display:
-        home = Path(folder)
+    wireshark = wireshark or available()[0]
+    with wireshark.home() as home, screen() as display:
         files = {str(PERSONAL_LUA_PLUGINS / plugin.name): plugin.read_text(encoding="utf-8")}
         files |= {
             str(PERSONAL_CONFIGURATION / "profiles" / PROFILE_NAME / name): text
@@ -193,18 +254,19 @@ def opened(
         for file in filter(None, (capture, verdicts)):
             shutil.copyfile(file, home / file.name)
         give_away(home)
-        environment = [f"HOME={home}", f"DISPLAY={display}", f"XDG_RUNTIME_DIR={home}"]
+        inside = wireshark.inside(home)
+        environment = [f"HOME={inside}", f"DISPLAY={display}", f"XDG_RUNTIME_DIR={inside}"]
         if verdicts is not None:
-            environment.append(f"{VERDICT_VARIABLE}={home / verdicts.name}")
-        chosen = ["-C", PROFILE_NAME] if profile else []
-        command = [*available()[0].command, *environment, "wireshark", *chosen, "-r", str(home / capture.name)]
+            environment.append(f"{VERDICT_VARIABLE}={inside / verdicts.name}")
+        chosen = ["-C", PROFILE_NAME] if profile and choose else []
+        command = [*wireshark.command, *environment, "wireshark", *chosen, "-r", str(inside / capture.name)]
         with _running(command, home / "wireshark.log"):
             found = str(until(lambda: _find(display, f"^{capture.name}$"), "Wireshark's window"))
             _ask(display, "windowmove", found, "0", "0")
             _ask(display, "windowsize", "--sync", found, str(WIDTH - 2), str(HEIGHT - 25))
             _ask(display, "windowactivate", "--sync", found)  # else the first keys may get lost
             time.sleep(1)
-            yield Window(display, home, found)
+            yield Window(display, home, inside, found)
 
 
 def _find(display: str, name: str) -> str:

@@ -168,7 +168,7 @@ def run_plugin(
     with tempfile.TemporaryDirectory(prefix="rstorigin-") as folder:
         plugin = Path(folder) / PLUGIN_NAME
         plugin.write_text(text or plugin_text(rulebook), encoding="utf-8")
-        result = wireshark.tshark("-r", capture, *options, "-T", "fields", *columns, plugins=[plugin])
+        result = wireshark.tshark("-r", capture, *options, "-T", "fields", *columns, scripts=[plugin])
     rows: Rows = {}
     errors = []
     for line in result.stdout.rstrip("\n").split("\n") if result.stdout else []:

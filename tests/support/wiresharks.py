@@ -51,6 +51,7 @@ class Wireshark:
         scripts: Sequence[Path] = (),
         configuration: Path | None = None,
         verdicts: Path | None = None,
+        judge: bool = True,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run this Wireshark's tshark; see `run`."""
@@ -61,6 +62,7 @@ class Wireshark:
             scripts=scripts,
             configuration=configuration,
             verdicts=verdicts,
+            judge=judge,
             timeout=timeout,
         )
 
@@ -72,6 +74,7 @@ class Wireshark:
         scripts: Sequence[Path] = (),
         configuration: Path | None = None,
         verdicts: Path | None = None,
+        judge: bool = True,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program of this Wireshark (tshark, capinfos, editcap ...) and return its output and exit status.
@@ -81,31 +84,35 @@ class Wireshark:
 
         `plugins` are put into the personal Lua plugin folder; `scripts` are loaded by `-X lua_script`, so that
         `-X lua_script1:WORD` is told to the first of them; `configuration` becomes the personal configuration folder
-        (its `profiles/NAME` serves `-C NAME`); the plugin takes `verdicts` over. `timeout` is in seconds; past it,
-        `subprocess.TimeoutExpired` is raised.
+        (its `profiles/NAME` serves `-C NAME`); the plugin takes `verdicts` over. Without a `configuration`, `judge`
+        switches an installed plugin on. `timeout` is in seconds; past it, `subprocess.TimeoutExpired` is raised.
         """
-        with self._home() as home:
+        with self.home() as home:
             for plugin in plugins:
                 _copy(plugin, home / PERSONAL_LUA_PLUGINS / plugin.name)
             if configuration is not None:
                 _copy(configuration, home / PERSONAL_CONFIGURATION)
+            elif plugins and judge:
+                preferences = home / PERSONAL_CONFIGURATION / "preferences"
+                preferences.parent.mkdir(parents=True)
+                preferences.write_text("rstorigin.judge: TRUE\n", encoding="utf-8")
             words = []
             for script in scripts:
                 copy = home / "scripts" / script.name
                 _copy(script, copy)
-                words += ["-X", f"lua_script:{self._inside(copy)}"]
+                words += ["-X", f"lua_script:{self.inside(copy)}"]
             for index, argument in enumerate(arguments):
                 if isinstance(argument, Path):
                     copy = home / str(index) / argument.name  # a folder each: two inputs may have the same name
                     _copy(argument, copy)
-                    words.append(str(self._inside(copy)))
+                    words.append(str(self.inside(copy)))
                 else:
                     words.append(argument)
-            settings = [f"HOME={self._inside(home)}"]
+            settings = [f"HOME={self.inside(home)}"]
             if verdicts is not None:
                 copy = home / "handed-over" / verdicts.name
                 _copy(verdicts, copy)
-                settings.append(f"{VERDICT_VARIABLE}={self._inside(copy)}")
+                settings.append(f"{VERDICT_VARIABLE}={self.inside(copy)}")
             give_away(home)
             return subprocess.run(
                 [*self.command, *settings, program, *words],
@@ -118,12 +125,12 @@ class Wireshark:
             )
 
     @contextmanager
-    def _home(self) -> Iterator[Path]:
+    def home(self) -> Iterator[Path]:
         """A new folder that the program may write to. It is deleted after the block."""
         with tempfile.TemporaryDirectory(prefix="rstorigin-", dir=self.root / "tmp" if self.root else None) as folder:
             yield Path(folder)
 
-    def _inside(self, path: Path) -> Path:
+    def inside(self, path: Path) -> Path:
         """`path` as the program names it."""
         return Path("/") / path.relative_to(self.root) if self.root else path
 
