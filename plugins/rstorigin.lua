@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a2bcc6f1f337dfeee0ff0663e87ddaf3eaf19ec437ebb8ff4905e90e93341292
+-- rulebook hash: 0d1618f5291566d0d01fc49d7bc6ca501bc7e18d5951f17c96f5529c5529602d
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -717,7 +717,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a2bcc6f1f337)"
+    .. "(100 rules, hash 0d1618f52915)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -1731,7 +1731,7 @@ do
   -- Meanings of the window in resets of a NetScaler: first and last value, meaning.
   local NETSCALER_CODES = {
     { 8196, 8196, "bad SSL record" },
-    { 8201, 8201, "packet for a connection that is already closed" },
+    { 8201, 8201, "packet for a connection that it had already closed or forgotten" },
     { 8202, 8202, "data without a connection, SYN cookie expired" },
     { 8204, 8204, "client repeated its SYN with another sequence number" },
     { 8205, 8205, "wrong acknowledgement in the handshake" },
@@ -4704,7 +4704,7 @@ do
           and o.distance >= 3 and o.match_is_firm
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit) .. ", too"
       end,
     },
     { -- Hop limit as in the sender's own packets, from very near
@@ -4715,8 +4715,8 @@ do
           and 1 <= o.distance and o.distance <= 2
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit)
-          .. ", as in the sender's own packets; a device this near shows the same"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit)
+          .. ", too; a device this near shows the same"
       end,
     },
     { -- Sender and reset both on this link
@@ -4726,7 +4726,7 @@ do
         return o.hop_gap ~= nil and o.distance ~= nil and o.hop_gap == 0 and o.flow_values <= 2 and o.distance == 0
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit) .. ", too: neither crossed a router"
       end,
     },
     { -- Distance as in the host's other packets
@@ -5687,8 +5687,8 @@ do
         return o.netscaler_form ~= nil and o.netscaler_form
       end,
       say = function(o)
-        return "window " .. text(o.window)
-          .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: " .. text(o.netscaler_code)
+        return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC): "
+          .. text(o.netscaler_code)
       end,
     },
     { -- F5 BIG-IP reset cause in the payload
@@ -5699,7 +5699,7 @@ do
         return o.payload_kind == "bigip"
       end,
       say = function()
-        return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+        return "the payload is the reset cause of an F5 BIG-IP"
       end,
     },
   }
@@ -6164,7 +6164,7 @@ do
         return o.origin == "front-end"
       end,
       say = function()
-        return "the load balancer or proxy in front of the server closed the connection"
+        return "the load balancer or proxy closed the connection"
       end,
     },
     {

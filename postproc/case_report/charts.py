@@ -17,6 +17,7 @@ import polars as pl
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.report.tallies import Tally
+from postproc.runtime.clock import has_date
 from postproc.runtime.text import cut_in_the_middle, plural
 from postproc.verdicts.result_row import ResetRow
 
@@ -320,6 +321,7 @@ def _time(field: str, seconds: Iterable[float]) -> Spec:
     first, last = min(times := [*seconds]), max(times)
     form, day = next((form, day) for longest, form, day in _TIME_LABELS if last - first <= longest)
     title = f"time (UTC), {datetime.fromtimestamp(first, UTC):%Y-%m-%d}" if day else "time (UTC)"
+    title = title if has_date(first) else "time of day (no date)"
     axis: Spec = {"tickCount": 6, "labelOverlap": "greedy"}
     if last - first <= _SHORT:  # Vega finds no ticks for parts of a second, but for numbers it does
         axis["labelExpr"] = f"utcFormat(datum.value, '{form}')"

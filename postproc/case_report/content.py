@@ -189,7 +189,7 @@ def _section(sender: PresumedSender, rows: Sequence[ResetRow], drawn: tuple[Char
         ("Device", device),
         ("Hop limits", _few(hop_limits)),
         ("In the name of", _few(sender.names)),
-        ("To clients", _few(sender.clients)),
+        ("Clients of these connections", _few(sender.clients)),
         ("Ports of the services", _few(sender.ports)),
         ("Seen in", _few(sender.captures)),
         *([("Probable cause", cause[0][0])] if cause else []),

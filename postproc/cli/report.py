@@ -20,7 +20,7 @@ from postproc.case_report.content import Results, content
 from postproc.case_report.hop_limits import ordinary_hop_limits
 from postproc.case_report.html import Origin, html
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
-from postproc.cli.messages import print_problems, write_result
+from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
     CacheDirOption,
     CacheOption,
@@ -79,6 +79,9 @@ def report(
     judged, comparisons = CaseRun(rules, case.file, options, monitor).judge(found.files)
     summary = summarise(judged, rules, _TOP, found.problems)
     print_problems(summary.problems)
+    if not summary.totals.captures:
+        print_message("no report is written: nothing could be read")
+        raise typer.Exit(WRONG_USAGE)
     tshark = _tshark([*case.file.decode_as, *(decode_as or ())])
 
     def read_hop_limits(captures: Sequence[str], hosts: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
