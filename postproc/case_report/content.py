@@ -14,6 +14,7 @@ from postproc.case.case_file import CaseFile
 from postproc.case.peer_captures import Comparison
 from postproc.case_report import charts
 from postproc.case_report.charts import Chart
+from postproc.case_report.log_findings import LogFindings, log_findings
 from postproc.report.answer import percent_text, place_of, surge_text
 from postproc.report.capture_places import capture_places
 from postproc.report.presumed_senders import PresumedSender, Who, resets_by_sender
@@ -23,6 +24,7 @@ from postproc.report.summary import Summary
 from postproc.report.summary_sections import answer_sections
 from postproc.runtime.clock import IN_UTC
 from postproc.runtime.text import plural
+from postproc.session_log.comparison import LogComparison
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -78,6 +80,7 @@ class Content:
     charts: tuple[Chart, ...]
     icmp_chart: Chart | None
     two_ended: tuple[TwoEnded, ...]
+    log: LogFindings | None
     summary: Summary
     unread: tuple[str, ...]
 
@@ -90,7 +93,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results of a run, with the names of its inputs."""
+    """The results of a run, with the names of its inputs, and the session log held against them, if there is one."""
 
     summary: Summary
     judged: Sequence[CaptureResult]
@@ -98,6 +101,7 @@ class Results:
     names: Sequence[str]
     case: CaseFile
     rulebook: Rulebook
+    logged: LogComparison | None = None
 
 
 def content(results: Results, read_hop_limits: ReadHopLimits) -> Content:
@@ -122,6 +126,7 @@ def content(results: Results, read_hop_limits: ReadHopLimits) -> Content:
         charts=tuple(filter(None, whole)),
         icmp_chart=charts.icmp_timeline([error.row for error in summary.errors]),
         two_ended=tuple(_two_ended(results)),
+        log=None if results.logged is None else log_findings(results.logged),
         summary=summary,
         unread=unread,
     )
