@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from heuristics.rulebook.scoring import Verdict
+from heuristics.verdict_colours import VERDICT_COLOURS
 
 PROFILE_NAME = "RST origin"
 
@@ -45,17 +46,7 @@ class ColourRule(NamedTuple):
     text: str
 
 
-# One colour for each verdict, after the palette of Okabe and Ito, whose colours colour-blind readers can distinguish
-# (https://jfly.uni-koeln.de/color/): vermilion and bluish green unchanged, orange, yellow and green lighter. None is
-# blue, since most desktops mark the selected row with it. Every rule sets both text and background, so that it looks
-# the same in the light and dark modes of Wireshark.
-_VERDICT_BACKGROUNDS = {
-    Verdict.FORGED: "D55E00",
-    Verdict.LIKELY_FORGED: "EFA020",
-    Verdict.UNCLEAR: "F4E87A",
-    Verdict.LIKELY_GENUINE: "A5DCC8",
-    Verdict.GENUINE: "3DA380",
-}
+# Every rule sets both text and background, so that it looks the same in the light and dark modes of Wireshark.
 _TEXT = "000000"
 
 _ACCUSED = f'{{"{Verdict.FORGED}", "{Verdict.LIKELY_FORGED}"}}'
@@ -68,7 +59,7 @@ HOP_CHANGES = "rstorigin.hop_delta != 0"
 
 COLOUR_RULES = (
     *(
-        ColourRule(f"RST origin: {verdict}", f'rstorigin.verdict == "{verdict}"', _VERDICT_BACKGROUNDS[verdict], _TEXT)
+        ColourRule(f"RST origin: {verdict}", f'rstorigin.verdict == "{verdict}"', VERDICT_COLOURS[verdict].fill, _TEXT)
         for verdict in Verdict
     ),
     # Tints of the same palette, for the other packets of interest.

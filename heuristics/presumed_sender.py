@@ -1,4 +1,4 @@
-"""What both engines' summaries say of presumed senders: who sent resets, not whose name the resets bear."""
+"""What both engines' summaries say of presumed senders: who sent resets, not the hosts that they name."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Who(StrEnum):
     HOST = "host"
 
 
-# Where each kind is; a sender in between whose hop limit measures its distance is so many hops away.
+# Where each kind is; one in between whose hop limit measures its distance is so many hops away instead.
 PLACES = {
-    Who.BETWEEN: "in between",
+    Who.BETWEEN: "unknown place",
     Who.FRONT_END: "a front-end",
     Who.UNKNOWN: "not known",
     Who.HOST: "the named hosts",

@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: e60477a5aba65879c7044ac993092f8ad5eee142d42ea3aebf1db650c1b98be3
+-- rulebook hash: d50d4e2a29e4f3d9d558cbe9a0f80c58cd4d0c5484e37b89b3368faa2ebd69a6
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -735,7 +735,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash e60477a5aba6)"
+    .. "(100 rules, hash d50d4e2a29e4)"
 
   local function filter_by(filter)
     set_filter(filter)
@@ -1892,7 +1892,7 @@ do
   -- Meanings of the window in resets of a NetScaler: first and last value, meaning.
   local NETSCALER_CODES = {
     { 8196, 8196, "bad SSL record" },
-    { 8201, 8201, "packet for a connection that is already closed" },
+    { 8201, 8201, "packet for a connection that it had already closed or forgotten" },
     { 8202, 8202, "data without a connection, SYN cookie expired" },
     { 8204, 8204, "client repeated its SYN with another sequence number" },
     { 8205, 8205, "wrong acknowledgement in the handshake" },
@@ -4893,7 +4893,7 @@ do
           and o.distance >= 3 and o.match_is_firm
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit) .. ", too"
       end,
     },
     { -- Hop limit as in the sender's own packets, from very near
@@ -4904,8 +4904,8 @@ do
           and 1 <= o.distance and o.distance <= 2 and o.match_is_firm
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit)
-          .. ", as in the sender's own packets; a device this near shows the same"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit)
+          .. ", too; a device this near shows the same"
       end,
     },
     { -- Sender and reset both on this link
@@ -4916,7 +4916,7 @@ do
           and o.distance == 0 and o.match_is_firm
       end,
       say = function(o)
-        return "hop limit " .. text(o.hop_limit) .. ", as in the sender's own packets: neither crossed a router"
+        return "the sender's own packets have hop limit " .. text(o.hop_limit) .. ", too: neither crossed a router"
       end,
     },
     { -- Distance as in the host's other packets
@@ -5875,8 +5875,8 @@ do
         return o.netscaler_form ~= nil and o.netscaler_form
       end,
       say = function(o)
-        return "window " .. text(o.window)
-          .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: " .. text(o.netscaler_code)
+        return "window " .. text(o.window) .. " is a reset code of a NetScaler (Citrix ADC): "
+          .. text(o.netscaler_code)
       end,
     },
     { -- F5 BIG-IP reset cause in the payload
@@ -5887,7 +5887,7 @@ do
         return o.payload_kind == "bigip"
       end,
       say = function()
-        return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+        return "the payload is the reset cause of an F5 BIG-IP"
       end,
     },
   }
@@ -6377,7 +6377,7 @@ do
         return o.origin == "front-end"
       end,
       say = function()
-        return "the load balancer or proxy in front of the server closed the connection"
+        return "the load balancer or proxy closed the connection"
       end,
     },
     {
@@ -7866,7 +7866,7 @@ do
 
   local WHO = { "in between", "front-end", "unknown", "host" } -- in this order
   local PLACES = {
-    ["in between"] = "in between",
+    ["in between"] = "unknown place",
     ["front-end"] = "a front-end",
     ["unknown"] = "not known",
     ["host"] = "the named hosts",

@@ -9,7 +9,7 @@ from __future__ import annotations
 # First and last code, and what they mean.
 NETSCALER_CODES: tuple[tuple[int, int, str], ...] = (
     (8196, 8196, "bad SSL record"),
-    (8201, 8201, "packet for a connection that is already closed"),
+    (8201, 8201, "packet for a connection that it had already closed or forgotten"),
     (8202, 8202, "data without a connection, SYN cookie expired"),
     (8204, 8204, "client repeated its SYN with another sequence number"),
     (8205, 8205, "wrong acknowledgement in the handshake"),

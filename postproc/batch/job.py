@@ -28,7 +28,7 @@ class CaptureResult:
 
     `packets` is how many were read, None where they were not counted or the input is unreadable. `flows` is the table
     of flows as flows/flow_table.py packs it, empty where there is none. `content` is the SHA-256 (hex) of the file,
-    empty where it was not computed.
+    empty where it was not computed. `copy_of` names another input that holds the same packets (case/copies.py).
     """
 
     name: str
@@ -40,6 +40,7 @@ class CaptureResult:
     flows: bytes = field(default=b"", compare=False)
     content: str = ""
     capture_point: CapturePoint = NO_CAPTURE_POINT
+    copy_of: str = ""
 
     @property
     def is_partial(self) -> bool:

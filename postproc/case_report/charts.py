@@ -16,20 +16,16 @@ import polars as pl
 
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
+from heuristics.verdict_colours import VERDICT_COLOURS
 from postproc.report.tallies import Tally
+from postproc.runtime.clock import has_date
 from postproc.runtime.text import cut_in_the_middle, plural
 from postproc.verdicts.result_row import ResetRow
 
 Spec = dict[str, Any]
 
-# Colours that colour-blind readers can tell apart (Okabe and Ito, "Color Universal Design", 2008).
-VERDICT_COLOURS = {
-    Verdict.FORGED: "#d55e00",
-    Verdict.LIKELY_FORGED: "#e69f00",
-    Verdict.UNCLEAR: "#999999",
-    Verdict.LIKELY_GENUINE: "#56b4e9",
-    Verdict.GENUINE: "#0072b2",
-}
+_VERDICT_FILLS = {verdict: f"#{colours.fill.lower()}" for verdict, colours in VERDICT_COLOURS.items()}
+# Of the same palette (Okabe and Ito, "Color Universal Design", 2008).
 _ORIGIN_COLOURS = {
     Origin.MIDDLEBOX: "#d55e00",
     Origin.ROUTER: "#e69f00",
@@ -71,9 +67,9 @@ def timeline(rows: Sequence[ResetRow], surges: Sequence[tuple[float, float]] = (
         return None
     width = _bin_width(dated)
     bins = Counter((row.time // width * width, row.verdict) for row in dated)
-    values = _stacked(bins, [*VERDICT_COLOURS], lambda start: (start * 1000, (start + width) * 1000))
+    values = _stacked(bins, [*_VERDICT_FILLS], lambda start: (start * 1000, (start + width) * 1000))
     axis = _time("from", [row.time for row in dated])
-    bars = _bars(values, axis, "resets", _colours(VERDICT_COLOURS, "verdict", dated))
+    bars = _bars(values, axis, "resets", _colours(_VERDICT_FILLS, "verdict", dated))
     marks = [{"from": begin * 1000, "to": max(end, begin + width) * 1000} for begin, end in surges]
     band = {
         "data": {"values": marks},
@@ -139,7 +135,7 @@ def hop_limits(host: str, rows: Sequence[ResetRow], ordinary: pl.DataFrame, numb
                 "stroke": TEXT,
                 "opacity": 1,
             },
-            "encoding": {"x": across, "y": axis, "color": _colours(VERDICT_COLOURS, "verdict", dated)},
+            "encoding": {"x": across, "y": axis, "color": _colours(_VERDICT_FILLS, "verdict", dated)},
         },
     ]
     common = Counter(hops for (_, hops), count in usual.items() for _ in range(min(count, 1000))).most_common(1)[0][0]
@@ -204,7 +200,7 @@ def silences(rows: Sequence[ResetRow]) -> Chart | None:
     step = _SILENCES_PER_DECADE
     bins = Counter((math.floor(math.log10(silence) * step), verdict) for silence, verdict in timed)
     values = _stacked(
-        bins, [*VERDICT_COLOURS], lambda place: (10 ** (place / step) / 1e6, 10 ** ((place + 1) / step) / 1e6)
+        bins, [*_VERDICT_FILLS], lambda place: (10 ** (place / step) / 1e6, 10 ** ((place + 1) / step) / 1e6)
     )
     labels = "datum.value < 0.001 ? format(datum.value * 1e6, '~f') + ' µs' : datum.value < 1 ? "
     labels += "format(datum.value * 1e3, '~f') + ' ms' : format(datum.value, '~f') + ' s'"
@@ -213,7 +209,7 @@ def silences(rows: Sequence[ResetRow]) -> Chart | None:
         **{"title": "silence before the reset"},
         **{"axis": {"values": [10.0**power for power in range(-6, 7)], "labelExpr": labels}},
     }
-    bars = _bars(values, axis, "resets", _colours(VERDICT_COLOURS, "verdict", rows))
+    bars = _bars(values, axis, "resets", _colours(_VERDICT_FILLS, "verdict", rows))
     longest = max(timed)[0] / 1e6
     caption = f"How long the connection or its peer was silent before {plural(len(timed), 'reset')}: "
     caption += f"at most {_duration(longest)}. "
@@ -226,7 +222,7 @@ def causes(tallies: Sequence[Tally]) -> Chart | None:
     if not tallies:
         return None
     shown = tallies[:10]
-    named = {"forged or likely forged": "#d55e00", "other": "#0072b2"}
+    named = {"forged or likely forged": _VERDICT_FILLS[Verdict.FORGED], "other": _VERDICT_FILLS[Verdict.GENUINE]}
     values = [
         {"cause": _label(tally.title), "resets": count, "what": what}
         for tally in shown
@@ -277,7 +273,7 @@ def _bars(values: Sequence[Mapping[str, Any]], axis: Spec, counted: str, colours
     """Stacked bars between two edges, of values made by `_stacked`."""
     return {
         "data": {"values": list(values)},
-        "mark": {"type": "rect"},
+        "mark": {"type": "rect", "stroke": ORDINARY, "strokeWidth": 0.5},  # light fills need an edge
         "encoding": {
             "x": axis,
             "x2": {"field": "to"},
@@ -320,6 +316,7 @@ def _time(field: str, seconds: Iterable[float]) -> Spec:
     first, last = min(times := [*seconds]), max(times)
     form, day = next((form, day) for longest, form, day in _TIME_LABELS if last - first <= longest)
     title = f"time (UTC), {datetime.fromtimestamp(first, UTC):%Y-%m-%d}" if day else "time (UTC)"
+    title = title if has_date(first) else "time of day (no date)"
     axis: Spec = {"tickCount": 6, "labelOverlap": "greedy"}
     if last - first <= _SHORT:  # Vega finds no ticks for parts of a second, but for numbers it does
         axis["labelExpr"] = f"utcFormat(datum.value, '{form}')"

@@ -15,6 +15,7 @@ from postproc.case.case_file import CaseFile
 from postproc.case.peer_captures import Comparison
 from postproc.case_report import charts
 from postproc.case_report.charts import Chart
+from postproc.case_report.log_findings import LogFindings, log_findings
 from postproc.report.answer import percent_text, place_of, surge_text
 from postproc.report.capture_places import capture_places
 from postproc.report.presumed_senders import PresumedSender, resets_by_sender
@@ -24,6 +25,7 @@ from postproc.report.summary import Summary
 from postproc.report.summary_sections import answer_sections
 from postproc.runtime.clock import IN_UTC
 from postproc.runtime.text import plural
+from postproc.session_log.comparison import LogComparison
 from postproc.verdicts.reconcile_result import LEFT_SENDER, NEVER_LEFT
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
@@ -79,6 +81,7 @@ class Content:
     charts: tuple[Chart, ...]
     icmp_chart: Chart | None
     two_ended: tuple[TwoEnded, ...]
+    log: LogFindings | None
     summary: Summary
     unread: tuple[str, ...]
 
@@ -91,7 +94,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results of a run, with the names of its inputs."""
+    """The results of a run, with the names of its inputs, and the session log held against them, if there is one."""
 
     summary: Summary
     judged: Sequence[CaptureResult]
@@ -99,6 +102,7 @@ class Results:
     names: Sequence[str]
     case: CaseFile
     rulebook: Rulebook
+    logged: LogComparison | None = None
 
 
 def content(results: Results, read_hop_limits: ReadHopLimits) -> Content:
@@ -123,6 +127,7 @@ def content(results: Results, read_hop_limits: ReadHopLimits) -> Content:
         charts=tuple(filter(None, whole)),
         icmp_chart=charts.icmp_timeline([error.row for error in summary.errors]),
         two_ended=tuple(_two_ended(results)),
+        log=None if results.logged is None else log_findings(results.logged),
         summary=summary,
         unread=unread,
     )
@@ -190,7 +195,7 @@ def _section(sender: PresumedSender, rows: Sequence[ResetRow], drawn: tuple[Char
         ("Device", device),
         ("Hop limits", _few(hop_limits)),
         ("In the name of", _few(sender.names)),
-        ("To clients", _few(sender.clients)),
+        ("Clients of these connections", _few(sender.clients)),
         ("Ports of the services", _few(sender.ports)),
         ("Seen in", _few(sender.captures)),
         *([("Probable cause", cause[0][0])] if cause else []),

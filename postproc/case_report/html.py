@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import Verdict
+from heuristics.verdict_colours import VERDICT_COLOURS, VerdictColours
 from postproc.case_report.charts import Chart
 from postproc.case_report.content import Content
 from postproc.case_report.drawing import as_markup, draw
@@ -40,6 +41,7 @@ class Origin:
 def html(content: Content, origin: Origin) -> str:
     """The whole page."""
     style, script = (files("postproc.case_report").joinpath("templates", name).read_text("utf-8") for name in _PARTS)
+    style = _verdict_colours() + style
     rows = (*content.summary.resets, *content.summary.errors)
     policy = "; ".join(
         (
@@ -69,6 +71,17 @@ def html(content: Content, origin: Origin) -> str:
 
 
 _PARTS = ("report.css", "report.js")
+
+
+def _verdict_colours() -> str:
+    """The colours of verdicts as variables of the style, for light pages and for dark screens."""
+
+    def variables(of: Callable[[VerdictColours], str]) -> str:
+        names = ((verdict.replace(" ", "-"), colours) for verdict, colours in VERDICT_COLOURS.items())
+        return ":root { " + " ".join(f"--{name}: #{of(colours).lower()};" for name, colours in names) + " }"
+
+    light, dark = variables(lambda each: each.on_light), variables(lambda each: each.on_dark)
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
 def _hash(text: str) -> str:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from heuristics.errors import visible
-from heuristics.rulebook.model import Rulebook
+from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import Verdict
 from postproc.batch.job import CaptureResult, judge_source
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import FileType
+from postproc.capture.piped import is_piped
+from postproc.capture.remote import is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.fields_export import check_capture
 from postproc.capture.tshark.program import Tshark, find_tshark
+from postproc.case.run import CaseRun, RunOptions, case_settings, inputs_at
 from postproc.cli.exit_status import SOME_FAILED
 from postproc.cli.inputs import one_input
 from postproc.cli.messages import print_message, print_problems
 from postproc.cli.options import DecodeAsOption, RulebookOption, load_rules
+from postproc.cli.progress import TerminalMonitor
 from postproc.cli.selection_options import OnlyOption
 from postproc.copies.annotate import Comment
 from postproc.copies.annotate import annotate as write_annotated
@@ -58,6 +63,15 @@ def annotate(
             "copy. Without: a new random key.",
         ),
     ] = None,
+    cases: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--case",
+            metavar="PATH",
+            help="Judge CAPTURE together with this case folder or capture, as summarize does: captures from both ends "
+            "count. May be given several times.",
+        ),
+    ] = None,
     rulebook: RulebookOption = None,
     decode_as: DecodeAsOption = None,
 ) -> None:
@@ -67,6 +81,10 @@ def annotate(
     """
     if key is not None and not anonymize:
         raise UsageError("--key belongs to --anonymize: add --anonymize, or leave --key out")
+    if cases and anonymize:
+        raise UsageError("--case and --anonymize exclude each other: the other captures have the real addresses")
+    if cases and is_piped(name):
+        raise UsageError("--case needs a capture in a file, which is read several times")
     verdicts = verdicts_named(only or [*Verdict], "--only")
     rules = load_rules(rulebook)
     if Path(name).is_dir():
@@ -77,7 +95,7 @@ def annotate(
     check_not_input(output, inputs)
     secret = secrets.token_bytes(32) if key is None else _read_key(key)
     program = with_decode_as(find_tshark(), decode_as or ())
-    judged = _judged(source, rules, program)
+    judged = _judged_with(ctx, cases, name, rulebook, decode_as or ()) if cases else _judged(source, rules, program)
     different: tuple[int, ...] = ()
     if not anonymize:
         frames = _write(source.path, judged, verdicts, output, inputs)
@@ -115,6 +133,31 @@ def _judged(source: Source, rules: Rulebook, program: Tshark) -> CaptureResult:
         problem = result.problems[0]
         raise CaptureError(problem.file, problem.reason, problem.hint)
     return result
+
+
+def _judged_with(
+    ctx: typer.Context, cases: Sequence[str], name: str, rulebook: Path | None, decode_as: Sequence[str]
+) -> CaptureResult:
+    """The result of the capture `name`, judged together with others. Raises CaptureError where it cannot be read."""
+    monitor = TerminalMonitor()
+    settings = case_settings([Path(path) for path in cases if not is_url(path)])
+    rules = load(overlays=[path for path in (settings.rulebook, rulebook) if path is not None])
+    # The case comes first: a capture in it keeps its name there, and with it the place that case.toml gives it.
+    found = ctx.with_resource(inputs_at([*cases, name], monitor))
+    print_problems(found.problems)
+    results, _ = CaseRun(rules, settings.file, RunOptions(decode_as=tuple(decode_as)), monitor).judge(found.files)
+    by_name = {result.name: result for result in results}
+    whole = Path(name).resolve()
+    source = next(
+        each for each in found.files if each.label == name or (not each.member and each.path.resolve() == whole)
+    )
+    chosen = by_name[source.name]
+    chosen = by_name[chosen.copy_of] if chosen.copy_of else chosen
+    if not chosen.readable:
+        raise CaptureError(chosen.problems[0].file, chosen.problems[0].reason, chosen.problems[0].hint)
+    others = [problem for result in results if result is not chosen for problem in result.problems]
+    print_problems(others)
+    return chosen
 
 
 def _write(

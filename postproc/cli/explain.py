@@ -121,12 +121,12 @@ def explain(
         program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
     packets = read_packets(source, program)
     print_problems(source.labelled(packets.problems))
-    judged = _Judged.of(capture, packets, rules)
+    judged = _Judged.of(source.name, packets, rules)
     options = StoryOptions(capture, Clock(local_time), observables)
     if frame is not None and frame not in judged:
         raise _no_reset(capture, frame, packets, judged.frames)
     if not judged.frames:
-        shown = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(str(capture))
+        shown = (escape_markdown if format_ is StoryFormat.MARKDOWN else visible)(source.name)
         unopened = any(map(is_unopened_overlay, packets.problems))
         found = "No TCP reset and no ICMP error was seen" if unopened else "There is no TCP reset and no ICMP error"
         nothing = f"{found} in {shown} ({plural(packets.count, 'packet')})."
@@ -149,9 +149,8 @@ class _Judged:
     errors: Mapping[int, tuple[JudgedReset, Packet, Observation]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, capture: Path, packets: Packets, rulebook: Rulebook) -> _Judged:
-        """Judge the packets of a capture."""
-        name = capture.as_posix()
+    def of(cls, name: str, packets: Packets, rulebook: Rulebook) -> _Judged:
+        """Judge the packets of the capture of this name."""
         resets = {
             reset.packet.frame: (judged_reset(name, reset_identity(reset), observation, rulebook), reset, observation)
             for reset, observation in observe_resets(packets.table, rulebook)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -50,31 +50,51 @@ def reconcile_log(
     found: Sources, case: CaseFile, overlays: Sequence[Path], run_options: RunOptions, options: LogOptions
 ) -> None:
     """Judge the captures, hold the log against them, and write the result."""
-    from postproc.session_log.column_map import load_map  # slow to import: Polars
-    from postproc.session_log.comparison import compare_log
-    from postproc.session_log.judgement import Result
-    from postproc.session_log.log_time import Clock, parse_zone
-    from postproc.session_log.recognise import recognised
+    from postproc.session_log.judgement import Result  # slow to import: Polars
 
     inputs = [options.log, *(source.path for source in found.files if source.url is None), *overlays]
     if options.output is not None:
         check_not_input(options.output, inputs)
-    zone = parse_zone(options.timezone)
-    column_map = load_map(options.format_name) if options.format_name else recognised(options.log)
-    with_flows = replace(run_options, all_flows=True, with_flows=True)
-    results, _ = CaseRun(load(overlays=overlays), case, with_flows, TerminalMonitor()).judge(found.files)
-    comparison = compare_log(options.log, column_map, Clock(zone, _about_us(results)), results)
-    problems = [*found.problems, *(problem for result in results for problem in result.problems)]
-    bad = comparison.not_understood
-    if bad.lines:
-        reason = f"{plural(bad.lines, 'line')} not understood as {column_map.title}; the first is line {bad.first_line}"
-        problems.append(Problem(str(options.log), "", "", reason))
+    compare = comparison_with(options.log, options.format_name, options.timezone)
+    results, _ = CaseRun(load(overlays=overlays), case, for_log(run_options), TerminalMonitor()).judge(found.files)
+    comparison, log_problems = compare(results)
+    problems = [*found.problems, *(problem for result in results for problem in result.problems), *log_problems]
     print_problems(problems)
     write_result(_rendered(comparison, options), options.output, inputs)
     if options.fail_on and any(row.result == Result.CONTRADICTED for row in comparison.rows):
         raise typer.Exit(FOUND)
     if problems:
         raise typer.Exit(SOME_FAILED)
+
+
+def for_log(options: RunOptions) -> RunOptions:
+    """The options of a run whose results are to be held against a log: with the table of all flows."""
+    return replace(options, all_flows=True, with_flows=True)
+
+
+Compare = Callable[[Sequence[CaptureResult]], tuple["LogComparison", list[Problem]]]
+
+
+def comparison_with(log: Path, format_name: str | None, timezone: str) -> Compare:
+    """What holds a log against results, and gives what was not understood of it too.
+
+    Reports mistakes in the arguments before any capture is read. Raises CaptureError, UsageError and CaseError.
+    """
+    from postproc.session_log.column_map import load_map  # slow to import: Polars
+    from postproc.session_log.comparison import compare_log
+    from postproc.session_log.log_time import Clock, parse_zone
+    from postproc.session_log.recognise import recognised
+
+    zone = parse_zone(timezone)
+    column_map = load_map(format_name) if format_name else recognised(log)
+
+    def compare(results: Sequence[CaptureResult]) -> tuple[LogComparison, list[Problem]]:
+        comparison = compare_log(log, column_map, Clock(zone, _about_us(results)), results)
+        bad = comparison.not_understood
+        reason = f"{plural(bad.lines, 'line')} not understood as {column_map.title}; the first is line {bad.first_line}"
+        return comparison, [Problem(str(log), "", "", reason)] if bad.lines else []
+
+    return compare
 
 
 def _about_us(results: Sequence[CaptureResult]) -> int:

@@ -20,7 +20,7 @@ from postproc.case_report.content import Results, content
 from postproc.case_report.hop_limits import ordinary_hop_limits
 from postproc.case_report.html import Origin, html
 from postproc.cli.exit_status import SOME_FAILED, WRONG_USAGE
-from postproc.cli.messages import print_problems, write_result
+from postproc.cli.messages import print_message, print_problems, write_result
 from postproc.cli.options import (
     CacheDirOption,
     CacheOption,
@@ -30,9 +30,10 @@ from postproc.cli.options import (
     RulebookOption,
 )
 from postproc.cli.progress import TerminalMonitor
+from postproc.cli.reconcile_log import comparison_with, for_log
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
-from postproc.runtime.errors import TsharkError
+from postproc.runtime.errors import TsharkError, UsageError
 from postproc.runtime.text import shell_command
 from postproc.runtime.versions import own_version
 
@@ -59,6 +60,19 @@ def report(
     use_cache: CacheOption = True,
     cache_dir: CacheDirOption = None,
     decode_as: DecodeAsOption = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", help="Hold this session log against the packets too, as reconcile --log does."
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
+    ] = None,
+    log_timezone: Annotated[
+        str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
+    ] = "UTC",
 ) -> None:
     """Write a report to send: the answer, who sent the resets, charts, a table of all resets, method and limits.
 
@@ -74,11 +88,21 @@ def report(
         print_problems(found.problems)
         raise typer.Exit(WRONG_USAGE)
     inputs = [source.path for source in found.files if source.url is None] + overlays
-    check_not_input(output, inputs)
     options = RunOptions(jobs=jobs, use_cache=use_cache, cache_dir=cache_dir, decode_as=tuple(decode_as or ()))
+    compare_log = None
+    if log is not None:
+        inputs.append(log)
+        compare_log, options = comparison_with(log, log_format, log_timezone), for_log(options)
+    elif log_format:
+        raise UsageError("--log-format needs a log: name it with --log")
+    check_not_input(output, inputs)
     judged, comparisons = CaseRun(rules, case.file, options, monitor).judge(found.files)
-    summary = summarise(judged, rules, _TOP, found.problems)
+    logged, log_problems = compare_log(judged) if compare_log else (None, [])
+    summary = summarise(judged, rules, _TOP, [*found.problems, *log_problems])
     print_problems(summary.problems)
+    if not summary.totals.captures:
+        print_message("no report is written: nothing could be read")
+        raise typer.Exit(WRONG_USAGE)
     tshark = _tshark([*case.file.decode_as, *(decode_as or ())])
 
     def read_hop_limits(captures: Sequence[str], hosts: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -86,8 +110,10 @@ def report(
         return ordinary_hop_limits(wanted, hosts, tshark)
 
     names = [source.name for source in found.files]
-    result = content(Results(summary, judged, comparisons, names, case.file, rules), read_hop_limits)
-    origin = Origin(_versions(rules, tshark), _commands(paths, found.files, summary, output, rulebook))
+    result = content(Results(summary, judged, comparisons, names, case.file, rules, logged), read_hop_limits)
+    log_words = [] if log is None else ["--log", str(log), "--log-timezone", log_timezone]
+    log_words += ["--log-format", log_format] if log_format else []
+    origin = Origin(_versions(rules, tshark), _commands(paths, found.files, summary, output, rulebook, log_words))
     if format_ is ReportFormat.HTML:
         write_result(html(result, origin), output, inputs)
     else:
@@ -115,12 +141,17 @@ def _versions(rules: Rulebook, tshark: Tshark | None) -> list[tuple[str, str]]:
 
 
 def _commands(
-    paths: Sequence[str], sources: Sequence[Source], summary: Summary, output: Path, rulebook: Path | None
+    paths: Sequence[str],
+    sources: Sequence[Source],
+    summary: Summary,
+    output: Path,
+    rulebook: Path | None,
+    log_words: Sequence[str],
 ) -> list[tuple[str, str]]:
     """Commands that repeat the report, and that explain the most suspicious reset."""
     more = [] if rulebook is None else ["--rulebook", str(rulebook)]
     commands = [
-        ("this report", shell_command(["rstorigin", "report", *paths, *more, "-o", str(output)])),
+        ("this report", shell_command(["rstorigin", "report", *paths, *more, *log_words, "-o", str(output)])),
         ("all resets as a table", shell_command(["rstorigin", "summarize", *paths, *more, "--format", "csv"])),
     ]
     if summary.suspicious:

@@ -115,7 +115,7 @@ def _senders(between: Sequence[PresumedSender], clock: Clock, *, only: bool = Fa
 def place_of(sender: PresumedSender) -> str:
     """The presumed sender by its place, as a sentence begins: "A device 2 hops away"."""
     if sender.hops is None:
-        return "A device in between"
+        return "A device at an unknown distance"
     return f"A device {plural(sender.hops, 'hop')} away" if sender.hops else "A device on the capture's own link"
 
 

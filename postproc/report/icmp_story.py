@@ -60,7 +60,7 @@ def build_icmp_story(
         reference=entry.reference if entry else "",
         rejection=rejection,
         place=_place(row),
-        probe=_probe(rejection, observation),
+        probe=_probe(row, rejection, observation),
         probe_frame=_probe_frame(packet, error_of(packet), packets),
         packet_filter=f"frame.number == {row.frame}",
         flow_filter=row.flow,
@@ -87,7 +87,7 @@ def _place(row: ResetRow) -> str:
     return f"Sent from about {away} away; {row.src} is about {plural(row.sender_distance, 'hop')} away."
 
 
-def _probe(rejection: Rejection, observation: Observation) -> str:
+def _probe(row: ResetRow, rejection: Rejection, observation: Observation) -> str:
     quoted, beyond = observation["quoted_hop_limit"], observation["quoted_beyond"]
     if quoted is None:
         return "The rejected packet cannot be read."
@@ -95,7 +95,11 @@ def _probe(rejection: Rejection, observation: Observation) -> str:
     if rejection.travelled is None:
         return f"{had}."
     beyond_here = f", {beyond} of them beyond this capture point" if isinstance(beyond, int) else ""
-    return f"{had}: it had travelled {plural(rejection.travelled, 'hop')}{beyond_here}."
+    travelled = f"{had}: it had travelled {plural(rejection.travelled, 'hop')}{beyond_here}."
+    if isinstance(beyond, int) and row.distance is not None and beyond == row.distance + 1:
+        # A router lowers the hop limit before it drops; that of its own packets is lowered from the next one on.
+        return f"{travelled} The last hop is the device itself, which lowers the hop limit before it rejects."
+    return travelled
 
 
 def _probe_frame(packet: Packet, error: IcmpError, packets: pl.DataFrame) -> int | None:

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from heuristics.presumed_sender import MANY_DISTANCES, Who
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
+from postproc.flows.end_reason import RESET_FROM_SERVER
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
+_WELL_KNOWN = 1023  # the highest port that RFC 6335 keeps for services of the system
 _DEVICE = re.compile(r"(.*) \((\d+) %\)", re.DOTALL)  # as Judgement.device is written
 
 
@@ -37,9 +39,10 @@ class PresumedSender:
 
     `hops` is the distance from the capture point, None where the hop limit measures none. `device` is the known device
     whose form the resets have, None if there is none; `confidence` (percent, least and greatest) says how sure that
-    is. `names` and `clients` count the hosts that it spoke for and the clients that it spoke to (or of), `ports` are
-    the ports of the services, the most frequent first. `first` and `last` are capture times (seconds since 1970).
-    `captures` are the names of those that show it. `example` is the reset that shows best what it did.
+    is. `names` are the hosts in whose names it spoke, `clients` those of the connections that it reset; a reset in the
+    name of a client has one host in both. `ports` are the ports of the services, the most frequent first. `first` and
+    `last` are capture times (seconds since 1970). `captures` are the names of those that show it.
+    `example` is the reset that shows best what it did.
     """
 
     who: Who
@@ -75,7 +78,8 @@ def presumed_senders(
     `places` has the place of each capture (postproc/report/capture_places.py).
     """
     groups = resets_by_sender(resets, entries, places)
-    senders = [_sender(key, group, entries) for key, group in groups.items()]
+    one_sided = one_sided_flows(reset.row for reset in resets)
+    senders = [_sender(key, group, entries, one_sided) for key, group in groups.items()]
     order = [*Who]
     return tuple(sorted(senders, key=lambda each: (order.index(each.who), -each.forged, -each.resets, each.first)))
 
@@ -86,9 +90,26 @@ def device_name(device: str | None) -> tuple[str | None, int | None]:
     return (parts[1], int(parts[2])) if parts else (device, None)
 
 
-def service_of(row: ResetRow) -> tuple[str, int]:
-    """The client of the connection and the port of the service: most services have the lower port of the two."""
-    return (row.src, row.dport) if row.sport > row.dport else (row.dst, row.sport)
+def service_of(row: ResetRow, *, one_sided: bool = False) -> tuple[str, int]:
+    """The client of the connection and the port of the service.
+
+    Where all resets of a connection name one sender (`one_sided`), its end reason says whether that is the client; but
+    nobody opens connections from a port below 1024. Otherwise, most services have the lower port of the two.
+    """
+    names_client = row.sport > row.dport
+    if row.end_reason == RESET_FROM_SERVER:
+        names_client = False
+    elif one_sided and row.sport > _WELL_KNOWN:
+        names_client = True
+    return (row.src, row.dport) if names_client else (row.dst, row.sport)
+
+
+def one_sided_flows(rows: Iterable[ResetRow]) -> frozenset[tuple[str, str]]:
+    """Capture and flow of the connections whose resets name one sender."""
+    named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        named[row.capture, row.flow].add(f"{row.src} {row.sport}")
+    return frozenset(flow for flow, names in named.items() if len(names) == 1)
 
 
 def resets_by_sender(
@@ -117,12 +138,14 @@ def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> 
     return SenderKey(Who.UNKNOWN if row.verdict == Verdict.UNCLEAR else Who.HOST)
 
 
-def _sender(key: SenderKey, group: Sequence[JudgedReset], entries: RulebookEntries) -> PresumedSender:
+def _sender(
+    key: SenderKey, group: Sequence[JudgedReset], entries: RulebookEntries, one_sided: Container[tuple[str, str]]
+) -> PresumedSender:
     rows = [reset.row for reset in group]
     example = max(group, key=lambda reset: (entries.measures(reset.row.where), reset.score))
     device = key.device
     sure = sorted({percent for row in rows if (percent := device_name(row.device)[1]) is not None}) if device else []
-    services = Counter(map(service_of, rows))
+    services = Counter(service_of(row, one_sided=(row.capture, row.flow) in one_sided) for row in rows)
     ports: Counter[int] = Counter()
     for (_, port), count in services.items():
         ports[port] += count

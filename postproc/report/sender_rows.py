@@ -31,5 +31,5 @@ def rows_by_sender(
 def _name(key: SenderKey) -> str:
     if key.who is Who.FRONT_END:
         return f"the front-end {key.device}" if key.device else "a front-end"
-    place = "in between" if key.hops is None else f"{plural(key.hops, 'hop')} away"
+    place = "at an unknown distance" if key.hops is None else f"{plural(key.hops, 'hop')} away"
     return f"a device {place} ({key.device})" if key.device else f"a device {place}"

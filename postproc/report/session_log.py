@@ -19,7 +19,7 @@ from postproc.session_log.judgement import Result
 
 SESSION_COLUMNS = tuple(field.name for field in fields(SessionRow))
 _RESULTS = (Result.CONFIRMED, Result.CONTRADICTED, Result.UNDECIDABLE)
-_COUNTED = ("sessions", *(result.value for result in _RESULTS))
+COUNTED = ("sessions", *(result.value for result in _RESULTS))
 _MOST = 20  # rows of a table of rules or end reasons
 
 
@@ -74,8 +74,8 @@ def whole_json(comparison: LogComparison) -> str:
         "other_records": comparison.other,
         "not_understood": asdict(comparison.not_understood),
         "clocks": {name: asdict(clock) for name, clock in comparison.clocks.items()},
-        "by_rule": _by(comparison.rows, lambda row: row.rule),
-        "by_end_reason": _by(comparison.rows, lambda row: row.end_reason),
+        "by_rule": by_result(comparison.rows, lambda row: row.rule),
+        "by_end_reason": by_result(comparison.rows, lambda row: row.end_reason),
         "rows": [asdict(row) for row in comparison.rows],
     }
     return json.dumps(content, indent=2)
@@ -91,10 +91,11 @@ def conclusion(comparison: LogComparison) -> str:
         return f"The packets decide none of {plural(len(comparison.rows), 'session')}."
     answer = f"The log is contradicted in {contradicted:,} of {plural(decided, 'session')} that the packets decide."
     worst = next((row for row in comparison.rows if row.result == Result.CONTRADICTED), None)
-    return f"{answer} Example, line {worst.line}: {_sentence(worst)}" if worst else answer
+    return f"{answer} Example, line {worst.line}: {session_sentence(worst)}" if worst else answer
 
 
-def _sentence(row: SessionRow) -> str:
+def session_sentence(row: SessionRow) -> str:
+    """What the log says of a session, and what the packets show."""
     return f"log: {row.end_reason or row.log_says}; packets: {row.packets_show}."
 
 
@@ -103,8 +104,8 @@ def _body(comparison: LogComparison, top: int, style: _Style) -> list[str]:
     parts = [_lines(comparison, style.safe)]
     if comparison.rows:
         parts.append(_tabulated(("packets", "sessions"), [(r.value, f"{counts[r]:,}") for r in _RESULTS], style))
-    parts += _table("By rule of the log", "rule", _by(comparison.rows, lambda row: row.rule), style)
-    parts += _table("By end reason", "end reason", _by(comparison.rows, lambda row: row.end_reason), style)
+    parts += _table("By rule of the log", "rule", by_result(comparison.rows, lambda row: row.rule), style)
+    parts += _table("By end reason", "end reason", by_result(comparison.rows, lambda row: row.end_reason), style)
     if comparison.unmatched:
         reasons = [
             (reason.value, f"{count.lines:,}", str(count.first_line)) for reason, count in comparison.unmatched.items()
@@ -126,11 +127,12 @@ def _lines(comparison: LogComparison, safe: Callable[[str], str]) -> str:
         f"Log: {safe(comparison.log)} ({safe(comparison.title)}): {plural(comparison.sessions, 'session')}{others}; "
         f"{len(comparison.rows):,} have packets"
     ]
-    lines += [f"Clock: {_clock(clock, safe(name))}" for name, clock in comparison.clocks.items()]
+    lines += [f"Clock: {clock_text(clock, safe(name))}" for name, clock in comparison.clocks.items()]
     return "\n".join(lines)
 
 
-def _clock(clock: ClockOffset, capture: str) -> str:
+def clock_text(clock: ClockOffset, capture: str) -> str:
+    """How far the clocks of the log and of a capture are apart."""
     agree = f"{clock.agreeing:,} of {plural(clock.compared, 'session')} agree"
     seconds = abs(clock.offset_us) / 1_000_000
     if seconds < 1:
@@ -140,7 +142,7 @@ def _clock(clock: ClockOffset, capture: str) -> str:
     return f"the log is {distance} {'ahead of' if clock.offset_us > 0 else 'behind'} {capture} ({agree}){zone}"
 
 
-def _by(rows: Sequence[SessionRow], key: Callable[[SessionRow], str | None]) -> dict[str, dict[str, int]]:
+def by_result(rows: Sequence[SessionRow], key: Callable[[SessionRow], str | None]) -> dict[str, dict[str, int]]:
     """Sessions by result, for each value of `key`: those with the most contradicted first."""
     counted: dict[str, Counter[str]] = {}
     for row in rows:
@@ -156,10 +158,10 @@ def _table(title: str, name: str, counted: dict[str, dict[str, int]], style: _St
     if not any(counted):  # no rows, or a log that has no such column
         return []
     rows = [
-        (style.safe(value or "(none)"), *(f"{counts[each]:,}" for each in _COUNTED))
+        (style.safe(value or "(none)"), *(f"{counts[each]:,}" for each in COUNTED))
         for value, counts in [*counted.items()][:_MOST]
     ]
-    parts = [_headed(title, (name, *_COUNTED), rows, style)]
+    parts = [_headed(title, (name, *COUNTED), rows, style)]
     if len(counted) > _MOST:
         parts.append(f"{len(counted) - _MOST:,} more; --format json shows all")
     return parts

@@ -17,6 +17,7 @@ from postproc.flows.state import Flow, Reset
 from postproc.report.capture_advice import advise
 from postproc.report.field_comparison import RELATIVE_TIME, Comparison, Details, compare
 from postproc.report.observable_lines import ObservableLine, reset_observables
+from postproc.report.rulebook_entries import RulebookEntries
 from postproc.runtime.text import plural
 from postproc.verdicts.reset_observables import Observation
 from postproc.verdicts.result_row import JudgedReset, ResetRow
@@ -146,10 +147,11 @@ def build_story(
     """
     row = material.judged.row
     against, in_favour = _evidence(material.judged, rulebook)
+    nearer = RulebookEntries(rulebook).measures(row.where)
     accusing = [rule for id_ in row.evidence if isinstance(rule := rulebook.evidence(id_), Rule) and rule.weight > 0]
     return Story(
         reset=row,
-        headline=_headline(row),
+        headline=_headline(row, client_named=bool(material.reset.sender_is_initiator), nearer=nearer),
         place=_sent_from(row),
         score=material.judged.score,
         prior=rulebook.verdict.prior,
@@ -196,6 +198,9 @@ def _compared(row: ResetRow, reset: Reset, flow: Sequence[Packet], packets: pl.D
         return compared
     kind = "sender's own, same flow" if row.hop_limit is None else f"baseline, same {row.baseline_source}"
     compared.append((kind, baseline))
+    if row.hop_limit not in (None, baseline.hop_limit):
+        alike = (packet for packet in flow if not packet.flags & RST and packet.hop_limit == row.hop_limit)
+        compared += [("same hop limit", packet) for packet in alike if packet.src == row.src][:1]
     if reset.id_mirrored or reset.window_mirrored or reset.reserved_mirrored:
         peer = (row.dst, row.dport)
         before = [packet for packet in flow if packet.frame < row.frame and not packet.flags & RST]
@@ -300,15 +305,20 @@ def _explained(entry: Rule | Explanation, story: Explanation | None) -> bool:
     return entry.weight < 0 if story.accuses else entry.weight > 0
 
 
-def _headline(row: ResetRow) -> str:
+def _headline(row: ResetRow, *, client_named: bool, nearer: bool) -> str:
+    """Who sent it. `client_named`: it names the initiator; `nearer`: its hop limit shows a place before the sender."""
     sure = row.verdict in (Verdict.FORGED, Verdict.GENUINE)
     if row.verdict == Verdict.UNCLEAR:
         return f"This capture does not show who sent it: {row.reason}."
+    probably = "" if sure else "probably "
     if row.origin == Origin.FRONT_END:
-        return f"It was {'' if sure else 'probably '}sent by a load balancer or proxy in front of {row.src}."
+        where = "in the name of the client" if client_named else "in front of"
+        return f"It was {probably}sent by a load balancer or proxy {where} {row.src}."
     if row.verdict in ACCUSED:
-        return f"It was {'' if sure else 'probably '}not sent by {row.src}, but by something in between."
-    return f"It was {'' if sure else 'probably '}sent by {row.src} itself."
+        return (
+            f"It was {probably}not sent by {row.src}, but by {'something in between' if nearer else 'another device'}."
+        )
+    return f"It was {probably}sent by {row.src} itself."
 
 
 def _sent_from(row: ResetRow) -> str:

@@ -165,7 +165,7 @@ def _sum(story: Story) -> str:
     terms = "".join(f" {weight:+d}" for weight in weights)
     return (
         f"Score: {story.prior}{terms} = {story.score}, a suspicion of {story.reset.suspicion} of 100. Every reset "
-        f"starts at {story.prior}; +70 doubles the odds that something in between sent it, -70 halves them."
+        f"starts at {story.prior}; +70 doubles the odds that another device sent it, -70 halves them."
     )
 
 

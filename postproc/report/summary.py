@@ -96,7 +96,10 @@ class ResetGroup:
 
 @dataclass(frozen=True, slots=True)
 class CaptureCounts:
-    """One input. `packets` is None where they were not counted; `first` and `last` are the times of its resets."""
+    """One input. `packets` is None where they were not counted; `first` and `last` are the times of its resets.
+
+    `copy_of` names an earlier input with the same packets, which are counted there.
+    """
 
     name: str
     readable: bool
@@ -106,6 +109,7 @@ class CaptureCounts:
     unclear: int
     first: float | None
     last: float | None
+    copy_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def summarise(
     by_sender = rows_by_sender(resets, entries, places)
     rows = [reset.row for reset in resets]
     return Summary(
-        totals=_totals([each for each in judged if each.readable], rows, errors),
+        totals=_totals([each for each in judged if each.readable and not each.copy_of], rows, errors),
         senders=_senders(rows),
         suspicious=tuple(_from_different_senders(_grouped(_most_suspicious(resets)), presumed)[:top]),
         resets=resets,
@@ -227,6 +231,7 @@ def _capture_counts(result: CaptureResult) -> CaptureCounts:
         unclear=sum(row.verdict == Verdict.UNCLEAR for row in rows),
         first=min((row.time for row in rows), default=None),
         last=max((row.time for row in rows), default=None),
+        copy_of=result.copy_of,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from heuristics.language.template import time_text
 from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, TITLE, VALUES_SHOWN, Who
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict, evidence_weights
@@ -14,12 +15,14 @@ from postproc.report.presumed_senders import PresumedSender
 from postproc.report.sections import Cell, Code, Column, Item, Listing, Paragraph, Section, Table
 from postproc.report.summary import CaptureCounts, ResetGroup, Sender, Summary
 from postproc.report.tallies import Tally
-from postproc.runtime.clock import IN_UTC, Clock
+from postproc.runtime.clock import IN_UTC, Clock, has_date
 from postproc.runtime.text import plural, shell_command
-from postproc.verdicts.result_row import JudgedReset
+from postproc.verdicts.result_row import JudgedReset, ResetRow
 
 _FRAMES_SHOWN = 8  # frames of one group of resets
 _EVIDENCE_SHOWN = 3  # sentences of evidence of one reset
+_DISTANCE = "distance"  # what sentences name that say from how far away
+_SILENT_US = 5_000_000  # silences from here on may be those of an idle timeout
 _MILLISECONDS = 3  # decimals of the time of one reset
 
 
@@ -72,8 +75,12 @@ def answer_sections(summary: Summary, clock: Clock) -> Iterator[Section]:
         plural(totals.icmp_errors, "ICMP error"),
     ]
     more = f" {plural(unreadable, 'capture')} could not be read." if unreadable else ""
+    copies = sum(bool(capture.copy_of) for capture in summary.captures)
+    more += f" Counted once: {copies:,} with the same packets as another." if copies else ""
     times = [row.time for row in summary.rows]
     when = f", {clock.span(min(times), max(times))}" if times else ""
+    undated = any(not has_date(time) for time in times)
+    more += " Times without a date: tcpdump prints it with -tttt." if undated else ""
     yield Paragraph([f"Read: {', '.join(read)}{when}.{more}"])
 
 
@@ -83,7 +90,8 @@ def _who(summary: Summary, layout: Layout, *, several: bool) -> Table:
     left_out = senders[layout.rows :]
     accused = sum(sender.accused for sender in left_out)
     below = f"{plural(len(left_out), 'more sender')} of {plural(accused, 'forged reset')}; --top N shows more"
-    title = f"{TITLE} (times in {layout.clock.zone})"
+    dated = any(has_date(sender.last) for sender in senders)
+    title = f"{TITLE} ({f'times in {layout.clock.zone}' if dated else 'times of day'})"
     if layout.wide:
         place, device, resets, names, clients, ports, first, last, verdicts = COLUMNS
         columns = [
@@ -104,7 +112,8 @@ def _sender_cells(sender: PresumedSender, layout: Layout, *, several: bool) -> l
     verdicts = tuple(f"{count:,} {verdict}" for verdict, count in _in_order(sender.by_verdict))
     first, last = layout.clock.in_table(sender.first), layout.clock.in_table(sender.last)
     start: list[Cell] = [_sent_from(sender, several=several), _device(sender)]
-    middle: list[Cell] = [f"{len(sender.names):,}", f"{len(sender.clients):,}", _few(map(str, sender.ports))]
+    clients = "the same" if set(sender.clients) == set(sender.names) else f"{len(sender.clients):,}"
+    middle: list[Cell] = [f"{len(sender.names):,}", clients, _few(map(str, sender.ports))]
     if layout.wide:
         return [*start, f"{sender.resets:,}", *middle, first, last, ", ".join(verdicts)]
     times = (first, last) if first != last else (first,)
@@ -167,11 +176,10 @@ def _reset(group: ResetGroup, rulebook: Rulebook, layout: Layout) -> Item:
     reset, row = group.reset, group.reset.row
     lines: list[str | Code] = [
         f"named sender {row.src} port {row.sport}, to {row.dst} port {row.dport}, "
-        f"{layout.clock.moment(row.time, _MILLISECONDS)}",
+        f"{layout.clock.moment(row.time, _MILLISECONDS)}{_silence(row)}",
         *([f"not judged: {row.reason}"] if row.reason else []),
         *_strongest(reset, rulebook),
         *([f"{plural(len(group.others), 'more reset')} like it: {_frames(group.others)}"] if group.others else []),
-        *([row.where] if row.where else []),
         *([f"probable cause: {row.cause}"] if row.cause else []),
         *([f"looks like {row.device}"] if row.device else []),
         Code("Wireshark filter:", row.flow),
@@ -182,12 +190,27 @@ def _reset(group: ResetGroup, rulebook: Rulebook, layout: Layout) -> Item:
     return Item(f"Frame {row.frame} of {row.capture}: {row.verdict}, suspicion {row.suspicion} of 100", lines)
 
 
+def _silence(row: ResetRow) -> str:
+    """How long nothing came before, where that is long."""
+    silent = row.silence_us is not None and row.silence_us >= _SILENT_US
+    return f", after {time_text(row.silence_us or 0)} of silence" if silent else ""
+
+
 def _strongest(reset: JudgedReset, rulebook: Rulebook) -> list[str]:
-    """The heaviest evidence in words, and how much more there is."""
-    weights = evidence_weights(rulebook, reset.row.evidence, reset.score)
-    ranked = sorted(zip(weights, reset.words, strict=False), key=lambda each: -abs(each[0]))
-    more = len(ranked) - _EVIDENCE_SHOWN
-    return [*(words for _, words in ranked[:_EVIDENCE_SHOWN]), *([f"{plural(more, 'more sign')}"] if more > 0 else [])]
+    """The heaviest evidence in words, how much more there is, and the place. Only one of them says how far away."""
+    row = reset.row
+    weights = evidence_weights(rulebook, row.evidence, reset.score)
+    ranked = sorted(zip(weights, row.evidence, reset.words, strict=False), key=lambda each: -abs(each[0]))
+    shown: list[str] = []
+    distance_said = False
+    for _, id_, words in ranked:
+        says_distance = any(subject.name == _DISTANCE for subject in rulebook.evidence(id_).say.subjects)
+        if len(shown) < _EVIDENCE_SHOWN and not (says_distance and distance_said):
+            shown.append(words)
+            distance_said |= says_distance
+    more = len(ranked) - len(shown)
+    place = [row.where] if row.where and not distance_said else []
+    return [*shown, *([plural(more, "more sign")] if more else []), *place]
 
 
 def _hosts(summary: Summary, layout: Layout) -> Table:
@@ -224,6 +247,8 @@ def _captures(summary: Summary, layout: Layout) -> Table:
 def _capture_cells(capture: CaptureCounts, clock: Clock) -> list[Cell]:
     if not capture.readable:
         return [capture.name, "not read", "", "", "", ""]
+    if capture.copy_of:
+        return [(capture.name, "is a copy of", capture.copy_of), "", "", "", "", ""]
     return [
         capture.name,
         "not counted" if capture.packets is None else f"{capture.packets:,}",

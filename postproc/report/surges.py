@@ -28,7 +28,8 @@ _LEAST_RESETS = 10  # in one bin
 _MOST_OF_IT = 0.8  # the share of resets that has to fit a pattern
 _HOSTS_OF_FAILOVER, _FLOWS_OF_FAILOVER = 3, 5
 _OPEN = ("post-ack", "post-psh", "later")  # stages of an open connection
-_REFUSED = "post-syn"
+_REFUSED, _FIRST_DATA = "post-syn", "post-psh"
+_MOST_AT_FIRST_DATA = 0.5  # the share of resets after the first data beyond which content is what a device looks at
 
 _LEAST_SILENCE_US = 5_000_000  # shorter silences are those of people and programs
 _LEAST_ALIKE, _SHARE_ALIKE = 5, 0.6  # resets after one silence: how many, and of all after long silences
@@ -174,6 +175,10 @@ def _pattern(inside: Sequence[ResetRow], every: Sequence[ResetRow], spans: Seque
     if accused >= _MOST_OF_IT * len(inside):
         still_open = sum(row.stage in _OPEN for row in inside)
         hosts, flows = len({row.src for row in inside}), len({row.flow for row in inside})
+        # After the first data, a device has seen what a rule forbids; a lost state is lost for every connection.
+        at_first_data = sum(row.stage == _FIRST_DATA for row in inside)
+        if at_first_data > _MOST_AT_FIRST_DATA * len(inside):
+            return ""
         if still_open >= _MOST_OF_IT * len(inside) and hosts >= _HOSTS_OF_FAILOVER and flows >= _FLOWS_OF_FAILOVER:
             return "a firewall that lost its connections: a failover or a restart"
         return ""

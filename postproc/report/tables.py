@@ -107,10 +107,14 @@ def _captures(judged: Sequence[CaptureResult], resets: pl.DataFrame) -> pl.DataF
                 "readable": each.readable,
                 "packets": each.packets,
                 "problems": [problem.reason for problem in each.problems],
+                "copy_of": each.copy_of or None,
             }
             for each in judged
         ],
-        schema={"capture": pl.String, "readable": pl.Boolean, "packets": pl.Int64, "problems": pl.List(pl.String)},
+        schema={
+            **{"capture": pl.String, "readable": pl.Boolean, "packets": pl.Int64},
+            **{"problems": pl.List(pl.String), "copy_of": pl.String},
+        },
     )
     counted = resets.group_by("capture").agg(
         *_counts(),

@@ -13,16 +13,17 @@ from rich.text import Text
 
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import Verdict
+from heuristics.verdict_colours import VERDICT_COLOURS
 from postproc.report.screen import WIDTH, Screen
 from postproc.report.sections import Cell, Code, Item, Listing, Paragraph, Section, Table
 from postproc.runtime.text import cut_in_the_middle
 
 _WIDE = 10_000  # characters
 _STYLES = {
-    rf"(?<!likely )\b{Verdict.FORGED}\b": "bold red",
-    rf"\b(?:probably|{Verdict.LIKELY_FORGED})\b": "yellow",
-    rf"\b{Verdict.UNCLEAR}\b": "magenta",
-    rf"\b(?:likely )?{Verdict.GENUINE}\b": "green",
+    rf"(?<!likely )\b{Verdict.FORGED}\b": VERDICT_COLOURS[Verdict.FORGED].terminal,
+    rf"\b(?:probably|{Verdict.LIKELY_FORGED})\b": VERDICT_COLOURS[Verdict.LIKELY_FORGED].terminal,
+    rf"\b{Verdict.UNCLEAR}\b": VERDICT_COLOURS[Verdict.UNCLEAR].terminal,
+    rf"\b(?:likely )?{Verdict.GENUINE}\b": VERDICT_COLOURS[Verdict.GENUINE].terminal,
 }
 
 

@@ -149,3 +149,26 @@ def test_many_resets_stay_small() -> None:
     page = html(report_of(many_resets(5_000)), ORIGIN)
     assert len(page) < 5_000 * 200 + MOST_WITHOUT_DATA / 10
     assert "<desc" in page
+
+
+def test_a_log_is_held_against_the_packets(tmp_path: Path) -> None:
+    folder = EXAMPLES.parent / "firewall-log"
+    arguments = [folder / "client.pcap", "--log", folder / "conntrack.log", "--log-format", folder / "conntrack.toml"]
+    for format_ in ("html", "markdown"):
+        result = run("report", *arguments, "-o", tmp_path / "report", "--format", format_, "--no-cache")
+        assert (result.exit_code, result.output) == (0, "")
+        text = (tmp_path / "report").read_text("utf-8")
+        assert "The log is contradicted in 4 of" in text
+        assert text.count("did not send the reset") >= 4
+        assert "Line 8, 192.0.2.30 port 58108 to 203.0.113.40 port 80" in text
+    page = run("report", *arguments, "-o", tmp_path / "report.html", "--no-cache")
+    assert page.exit_code == 0
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "<td>CLOSE mark=2</td>" in text
+    assert "--log-format" in text.partition("Commands that repeat it")[2]
+
+
+def test_the_format_of_a_log_needs_a_log(tmp_path: Path) -> None:
+    result = run("report", FORGED, "-o", tmp_path / "report.html", "--log-format", "panos-traffic")
+    assert (result.exit_code, "--log-format needs a log" in result.stderr) == (2, True)
+    assert not (tmp_path / "report.html").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -229,3 +230,27 @@ def test_without_our_comments_the_copy_is_the_capture(
     first = annotated(folder, content, dict.fromkeys(frames, "forged"))
     assert annotated(folder, first, {}) == content
     assert annotated(folder, first, dict.fromkeys(frames, "forged")) == first
+
+
+def test_captures_from_both_ends_count_with_a_case(tmp_path: Path) -> None:
+    folder = tmp_path / "case"
+    shutil.copytree(EXAMPLES[0].parents[1] / "firewall-log", folder)
+    client, server = folder / "client.pcap", folder / "server.pcap"
+    both = {row["frame"]: row for row in rows(client, server, "--no-cache") if row["capture"] == client.as_posix()}
+    assert any("never_left" in row["evidence"] for row in both.values())
+    for case in (server, client.parent):  # another capture, or the folder that holds both
+        copy = tmp_path / "copy.pcapng"
+        result = run("annotate", client, "-o", copy, "--case", case)
+        assert result.exit_code == 0
+        commented = {frame: comment for frame, comment in fields(copy, "frame.number", "frame.comment") if comment}
+        assert commented.keys() == both.keys()
+        for frame, comment in commented.items():
+            assert comment.startswith(f"{MARK}{both[frame]['verdict']}, suspicion {both[frame]['suspicion']} of 100")
+        assert packets_by_editcap(copy, tmp_path) == packets_by_editcap(client, tmp_path)
+
+
+def test_a_case_has_the_real_addresses(tmp_path: Path) -> None:
+    result = run("annotate", FORGED, "-o", tmp_path / "copy.pcapng", "--anonymize", "--case", GENUINE)
+    assert (result.exit_code, "--case and --anonymize exclude each other" in result.stderr) == (2, True)
+    result = run("annotate", "-", "-o", tmp_path / "copy.pcapng", "--case", GENUINE)
+    assert (result.exit_code, "--case needs a capture in a file" in result.stderr) == (2, True)

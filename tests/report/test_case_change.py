@@ -76,7 +76,7 @@ def test_what_is_new_gone_more_and_fewer() -> None:
     quiet, loud = resets(5, src="203.0.113.8", **HONEST), resets(60, src="203.0.113.8", **HONEST)
     change = case_change(case([*resets(40), *quiet]), case(loud), load(), Exposure.TIME)
     rows = {row.name: row for row in change.rows if row.kind == "sender"}
-    assert rows["a device in between"].change is Change.GONE
+    assert rows["a device at an unknown distance"].change is Change.GONE
     assert rows["203.0.113.8"].change is Change.MORE
     assert change.row("forged").change is Change.GONE
     assert change.row("genuine").change is Change.MORE
@@ -85,7 +85,7 @@ def test_what_is_new_gone_more_and_fewer() -> None:
     assert first.startswith("Connections with suspect resets: 40 an hour before (40), 0 after (0): gone, 0 to 0.09")
     back = case_change(case(loud), case([*resets(40), *quiet]), load(), Exposure.TIME)
     assert back.row("forged").change is Change.NEW
-    assert "New: a device in between." in [*change_sentences(back)]
+    assert "New: a device at an unknown distance." in [*change_sentences(back)]
 
 
 def test_connections_are_counted_and_against_what_is_asked_for() -> None:

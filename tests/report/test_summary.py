@@ -183,7 +183,7 @@ def test_the_answer_claims_no_distance_and_no_certainty_that_is_not_there() -> N
     likely = judged_reset(score=250, verdict="likely forged")
     assert answer_of(likely, HONEST)[:2] == [
         "1 of 2 resets is probably forged; 1 is genuine.",
-        "A device in between probably sent 1 of them in the name of 203.0.113.1, at 1970-01-01 00:00:01 UTC.",
+        "A device at an unknown distance probably sent 1 of them in the name of 203.0.113.1, at 00:00:01 (no date).",
     ]
     assert answer_of(likely, judged_reset(), HONEST)[0] == "1 of 3 resets is forged, 1 more probably; 1 is genuine."
 

@@ -47,7 +47,23 @@ def test_local_times_name_their_zone() -> None:
     assert (clock.zone, IN_UTC.zone) == ("+03", "UTC")
 
 
+@pytest.mark.usefixtures("three_hours_east")
+@pytest.mark.parametrize("clock", [IN_UTC, Clock(local=True)])
+def test_a_time_of_text_without_dates_is_a_time_of_day_as_printed(clock: Clock) -> None:
+    evening = 18 * 3600 + 26 * 60
+    assert clock.moment(evening + 0.25, 3) == "18:26:00.250 (no date)"
+    assert clock.span(evening, evening + 61) == "from 18:26:00 to 18:27:01 (no date)"
+    assert clock.in_table(evening) == "18:26:00"
+
+
+def test_a_time_of_a_log_without_years_has_none() -> None:
+    november = (333 * 24 + 18) * 3600
+    assert IN_UTC.moment(november) == "11-30 18:00:00 (no year)"
+    assert IN_UTC.span(november, november + 60) == "on 11-30 from 18:00:00 to 18:01:00 (no year)"
+    assert IN_UTC.in_table(november) == "11-30 18:00:00"
+
+
 def test_times_that_no_calendar_has_are_shown_all_the_same() -> None:
     assert IN_UTC.moment(1e18) == "1000000000000000000.000000 s after 1970"
-    assert IN_UTC.span(0, 1e18).startswith("at 1970")
+    assert IN_UTC.span(0, 1e18) == "at 00:00:00 (no date)"
     assert IN_UTC.in_table(1e18) == "1000000000000000000"

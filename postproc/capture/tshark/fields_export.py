@@ -27,6 +27,10 @@ from postproc.runtime.temp_files import temporary_folder, writing_temporary
 from postproc.runtime.text import shell_command
 
 FIX_CAPTURE = "name a pcap or pcapng file, or a fields export; `rstorigin export --print-command` shows how to make one"
+FIX_TEXT = (
+    "name a pcap or pcapng file, a fields export, or packets as tcpdump -nnvv, tshark -V or a firewall's log prints "
+    "them; a log of sessions goes to rstorigin reconcile --log"
+)
 _COPIED = 1 << 20  # bytes at a time
 
 
@@ -106,9 +110,10 @@ def check_capture(capture: Path) -> None:
 
 def not_a_capture(path: Path) -> CaptureError:
     """The error for a file that nothing marks as a capture."""
-    what = "a text file, not a capture" if file_type_of(path) is FileType.TEXT else "not a capture that tshark can read"
+    if file_type_of(path) is FileType.TEXT:
+        return CaptureError(str(path), "is a text file, not a capture", FIX_TEXT)
     fix = "unpack it first: tshark unpacks gz, zst and lz4 only" if is_other_archive(path) else FIX_CAPTURE
-    return CaptureError(str(path), f"is {what}", fix)
+    return CaptureError(str(path), "is not a capture that tshark can read", fix)
 
 
 def _copy(source: PatientPipe, target: IO[bytes]) -> int:

@@ -3,6 +3,7 @@
 (() => {
   const holder = document.getElementById("data");
   const ROWS_AT_ONCE = 60;
+  const DATELESS = 7 * 86400; // seconds: text of packets without a date has only times of day
   const LONGEST_CAUSE = 60; // characters in a cell; the evidence has the whole text
 
   for (const button of document.querySelectorAll("button.copy")) enableCopy(button);
@@ -58,7 +59,9 @@
 
   function time(row) {
     const moment = new Date(number("time", row) * 1000);
-    return Number.isNaN(moment.getTime()) ? String(number("time", row)) : moment.toISOString().replace("T", " ").slice(0, -1);
+    if (Number.isNaN(moment.getTime())) return String(number("time", row));
+    const written = moment.toISOString().replace("T", " ").slice(0, -1);
+    return number("time", row) >= 0 && number("time", row) < DATELESS ? written.slice(11) : written;
   }
 
   function end(address, port, row) {
