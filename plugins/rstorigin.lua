@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: a2bcc6f1f337dfeee0ff0663e87ddaf3eaf19ec437ebb8ff4905e90e93341292
+-- rulebook hash: 1f16d1f6b5dafa06353eea5d48a92a0380fab15e2b0578a58284833265d93e75
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -397,7 +397,7 @@ do
     ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
       "NetScaler reset code in the window"),
     ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
-      "F5 BIG-IP reset cause in the payload"),
+      "F5 BIG-IP reset cause in the payload or the Ethernet trailer"),
     ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
       "Not from where its host sits in other captures"),
     ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
@@ -717,7 +717,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash a2bcc6f1f337)"
+    .. "(100 rules, hash 1f16d1f6b5da)"
 
   -- Opens a window with a text, and a button that filters the packet list if there is a `filter`.
   local function show_window(title, words, button, filter)
@@ -1160,6 +1160,7 @@ do
     icmpv6_code = Field.new("icmpv6.code"),
     payload_len = Field.new("tcp.len"),
     reset_cause = Field.new("tcp.reset_cause"),
+    f5_cause = Field.new("f5ethtrailer.rstcausetxt"),
     udp_sport = Field.new("udp.srcport"),
     udp_dport = Field.new("udp.dstport"),
   }
@@ -1668,6 +1669,111 @@ do
     return sub(key, 1, (#key - 4) / 2)
   end
 
+  local diagnosis, stated_cause
+  -- What the sender of a reset says itself -------------------------------------------------------------------------
+
+  -- The reasons of diagnostic payloads.
+  local REASONS = {
+    [1] = "illegal option",
+    [2] = "desynchronized state",
+    [3] = "new data after the application had closed",
+    [4] = "abort by the application",
+    [5] = "unexpected acknowledgement during the handshake",
+    [6] = "unexpected SYN inside the window",
+    [7] = "unexpected security level",
+    [8] = "malformed message",
+    [9] = "not authorized",
+    [10] = "no resources left",
+    [11] = "network failure",
+    [12] = "reset received from the other side",
+    [13] = "destination unreachable",
+    [14] = "connection timed out",
+    [15] = "too much outstanding data",
+    [16] = "performance not acceptable",
+    [17] = "interference of a middlebox",
+  }
+
+  -- The printable beginning of a text, as far as it is kept.
+  local function printable(text)
+    local found = string.match(string.sub(string.match(text, "^[ -~]*"), 1, 100), "^ *(.-) *$")
+    return found ~= "" and found or nil
+  end
+
+  local function unsigned(payload, first, last)
+    local value = 0
+    for at = first, last do
+      value = value * 256 + byte(payload, at)
+    end
+    return value
+  end
+
+  -- The major type and value of the CBOR item after the first `at` bytes, and where it ends. Type -1: none that stands
+  -- in a diagnosis.
+  local function head(payload, at)
+    if at >= #payload then
+      return -1, 0, at
+    end
+    local first = byte(payload, at + 1)
+    local major, value = floor(first / 32), first % 32
+    local size = ({ [24] = 1, [25] = 2, [26] = 4 })[value] or 0
+    if value > 26 or at + 1 + size > #payload then
+      return -1, 0, at
+    end
+    return major, size > 0 and unsigned(payload, at + 2, at + 1 + size) or value, at + 1 + size
+  end
+
+  local function from_cbor(payload, at)
+    local major, pairs_left, found, description, kind, key, value
+    major, pairs_left, at = head(payload, at)
+    if major ~= 5 then
+      return nil
+    end
+    found = {}
+    for _ = 1, min(pairs_left, 3) do
+      major, key, at = head(payload, at)
+      kind, value, at = head(payload, at)
+      if major ~= 0 or (kind ~= 0 and kind ~= 3) then
+        return nil
+      elseif kind == 3 then
+        description, at = sub(payload, at + 1, at + value), at + value
+      else
+        found[key] = value
+      end
+    end
+    local reason, enterprise = found[1], found[2] or 0
+    if at > #payload or (reason or 0) >= 65536 or enterprise >= 4294967296 or not (reason or (description or "") ~= "") then
+      return nil
+    end
+    return { reason = reason, enterprise = enterprise, description = description }
+  end
+
+  -- What a reset's payload says if it is a whole diagnostic payload.
+  function diagnosis(payload)
+    if #payload == 8 and string.match(payload, "^\51\170") then
+      return { reason = unsigned(payload, 3, 4), enterprise = unsigned(payload, 5, 8) }
+    elseif #payload >= 3 and unsigned(payload, 1, 3) == 1650745 then
+      return from_cbor(payload, 3)
+    end
+  end
+
+  -- Why the sender says that it reset the connection. `text` is its payload where that is an F5 BIG-IP's, `trailer` the
+  -- cause in the Ethernet trailer, or "".
+  function stated_cause(text, trailer, said)
+    if trailer ~= "" then
+      return printable(trailer)
+    elseif text then
+      return printable(string.match(text, "%] (.*)$") or "")
+    elseif not said then
+      return nil
+    elseif not said.reason then
+      return printable(said.description)
+    elseif said.enterprise > 0 then
+      return string.format("reason %d of enterprise %.0f", said.reason, said.enterprise)
+    end
+    local words = REASONS[said.reason]
+    return string.format("reason %d", said.reason) .. (words and ", " .. words or "")
+  end
+
   -- Fingerprint: header fields that are read only from resets and SYNs ---------------------------------------------
 
   function decode_fingerprint()
@@ -1707,13 +1813,16 @@ do
     return text
   end
 
-  -- The kind of a reset's payload, by its first bytes. Like Wireshark's text of it, this ends at the first NUL.
-  local function payload_kind()
+  -- The text that some bytes begin with, as Wireshark shows it: up to the first NUL.
+  local function text_of(bytes)
+    return unescaped(string.match(bytes, "^[^\0]*"))
+  end
+
+  -- The kind of a reset's payload, by its bytes and the text that it begins with.
+  local function payload_kind(payload, cause)
     if current.payload_len == 0 then
       return "none"
     end
-    local info = read.reset_cause()
-    local cause = unescaped(string.match(info and info.range:raw() or "", "^[^\0]*"))
     local function begins(prefix)
       return string.sub(cause, 1, #prefix) == prefix
     end
@@ -1722,7 +1831,7 @@ do
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
     elseif begins("\02509")
-      or (current.payload_len == 8 and string.match(cause, "^3[\128-\255]$")) then
+      or (current.payload_len == 8 and string.match(payload, "^\51\170")) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -1898,7 +2007,14 @@ do
     decode_fingerprint()
     local header_len = current.bytes and current.header_len or value(read.header_len)
     current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
-    current.payload_kind = payload_kind()
+    local info, trailer = read.reset_cause(), read.f5_cause()
+    local payload = info and info.range:raw() or ""
+    local text, cause = text_of(payload), trailer and trailer.len > 0 and text_of(trailer.range:raw()) or ""
+    current.payload_kind, current.f5_trailer = payload_kind(payload, text), cause ~= ""
+    local kind = current.payload_kind
+    local said = kind == "diagnostic" and diagnosis(payload) or nil
+    current.stated_reason, current.stated_enterprise = said and said.reason, said and said.enterprise
+    current.stated_cause = stated_cause(kind == "bigip" and text, cause, said)
   end
 end
 
@@ -3188,11 +3304,11 @@ do
   -- `in_flight_us` belong to the last segment in flight to the sender: its end, and its age. Flow and sides are found
   -- again by key and frame.
   local RESET = record_of({
-    "other key mac payload_kind df acknowledges sender_had_sent",
+    "other key mac payload_kind stated_cause f5_trailer df acknowledges sender_had_sent",
     "B hop_limit tos options_len",
-    "H flags window ip_id",
+    "H flags window ip_id stated_reason",
     "I3 flow_label payload_len",
-    "I4 seq ack tsval previous_reset burst ip_id_run in_flight_end",
+    "I4 seq ack tsval stated_enterprise previous_reset burst ip_id_run in_flight_end",
     "I5 in_flight_us",
     "time time_us",
     "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us silence_us",
@@ -3462,6 +3578,10 @@ do
       flow_label = packet.flow_label,
       options_len = packet.options_len,
       payload_kind = packet.payload_kind,
+      f5_trailer = packet.f5_trailer,
+      stated_cause = packet.stated_cause,
+      stated_reason = packet.stated_reason,
+      stated_enterprise = packet.stated_enterprise,
       mac = mac,
       time_us = packet.time_us,
       seq = packet.seq,
@@ -4057,6 +4177,10 @@ do
     o.df = reset.df
     o.has_ack = reset.acknowledges
     o.payload_kind = reset.payload_kind
+    o.f5_trailer = reset.f5_trailer
+    o.stated_cause = reset.stated_cause
+    o.stated_reason = reset.stated_reason
+    o.stated_enterprise = reset.stated_enterprise
     o.netscaler_code = netscaler_meaning(reset.window)
   end
 
@@ -5691,15 +5815,16 @@ do
           .. " is a reset code of a NetScaler (Citrix ADC) in front of the server: " .. text(o.netscaler_code)
       end,
     },
-    { -- F5 BIG-IP reset cause in the payload
+    { -- F5 BIG-IP reset cause in the payload or the Ethernet trailer
       id = "bigip_cause",
       weight = -600,
       origin = "front-end",
       holds = function(o)
-        return o.payload_kind == "bigip"
+        return o.payload_kind == "bigip" or o.f5_trailer
       end,
-      say = function()
-        return "the payload is the reset cause of an F5 BIG-IP in front of the server"
+      say = function(o)
+        return "an F5 BIG-IP in front of the server wrote its reset cause into the packet: "
+          .. text(o.stated_cause)
       end,
     },
   }
@@ -6161,10 +6286,36 @@ do
     },
     {
       holds = function(o)
+        return o.origin == "front-end" and o.stated_cause ~= nil
+      end,
+      say = function(o)
+        return "the load balancer closed the connection, and says why: " .. text(o.stated_cause)
+      end,
+    },
+    {
+      holds = function(o)
         return o.origin == "front-end"
       end,
       say = function()
         return "the load balancer or proxy in front of the server closed the connection"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.stated_enterprise ~= nil and o.stated_reason ~= nil and o.stated_enterprise == 0
+          and o.stated_reason >= 8 and o.stated_reason <= 14
+      end,
+      say = function(o)
+        return "the sender says why: " .. text(o.stated_cause)
+          .. "; a NAT, firewall or proxy in the path may say this too"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.payload_kind == "diagnostic" and o.stated_cause ~= nil
+      end,
+      say = function(o)
+        return "the sender says why: " .. text(o.stated_cause)
       end,
     },
     {
@@ -6544,7 +6695,7 @@ do
     {
       confidence = 95,
       holds = function(o)
-        return o.payload_kind == "bigip"
+        return o.payload_kind == "bigip" or o.f5_trailer
       end,
       say = function()
         return "F5 BIG-IP"
