@@ -14,6 +14,7 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Sources
+from postproc.capture.piped import label_of, text_file
 from postproc.case.case_file import CaseFile
 from postproc.case.run import CaseRun, RunOptions
 from postproc.cli.exit_status import FOUND, SOME_FAILED
@@ -60,15 +61,17 @@ def reconcile_log(
     if options.output is not None:
         check_not_input(options.output, inputs)
     zone = parse_zone(options.timezone)
-    column_map = load_map(options.format_name) if options.format_name else recognised(options.log)
-    with_flows = replace(run_options, all_flows=True, with_flows=True)
-    results, _ = CaseRun(load(overlays=overlays), case, with_flows, TerminalMonitor()).judge(found.files)
-    comparison = compare_log(options.log, column_map, Clock(zone, _about_us(results)), results)
+    monitor, log = TerminalMonitor(), label_of(str(options.log))
+    with text_file(options.log, monitor.warn) as file:
+        column_map = load_map(options.format_name) if options.format_name else recognised(file)
+        with_flows = replace(run_options, all_flows=True, with_flows=True)
+        results, _ = CaseRun(load(overlays=overlays), case, with_flows, monitor).judge(found.files)
+        comparison = replace(compare_log(file, column_map, Clock(zone, _about_us(results)), results), log=log)
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     bad = comparison.not_understood
     if bad.lines:
         reason = f"{plural(bad.lines, 'line')} not understood as {column_map.title}; the first is line {bad.first_line}"
-        problems.append(Problem(str(options.log), "", "", reason))
+        problems.append(Problem(log, "", "", reason))
     print_problems(problems)
     write_result(_rendered(comparison, options), options.output, inputs)
     if options.fail_on and any(row.result == Result.CONTRADICTED for row in comparison.rows):

@@ -16,6 +16,7 @@ from support.command_line import FORGED, run
 from support.session_logs import CAPTURE, CONNTRACK_LOG, EXAMPLE, WRITERS, sessions
 
 from postproc.runtime.errors import CaptureError
+from postproc.session_log.beginnings import Beginnings
 from postproc.session_log.column_map import ColumnMapError, known_formats, load_map, parsed
 from postproc.session_log.log_time import Clock, durations_us, times_us
 from postproc.session_log.recognise import recognised
@@ -138,7 +139,7 @@ def test_a_hostile_line_takes_no_long_time(text: str, tmp_path: Path) -> None:
         with text_lines(path) as batches:
             for lines in batches:
                 column_map = load_map(name)
-                sessions_of(records_of(column_map).read(lines), column_map, Clock())
+                sessions_of(records_of(column_map).read(lines), column_map, Clock(), Beginnings())
     assert time.monotonic() - began < 60
 
 
@@ -155,7 +156,7 @@ def test_any_text_is_counted_line_by_line(texts: list[str]) -> None:
     filled = sum(bool(text.strip()) and not text.startswith("#") for text in texts)
     for name in known_formats():
         column_map = load_map(name)
-        batch = sessions_of(records_of(column_map).read(Lines(1, texts)), column_map, Clock())
+        batch = sessions_of(records_of(column_map).read(Lines(1, texts)), column_map, Clock(), Beginnings())
         assert batch.sessions.height + batch.other + len(batch.not_understood) <= len(texts)
         if not column_map.comment and not column_map.columns:
             assert batch.sessions.height + batch.other + len(batch.not_understood) >= filled - texts.count("")
