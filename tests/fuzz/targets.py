@@ -68,7 +68,7 @@ def _judge(content: bytes, name: str, types: Sequence[FileType]) -> CaptureResul
 
 def read_export(content: bytes) -> None:
     """A fields export, judged."""
-    _judge(content, "export.tsv", (FileType.EXPORT, FileType.UTF16, FileType.PARQUET))
+    _judge(content, "export.tsv", (FileType.EXPORT, FileType.PARQUET))
 
 
 def read_text(content: bytes) -> None:
