@@ -841,8 +841,7 @@ do
     end,
   }
 
-  -- Reads everything but the records. Returns nil and why if the file cannot be used.
-  function read_verdicts(path)
+  local function read_all(path)
     local file, problem = io.open(path, "rb")
     if not file then
       return nil, problem
@@ -864,11 +863,20 @@ do
       end
       offset = offset + #line + 1
     end
-    if not verdicts.complete then
+    if not (verdicts.begin_us and verdicts.columns and verdicts.complete) then
       file:close()
-      return nil, "its end is missing"
+      return nil, "its beginning or its end is missing"
     end
     return verdicts
+  end
+
+  -- Reads everything but the records. Returns nil and why if the file cannot be used.
+  function read_verdicts(path)
+    local sound, verdicts, problem = pcall(read_all, path)
+    if not sound then
+      return nil, "it is damaged"
+    end
+    return verdicts, problem
   end
 
   local READERS = {
@@ -879,8 +887,7 @@ do
     end,
   }
 
-  -- The record of a frame: its values by column, and the rules that fired.
-  function verdict_of_frame(verdicts, frame)
+  local function record_of_frame(verdicts, frame)
     verdicts.file:seek("set", verdicts.at[frame])
     local words = values_of(verdicts.file:read("*l"))
     local record = { fired = {} }
@@ -902,7 +909,7 @@ do
       end
       record.fired[#record.fired + 1] = {
         id = rule[2],
-        weight = tonumber(rule[3]),
+        weight = tonumber(rule[3]) or 0,
         was = was,
         say = function()
           return rule[5]
@@ -910,6 +917,18 @@ do
       }
     end
     return record
+  end
+
+  -- What a record has, whatever the packet is.
+  local NEEDED = { "time_us", "score", "kind", "src", "verdict", "origin", "suspicion" }
+
+  -- The record of a frame: its values by column, and the rules that fired. Nil if it is damaged.
+  function verdict_of_frame(verdicts, frame)
+    local sound, record = pcall(record_of_frame, verdicts, frame)
+    for _, name in ipairs(sound and NEEDED or {}) do
+      sound = sound and record[name] ~= nil
+    end
+    return sound and record or nil
   end
 
   do
@@ -1115,10 +1134,12 @@ if handed then
     local stories = {}
     for _, frame in ipairs(flow.frames) do
       local record = verdict_of_frame(handed, frame)
-      for _, name in ipairs { "reason", "cause", "device" } do
-        record[name] = record[name] or ""
+      if record then
+        for _, name in ipairs { "reason", "cause", "device" } do
+          record[name] = record[name] or ""
+        end
+        stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
       end
-      stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
     end
     return table.concat(stories, "\n\n") .. "\n", flow.filter
   end
