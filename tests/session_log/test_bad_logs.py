@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.command_line import FORGED, run
-from support.session_logs import CAPTURE, CONNTRACK_LOG, EXAMPLE, WRITERS, sessions
+from support.session_logs import CAPTURE, CONNTRACK_LOG, EXAMPLE, WRITERS, panos_export, sessions
 
 from postproc.runtime.errors import CaptureError
 from postproc.session_log.beginnings import Beginnings
@@ -237,3 +237,11 @@ def test_fail_on_contradicted() -> None:
     own = ("--log-format", str(EXAMPLE / "conntrack.toml"), "--fail-on", "contradicted")
     assert reconcile(CONNTRACK_LOG, *own)[0] == 3
     assert reconcile(CONNTRACK_LOG, "--fail-on", "contradicted")[0] == 0
+
+
+def test_a_wrong_time_below_a_header_stays_with_its_line(tmp_path: Path) -> None:
+    lines = panos_export(sessions())
+    lines[1] = lines[1].replace("/30 21:", "/30 xx:")
+    status, out, error = reconcile(log(tmp_path, "\n".join(lines)), "--format", "json")
+    assert status == 0, error
+    assert json.loads(out)["sessions"] == len(lines) - 1
