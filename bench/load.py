@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -139,12 +140,31 @@ def traffic(megabytes: int) -> Iterator[bytes]:
         yield _segments(index, (_CLIENT, 1024 + index % 500, _SERVER, 443), _PUSH, (1000 + index % 2**31, 60))
 
 
+def stream(seconds: int) -> Iterator[bytes]:
+    """So many seconds of traffic, as a pipe delivers it: 2 connections a second, one in ten of which is reset."""
+    for first in range(0, seconds * 2, _AT_ONCE // 4):
+        index = np.arange(first, min(first + _AT_ONCE // 4, seconds * 2), dtype=np.int64)
+        port, clock = 1024 + index % 60_000, index * 5_000  # tenths of a millisecond
+        there, back = (_CLIENT, port, _SERVER, 80), (_SERVER, 80, _CLIENT, port)
+        parts = [
+            _segments(clock, there, _SYN, (1000, 60)),
+            _segments(clock + 100, back, _SYN_ACK, (5000, 55)),
+            _segments(clock + 200, there, _ACK, (1001, 60)),
+        ]
+        size = _RECORD + _FRAME
+        yield np.stack([np.frombuffer(part, np.uint8).reshape(-1, size) for part in parts], axis=1).tobytes()
+        tenth = index % 10 == 0
+        ends = (_SERVER, 80, _CLIENT, port[tenth])
+        yield _segments(clock[tenth] + 300, ends, _RST_ACK, (5001, 55))
+
+
 KINDS: dict[str, tuple[Callable[[int], Iterator[bytes]], str, Sequence[int]]] = {
     "flows": (flows, "connections, each with a reset", (10_000, 100_000)),
     "one-flow": (one_flow, "resets in one connection", (10_000, 100_000)),
     "hosts": (hosts, "hosts, a tenth of which are reset", (10_000, 100_000)),
     "icmp": (icmp, "ICMP errors", (10_000, 50_000)),
     "traffic": (traffic, "MB without a reset", (100, 1_000)),
+    "stream": (stream, "seconds of a stream from stdin", (3_600, 36_000)),
     "captures": (flows, "captures of 10 resets each", (100, 500)),
 }
 
@@ -164,14 +184,14 @@ def make(kind: str, size: int, folder: Path) -> Path:
     return path
 
 
-def measured(path: Path) -> tuple[float, float, float]:
-    """CPU seconds of all processes, MB of the largest, and elapsed seconds of `summarize PATH`."""
+def measured(path: Path, *, piped: bool = False) -> tuple[float, float, float]:
+    """CPU seconds of all processes, MB of the largest, and elapsed seconds of `summarize PATH`, or of `summarize -`."""
     command = [
         sys.executable,
         "-m",
         "postproc",
         "summarize",
-        str(path),
+        "-" if piped else str(path),
         "--format",
         "csv",
         "-o",
@@ -179,7 +199,8 @@ def measured(path: Path) -> tuple[float, float, float]:
         "--no-cache",
     ]
     began = time.monotonic()
-    process = subprocess.Popen([*command, *_TSHARK], stderr=subprocess.PIPE)
+    with path.open("rb") if piped else nullcontext(subprocess.DEVNULL) as content:
+        process = subprocess.Popen([*command, *_TSHARK], stdin=content, stderr=subprocess.PIPE)
     assert process.stderr is not None  # it is a pipe
     messages = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -199,7 +220,7 @@ def main() -> None:
         _, what, sizes = KINDS[kind]
         for size in [arguments.size] if arguments.size else sizes:
             with tempfile.TemporaryDirectory() as folder:
-                cpu_s, memory_mb, elapsed_s = measured(make(kind, size, Path(folder)))
+                cpu_s, memory_mb, elapsed_s = measured(make(kind, size, Path(folder)), piped=kind == "stream")
             print(f"| {size:,} {what} | {cpu_s:.1f} s | {memory_mb:,.0f} MB | {elapsed_s:.0f} s |", flush=True)
 
 

@@ -35,6 +35,7 @@ from heuristics.protocol import hop_limit as hop_limits
 from heuristics.protocol import idle_timeouts as timeouts
 from heuristics.protocol import private_networks as networks
 from heuristics.protocol import reset_payload as payloads
+from heuristics.protocol import stated_cause as stated
 from heuristics.protocol import tshark_fields as wireshark
 from heuristics.protocol.display_filters import FLOW_FORMAT
 from heuristics.protocol.icmp_codes import ICMP_MEANINGS, IcmpClass
@@ -104,6 +105,7 @@ def render_plugin(rulebook: Rulebook) -> str:
         memory=memory,
         payloads=payloads,
         payload_kinds=PayloadKind,
+        stated=stated,
         netscaler_codes=NETSCALER_CODES,
         verdicts=Verdict,
         origins=Origin,

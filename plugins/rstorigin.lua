@@ -2,7 +2,7 @@
 --
 -- GENERATED from the rulebook "default" version 1.
 -- Do not edit: change the rulebook and run `rstorigin plugin generate`.
--- rulebook hash: d50d4e2a29e4f3d9d558cbe9a0f80c58cd4d0c5484e37b89b3368faa2ebd69a6
+-- rulebook hash: e08be727453d2bba6d0a7ba4717b1eb6d0755536c25386a6d5d692eeb349de91
 --
 -- A post-dissector for Wireshark and tshark 4.0 and later (Lua 5.2 to 5.4). It compares every reset and every ICMP
 -- error with the other packets of its claimed sender, and adds fields: try the display filter `rstorigin.verdict`, or
@@ -415,7 +415,7 @@ do
     ["netscaler_code"] = ProtoField.bool("rstorigin.evidence.netscaler_code",
       "NetScaler reset code in the window"),
     ["bigip_cause"] = ProtoField.bool("rstorigin.evidence.bigip_cause",
-      "F5 BIG-IP reset cause in the payload"),
+      "F5 BIG-IP reset cause in the payload or the Ethernet trailer"),
     ["case_gap"] = ProtoField.bool("rstorigin.evidence.case_gap",
       "Not from where its host sits in other captures"),
     ["case_gap_small"] = ProtoField.bool("rstorigin.evidence.case_gap_small",
@@ -735,7 +735,7 @@ do
   }, "\n")
 
   local ABOUT = "rstorigin, generated from the rulebook default version 1 "
-    .. "(100 rules, hash d50d4e2a29e4)"
+    .. "(100 rules, hash e08be727453d)"
 
   local function filter_by(filter)
     set_filter(filter)
@@ -953,8 +953,7 @@ do
     end,
   }
 
-  -- Reads everything but the records. Returns nil and why if the file cannot be used.
-  function read_verdicts(path)
+  local function read_all(path)
     local file, problem = io.open(path, "rb")
     if not file then
       return nil, problem
@@ -976,11 +975,20 @@ do
       end
       offset = offset + #line + 1
     end
-    if not verdicts.complete then
+    if not (verdicts.begin_us and verdicts.columns and verdicts.complete) then
       file:close()
-      return nil, "its end is missing"
+      return nil, "its beginning or its end is missing"
     end
     return verdicts
+  end
+
+  -- Reads everything but the records. Returns nil and why if the file cannot be used.
+  function read_verdicts(path)
+    local sound, verdicts, problem = pcall(read_all, path)
+    if not sound then
+      return nil, "it is damaged"
+    end
+    return verdicts, problem
   end
 
   local READERS = {
@@ -991,8 +999,7 @@ do
     end,
   }
 
-  -- The record of a frame: its values by column, and the rules that fired.
-  function verdict_of_frame(verdicts, frame)
+  local function record_of_frame(verdicts, frame)
     verdicts.file:seek("set", verdicts.at[frame])
     local words = values_of(verdicts.file:read("*l"))
     local record = { fired = {} }
@@ -1014,7 +1021,7 @@ do
       end
       record.fired[#record.fired + 1] = {
         id = rule[2],
-        weight = tonumber(rule[3]),
+        weight = tonumber(rule[3]) or 0,
         was = was,
         say = function()
           return rule[5]
@@ -1022,6 +1029,18 @@ do
       }
     end
     return record
+  end
+
+  -- What a record has, whatever the packet is.
+  local NEEDED = { "time_us", "score", "kind", "src", "verdict", "origin", "suspicion" }
+
+  -- The record of a frame: its values by column, and the rules that fired. Nil if it is damaged.
+  function verdict_of_frame(verdicts, frame)
+    local sound, record = pcall(record_of_frame, verdicts, frame)
+    for _, name in ipairs(sound and NEEDED or {}) do
+      sound = sound and record[name] ~= nil
+    end
+    return sound and record or nil
   end
 
   do
@@ -1227,10 +1246,12 @@ if handed then
     local stories = {}
     for _, frame in ipairs(flow.frames) do
       local record = verdict_of_frame(handed, frame)
-      for _, name in ipairs { "reason", "cause", "device" } do
-        record[name] = record[name] or ""
+      if record then
+        for _, name in ipairs { "reason", "cause", "device" } do
+          record[name] = record[name] or ""
+        end
+        stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
       end
-      stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
     end
     return table.concat(stories, "\n\n") .. "\n", flow.filter
   end
@@ -1309,6 +1330,7 @@ do
     icmpv6_code = "icmpv6.code",
     payload_len = "tcp.len",
     reset_cause = "tcp.reset_cause",
+    f5_cause = "f5ethtrailer.rstcausetxt",
     udp_sport = "udp.srcport",
     udp_dport = "udp.dstport",
   }
@@ -1829,6 +1851,111 @@ do
     return sub(key, 1, (#key - 4) / 2)
   end
 
+  local diagnosis, stated_cause
+  -- What the sender of a reset says itself -------------------------------------------------------------------------
+
+  -- The reasons of diagnostic payloads.
+  local REASONS = {
+    [1] = "illegal option",
+    [2] = "desynchronized state",
+    [3] = "new data after the application had closed",
+    [4] = "abort by the application",
+    [5] = "unexpected acknowledgement during the handshake",
+    [6] = "unexpected SYN inside the window",
+    [7] = "unexpected security level",
+    [8] = "malformed message",
+    [9] = "not authorized",
+    [10] = "no resources left",
+    [11] = "network failure",
+    [12] = "reset received from the other side",
+    [13] = "destination unreachable",
+    [14] = "connection timed out",
+    [15] = "too much outstanding data",
+    [16] = "performance not acceptable",
+    [17] = "interference of a middlebox",
+  }
+
+  -- The printable beginning of a text, as far as it is kept.
+  local function printable(text)
+    local found = string.match(string.sub(string.match(text, "^[ -~]*"), 1, 100), "^ *(.-) *$")
+    return found ~= "" and found or nil
+  end
+
+  local function unsigned(payload, first, last)
+    local value = 0
+    for at = first, last do
+      value = value * 256 + byte(payload, at)
+    end
+    return value
+  end
+
+  -- The major type and value of the CBOR item after the first `at` bytes, and where it ends. Type -1: none that stands
+  -- in a diagnosis.
+  local function head(payload, at)
+    if at >= #payload then
+      return -1, 0, at
+    end
+    local first = byte(payload, at + 1)
+    local major, value = floor(first / 32), first % 32
+    local size = ({ [24] = 1, [25] = 2, [26] = 4 })[value] or 0
+    if value > 26 or at + 1 + size > #payload then
+      return -1, 0, at
+    end
+    return major, size > 0 and unsigned(payload, at + 2, at + 1 + size) or value, at + 1 + size
+  end
+
+  local function from_cbor(payload, at)
+    local major, pairs_left, found, description, kind, key, value
+    major, pairs_left, at = head(payload, at)
+    if major ~= 5 then
+      return nil
+    end
+    found = {}
+    for _ = 1, min(pairs_left, 3) do
+      major, key, at = head(payload, at)
+      kind, value, at = head(payload, at)
+      if major ~= 0 or (kind ~= 0 and kind ~= 3) then
+        return nil
+      elseif kind == 3 then
+        description, at = sub(payload, at + 1, at + value), at + value
+      else
+        found[key] = value
+      end
+    end
+    local reason, enterprise = found[1], found[2] or 0
+    if at > #payload or (reason or 0) >= 65536 or enterprise >= 4294967296 or not (reason or (description or "") ~= "") then
+      return nil
+    end
+    return { reason = reason, enterprise = enterprise, description = description }
+  end
+
+  -- What a reset's payload says if it is a whole diagnostic payload.
+  function diagnosis(payload)
+    if #payload == 8 and string.match(payload, "^\51\170") then
+      return { reason = unsigned(payload, 3, 4), enterprise = unsigned(payload, 5, 8) }
+    elseif #payload >= 3 and unsigned(payload, 1, 3) == 1650745 then
+      return from_cbor(payload, 3)
+    end
+  end
+
+  -- Why the sender says that it reset the connection. `text` is its payload where that is an F5 BIG-IP's, `trailer` the
+  -- cause in the Ethernet trailer, or "".
+  function stated_cause(text, trailer, said)
+    if trailer ~= "" then
+      return printable(trailer)
+    elseif text then
+      return printable(string.match(text, "%] (.*)$") or "")
+    elseif not said then
+      return nil
+    elseif not said.reason then
+      return printable(said.description)
+    elseif said.enterprise > 0 then
+      return string.format("reason %d of enterprise %.0f", said.reason, said.enterprise)
+    end
+    local words = REASONS[said.reason]
+    return string.format("reason %d", said.reason) .. (words and ", " .. words or "")
+  end
+
   -- Fingerprint: header fields that are read only from resets and SYNs ---------------------------------------------
 
   function decode_fingerprint()
@@ -1868,13 +1995,16 @@ do
     return text
   end
 
-  -- The kind of a reset's payload, by its first bytes. Like Wireshark's text of it, this ends at the first NUL.
-  local function payload_kind()
+  -- The text that some bytes begin with, as Wireshark shows it: up to the first NUL.
+  local function text_of(bytes)
+    return unescaped(string.match(bytes, "^[^\0]*"))
+  end
+
+  -- The kind of a reset's payload, by its bytes and the text that it begins with.
+  local function payload_kind(payload, cause)
     if current.payload_len == 0 then
       return "none"
     end
-    local info = read.reset_cause()
-    local cause = unescaped(string.match(info and info.range:raw() or "", "^[^\0]*"))
     local function begins(prefix)
       return string.sub(cause, 1, #prefix) == prefix
     end
@@ -1883,7 +2013,7 @@ do
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
     elseif begins("\02509")
-      or (current.payload_len == 8 and string.match(cause, "^3[\128-\255]$")) then
+      or (current.payload_len == 8 and string.match(payload, "^\51\170")) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -2059,7 +2189,14 @@ do
     decode_fingerprint()
     local header_len = current.bytes and current.header_len or value(read.header_len)
     current.options_len = (header_len or TCP_MIN_HEADER) - TCP_MIN_HEADER
-    current.payload_kind = payload_kind()
+    local info, trailer = read.reset_cause(), read.f5_cause()
+    local payload = info and info.range:raw() or ""
+    local text, cause = text_of(payload), trailer and trailer.len > 0 and text_of(trailer.range:raw()) or ""
+    current.payload_kind, current.f5_trailer = payload_kind(payload, text), cause ~= ""
+    local kind = current.payload_kind
+    local said = kind == "diagnostic" and diagnosis(payload) or nil
+    current.stated_reason, current.stated_enterprise = said and said.reason, said and said.enterprise
+    current.stated_cause = stated_cause(kind == "bigip" and text, cause, said)
   end
 end
 
@@ -3367,11 +3504,11 @@ do
   -- `in_flight_us` belong to the last segment in flight to the sender: its end, and its age. Flow and sides are found
   -- again by key and frame.
   local RESET = record_of({
-    "other key mac payload_kind df acknowledges sender_had_sent",
+    "other key mac payload_kind stated_cause f5_trailer df acknowledges sender_had_sent",
     "B hop_limit tos options_len",
-    "H flags window ip_id",
+    "H flags window ip_id stated_reason",
     "I3 flow_label payload_len",
-    "I4 seq ack tsval previous_reset burst ip_id_run in_flight_end",
+    "I4 seq ack tsval stated_enterprise previous_reset burst ip_id_run in_flight_end",
     "I5 in_flight_us",
     "time time_us",
     "I5 acked_us idle_us peer_run_us peer_pause_us response_us peer_reset_gap_us silence_us",
@@ -3645,6 +3782,10 @@ do
       flow_label = packet.flow_label,
       options_len = packet.options_len,
       payload_kind = packet.payload_kind,
+      f5_trailer = packet.f5_trailer,
+      stated_cause = packet.stated_cause,
+      stated_reason = packet.stated_reason,
+      stated_enterprise = packet.stated_enterprise,
       mac = mac,
       time_us = packet.time_us,
       seq = packet.seq,
@@ -4240,6 +4381,10 @@ do
     o.df = reset.df
     o.has_ack = reset.acknowledges
     o.payload_kind = reset.payload_kind
+    o.f5_trailer = reset.f5_trailer
+    o.stated_cause = reset.stated_cause
+    o.stated_reason = reset.stated_reason
+    o.stated_enterprise = reset.stated_enterprise
     o.netscaler_code = netscaler_meaning(reset.window)
   end
 
@@ -5879,15 +6024,15 @@ do
           .. text(o.netscaler_code)
       end,
     },
-    { -- F5 BIG-IP reset cause in the payload
+    { -- F5 BIG-IP reset cause in the payload or the Ethernet trailer
       id = "bigip_cause",
       weight = -600,
       origin = "front-end",
       holds = function(o)
-        return o.payload_kind == "bigip"
+        return o.payload_kind == "bigip" or o.f5_trailer
       end,
-      say = function()
-        return "the payload is the reset cause of an F5 BIG-IP"
+      say = function(o)
+        return "an F5 BIG-IP wrote its reset cause into the packet: " .. text(o.stated_cause)
       end,
     },
   }
@@ -6374,10 +6519,36 @@ do
     },
     {
       holds = function(o)
+        return o.origin == "front-end" and o.stated_cause ~= nil
+      end,
+      say = function(o)
+        return "the load balancer closed the connection, and says why: " .. text(o.stated_cause)
+      end,
+    },
+    {
+      holds = function(o)
         return o.origin == "front-end"
       end,
       say = function()
         return "the load balancer or proxy closed the connection"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.stated_enterprise ~= nil and o.stated_reason ~= nil and o.stated_enterprise == 0
+          and o.stated_reason >= 8 and o.stated_reason <= 14
+      end,
+      say = function(o)
+        return "the sender says why: " .. text(o.stated_cause)
+          .. "; a NAT, firewall or proxy in the path may say this too"
+      end,
+    },
+    {
+      holds = function(o)
+        return o.payload_kind == "diagnostic" and o.stated_cause ~= nil
+      end,
+      say = function(o)
+        return "the sender says why: " .. text(o.stated_cause)
       end,
     },
     {
@@ -6765,7 +6936,7 @@ do
     {
       confidence = 95,
       holds = function(o)
-        return o.payload_kind == "bigip"
+        return o.payload_kind == "bigip" or o.f5_trailer
       end,
       say = function()
         return "F5 BIG-IP"

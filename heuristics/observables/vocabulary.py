@@ -49,12 +49,20 @@ _FORM = (
         ("window", HEADER, "bytes", "TCP window field as it stands in the header, unscaled", GIVEN),
         ("payload_len", HEADER, "bytes", "length of the text a reset may carry (RFC 9293 section 3.5.3)", GIVEN),
         ("options_len", HEADER, "bytes", "length of the TCP options", GIVEN),
+        (
+            "stated_reason",
+            HEADER,
+            "",
+            "the reason in a diagnostic payload (IETF draft); missing in fields exports and in text",
+        ),
+        ("stated_enterprise", HEADER, "", "the enterprise number whose reason that is; 0: the IETF's own"),
         ("reserved_bits", HEADER, "", "the TCP flag bits above CWR (AE and the reserved three), 0-15", GIVEN),
     )
     + table(
         Type.BOOL,
         ("df", HEADER, "", "IPv4 don't-fragment bit; missing in IPv6"),
         ("has_ack", HEADER, "", "the reset has the ACK flag", GIVEN),
+        ("f5_trailer", HEADER, "", "the frame has the Ethernet trailer of an F5 BIG-IP with a reset cause", GIVEN),
     )
     + table(
         Type.STR,
@@ -64,6 +72,12 @@ _FORM = (
             "",
             "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (IETF draft), 'text' or 'binary'",
             GIVEN,
+        ),
+        (
+            "stated_cause",
+            HEADER,
+            "",
+            "why the sender says that it reset: an F5 BIG-IP in payload or Ethernet trailer, or a diagnostic payload",
         ),
         ("netscaler_code", HEADER, "", "what the window means as a NetScaler reset code; missing where it is none"),
     )

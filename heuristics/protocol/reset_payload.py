@@ -28,32 +28,37 @@ BIGIP_CAUSE = "BIG-IP: [0x"
 # Symposium on Security and Privacy 2025).
 HENAN_PAYLOAD, HENAN_LENGTH = "\x01\x02\x03\x04\x05\x06\x07\x08\t", 10
 # A diagnostic payload (draft-ietf-tcpm-rst-diagnostic-payload): in its first form it begins with the cookie 12345 in
-# CBOR. In its second one it has 8 bytes: 0x33AA, a reason of 16 bits, of which all that exist begin with a NUL, and an
-# enterprise number. Wireshark shows "3" of that, and a replacement for the byte that is not UTF-8, whichever it is.
+# CBOR. In its second one it has 8 bytes, of which the first two are 0x33AA. Wireshark shows "3" for these, and a
+# replacement for the byte that is not UTF-8, whichever it is.
 DIAGNOSTIC_COOKIE = "\x1909"
-DIAGNOSTIC_MAGIC, DIAGNOSTIC_LENGTH = "3\ufffd", 8
+DIAGNOSTIC_MAGIC, DIAGNOSTIC_LENGTH = b"\x33\xaa", 8
+_MAGIC_SHOWN = "3\ufffd"
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|([0-7]{3})|(.))", re.DOTALL)
 _LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _TEXT = re.compile(r"[\a-\r -~]*")
 
 
-def payload_kind(cause: str | None, length: int) -> PayloadKind:
-    """The kind of a payload of `length` bytes; `cause` is what tshark shows of it in the field `tcp.reset_cause`."""
+def payload_kind(cause: str | None, length: int, payload: bytes | None = None) -> PayloadKind:
+    """The kind of a payload of `length` bytes; `cause` is what tshark shows of it in the field `tcp.reset_cause`.
+
+    Without the bytes, a `payload` counts as diagnostic where it may be.
+    """
     if length == 0:
         return PayloadKind.NONE
-    text = _plain(cause or "")
+    text = plain_text(cause or "")
     if text.startswith(BIGIP_CAUSE):
         return PayloadKind.BIGIP
     if text == HENAN_PAYLOAD and length == HENAN_LENGTH:
         return PayloadKind.HENAN
-    if text.startswith(DIAGNOSTIC_COOKIE) or (text == DIAGNOSTIC_MAGIC and length == DIAGNOSTIC_LENGTH):
+    magic = text.startswith(_MAGIC_SHOWN) if payload is None else payload.startswith(DIAGNOSTIC_MAGIC)
+    if text.startswith(DIAGNOSTIC_COOKIE) or (magic and length == DIAGNOSTIC_LENGTH):
         return PayloadKind.DIAGNOSTIC
     return PayloadKind.TEXT if text and _TEXT.fullmatch(text) else PayloadKind.BINARY
 
 
-def _plain(text: str) -> str:
-    """`text` without escapes. Some versions escape a backslash too, so once is not enough."""
+def plain_text(text: str) -> str:
+    """What tshark shows of a text, without escapes. Some versions escape a backslash too, so once is not enough."""
     while (plain := _ESCAPE.sub(_unescaped, text)) != text:
         text = plain
     return text

@@ -41,12 +41,17 @@ FIELDS: tuple[str, ...] = (
     "tcp.option_kind",
     "tcp.options.timestamp.tsval",
     "tcp.reset_cause",
+    "f5ethtrailer.rstcausetxt",
     "udp.srcport",
     "udp.dstport",
 )
 
 # Exports may lack these; observables of them are then missing.
-OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind"})
+OPTIONAL_FIELDS = frozenset({"eth.src", "eth.dst", "tcp.option_kind", "f5ethtrailer.rstcausetxt"})
+
+# A column of tables that are read from captures, in no export: the bytes of a diagnostic payload, in hexadecimal.
+# tshark shows a payload up to its first NUL only.
+PAYLOAD_BYTES = "payload bytes"
 
 # The UDP port of VXLAN (RFC 7348), and that of Linux before this RFC, which flannel and Cilium still use. Wireshark
 # knows the first only.

@@ -30,7 +30,7 @@ _NAME_FOLDER = "unpack it, and name the folder"
 # Errors of zipfile on what is damaged, or made to look so.
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
-    *(NotImplementedError, RuntimeError, ValueError, KeyError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, LookupError, OSError),  # IndexError: a member without a name
 )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import zlib
 from enum import Enum, auto
 from pathlib import Path
+from typing import IO
+
+import lz4.frame
+import zstandard
 
 from postproc.capture.file_format import PCAP_MICROSECONDS, PCAP_MODIFIED, PCAP_NANOSECONDS, SECTION
 from postproc.runtime.errors import CaptureError
@@ -60,6 +65,7 @@ _PACKET_TREE = re.compile(
 )
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
+_LZ4_BLOCK = 4 << 20  # bytes of the largest block
 HEAD = 8192  # bytes read to find the type; the header line of an export has 400
 
 # tshark reads many more formats: it gets files of unknown type that are named like a capture.
@@ -97,7 +103,6 @@ class FileType(Enum):
     CAPTURE = auto()
     EXPORT = auto()
     PARQUET = auto()
-    UTF16 = auto()
     PACKET_TEXT = auto()
     ARCHIVE = auto()
     TEXT = auto()
@@ -105,7 +110,7 @@ class FileType(Enum):
     EMPTY = auto()
 
 
-EXPORT_TYPES = (FileType.EXPORT, FileType.PARQUET, FileType.UTF16, FileType.PACKET_TEXT)  # read without tshark
+EXPORT_TYPES = (FileType.EXPORT, FileType.PARQUET, FileType.PACKET_TEXT)  # read without tshark
 TYPES_IN_FOLDERS = (FileType.CAPTURE, FileType.EXPORT, FileType.PARQUET)  # inputs, whatever they are called
 
 
@@ -118,11 +123,17 @@ def file_type_of(path: Path) -> FileType:
         if path.stat().st_size == 0:  # files of the kernel say so too, and reading some of them never ends
             return FileType.EMPTY
         with open(path, "rb", opener=_without_waiting) as file:
-            head = file.read(HEAD) or b""
+            head = _first_bytes(file)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = error.strerror if isinstance(error, OSError) else error
         raise CaptureError(str(path), f"cannot be read: {why}") from None
     return type_of_content(head)
+
+
+def _first_bytes(file: IO[bytes]) -> bytes:
+    """What shows the type of a file. Of LZ4, a whole block has to be there before anything can be read."""
+    head = file.read(HEAD) or b""
+    return head + (file.read(_LZ4_BLOCK) or b"") if head.startswith(LZ4) else head
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -149,10 +160,8 @@ def begins_with_packet(path: Path) -> bool:
     Notes that quote packets, as a mail or a README, have not. Raises OSError.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD)
-    head = (_inside_gzip(head) if head.startswith(GZIP) else head).lstrip()
-    if head.startswith(UTF16_MARKS):
-        head = head.decode("utf-16", "replace").encode()
+        head = _first_bytes(file)
+    head = _as_utf8(_inside(head) if head.startswith(_COMPRESSED) else head).lstrip()
     first_line = head.partition(b"\n")[0]
     return bool(_PACKET_TREE.match(head) or _PACKET_LINE.search(first_line) or _BEFORE_PACKETS.match(first_line))
 
@@ -168,15 +177,13 @@ def type_of_content(head: bytes) -> FileType:
         return FileType.EMPTY
     if head.startswith(_ZIP):
         return FileType.ARCHIVE
-    if head.startswith(GZIP):  # decompressed once: gzip within gzip stays unknown
-        head = _inside_gzip(head) or b"\0"  # damaged: tshark reports how
+    if head.startswith(_COMPRESSED):  # decompressed once: gzip within gzip stays unknown
+        head = _inside(head) or b"\0"  # damaged: tshark reports how
     if head.startswith(_CAPTURE_MAGICS) or _NETSCALER in head:
         return FileType.CAPTURE
     if head.startswith(_PARQUET):
         return FileType.PARQUET
-    if head.startswith(UTF16_MARKS):
-        text = head.decode("utf-16", "replace").encode()
-        return FileType.PACKET_TEXT if _PACKET_LINE.search(text) or _PACKET_TREE.match(text) else FileType.UTF16
+    head = _as_utf8(head)
     if head.startswith(_COMPRESSED) or b"\0" in head:
         return FileType.UNKNOWN
     first_line = head.partition(b"\n")[0]
@@ -185,9 +192,21 @@ def type_of_content(head: bytes) -> FileType:
     return FileType.PACKET_TEXT if _PACKET_LINE.search(head) or _PACKET_TREE.match(head) else FileType.TEXT
 
 
-def _inside_gzip(head: bytes) -> bytes:
+def _as_utf8(head: bytes) -> bytes:
+    """The first bytes of a text without its BOM, in UTF-8."""
+    if head.startswith(UTF16_MARKS):  # `>` in Windows PowerShell 5
+        return head.decode("utf-16", "replace").encode("utf-8", "replace")
+    return head.removeprefix(codecs.BOM_UTF8)
+
+
+def _inside(head: bytes) -> bytes:
     """The first bytes of the decompressed content; fewer where the stream is cut short or damaged."""
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD)
-    except zlib.error:
+        if head.startswith(GZIP):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD)
+        if head.startswith(ZSTANDARD):
+            return zstandard.ZstdDecompressor().stream_reader(head).read(HEAD)
+        content: bytes = lz4.frame.LZ4FrameDecompressor().decompress(head, HEAD)
+    except (zlib.error, zstandard.ZstdError, RuntimeError, EOFError):
         return b""
+    return content

@@ -18,6 +18,7 @@ from heuristics.protocol.tshark_fields import (
     ICMP_ERRORS,
     ICMPV6_FIRST_INFORMATIONAL,
     LINUX_OPTIONS,
+    PAYLOAD_BYTES,
     PROTOCOL_ICMP,
     PROTOCOL_ICMPV6,
     PROTOCOL_TCP,
@@ -33,8 +34,9 @@ class Packet(NamedTuple):
     """One IP packet. Addresses and hop limit are those of the IP header that carries TCP, else of the innermost.
 
     A value that the packet lacks (no TCP, no timestamps, IPv6 without an ID) is None, and so is what an input leaves
-    out (text without hop limits). `time_us` is in microseconds
-    since the epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to` the
+    out (text without hop limits). `reset_cause` is the payload of a reset as text, `f5_cause` the cause in the Ethernet
+    trailer of an F5 BIG-IP, `diagnostic` a diagnostic payload in hexadecimal. `time_us` is in microseconds since the
+    epoch, `kind` one of OTHER, TCP and ICMP_ERROR; `mac` is the source of its frame, `mac_to` the
     destination. `weight` is how many packets the row represents (relevance.py). `error` has the fields of an IcmpError.
     """
 
@@ -62,6 +64,8 @@ class Packet(NamedTuple):
     linux_options: bool
     tsval: int | None
     reset_cause: str | None
+    f5_cause: str | None
+    diagnostic: str | None
     weight: int = 1
     error: dict[str, Any] | None = None
 
@@ -110,7 +114,7 @@ def _values(column: pl.Series) -> list[Any]:
     return [value if value is None else sys.intern(value) for value in values]
 
 
-_TEXT_FIELDS = ("tcp.reset_cause",)
+_TEXT_FIELDS = ("tcp.reset_cause", "f5ethtrailer.rstcausetxt")
 _LISTS = ("tcp.option_kind",)  # one header holds several values
 _LISTED = tuple(name for name in FIELDS if name not in (*_TEXT_FIELDS, *_LISTS, "frame.number", "frame.time_epoch"))
 _UDP_FIELDS = ("udp.srcport", "udp.dstport")  # read from ICMP errors only
@@ -149,8 +153,11 @@ def empty_table() -> pl.DataFrame:
 def normalise(raw: pl.DataFrame) -> pl.DataFrame:
     """The packets table. `raw` has the columns FIELDS as text (null where tshark printed nothing), in any order.
 
+    It may have the column PAYLOAD_BYTES too.
     Rows without an IP header are left out; the others have the columns of Packet and are sorted by frame.
     """
+    if PAYLOAD_BYTES not in raw.columns:
+        raw = raw.with_columns(pl.lit(None, pl.String).alias(PAYLOAD_BYTES))
     several = pl.any_horizontal(
         pl.col(name).str.contains(",", literal=True).fill_null(value=False)
         for name in _LISTED
@@ -269,5 +276,7 @@ def _typed(raw: pl.DataFrame) -> pl.DataFrame:
         linux_options=pl.col("tcp.option_kind").is_in(LINUX_OPTIONS).fill_null(value=False),
         tsval=_integer("tcp.options.timestamp.tsval"),
         reset_cause=pl.col("tcp.reset_cause"),
+        f5_cause=pl.col("f5ethtrailer.rstcausetxt"),
+        diagnostic=pl.col(PAYLOAD_BYTES),
         weight=pl.lit(1, pl.Int64),
     ).filter(pl.col("src").is_not_null() & pl.col("dst").is_not_null())

@@ -51,6 +51,21 @@ def whole_copy(name: str, warn: Callable[[str], None]) -> Iterator[Path]:
         yield copy
 
 
+@contextmanager
+def text_file(name: Path, warn: Callable[[str], None]) -> Iterator[Path]:
+    """A log or trace as a file: itself, or a copy of what comes through it. Errors call it by its own name."""
+    if not is_piped(str(name)):
+        yield name
+        return
+    with whole_copy(str(name), warn) as copy:
+        try:
+            yield copy
+        except CaptureError as error:
+            if error.problem.file != str(copy):
+                raise
+            raise CaptureError(label_of(str(name)), error.problem.reason, error.problem.hint) from None
+
+
 _ENDING = "interrupted: {} is judged up to here when its writer ends; press Ctrl-C again to give up"
 
 
@@ -64,7 +79,7 @@ def _opened(name: str, label: str) -> IO[bytes]:
     if sys.stdin is None or sys.stdin.closed:
         raise CaptureError(label, "is closed", _USAGE)
     if sys.stdin.isatty():
-        raise CaptureError(label, "is a terminal, not a capture", _USAGE)
+        raise CaptureError(label, "is a terminal, where nothing is piped into it", _USAGE)
     return sys.stdin.buffer
 
 

@@ -12,6 +12,7 @@ import typer
 
 from heuristics.rulebook.model import load
 from postproc.capture.discovery import Source, Sources
+from postproc.capture.piped import STDIN
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S
 from postproc.case.case_file import CaseFile, Point
@@ -102,6 +103,8 @@ def reconcile(
     With --log, hold what a firewall or monitor logged about each session against what the packets show. With --kernel,
     hold resets against what the kernel of a host says that it sent.
     """
+    if STDIN in paths and Path(STDIN) in (log, kernel):
+        raise UsageError("stdin holds captures or the log, not both: name one of them as a file")
     monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]

@@ -13,6 +13,7 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import Rulebook, load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Sources
+from postproc.capture.piped import label_of, text_file
 from postproc.case.case_file import CaseFile
 from postproc.case.run import CaseRun, RunOptions
 from postproc.cli.exit_status import SOME_FAILED
@@ -47,8 +48,10 @@ def reconcile_kernel(
     if output is not None:
         check_not_input(output, inputs)
     rulebook = load(overlays=overlays)
-    trace = read_trace(trace_file)
-    results, _ = CaseRun(rulebook, case, options, TerminalMonitor()).judge(found.files)
+    monitor = TerminalMonitor()
+    with text_file(trace_file, monitor.warn) as file:
+        trace = read_trace(file)
+    results, _ = CaseRun(rulebook, case, options, monitor).judge(found.files)
     rows, notes = [], []
     for result in results:
         matching = match_trace(trace, result)
@@ -57,7 +60,7 @@ def reconcile_kernel(
     problems = [*found.problems, *(problem for result in results for problem in result.problems)]
     if trace.not_understood:
         reason = f"{plural(trace.not_understood, 'event')} without addresses; the first is line {trace.first_bad}"
-        problems.append(Problem(str(trace_file), "", "", reason, "perf trace prints none: use perf script"))
+        problems.append(Problem(label_of(str(trace_file)), "", "", reason, "perf trace prints none: use perf script"))
     if trace.lost:
         notes.append("The trace lost events: that one is missing proves nothing.")
     print_problems(problems)

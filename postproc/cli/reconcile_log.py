@@ -1,8 +1,9 @@
-"""`rstorigin reconcile --log`: a session log held against the captures of a case."""
+"""`rstorigin reconcile --log`: a session log compared with the captures of a case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Sources
+from postproc.capture.piped import label_of, text_file
 from postproc.case.case_file import CaseFile
 from postproc.case.run import CaseRun, RunOptions
 from postproc.cli.exit_status import FOUND, SOME_FAILED
@@ -49,15 +51,16 @@ class LogOptions:
 def reconcile_log(
     found: Sources, case: CaseFile, overlays: Sequence[Path], run_options: RunOptions, options: LogOptions
 ) -> None:
-    """Judge the captures, hold the log against them, and write the result."""
+    """Judge the captures, compare the log with them, and write the result."""
     from postproc.session_log.judgement import Result  # slow to import: Polars
 
     inputs = [options.log, *(source.path for source in found.files if source.url is None), *overlays]
     if options.output is not None:
         check_not_input(options.output, inputs)
-    compare = comparison_with(options.log, options.format_name, options.timezone)
-    results, _ = CaseRun(load(overlays=overlays), case, for_log(run_options), TerminalMonitor()).judge(found.files)
-    comparison, log_problems = compare(results)
+    monitor = TerminalMonitor()
+    with comparison_with(options.log, options.format_name, options.timezone, monitor) as compare:
+        results, _ = CaseRun(load(overlays=overlays), case, for_log(run_options), monitor).judge(found.files)
+        comparison, log_problems = compare(results)
     problems = [*found.problems, *(problem for result in results for problem in result.problems), *log_problems]
     print_problems(problems)
     write_result(_rendered(comparison, options), options.output, inputs)
@@ -68,15 +71,16 @@ def reconcile_log(
 
 
 def for_log(options: RunOptions) -> RunOptions:
-    """The options of a run whose results are to be held against a log: with the table of all flows."""
+    """The options of a run whose results are compared with a log: with the table of all flows."""
     return replace(options, all_flows=True, with_flows=True)
 
 
 Compare = Callable[[Sequence[CaptureResult]], tuple["LogComparison", list[Problem]]]
 
 
-def comparison_with(log: Path, format_name: str | None, timezone: str) -> Compare:
-    """What holds a log against results, and gives what was not understood of it too.
+@contextmanager
+def comparison_with(log: Path, format_name: str | None, timezone: str, monitor: TerminalMonitor) -> Iterator[Compare]:
+    """What compares a log with results, and also gives what was not understood of it. `log` may be `-`: stdin.
 
     Reports mistakes in the arguments before any capture is read. Raises CaptureError, UsageError and CaseError.
     """
@@ -85,16 +89,19 @@ def comparison_with(log: Path, format_name: str | None, timezone: str) -> Compar
     from postproc.session_log.log_time import Clock, parse_zone
     from postproc.session_log.recognise import recognised
 
-    zone = parse_zone(timezone)
-    column_map = load_map(format_name) if format_name else recognised(log)
+    zone, label = parse_zone(timezone), label_of(str(log))
+    with text_file(log, monitor.warn) as file:
+        column_map = load_map(format_name) if format_name else recognised(file)
 
-    def compare(results: Sequence[CaptureResult]) -> tuple[LogComparison, list[Problem]]:
-        comparison = compare_log(log, column_map, Clock(zone, _about_us(results)), results)
-        bad = comparison.not_understood
-        reason = f"{plural(bad.lines, 'line')} not understood as {column_map.title}; the first is line {bad.first_line}"
-        return comparison, [Problem(str(log), "", "", reason)] if bad.lines else []
+        def compare(results: Sequence[CaptureResult]) -> tuple[LogComparison, list[Problem]]:
+            comparison = compare_log(file, column_map, Clock(zone, _about_us(results)), results)
+            bad = comparison.not_understood
+            what = plural(bad.lines, "line")
+            reason = f"{what} not understood as {column_map.title}; the first is line {bad.first_line}"
+            problems = [Problem(label, "", "", reason)] if bad.lines else []
+            return replace(comparison, log=label), problems
 
-    return compare
+        yield compare
 
 
 def _about_us(results: Sequence[CaptureResult]) -> int:

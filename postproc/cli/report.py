@@ -92,7 +92,8 @@ def report(
     compare_log = None
     if log is not None:
         inputs.append(log)
-        compare_log, options = comparison_with(log, log_format, log_timezone), for_log(options)
+        compare_log = ctx.with_resource(comparison_with(log, log_format, log_timezone, monitor))
+        options = for_log(options)
     elif log_format:
         raise UsageError("--log-format needs a log: name it with --log")
     check_not_input(output, inputs)

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from postproc.capture.decompress import READ_ERRORS, Stream, decompressed
 from postproc.capture.file_format import (
     BLOCK_FRAME,
     BYTE_ORDER_MAGIC,
@@ -29,7 +30,6 @@ from postproc.capture.file_format import (
     SIMPLE_PACKET,
     padded,
 )
-from postproc.capture.prefilter.decompress import READ_ERRORS, Stream, decompressed
 from postproc.runtime.errors import CaptureError
 
 CUT_SHORT = 0  # no type of blocks: what is left where the file ends in the middle of a block, or is damaged

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heuristics.protocol.reset_payload import BIGIP_CAUSE, DIAGNOSTIC_COOKIE, HENAN_PAYLOAD
+from heuristics.protocol.reset_payload import (
+    BIGIP_CAUSE,
+    DIAGNOSTIC_COOKIE,
+    DIAGNOSTIC_LENGTH,
+    DIAGNOSTIC_MAGIC,
+    HENAN_PAYLOAD,
+)
 from heuristics.protocol.tshark_fields import PROTOCOL_ICMP, PROTOCOL_ICMPV6, PROTOCOL_TCP, PROTOCOL_UDP, RST
 from postproc.copies.checksums import is_left_to_card, mend, words
 from postproc.copies.inside import Inside, Kind, after_gre, after_ppp, after_type, after_udp, number
@@ -187,6 +193,8 @@ class HeaderRewriter:
         """The payload of a reset stays of its kind, by which devices are known (reset_payload.py)."""
         text = bytes(data[at:end])
         if text.startswith(HENAN_PAYLOAD.encode("latin-1")):
+            return
+        if len(text) == DIAGNOSTIC_LENGTH and text.startswith(DIAGNOSTIC_MAGIC):  # numbers alone: they name nobody
             return
         kept = next((known for known in _KNOWN_TEXTS if text.startswith(known)), b"")
         rest = text[len(kept) :]

@@ -22,6 +22,8 @@ _EVENT = re.compile(
 )
 _ENDPOINTS = re.compile(r"\bsrc=(\S+):(\d+) dest=(\S+):(\d+)")
 _PAIR = re.compile(r"\b(\w+)=(\S+)")
+# trace-cmd report prints the bytes of an address where it cannot follow the kernel's own format.
+_ARRAY = re.compile(r"\b([sd]addr(?:_?v6)?)=ARRAY\[([0-9a-f]{2}(?:, [0-9a-f]{2})*)\]")
 _REASON = re.compile(r"\breason[=:]\s*(\w+)")
 _POINTERS = re.compile(r"\btcp:tcp_\w+_reset\(.*saddr: 0x")  # perf trace prints where the address is, not which it is
 _REASON_NAMES = re.compile(r"^# reset reasons:((?: \d+=\w+)+)\s*$")
@@ -36,6 +38,7 @@ _STATES = dict(
         start=1,
     )
 )
+_AF_INET, _IPV6_BYTES = 2, 16  # of Linux; the length of an IPv6 address
 _NO_REASON = ("NOT_SPECIFIED",)
 
 End = tuple[str, int]
@@ -164,6 +167,10 @@ def _add_drop(trace: KernelTrace, skb: str, time_us: int, why: str, drops: dict[
 
 def _ends(payload: str, values: dict[str, str]) -> tuple[End, End] | None:
     """The two ends that an event names, the first one first; None where it holds no addresses."""
+    arrays = {name.replace("_", ""): bytes.fromhex(text.replace(",", "")) for name, text in _ARRAY.findall(payload)}
+    if arrays:
+        ends = _of_bytes("s", arrays, values), _of_bytes("d", arrays, values)
+        return (ends[0], ends[1]) if ends[0] and ends[1] else None
     if found := _ENDPOINTS.search(payload):
         pairs = (found[1], found[2]), (found[3], found[4])
     else:
@@ -175,6 +182,18 @@ def _ends(payload: str, values: dict[str, str]) -> tuple[End, End] | None:
     except ValueError:
         return None
     return first, second
+
+
+def _of_bytes(end: str, arrays: dict[str, bytes], values: dict[str, str]) -> End | None:
+    """One end: a struct sockaddr (Linux 6.1 and later), or an address beside its port."""
+    address = arrays.get(f"{end}addr", b"")
+    try:
+        if len(address) > _IPV6_BYTES:
+            family, port = int.from_bytes(address[:2], "little"), int.from_bytes(address[2:4])
+            return _address(str(ip_address(address[4:8] if family == _AF_INET else address[8:24]))), port
+        return _address(str(ip_address(arrays.get(f"{end}addrv6", address)))), int(values.get(f"{end}port", ""))
+    except ValueError:
+        return None
 
 
 def _address(text: str) -> str:

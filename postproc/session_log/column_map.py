@@ -110,8 +110,8 @@ class ColumnMap(_Table):
     """A whole column map.
 
     `only` are the values of `kind` that are ended sessions; `other` matches lines that are none, though they belong to
-    the log. `prefix` is cut from the start of each line; its named groups are fields. `precision_s` is by how much
-    times may be off (seconds).
+    the log; `begin` matches those on which a session begins, whose end comes on another line. `prefix` is cut from the
+    start of each line; its named groups are fields. `precision_s` is by how much times may be off (seconds).
     """
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
@@ -124,6 +124,7 @@ class ColumnMap(_Table):
     prefix: Regex = ""
     patterns: Annotated[list[Regex], BeforeValidator(_listed)] = Field(default_factory=list)
     other: Regex = ""
+    begin: Regex = ""
     only: Words = Field(default_factory=list)
     time_formats: Words = Field(default_factory=list)
     precision_s: Annotated[float, Field(ge=0, le=3600)] = 1
@@ -137,6 +138,8 @@ class ColumnMap(_Table):
             raise PydanticCustomError("patterns", "patterns and syntax = 'pattern' need each other")
         if self.only and self.fields.kind is None:
             raise PydanticCustomError("only", "only needs fields.kind, whose values it lists")
+        if self.begin and self.fields.session is None:
+            raise PydanticCustomError("only", "begin needs fields.session, by which beginning and end are joined")
         if not (self.fields.start or self.fields.end):
             raise PydanticCustomError("time", "fields needs start or end: a session without a time matches no packets")
         groups = {name for each in (self.prefix, *self.patterns) for name in regex_groups(each)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from postproc.runtime.errors import CaptureError
+from postproc.session_log.beginnings import Beginnings
 from postproc.session_log.column_map import ColumnMap, known_formats, load_map
 from postproc.session_log.log_time import Clock
 from postproc.session_log.records import records_of
@@ -35,6 +36,7 @@ def recognised(path: Path) -> ColumnMap:
 
 
 def _understood(lines: Lines, column_map: ColumnMap) -> int:
-    """How many of the lines are sessions with a time."""
-    sessions = sessions_of(records_of(column_map).read(lines), column_map, Clock()).sessions
-    return sessions.filter(pl.col("start_us").is_not_null() | pl.col("end_us").is_not_null()).height
+    """How many of the lines are sessions with a time, or begin one."""
+    batch = sessions_of(records_of(column_map).read(lines), column_map, Clock(), Beginnings())
+    timed = batch.sessions.filter(pl.col("start_us").is_not_null() | pl.col("end_us").is_not_null())
+    return timed.height + batch.begun

@@ -45,7 +45,8 @@ class Records(ABC):
         values = self.parse(body)
         values = values.with_columns(before[name] for name in before.columns if name in self.keys)
         values = values.rename({name: f"{_FIELD}{name}" for name in values.columns})
-        return batch.hstack(values).select("line", "text", *self._columns(values.columns))
+        # In one chunk: Polars 2.1 panics in pl.format on a column of several.
+        return batch.hstack(values).rechunk().select("line", "text", *self._columns(values.columns))
 
     def _is_header(self) -> pl.Expr:
         return pl.col("text").str.starts_with(self.map.header) if self.map.header else pl.lit(value=False)

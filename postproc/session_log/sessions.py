@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from heuristics.protocol.tshark_fields import FIN, PROTOCOL_TCP, RST
+from postproc.session_log.beginnings import Beginnings
 from postproc.session_log.column_map import Claim, ColumnMap
 from postproc.session_log.log_time import Clock, durations_us, times_us
 from postproc.session_log.records import records_of
@@ -46,24 +47,25 @@ _TCP_NAMES = ("tcp", str(PROTOCOL_TCP))
 class Batch:
     """Sessions, and the lines beside them: `other` belong to the log and are no ended sessions.
 
-    `not_understood` has the numbers of the lines that are neither.
+    On `begun` of these a session begins. `not_understood` has the numbers of the lines that are neither.
     """
 
     sessions: pl.DataFrame
     other: int
     not_understood: list[int]
+    begun: int = 0
 
 
 @contextmanager
 def read_sessions(path: Path, column_map: ColumnMap, clock: Clock) -> Iterator[Iterator[Batch]]:
     """The sessions of a log, in batches. Reading raises CaptureError."""
-    records = records_of(column_map)
+    records, beginnings = records_of(column_map), Beginnings()
     with text_lines(path) as batches:
-        yield (sessions_of(records.read(lines), column_map, clock) for lines in batches)
+        yield (sessions_of(records.read(lines), column_map, clock, beginnings) for lines in batches)
 
 
-def sessions_of(records: pl.DataFrame, column_map: ColumnMap, clock: Clock) -> Batch:
-    """The sessions among these records (records.py)."""
+def sessions_of(records: pl.DataFrame, column_map: ColumnMap, clock: Clock, beginnings: Beginnings) -> Batch:
+    """The sessions among these records (records.py). `beginnings` are those on lines before."""
     absent = [pl.lit(None, pl.String).alias(name) for name in _missing(records)]
     text = records.with_columns(absent).with_columns(
         *(_canonical(records[name]) for name in _ADDRESSES if name in records.columns),
@@ -76,13 +78,28 @@ def sessions_of(records: pl.DataFrame, column_map: ColumnMap, clock: Clock) -> B
     if column_map.other:
         elsewhere |= pl.col("text").str.contains(column_map.other)
     whole = pl.all_horizontal(pl.col(name).is_not_null() for name in ("src", "dst"))
-    text = text.with_columns(is_session=(listed & whole).fill_null(value=False))
+    begins = pl.col("text").str.contains(column_map.begin) if column_map.begin else pl.lit(value=False)
+    begun = text.filter(begins & whole)
+    elsewhere |= begins
+    text = text.with_columns(is_session=(listed & whole & ~begins).fill_null(value=False))
     rest = text.filter(~pl.col("is_session"))
     is_other = rest.select(elsewhere.fill_null(value=False).alias("other"))["other"]
+    sessions = _typed(text.filter("is_session"), column_map, clock)
+    if column_map.begin:
+        sessions = beginnings.complete(_typed(begun, column_map, clock), sessions)
     return Batch(
-        _typed(text.filter("is_session"), column_map, clock),
+        _untranslated(sessions),
         int(is_other.sum()),
         rest["line"].filter(~is_other).to_list(),
+        begun.height,
+    )
+
+
+def _untranslated(sessions: pl.DataFrame) -> pl.DataFrame:
+    """The sessions without translated ends that equal the ends themselves."""
+    return sessions.with_columns(
+        pl.when(pl.col(f"nat_{name}").ne_missing(pl.col(name))).then(f"nat_{name}").alias(f"nat_{name}")
+        for name in ("src", "sport", "dst", "dport")
     )
 
 

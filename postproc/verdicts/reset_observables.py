@@ -16,6 +16,7 @@ from heuristics.protocol.hop_limit import distance, distance_if_known
 from heuristics.protocol.idle_timeouts import known_timeout
 from heuristics.protocol.netscaler_codes import netscaler_meaning
 from heuristics.protocol.reset_payload import payload_kind
+from heuristics.protocol.stated_cause import diagnosis, stated_cause
 from heuristics.protocol.tshark_fields import ACK, reserved_bits
 from heuristics.rulebook.model import Thresholds
 from postproc.flows.connection_end import ended_connection
@@ -106,6 +107,9 @@ def observe_capture(
 
 def _observe_header(reset: Reset) -> Observation:
     packet = reset.packet
+    payload = None if packet.diagnostic is None else bytes.fromhex(packet.diagnostic)
+    kind = payload_kind(packet.reset_cause, packet.payload_len, payload)
+    said = None if payload is None else diagnosis(payload)
     return {
         "ip_version": packet.ip_version,
         "hop_limit": packet.hop_limit,
@@ -119,7 +123,11 @@ def _observe_header(reset: Reset) -> Observation:
         "reserved_bits": reserved_bits(packet.flags),
         "df": packet.df,
         "has_ack": packet.flags & ACK != 0,
-        "payload_kind": payload_kind(packet.reset_cause, packet.payload_len).value,
+        "payload_kind": kind.value,
+        "f5_trailer": packet.f5_cause is not None,
+        "stated_cause": stated_cause(kind, packet.reset_cause, packet.f5_cause, said),
+        "stated_reason": said.reason if said else None,
+        "stated_enterprise": said.enterprise if said else None,
         "netscaler_code": netscaler_meaning(packet.window),
     }
 

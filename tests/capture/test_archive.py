@@ -202,3 +202,17 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     status, _, messages = captures(path)
     assert status == 2
     assert f"{path}: is a damaged zip archive, or none" in messages
+
+
+def test_a_member_without_a_name_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "nameless.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"content")
+    content = bytearray(path.read_bytes())
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 28 : directory + 30] = bytes(2)  # the length of the name
+    content[directory + 30 : directory + 32] = b"\1\0"  # its letter counts as an extra field
+    path.write_bytes(content)
+    result = run("summarize", path, "--no-cache")
+    assert result.exit_code in (1, 2)
+    assert "nameless.zip: is a damaged zip archive, or none: " in result.stderr

@@ -16,13 +16,13 @@ from support.public_captures import SKIPPED
 from support.random_captures import random_capture
 from support.wiresharks import Wireshark, available
 
-from heuristics.protocol.tshark_fields import FIELDS
+from heuristics.protocol.tshark_fields import FIELDS, PAYLOAD_BYTES
 from postproc.capture.packet_table import normalise
-from postproc.capture.tshark.column_reader import TEXT_FIELDS, arguments, read_capture
+from postproc.capture.tshark.column_reader import F5_LENGTH, TEXT_FIELDS, arguments, read_capture
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 
-NAMES = tuple(name for name in FIELDS if name not in TEXT_FIELDS)
+NAMES = (*(name for name in FIELDS if name not in TEXT_FIELDS), F5_LENGTH)
 
 
 def by_columns(path: Path, wireshark: Wireshark) -> pl.DataFrame:
@@ -36,7 +36,7 @@ def by_columns(path: Path, wireshark: Wireshark) -> pl.DataFrame:
 
 def check(path: Path, wireshark: Wireshark) -> None:
     """Both ways give the same packets table. In columns, hexadecimal numbers have fewer digits."""
-    nothing = [pl.lit(None, pl.String).alias(name) for name in TEXT_FIELDS]
+    nothing = [pl.lit(None, pl.String).alias(name) for name in (*TEXT_FIELDS, PAYLOAD_BYTES)]
     fields = export(path, wireshark).with_columns(nothing)
     shown = by_columns(path, wireshark).with_columns(nothing)
     assert shown.height == fields.height

@@ -171,7 +171,7 @@ def test_the_users_preferences_change_nothing(tmp_path: Path, monkeypatch: pytes
         (gzip.compress(b"frame.number\tip.src\n1\t\n", mtime=0), FileType.EXPORT),
         (gzip.compress(gzip.compress(b"\xd4\xc3\xb2\xa1\x02\0", mtime=0), mtime=0), FileType.UNKNOWN),
         (b"ip.src\tframe.number\n", FileType.EXPORT),
-        (b"\xff\xfef\0r\0a\0", FileType.UTF16),
+        ("frame.number\n".encode("utf-16"), FileType.EXPORT),
         (b"PAR1\0\0", FileType.PARQUET),
         (b"\x28\xb5\x2f\xfd\0\0\0", FileType.UNKNOWN),
         (b"# Notes\n", FileType.TEXT),

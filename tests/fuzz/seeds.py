@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import struct
 import tempfile
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from support import frames
 from support.command_line import FORGED, GENUINE, LAB, SITUATIONS, run
 from support.rulebook_files import BASE, NEW_RULE
+from support.session_logs import WRITERS, sessions
+
+from heuristics.rulebook.model import load
+from postproc.batch.job import judge_source
+from postproc.capture.discovery import Source
+from postproc.capture.file_type import FileType
+from postproc.capture.tshark.program import find_tshark
+from postproc.handover.capture_start import capture_start
+from postproc.handover.verdict_file import verdict_lines
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins" / "rstorigin.lua"
 CASE = """\
 name = "Branch office"
 notes = \"\"\"Two
@@ -107,6 +119,43 @@ def expressions() -> Sequence[bytes]:
 def cases() -> Sequence[bytes]:
     """Files case.toml."""
     return [CASE.encode(), b'networks = ["10.0.0.0/8"]\n']
+
+
+@cache
+def archives() -> Sequence[bytes]:
+    """Zip archives: stored and deflated, with folders, an archive within, and names that lead elsewhere."""
+    inner = _zipped({"a.pcap": FORGED.read_bytes()}, zipfile.ZIP_STORED)
+    names = {"../up.pcap": GENUINE.read_bytes(), "folder/": b"", "folder/notes.txt": b"none", "inner.zip": inner}
+    export = {"e.tsv": exports()[0], "e.tsv.gz": exports()[2], "empty.pcap": b""}
+    return [inner, _zipped(names, zipfile.ZIP_DEFLATED), _zipped(export, zipfile.ZIP_DEFLATED)]
+
+
+def _zipped(contents: Mapping[str, bytes], method: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@cache
+def logs() -> Sequence[bytes]:
+    """Session logs of every format that we know."""
+    return ["\n".join(write(sessions())[:40]).encode() for _, write in WRITERS.values()]
+
+
+@cache
+def traces() -> Sequence[bytes]:
+    """Kernel traces of several tools."""
+    return [path.read_bytes() for path in sorted((ROOT / "tests" / "captures" / "kernel-traces").glob("*.txt"))]
+
+
+@cache
+def verdict_files() -> Sequence[bytes]:
+    """The file of verdicts of FORGED, as `rstorigin open` writes it."""
+    result = judge_source(Source(FORGED, "a\tname\\", FileType.CAPTURE), load(), find_tshark(), all_flows=True)
+    lines = verdict_lines(result, capture_start(FORGED, find_tshark()), load(), "a summary\nof lines")
+    return ["".join(lines).encode()]
 
 
 @cache

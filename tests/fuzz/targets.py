@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from support.command_line import FORGED
 from support.lua_interpreters import VOCABULARY
+from support.parity import system_wireshark
 
 from fuzz import seeds
 from heuristics.errors import ExpressionError, RulebookError
@@ -19,11 +21,16 @@ from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.reader import parse_file
 from postproc.batch.cache import Cache
 from postproc.batch.job import CaptureResult, judge_source
+from postproc.capture.archive import is_wanted, members, unpack
 from postproc.capture.discovery import Source
 from postproc.capture.file_type import FileType, file_type_of
 from postproc.capture.prefilter.split import split_capture
 from postproc.case.case_file import CaseError, load_case
+from postproc.kernel_trace.trace_text import read_trace
 from postproc.runtime.errors import CaptureError
+from postproc.session_log.log_time import Clock
+from postproc.session_log.recognise import recognised
+from postproc.session_log.sessions import SESSION_SCHEMA, read_sessions
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ def _judge(content: bytes, name: str, types: Sequence[FileType]) -> CaptureResul
 
 def read_export(content: bytes) -> None:
     """A fields export, judged."""
-    _judge(content, "export.tsv", (FileType.EXPORT, FileType.UTF16, FileType.PARQUET))
+    _judge(content, "export.tsv", (FileType.EXPORT, FileType.PARQUET))
 
 
 def read_text(content: bytes) -> None:
@@ -109,6 +116,41 @@ def read_cache(content: bytes) -> None:
     opened.find(Source(case / "none.pcap", "none.pcap", FileType.CAPTURE, case))
 
 
+def read_archive(content: bytes) -> None:
+    """A zip archive: its members, of which captures and exports are unpacked."""
+    path = _file("archive.zip", content)
+    with suppress(CaptureError):
+        for member in members(path, path.name):
+            if is_wanted(member) and not member.obstacle:
+                target = _folder() / "member"
+                target.unlink(missing_ok=True)
+                unpack(path, member.name, target, path.name)
+                file_type_of(target)
+
+
+def read_log(content: bytes) -> None:
+    """A session log of a format that has to be recognised."""
+    path = _file("sessions.log", content)
+    with suppress(CaptureError), read_sessions(path, recognised(path), Clock()) as batches:
+        for batch in batches:
+            assert batch.sessions.schema == SESSION_SCHEMA
+
+
+def read_kernel_trace(content: bytes) -> None:
+    """A trace of a kernel."""
+    with suppress(CaptureError):
+        read_trace(_file("trace.txt", content))
+
+
+def read_verdict_file(content: bytes) -> None:
+    """The file by which `rstorigin open` hands verdicts over, read by the plugin in tshark."""
+    path = _file("handed-over.txt", content)
+    fields = ("-T", "fields", "-e", "_ws.lua.error", "-e", "rstorigin.verdict")
+    done = system_wireshark().tshark("-r", FORGED, *fields, plugins=[seeds.PLUGIN], verdicts=path)
+    assert done.returncode == 0, done.stderr
+    assert "Lua" not in done.stderr + done.stdout, done.stderr + done.stdout
+
+
 TARGETS = {
     "capture": Target(read_capture_file, seeds.captures),
     "export": Target(read_export, seeds.exports),
@@ -117,4 +159,8 @@ TARGETS = {
     "expression": Target(read_expression, seeds.expressions),
     "case": Target(read_case, seeds.cases),
     "cache": Target(read_cache, seeds.cached),
+    "archive": Target(read_archive, seeds.archives),
+    "log": Target(read_log, seeds.logs),
+    "trace": Target(read_kernel_trace, seeds.traces),
+    "handover": Target(read_verdict_file, seeds.verdict_files),
 }

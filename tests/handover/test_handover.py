@@ -109,7 +109,8 @@ def test_verdicts_of_another_capture_are_refused(handover: Handover) -> None:
     ("content", "reason"),
     [
         ("rstorigin-verdicts\t99\nend\n", "it has another format than this plugin reads"),
-        ("rstorigin-verdicts\t1\nbegin\t0\n", "its end is missing"),
+        ("rstorigin-verdicts\t1\nbegin\t0\n", "its beginning or its end is missing"),
+        ("rstorigin-verdicts\t1\nbegin\t0\ncolumns\tx\nflow\t1\nend\n", "it is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_leaves_the_judging_to_the_plugin(content: str, reason: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,43 @@ def test_lines_as_other_tools_and_older_kernels_print_them(tmp_path: Path) -> No
     assert trace.events[3].drop_reason == "NO_SOCKET"
     assert trace.firewall_drops_us == [1_002_500_000]
     assert trace.has_drops
+
+
+def as_array(data: bytes) -> str:
+    return f"ARRAY[{data.hex(' ').replace(' ', ', ')}]"
+
+
+def test_trace_cmd_prints_bytes_where_it_cannot_format_addresses(tmp_path: Path) -> None:
+    v4 = [port.to_bytes(2) + bytes([192, 0, 2, host]) for port, host in ((81, 20), (5000, 10))]
+    v6 = [IPv6Address(f"2001:db8::{host}").packed for host in (1, 2)]
+    first, second = (as_array(bytes([2, 0]) + each + bytes(20)) for each in v4)
+    third, fourth = (
+        as_array(bytes([10, 0]) + port.to_bytes(2) + bytes(4) + each + bytes(4))
+        for port, each in zip((23, 5002), v6, strict=True)
+    )
+    head, none = "          <idle>-0     [001]  ", as_array(bytes(4))
+    trace = traced(
+        tmp_path,
+        f"{head}1000.000001: tcp_send_reset:       [FAILED TO PARSE] skbaddr=0xffff8881 skaddr=0x0 state=7 reason=2 "
+        f"saddr={first} daddr={second}",
+        f"{head}1001.000001: tcp_send_reset:       [FAILED TO PARSE] saddr={third} daddr={fourth}",
+        f"{head}1002.000001: tcp_receive_reset:    [FAILED TO PARSE] skaddr=0x0 sport=23 dport=5002 saddr={none} "
+        f"daddr={none} saddr_v6={as_array(v6[0])} daddr_v6={as_array(v6[1])} sock_cookie=1",
+        f"{head}1003.000001: tcp_send_reset:       [FAILED TO PARSE] saddr={as_array(bytes(3))} daddr={none}",
+    )
+    assert [(event.kind, event.src, event.dst) for event in trace.events] == [
+        (Kind.SENT, ("192.0.2.20", 81), ("192.0.2.10", 5000)),
+        (Kind.SENT, ("2001:db8::1", 23), ("2001:db8::2", 5002)),
+        (Kind.RECEIVED, ("2001:db8::2", 5002), ("2001:db8::1", 23)),
+    ]
+    assert (trace.not_understood, trace.first_bad) == (1, 4)
+
+
+def test_a_trace_may_come_through_a_pipe() -> None:
+    arguments = ("reconcile", "--no-cache", "--format", "json", TRACES / "perf.pcap", "--kernel")
+    piped = run(*arguments, "-", input=(TRACES / "perf.txt").read_bytes())
+    assert piped.exit_code == 0, piped.stderr
+    assert piped.stdout == run(*arguments, TRACES / "perf.txt").stdout
 
 
 @pytest.mark.parametrize(

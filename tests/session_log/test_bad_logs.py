@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.command_line import FORGED, run
-from support.session_logs import CAPTURE, CONNTRACK_LOG, EXAMPLE, WRITERS, sessions
+from support.session_logs import CAPTURE, CONNTRACK_LOG, EXAMPLE, WRITERS, panos_export, sessions
 
 from postproc.runtime.errors import CaptureError
+from postproc.session_log.beginnings import Beginnings
 from postproc.session_log.column_map import ColumnMapError, known_formats, load_map, parsed
 from postproc.session_log.log_time import Clock, durations_us, times_us
 from postproc.session_log.recognise import recognised
@@ -50,7 +51,7 @@ def reconcile(path: Path, *options: str) -> tuple[int, str, str]:
         ("\n\n  \n", "is empty"),
         ("Dear all,\nthe firewall resets.\n", "no known format of session logs; it begins: Dear all"),
         (CAPTURE.read_bytes(), "is a binary file"),
-        (b"\x1f\x8b\x08\0\0\0", "cannot be read"),
+        (b"\x1f\x8b\x08\0\0\0", "the compressed file is cut short"),
     ],
 )
 def test_what_is_no_log_is_refused(content: str | bytes, said: str, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_other_encodings_and_compression(encoding: str, tmp_path: Path) -> None:
 def test_a_log_cut_short_in_its_compression(tmp_path: Path) -> None:
     status, _, error = reconcile(log(tmp_path, gzip.compress("\n".join(PANOS * 50).encode())[:-20]))
     assert status == 2
-    assert "cannot be read" in error
+    assert "the compressed file is cut short" in error
 
 
 def test_addresses_in_brackets_with_zones_and_in_long_form(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_hostile_line_takes_no_long_time(text: str, tmp_path: Path) -> None:
         with text_lines(path) as batches:
             for lines in batches:
                 column_map = load_map(name)
-                sessions_of(records_of(column_map).read(lines), column_map, Clock())
+                sessions_of(records_of(column_map).read(lines), column_map, Clock(), Beginnings())
     assert time.monotonic() - began < 60
 
 
@@ -155,7 +156,7 @@ def test_any_text_is_counted_line_by_line(texts: list[str]) -> None:
     filled = sum(bool(text.strip()) and not text.startswith("#") for text in texts)
     for name in known_formats():
         column_map = load_map(name)
-        batch = sessions_of(records_of(column_map).read(Lines(1, texts)), column_map, Clock())
+        batch = sessions_of(records_of(column_map).read(Lines(1, texts)), column_map, Clock(), Beginnings())
         assert batch.sessions.height + batch.other + len(batch.not_understood) <= len(texts)
         if not column_map.comment and not column_map.columns:
             assert batch.sessions.height + batch.other + len(batch.not_understood) >= filled - texts.count("")
@@ -236,3 +237,11 @@ def test_fail_on_contradicted() -> None:
     own = ("--log-format", str(EXAMPLE / "conntrack.toml"), "--fail-on", "contradicted")
     assert reconcile(CONNTRACK_LOG, *own)[0] == 3
     assert reconcile(CONNTRACK_LOG, "--fail-on", "contradicted")[0] == 0
+
+
+def test_a_wrong_time_below_a_header_stays_with_its_line(tmp_path: Path) -> None:
+    lines = panos_export(sessions())
+    lines[1] = lines[1].replace("/30 21:", "/30 xx:")
+    status, out, error = reconcile(log(tmp_path, "\n".join(lines)), "--format", "json")
+    assert status == 0, error
+    assert json.loads(out)["sessions"] == len(lines) - 1

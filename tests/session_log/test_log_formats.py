@@ -90,6 +90,49 @@ def test_beyond_the_translation_the_translated_addresses_match() -> None:
     assert {row["translated"] for row in content["rows"] if ":" in row["src"]} == {False}
 
 
+def test_asa_has_the_translated_addresses_where_a_session_begins(case: Path, tmp_path: Path) -> None:
+    log = tmp_path / "asa.log"
+    lines = WRITERS["Cisco ASA"][1](sessions())
+    ends = [line for line in lines if "302014" in line]
+    begins = [line for line in lines if "302013" in line]
+    outside = ("--format", "json", "--no-cache", EXAMPLE / "server.pcap")
+    log.write_text("\n".join([*begins, *ends]), encoding="utf-8")
+    content = json.loads(run("reconcile", "--log", log, *outside).stdout)
+    assert content["by_result"] == {"confirmed": 14, "contradicted": 4, "not decidable": 0}
+    assert content["sessions"] == len(ends) == 18
+    assert {row["translated"] for row in content["rows"] if ":" not in row["src"]} == {True}
+    log.write_text("\n".join(ends), encoding="utf-8")
+    alone = json.loads(run("reconcile", "--log", log, *outside).stdout)
+    assert sum(alone["by_result"].values()) < 18
+    log.write_text("\n".join([*ends, *begins]), encoding="utf-8")  # what begins later is another session
+    late = json.loads(run("reconcile", "--log", log, *outside).stdout)
+    assert late["by_result"] == alone["by_result"]
+
+
+def test_a_beginning_may_be_far_before_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("postproc.session_log.text_lines._BLOCK", 700)
+    log = tmp_path / "asa.log"
+    lines = WRITERS["Cisco ASA"][1](sessions())
+    log.write_text("\n".join(sorted(lines, key=lambda line: "302014" in line)), encoding="utf-8")
+    result = run("reconcile", "--log", log, "--format", "json", "--no-cache", EXAMPLE / "server.pcap")
+    content = json.loads(result.stdout)
+    assert content["by_result"] == {"confirmed": 14, "contradicted": 4, "not decidable": 0}
+
+
+def test_a_log_may_come_through_a_pipe(case: Path, tmp_path: Path) -> None:
+    log = tmp_path / "sessions.log"
+    log.write_text("\n".join(WRITERS["Zeek"][1](sessions())) + "\n", encoding="utf-8")
+    arguments = ("reconcile", "--format", "csv", case, "--log")
+    piped = run(*arguments, "-", input=log.read_bytes())
+    assert piped.exit_code == 0, piped.stderr
+    assert piped.stdout == run(*arguments, log).stdout
+    assert "Log: stdin (Zeek" in run("reconcile", case, "--log", "-", input=log.read_bytes()).stdout
+    refused = run("reconcile", case, "--log", "-", input=b"nothing of the kind\n")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("stdin: no known format of session logs")
+    assert run("reconcile", "-", "--log", "-", input=b"").exit_code == 2
+
+
 @pytest.mark.parametrize("minutes", [120, -330, 0.8])
 def test_a_clock_that_differs_is_found_and_reported(minutes: float, case: Path, tmp_path: Path) -> None:
     ahead = timedelta(minutes=minutes)

@@ -24,9 +24,9 @@ FORGED = SITUATIONS / "injector-answers-syn.pcap"  # 3 resets, frame 2 forged
 GENUINE = SITUATIONS / "ordinary-teardown.pcap"  # 3 resets, all genuine
 
 
-def run(*arguments: str | Path) -> Result:
-    """`rstorigin ARGUMENTS`."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def run(*arguments: str | Path, input: bytes | None = None) -> Result:
+    """`rstorigin ARGUMENTS`, with `input` on stdin."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
 
 
 def without_cache_message(messages: str) -> str:

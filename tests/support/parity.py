@@ -24,7 +24,9 @@ from heuristics.observables.output_columns import WIRESHARK_FIELDS, FieldType
 from heuristics.protocol.tshark_fields import FIELDS, RST
 from heuristics.rulebook.model import Rulebook
 from postproc.capture.packet_table import TCP, Packet, normalise
+from postproc.capture.tshark import payload_bytes
 from postproc.capture.tshark.fields_export import arguments
+from postproc.capture.tshark.payload_bytes import diagnostic_frames, with_payloads
 from postproc.capture.tshark.program import Tshark
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.flows.host_profile import HostProfile, most_frequent
@@ -211,7 +213,13 @@ def export(capture: Path, wireshark: Wireshark) -> pl.DataFrame:
     words = arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]).preferences())
     result = wireshark.tshark(*(capture if word == str(placeholder) else word for word in words))
     text = FieldsText(io.BytesIO(result.stdout.encode()), str(capture), "")
-    return pl.concat([pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())), *text.frames()])
+    raw = pl.concat([pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String())), *text.frames()])
+    frames = diagnostic_frames(raw)
+    if not frames:
+        return raw
+    words = payload_bytes.arguments(placeholder, Tshark(Path("tshark"), wireshark.version[:3]).preferences())
+    result = wireshark.tshark(*(capture if word == str(placeholder) else word for word in words))
+    return with_payloads(raw, payload_bytes.payloads_in(io.BytesIO(result.stdout.encode()), frames))
 
 
 def postproc_rows(raw: pl.DataFrame, rulebook: Rulebook) -> Rows:

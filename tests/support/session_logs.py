@@ -141,14 +141,16 @@ def fortigate_old(found: Sequence[Session]) -> list[str]:
 
 
 def cisco_asa(found: Sequence[Session]) -> list[str]:
-    """Message 302014, and one of another kind for each."""
+    """Messages 302013 and 302014, and one of another kind for each."""
     reasons = {"client": "TCP Reset-I", "server": "TCP Reset-O", "fin": "TCP FINs", "timeout": "Connection timeout"}
     lines = []
     for each in found:
-        before = f"<166>{each.end:%b %d %Y %H:%M:%S} fw1 : %ASA-6-"
+        begun, before = (f"<166>{time:%b %d %Y %H:%M:%S} fw1 : %ASA-6-" for time in (each.start, each.end))
         hours, rest = divmod(each.seconds, 3600)
         duration = f"{hours}:{rest // 60:02}:{rest % 60:02}"
         lines += [
+            f"{begun}302013: Built outbound TCP connection {each.number} for outside:{each.dst}/{each.dport} "
+            f"({each.dst}/{each.dport}) to inside:{each.src}/{each.sport} ({each.nat}/{each.nat_port})",
             f"{before}305012: Teardown dynamic TCP translation from inside:{each.src}/{each.sport} to outside:"
             f"{each.nat}/{each.nat_port} duration {duration}",
             f"{before}302014: Teardown TCP connection {each.number} for outside:{each.dst}/{each.dport} to inside:"

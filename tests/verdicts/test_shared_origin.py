@@ -206,12 +206,18 @@ def test_another_mac_behind_a_router_is_not_enough(tmp_path: Path) -> None:
         ("\x1909�\x01\x02", 6, "diagnostic"),
         ("3�", 8, "diagnostic"),
         ("3�", 7, "binary"),
-        ("3�x", 8, "binary"),
+        ("3�x", 8, "diagnostic"),
+        ("3x", 8, "text"),
         ("�abc", 4, "binary"),
     ],
 )
 def test_payload_kinds(shown: str | None, length: int, kind: str) -> None:
     assert payload_kind(shown, length) == kind
+
+
+def test_bytes_tell_what_tshark_shows_alike() -> None:
+    assert payload_kind("3�", 8, bytes.fromhex("33aa000800000000")) == "diagnostic"
+    assert payload_kind("3�", 8, bytes.fromhex("33ff000800000000")) == "binary"
 
 
 def test_every_netscaler_code_once() -> None:

@@ -3,8 +3,8 @@
 A packet is *decodable* when it is IPv4 without options or IPv6 without extension headers, complete and unfragmented by
 its own account, and holds a TCP header that was captured whole and has nothing unusual, or UDP or an ICMP message of a
 kind that encapsulates no packet. *Non-IP* packets have no IP header at all (ARP, spanning tree). All others are
-*deferred* to tshark: VLAN tags, tunnels, fragments, ICMP errors, resets with a payload, whatever may hold a second IP
-header.
+*deferred* to tshark: VLAN tags, tunnels, fragments, ICMP errors, resets with a payload or a trailer, whatever may hold
+a second IP header.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ TCP_HEADER = np.dtype(
     ]
 )
 _PORTS, _TCP_MINIMUM = 8, 20
+# Bytes after the packet that may say who reset (the Ethernet trailer of an F5 BIG-IP); padding and a checksum are 10.
+_LEAST_TRAILER = 16
 _IPV4_WITHOUT_OPTIONS = 0x45  # version 4, a header of five 32-bit words
 _FRAGMENT = 0xBFFF  # all bits of the fragment field but "don't fragment"
 # IPv6 addresses that begin with 64 zero bits can be written in several ways, except :: and ::1.
@@ -128,6 +130,7 @@ def _decodable(piece: Piece, header_len: int, index: Integers, version: int) -> 
     options_len = np.where(is_tcp, (tcp["flags"] >> 12).astype(np.int64) * 4 - _TCP_MINIMUM, 0)
     payload_len = np.where(is_tcp, total - size - _TCP_MINIMUM - options_len, 0)
     good &= ~is_tcp | _good_tcp(tcp, options_len, payload_len, captured - size)
+    good &= ~is_tcp | (tcp["flags"] & RST == 0) | (captured - total < _LEAST_TRAILER)
     good &= is_tcp | _good_other(piece, start + header_len + size, ip["protocol"], tcp, version)
     tsval = np.full(len(index), -1, np.int64)
     optional = np.flatnonzero(good & (options_len > 0))

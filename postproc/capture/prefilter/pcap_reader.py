@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from postproc.capture.decompress import READ_ERRORS, decompressed
 from postproc.capture.file_format import (
     BLOCK_FRAME,
     BYTE_ORDER_MAGIC,
@@ -28,7 +29,6 @@ from postproc.capture.file_format import (
 )
 from postproc.capture.prefilter import pcapng_blocks
 from postproc.capture.prefilter.arrays import Bytes, Integers, read_at
-from postproc.capture.prefilter.decompress import READ_ERRORS, decompressed
 
 Buffer = bytes | bytearray
 

@@ -24,9 +24,9 @@ from heuristics.protocol.tshark_fields import (
     RST,
     VXLAN_PORT,
 )
+from postproc.capture.decompress import READ_ERRORS, decompressed
 from postproc.capture.overlay_problem import unopened_overlay
 from postproc.capture.prefilter.arrays import Bytes, Flags, Headers, Integers, read_at
-from postproc.capture.prefilter.decompress import READ_ERRORS, decompressed
 from postproc.capture.prefilter.headers import IPV4, IPV6, TCP_HEADER
 from postproc.capture.prefilter.link_layer import LINK_TYPES, link_payloads
 from postproc.capture.prefilter.pcap_reader import CaptureFile, DeferredError, Piece, open_capture

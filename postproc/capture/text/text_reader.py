@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -14,12 +10,12 @@ import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS
-from postproc.capture.file_type import GZIP, UTF16_MARKS
 from postproc.capture.text import hexdump
 from postproc.capture.text.forms import form_of
 from postproc.capture.text.reading import MAKE_ANEW, Reading, Row, columns_of
 from postproc.capture.text.tshark import trees
 from postproc.capture.text.tshark.trees import Stream, tree_form_of
+from postproc.capture.text_stream import text_stream
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.capture.tshark.values import check_values
 from postproc.runtime.errors import CaptureError
@@ -39,10 +35,10 @@ def read_text(path: Path, tshark: Tshark | None, problems: list[Problem]) -> Ite
     Raises CaptureError.
     """
     file = str(path)
-    with _opened(path) as stream:
+    with text_stream(path, MAKE_ANEW) as stream:
         tree_rows = tree_form_of(stream.read(_HEAD))
     reading = Reading()
-    with _opened(path) as stream:
+    with text_stream(path, MAKE_ANEW) as stream:
         if tree_rows is None:
             yield from _from_lines(path, stream, reading, tshark, problems)
         else:
@@ -57,7 +53,7 @@ def _from_lines(
 ) -> Iterator[pl.DataFrame]:
     """The packets of a text whose form is one of lines. Raises CaptureError."""
     file = str(path)
-    with _opened(path) as first:
+    with text_stream(path, MAKE_ANEW) as first:
         sample = _sample(_lines(first, file))
     form = form_of(sample)
     if form is None and hexdump.packets_in(sample):
@@ -91,49 +87,9 @@ def _sample(lines: Iterable[str]) -> list[str]:
     return sample
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Stream]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
-    with file:
-        head = file.read(len(GZIP))
-        file.seek(0)
-        if head == GZIP:
-            with gzip.open(file) as decompressed:
-                yield decompressed
-        elif head in UTF16_MARKS:  # `>` in Windows PowerShell 5
-            yield _Utf16(io.TextIOWrapper(file, "utf-16", "replace", newline="\n"))
-        else:
-            yield file
-
-
-class _Utf16:
-    """A stream of UTF-16 as one of UTF-8."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-
-    def read(self, size: int = -1, /) -> bytes:
-        """The next characters, at most `size` of them."""
-        return self._text.read(size).encode()
-
-    def readline(self, size: int = -1, /) -> bytes:
-        """The next line, at most `size` characters of it."""
-        return self._text.readline(size).encode()
-
-
 def _lines(stream: Stream, file: str) -> Iterator[str]:
     """The lines of a text. Raises CaptureError."""
-    try:
-        while line := stream.readline(_LONGEST_LINE):
-            if len(line) == _LONGEST_LINE:
-                raise CaptureError(file, f"has a line of more than {_LONGEST_LINE:,} bytes", MAKE_ANEW)
-            yield line.decode("utf-8", "replace")
-    except EOFError:
-        raise CaptureError(file, "the compressed file is cut short", MAKE_ANEW) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise CaptureError(file, f"cannot be decompressed: {error}", MAKE_ANEW) from None
-    except OSError as error:
-        raise CaptureError(file, f"cannot be read: {error.strerror}") from None
+    while line := stream.readline(_LONGEST_LINE):
+        if len(line) >= _LONGEST_LINE:
+            raise CaptureError(file, f"has a line of more than {_LONGEST_LINE:,} bytes", MAKE_ANEW)
+        yield line.decode("utf-8", "replace")

@@ -14,16 +14,18 @@ from pathlib import Path
 import polars as pl
 
 from heuristics.errors import Problem
-from heuristics.protocol.tshark_fields import FIELDS, RST
+from heuristics.protocol.tshark_fields import FIELDS, PAYLOAD_BYTES, RST
 from postproc.capture.tshark.expected_packets import NOT_KNOWN, ExpectedPackets, check_end, garbage
 from postproc.capture.tshark.fields_export import FIX_CAPTURE, check_capture, command, problems_at_end, readable
+from postproc.capture.tshark.payload_bytes import diagnostic_frames, payload_bytes, with_payloads
 from postproc.capture.tshark.program import Tshark, preference_options, time_to_read
 from postproc.capture.tshark.tsv_reader import FieldsText
 from postproc.capture.tshark.values import check_values
 from postproc.runtime.errors import CaptureError, NoRoomError, TsharkFailedError
 
-TEXT_FIELDS = ("tcp.reset_cause",)  # text from the packet itself; only resets with a payload have it
-_COLUMNS = tuple(name for name in FIELDS if name not in TEXT_FIELDS)
+TEXT_FIELDS = ("tcp.reset_cause", "f5ethtrailer.rstcausetxt")  # text from the packet itself; few packets have it
+F5_LENGTH = "f5ethtrailer.rstcauselen"  # a number that stands where the second one does
+_COLUMNS = (*(name for name in FIELDS if name not in TEXT_FIELDS), F5_LENGTH)
 _LONGEST = 2000  # bytes of a cell; Wireshark cuts it at COL_MAX_LEN, 2048
 
 # Analyses that fill none of our fields; tests show it on every capture and Wireshark that we have.
@@ -33,7 +35,7 @@ _PREFERENCES = ("tcp.analyze_sequence_numbers:FALSE", "tcp.calculate_timestamps:
 def read_capture(
     capture: Path, tshark: Tshark, problems: list[Problem], expected: ExpectedPackets = NOT_KNOWN
 ) -> Iterator[pl.DataFrame]:
-    """The columns FIELDS of `capture` as text, in frames of bounded size, while tshark runs.
+    """The columns FIELDS and PAYLOAD_BYTES of `capture` as text, in frames of bounded size, while tshark runs.
 
     Rows come in file order, except those that are read once more. Problems of a capture that can be read up to some
     packet are added to `problems` at the end. Raises CaptureError when nothing can be read, and TsharkFailedError, a
@@ -88,17 +90,21 @@ class _Reread:
     only_resets: bool = True
 
     def without(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """`frame` with the columns FIELDS, without the packets that are read once more."""
+        """`frame` with the columns FIELDS and PAYLOAD_BYTES, without the packets that are read once more."""
         long = pl.any_horizontal(pl.all().str.len_bytes() >= _LONGEST).fill_null(value=False)
-        wanted, cut = frame.select(wanted=_may_have_text() | long, cut=long).get_columns()
+        of_f5 = pl.col(F5_LENGTH).is_not_null()
+        wanted, cut = frame.select(
+            wanted=_may_have_text() | of_f5 | long, cut=long | (of_f5 & ~_may_have_text())
+        ).get_columns()
         if wanted.any():
             self.numbers.append(frame["frame.number"].filter(wanted))
             self.only_resets = self.only_resets and not cut.any()
             frame = frame.filter(~wanted)
-        return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in TEXT_FIELDS).select(FIELDS)
+        nothing = (pl.lit(None, pl.String).alias(name) for name in (*TEXT_FIELDS, PAYLOAD_BYTES))
+        return frame.with_columns(nothing).select(*FIELDS, PAYLOAD_BYTES)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Those packets, with the columns FIELDS."""
+        """Those packets, with the same columns."""
         if not self.numbers:
             return
         numbers = pl.concat(self.numbers)
@@ -108,7 +114,7 @@ class _Reread:
             for frame in FieldsText(process.stdout, str(self.capture), FIX_CAPTURE).frames():
                 wanted = frame.filter(pl.col("frame.number").is_in(numbers.implode()))
                 read += wanted.height
-                yield wanted
+                yield with_payloads(wanted, payload_bytes(self.capture, self.tshark, diagnostic_frames(wanted)))
             check_end(self.capture, process, None)
             ExpectedPackets(len(numbers)).check(self.capture, process, read)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from heuristics.errors import Problem
 from heuristics.protocol.tshark_fields import FIELDS, OPTIONAL_FIELDS
-from postproc.capture.file_type import GZIP, FileType
+from postproc.capture.file_type import FileType
+from postproc.capture.text_stream import text_stream
 from postproc.capture.tshark.fields_export import print_command
-from postproc.capture.tshark.tsv_reader import FieldsText, Readable, columns
+from postproc.capture.tshark.tsv_reader import FieldsText, columns
 from postproc.capture.tshark.values import Rejected, check_numbers
 from postproc.runtime.errors import CaptureError
 from postproc.runtime.panics import panics_hidden
@@ -37,7 +35,7 @@ def read_export(path: Path, file_type: FileType, problems: list[Problem]) -> Ite
         yield from _parquet(path, remedy, rejected)
         cut_short = False
     else:
-        with _opened(path, file_type) as file:
+        with text_stream(path, remedy) as file:
             text = FieldsText(file, str(path), remedy, rejected=rejected)
             yield from text.frames()
         cut_short = text.cut_short
@@ -48,24 +46,6 @@ def read_export(path: Path, file_type: FileType, problems: list[Problem]) -> Ite
     if cut_short:
         reason = "the export is cut short in the middle of a line; the packets before it were read"
         problems.append(Problem(str(path), "", "", reason, "make it anew"))
-
-
-@contextmanager
-def _opened(path: Path, file_type: FileType) -> Iterator[Readable]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise CaptureError(str(path), f"cannot be read: {error.strerror}") from None
-    with file:
-        compressed = file.read(len(GZIP)) == GZIP
-        file.seek(0)
-        if file_type is FileType.UTF16:  # `>` in Windows PowerShell 5
-            yield codecs.EncodedFile(file, "utf-8", "utf-16", errors="replace")
-        elif compressed:
-            with gzip.open(file) as decompressed:
-                yield decompressed
-        else:
-            yield file
 
 
 def _parquet(path: Path, remedy: str, rejected: Rejected) -> Iterator[pl.DataFrame]:

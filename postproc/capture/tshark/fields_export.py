@@ -102,7 +102,7 @@ def check_capture(capture: Path) -> None:
     match file_type_of(capture):
         case FileType.EMPTY:
             raise CaptureError(str(capture), "is empty", "capture again, or leave it out")
-        case FileType.EXPORT | FileType.PARQUET | FileType.UTF16:
+        case FileType.EXPORT | FileType.PARQUET:
             raise CaptureError(str(capture), "is an export, not a capture", "summarize reads it as it is")
         case FileType.PACKET_TEXT:
             raise CaptureError(str(capture), "is text of packets, not a capture", "summarize reads it as it is")

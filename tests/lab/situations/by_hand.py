@@ -160,6 +160,62 @@ def big_ip_cause(script: Script) -> None:
     script.judge(FRONT_END, Judgement(GENUINE_OR_UNCLEAR, why))
 
 
+def f5_trailer(cause: bytes) -> bytes:
+    """The Ethernet trailer that a BIG-IP's own tcpdump writes after a reset (version 1, "medium" details)."""
+    said = struct.pack("!BQ", 0, 0x1AC9C2C << 16 | 8216) + cause  # version and side, place in the program, cause
+    flow = struct.pack("!QQIIBBHHB", 0x400012345, 0, 0, 0, 0, 0, 0, 0, 3)
+    details = struct.pack("!HHHH", 1, 2, 8 + len(flow) + 1 + len(said), 4) + flow + bytes([len(said)]) + said
+    return struct.pack("!IHH", 0xF5DEB0F5, 8 + len(details), 1) + details
+
+
+def f5_ethernet_trailer(script: Script) -> None:
+    """A BIG-IP, captured there: it refuses a connection, and ends an idle one; its trailers say why."""
+    why = "the capture is the BIG-IP's own, and its Ethernet trailer says why it sent the reset"
+    client, box = {"hop_limit": 52, "window": 29200}, {"hop_limit": 255, "window": 4380}
+    refused = Flow(script, ("192.0.2.41", "203.0.113.89"), (52875, 8443), (0x736F1989, 0))
+    refused.pass_(0.0, "A", SYN, 0, 0, **client, ip_id=0x1F00, options=MSS)
+    packet = refused.packet("B", RST | ACK, 0, 1, hop_limit=255, ip_id=0x2033)
+    script.add(0.0001, "B", build(packet) + f5_trailer(b"No local listener"))
+    script.judge(FRONT_END, Judgement(GENUINE_OR_UNCLEAR, why))
+    idle = Flow(script, ("192.0.2.41", "203.0.113.89"), (52876, 443), (0x736F2989, 0x6063E721))
+    idle.pass_(1.0, "A", SYN, 0, 0, **client, ip_id=0x1F01, options=MSS)
+    idle.pass_(1.0001, "B", SYN | ACK, 0, 1, **box, ip_id=0x2034, options=MSS)
+    idle.pass_(1.0201, "A", ACK, 1, 1, **client, ip_id=0x1F02)
+    idle.pass_(1.0202, "A", PSH | ACK, 1, 1, **client, ip_id=0x1F03, payload=b"x" * 200)
+    idle.pass_(1.0300, "B", PSH | ACK, 1, 201, **box, ip_id=0x2035, payload=b"y" * 900)
+    idle.pass_(1.0501, "A", ACK, 201, 901, **client, ip_id=0x1F04)
+    packet = idle.packet("B", RST | ACK, 901, 201, **box, ip_id=0x2036)
+    script.add(301.2, "B", build(packet) + f5_trailer(b"Flow expired (sweeper)"))
+    script.judge(FRONT_END, Judgement(GENUINE, why))
+
+
+# Both forms of the IETF's draft: CBOR (a reason; a reason of an enterprise; a description), and 8 bytes.
+DIAGNOSES = (
+    bytes.fromhex("193039a10108"),
+    bytes.fromhex("193039a2011904d202197ed9"),
+    bytes.fromhex("193039a10371") + b"out of work items",
+    bytes.fromhex("33aa001100000000"),
+    bytes.fromhex("33aa04d200007ed9"),
+    bytes.fromhex("193039a101"),  # cut short: says nothing
+)
+
+
+def diagnostic_payload(script: Script) -> None:
+    """A server aborts connections, and says why in RST diagnostic payloads."""
+    judgement = Judgement(GENUINE_OR_UNCLEAR, "the server's own abort: hop limit and IP ID run of its data")
+    client, server = {"hop_limit": 64, "window": 502}, {"hop_limit": 52, "window": 509}
+    for number, payload in enumerate(DIAGNOSES):
+        at, ip_id = 2.0 * number, 0x4000 + 8 * number
+        flow = Flow(script, ("192.0.2.41", "203.0.113.89"), (41000 + number, 443), (0x1000 * number, 0x77A0 * number))
+        flow.pass_(at, "A", SYN, 0, 0, **client, ip_id=ip_id, options=MSS)
+        flow.pass_(at + 0.020, "B", SYN | ACK, 0, 1, **server, ip_id=ip_id, options=MSS)
+        flow.pass_(at + 0.021, "A", ACK, 1, 1, **client, ip_id=ip_id + 1)
+        flow.pass_(at + 0.022, "A", PSH | ACK, 1, 1, **client, ip_id=ip_id + 2, payload=b"x" * 100)
+        flow.pass_(at + 0.042, "B", ACK, 1, 101, **server, ip_id=ip_id + 1)
+        flow.pass_(at + 0.100, "B", RST | ACK, 1, 101, **server, ip_id=ip_id + 2, payload=payload)
+        script.judge(ENDPOINT, judgement)
+
+
 SERVERS = ("203.0.113.78", "203.0.113.163")
 CLIENT, ROUTER = "192.0.2.16", "192.0.2.1"
 TEREDO_RELAY, NAME_SERVER = ("198.51.100.38", TEREDO_PORT), (ROUTER, 53)
@@ -237,6 +293,8 @@ SCRIPTS: dict[str, Callable[[Script], None]] = {
     "netscaler-fin-before-syn-ack": netscaler_fin_before_syn_ack,
     "netscaler-policy.cap": netscaler_policy,
     "big-ip-cause": big_ip_cause,
+    "f5-ethernet-trailer": f5_ethernet_trailer,
+    "diagnostic-payload": diagnostic_payload,
     "nat-expires-sessions": nat_expires_sessions,
 }
 TAGGED = {"netscaler-idle-timeout": 7}  # captured with a VLAN tag

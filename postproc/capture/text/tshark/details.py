@@ -23,6 +23,7 @@ _HEADERS = {
     "User Datagram Protocol": "udp",
     "Internet Control Message Protocol": "icmp",
     "Internet Control Message Protocol v6": "icmpv6",
+    "F5 Ethernet Trailer Protocol": "f5",
 }
 _NAMED = re.compile(rf"({'|'.join(sorted(_HEADERS, key=len, reverse=True))})(?=,|$)")
 
@@ -72,10 +73,12 @@ _FIELDS = {
             ("udp.srcport", "Source Port", _PORT),
             ("udp.dstport", "Destination Port", _PORT),
         ),
+        "f5": (("f5ethtrailer.rstcausetxt", "Cause", "(.*)"),),
         "icmp": (("icmp.type", "Type", _TYPE), ("icmp.code", "Code", _TYPE)),
         "icmpv6": (("icmpv6.type", "Type", _TYPE), ("icmpv6.code", "Code", _TYPE)),
     }.items()
 }
+_TEXTS = ("tcp.reset_cause", "f5ethtrailer.rstcausetxt")
 _EXTENSION = re.compile(r"IPv6 [\w-]+(?: [\w-]+){0,4} (?:Option|Header)\b.*|Fragment Header.*", re.IGNORECASE)
 _NEXT_HEADER = _FIELDS["ipv6"][2]
 _OPTION_KIND = re.compile(r"Kind: .*\((\d{1,3})\)$")
@@ -133,7 +136,7 @@ class _Packet:
     def _take_field(self, text: str) -> None:
         for place, (name, pattern) in enumerate(self._left):
             if (found := pattern.match(text)) is not None:
-                value = found[1].lower() if name != "tcp.reset_cause" else found[1]
+                value = found[1] if name in _TEXTS else found[1].lower()
                 self._values.setdefault(name, []).append(_SET.get(value, value))
                 del self._left[place]
                 return
