@@ -271,7 +271,8 @@ def _continued_us(reset: Reset) -> int | None:
 
 def _observe_burst(reset: Reset) -> Observation:
     burst, seq = reset.burst, reset.packet.seq
-    beyond = [seq_diff(other, seq) for other in burst.seqs_by_hop_limit.get(reset.packet.hop_limit, {seq})]
+    alike = burst.seqs_by_hop_limit.get(reset.packet.hop_limit, set())  # a copy may have come with another hop limit
+    beyond = [seq_diff(other, seq) for other in {seq} | alike]
     return {
         "burst_size": burst.size,
         "burst_values": len(burst.hop_limits),
