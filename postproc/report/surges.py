@@ -28,6 +28,7 @@ _LEAST_RESETS = 10  # in one bin
 _MOST_OF_IT = 0.8  # the share of resets that has to fit a pattern
 _HOSTS_OF_FAILOVER, _FLOWS_OF_FAILOVER = 3, 5
 _OPEN = ("post-ack", "post-psh", "later")  # stages of an open connection
+_PORTS_OF_SCAN = 10
 _REFUSED, _FIRST_DATA = "post-syn", "post-psh"
 _MOST_AT_FIRST_DATA = 0.5  # the share of resets after the first data beyond which content is what a device looks at
 
@@ -186,11 +187,16 @@ def _pattern(inside: Sequence[ResetRow], every: Sequence[ResetRow], spans: Seque
 
 
 def _restart(inside: Sequence[ResetRow], every: Sequence[ResetRow], spans: Sequence[Span], width: int) -> str:
-    """A service that refuses for a while, and neither before nor after: it was not there."""
+    """A service that refuses for a while, and neither before nor after: it was not there. Many refuse a scan."""
     refused = [row for row in inside if row.stage == _REFUSED]
     if len(refused) < _MOST_OF_IT * len(inside):
         return ""
-    (service, _), *_ = Counter((row.src, row.sport) for row in refused).most_common(1)
+    services = Counter((row.src, row.sport) for row in refused)
+    (service, count), *_ = services.most_common(1)
+    if len(services) >= _PORTS_OF_SCAN and count * 2 < len(refused):
+        return f"a port scan: {len(services):,} ports refused connections"
+    if count < _MOST_OF_IT * len(refused):
+        return ""
     times = [row.time for row in every if row.stage == _REFUSED and (row.src, row.sport) == service]
     begin, end = inside[0].time - width, inside[-1].time + width
     seen_around = spans[0][0] < begin and end < spans[-1][1]

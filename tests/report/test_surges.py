@@ -104,6 +104,27 @@ def test_a_restart_is_named() -> None:
     assert [surge.pattern for surge in summary(early).surges] == [""]
 
 
+def test_refusals_of_many_ports_are_a_scan_and_no_restart() -> None:
+    scan = [
+        judged_reset(frame=port, time=BEGAN + 2 * HOUR + port / 200, flow=f"tcp.port == {port}", sport=port, **refusal)
+        for refusal in [{**GENUINE, "stage": "post-syn"}]
+        for port in range(1, 401)
+    ]
+    (surge,) = summary(scan).surges
+    assert surge.pattern == "a port scan: 400 ports refused connections"
+
+
+def test_a_rule_about_content_is_no_failover() -> None:
+    blocked = [
+        judged_reset(
+            frame=index, time=BEGAN + 2 * HOUR + index, src=f"203.0.113.{index % 8}", flow=str(index), stage="post-psh"
+        )
+        for index in range(40)
+    ]
+    (surge,) = summary(blocked).surges
+    assert surge.pattern == ""
+
+
 def test_a_failover_is_named() -> None:
     times = [2 * HOUR + index / 10 for index in range(40)]
     lost = [
