@@ -1882,11 +1882,11 @@ do
   end
 
   local function unsigned(payload, first, last)
-    local value = 0
+    local number = 0
     for at = first, last do
-      value = value * 256 + byte(payload, at)
+      number = number * 256 + byte(payload, at)
     end
-    return value
+    return number
   end
 
   -- The major type and value of the CBOR item after the first `at` bytes, and where it ends. Type -1: none that stands
@@ -1896,16 +1896,16 @@ do
       return -1, 0, at
     end
     local first = byte(payload, at + 1)
-    local major, value = floor(first / 32), first % 32
-    local size = ({ [24] = 1, [25] = 2, [26] = 4 })[value] or 0
-    if value > 26 or at + 1 + size > #payload then
+    local major, number = floor(first / 32), first % 32
+    local size = ({ [24] = 1, [25] = 2, [26] = 4 })[number] or 0
+    if number > 26 or at + 1 + size > #payload then
       return -1, 0, at
     end
-    return major, size > 0 and unsigned(payload, at + 2, at + 1 + size) or value, at + 1 + size
+    return major, size > 0 and unsigned(payload, at + 2, at + 1 + size) or number, at + 1 + size
   end
 
   local function from_cbor(payload, at)
-    local major, pairs_left, found, description, kind, key, value
+    local major, pairs_left, found, description, kind, key, number
     major, pairs_left, at = head(payload, at)
     if major ~= 5 then
       return nil
@@ -1913,17 +1913,18 @@ do
     found = {}
     for _ = 1, min(pairs_left, 3) do
       major, key, at = head(payload, at)
-      kind, value, at = head(payload, at)
+      kind, number, at = head(payload, at)
       if major ~= 0 or (kind ~= 0 and kind ~= 3) then
         return nil
       elseif kind == 3 then
-        description, at = sub(payload, at + 1, at + value), at + value
+        description, at = sub(payload, at + 1, at + number), at + number
       else
-        found[key] = value
+        found[key] = number
       end
     end
     local reason, enterprise = found[1], found[2] or 0
-    if at > #payload or (reason or 0) >= 65536 or enterprise >= 4294967296 or not (reason or (description or "") ~= "") then
+    local says = reason or (description or "") ~= ""
+    if at > #payload or not says or (reason or 0) >= 65536 or enterprise >= 4294967296 then
       return nil
     end
     return { reason = reason, enterprise = enterprise, description = description }

@@ -17,6 +17,7 @@ from heuristics.observables.observable import Mark, ObservableSource, table
 from heuristics.observables.observable import Observable as Observable
 from heuristics.observables.observable import Type as Type
 from heuristics.observables.observable import Value as Value
+from heuristics.observables.stated_vocabulary import STATED
 
 HEADER, CONTEXT, FLOW, HOST = (
     ObservableSource.HEADER,
@@ -49,20 +50,12 @@ _FORM = (
         ("window", HEADER, "bytes", "TCP window field as it stands in the header, unscaled", GIVEN),
         ("payload_len", HEADER, "bytes", "length of the text a reset may carry (RFC 9293 section 3.5.3)", GIVEN),
         ("options_len", HEADER, "bytes", "length of the TCP options", GIVEN),
-        (
-            "stated_reason",
-            HEADER,
-            "",
-            "the reason in a diagnostic payload (IETF draft); missing in fields exports and in text",
-        ),
-        ("stated_enterprise", HEADER, "", "the enterprise number whose reason that is; 0: the IETF's own"),
         ("reserved_bits", HEADER, "", "the TCP flag bits above CWR (AE and the reserved three), 0-15", GIVEN),
     )
     + table(
         Type.BOOL,
         ("df", HEADER, "", "IPv4 don't-fragment bit; missing in IPv6"),
         ("has_ack", HEADER, "", "the reset has the ACK flag", GIVEN),
-        ("f5_trailer", HEADER, "", "the frame has the Ethernet trailer of an F5 BIG-IP with a reset cause", GIVEN),
     )
     + table(
         Type.STR,
@@ -72,12 +65,6 @@ _FORM = (
             "",
             "what the payload is: 'none', 'bigip' (F5's cause), 'henan', 'diagnostic' (IETF draft), 'text' or 'binary'",
             GIVEN,
-        ),
-        (
-            "stated_cause",
-            HEADER,
-            "",
-            "why the sender says that it reset: an F5 BIG-IP in payload or Ethernet trailer, or a diagnostic payload",
         ),
         ("netscaler_code", HEADER, "", "what the window means as a NetScaler reset code; missing where it is none"),
     )
@@ -379,7 +366,7 @@ _LINK = table(
 )
 
 OBSERVABLES: tuple[Observable, ...] = (
-    *(*_FORM, *_BASELINE, *_TIMING, *_FLOW, *ENDING, *_OPENING, *BURST, *_LIKENESS, *_LINK),
+    *(*_FORM, *STATED, *_BASELINE, *_TIMING, *_FLOW, *ENDING, *_OPENING, *BURST, *_LIKENESS, *_LINK),
     *(*OF_CAPTURE, *OF_PAIR, *OF_CASE),
 )
 
