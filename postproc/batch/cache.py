@@ -20,7 +20,8 @@ import time
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ _HINT = "make room there, or use --no-cache"
 _SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the results of the last one
 _SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
 _COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
+_PAIRS = "pairs.json.gz"  # one line per comparison of two captures, with its key
 _MAX_UNPACKED = 100  # times the size of the combined file; ours takes some 10 times
 _FOUND_BY = {"path": str, "size": int, "mtime_ns": int, "content": str}  # columns of a row, by which it is found
 # Errors of reading a file that is not as we wrote it.
@@ -50,7 +52,8 @@ class Cache:
     """The cache of one case folder for one settings key. `rows` are its results, by the path within the case.
 
     `combined_is_stale`: the combined file lacks some of them. `write_problem` says why nothing can be written, where
-    that is so. `damaged` are results that could not be read, which are judged anew.
+    that is so. `damaged` are results that could not be read, which are judged anew. `new_pairs` are comparisons that
+    are still to be written.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class Cache:
     combined_is_stale: bool = False
     write_problem: str = ""
     damaged: int = 0
+    new_pairs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, case: Path, settings: str) -> Cache:
@@ -124,23 +128,31 @@ class Cache:
 
     def find_pair(self, key: str) -> ReconcileResult | None:
         """The stored comparison of two captures."""
-        file = self.folder / f"pair-{key}.parquet"
-        if not _is_regular(file):
+        if key not in self._pairs:
             return None
-        from postproc.batch.parquet_rows import PAIRS, read_rows  # slow to import
-
-        rows = read_rows([file], PAIRS)
-        with suppress(ValueError):
-            if rows:
-                return from_plain(ReconcileResult, rows[0])
-        self.damaged += 1
-        return None
+        try:
+            return from_plain(ReconcileResult, self._pairs[key])
+        except ValueError:
+            self.damaged += 1
+            return None
 
     def store_pair(self, key: str, result: ReconcileResult) -> None:
-        """Store the comparison of two captures."""
-        from postproc.batch.parquet_rows import PAIRS, one_row  # slow to import
+        """Store the comparison of two captures, until `write_pairs` writes it."""
+        self.new_pairs[key] = to_plain(result)
 
-        self._write(f"pair-{key}.parquet", one_row(to_plain(result), PAIRS))
+    def write_pairs(self) -> None:
+        """Write all comparisons, those of other runs too, to one file."""
+        if self.new_pairs:
+            pairs = _read_pairs(self.folder)[0] | self.new_pairs
+            self._write(_PAIRS, gzip.compress(b"".join(json.dumps(each).encode() + b"\n" for each in pairs.items()), 1))
+            self.new_pairs = {}
+
+    @cached_property
+    def _pairs(self) -> dict[str, Any]:
+        """The comparisons that earlier runs stored, as rows, by their key."""
+        pairs, damaged = _read_pairs(self.folder)
+        self.damaged += damaged
+        return pairs
 
     def _result(self, row: Mapping[str, Any], source: Source) -> CaptureResult | None:
         """The result in a row; None where anything in the row is wrong."""
@@ -193,15 +205,30 @@ def _read(folder: Path) -> tuple[list[_CachedRow], bool, int]:
 
 def _read_combined(folder: Path) -> list[_CachedRow]:
     try:
-        content = _content(folder / _COMBINED)
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        text = unpacker.decompress(content, _MAX_UNPACKED * (1 + len(content)))
-        if not unpacker.eof:  # cut short, or made to fill the memory
-            return []
-        rows = [(name, (size, changed_ns), row) for name, size, changed_ns, row in map(json.loads, text.splitlines())]
+        rows = [(name, (size, changed_ns), row) for name, size, changed_ns, row in _packed_lines(folder / _COMBINED)]
     except _DAMAGED:
         return []
     return [each for each in rows if _is_row(each[2]) and each[0] == _file_name(each[2]["path"])]
+
+
+def _read_pairs(folder: Path) -> tuple[dict[str, Any], int]:
+    """The stored comparisons as rows, by their key; and whether the file that holds them is damaged (1)."""
+    try:
+        return {str(key): row for key, row in _packed_lines(folder / _PAIRS)}, 0
+    except FileNotFoundError:
+        return {}, 0
+    except _DAMAGED:
+        return {}, 1
+
+
+def _packed_lines(file: Path) -> list[Any]:
+    """The values in a compressed file of JSON lines. Raises one of _DAMAGED."""
+    content = _content(file)
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    text = unpacker.decompress(content, _MAX_UNPACKED * (1 + len(content)))
+    if not unpacker.eof:
+        raise ValueError("cut short, or made to fill the memory")
+    return [*map(json.loads, text.splitlines())]
 
 
 def _is_regular(path: Path) -> bool:

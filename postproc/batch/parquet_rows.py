@@ -1,4 +1,4 @@
-"""Rows of Parquet files: results (result_codec.py), and comparisons of two captures. Slow to import: Polars."""
+"""Rows of Parquet files: results (result_codec.py). Slow to import: Polars."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from postproc.batch.result_codec import StoredResult
 from postproc.capture.tshark.export_reader import DAMAGED
 from postproc.runtime.dataclass_codec import without_none
 from postproc.runtime.panics import panics_hidden
-from postproc.verdicts.reconcile_result import ReconcileResult
 
 _PLAIN: dict[type, pl.DataType] = {int: pl.Int64(), float: pl.Float64(), str: pl.String(), bool: pl.Boolean()}
 
@@ -38,7 +37,6 @@ def _polars_type(hint: Any) -> pl.DataType:
 
 
 STORED = schema_of(StoredResult)
-PAIRS = schema_of(ReconcileResult)
 _Schema = dict[str, pl.DataType]
 _DIGEST = "digest"  # the column that each row has besides those of its schema
 

@@ -76,9 +76,14 @@ class ResultStore:
         return cache.find_pair(key) if cache and key else None
 
     def store_pair(self, source: Source, key: str, result: ReconcileResult) -> None:
-        """Store the comparison of two captures."""
+        """Store the comparison of two captures, until `write_pairs` writes it."""
         if key and source.case in self.caches:
             self.caches[source.case].store_pair(key, result)
+
+    def write_pairs(self) -> None:
+        """Write the comparisons that were stored to the caches."""
+        for cache in self.caches.values():
+            cache.write_pairs()
 
     def _find(self, source: Source) -> CaptureResult | None:
         cache = self.caches.get(source.case) if source.case else None

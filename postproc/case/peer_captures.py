@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -79,6 +79,7 @@ def compare_peers(
                 continue
             store.store_pair(sources[pair.capture], keys[pair], found_or_error)
             compared[pair] = found_or_error
+        store.write_pairs()
     comparisons = [Comparison(pair.capture, pair.peer, compared[pair]) for pair in pairs if pair in compared]
     return comparisons, failed
 
@@ -155,19 +156,32 @@ def _pairs(
     target, and none of the claimed sender.
     """
     locations = _locations(sources, results, case)
+    seen = [frozenset(location.observed.hosts) for location in locations]
+    taken_at, seen_in = _by_address(location.local for location in locations), _by_address(seen)
+    usable = [j for j, there in enumerate(locations) if there.local and results[j].readable]
     for i, (here, result) in enumerate(zip(locations, results, strict=True)):
         ends = {(reset.row.src, reset.row.dst) for reset in result.resets if reset.row.src not in here.local}
-        claimed = {src for src, _ in ends}
-        for j, there in enumerate(locations):
-            if i == j or not claimed or not there.local or not results[j].readable:
+        if not ends:
+            continue
+        peers = {j for src in {src for src, _ in ends} for j in taken_at[src]}
+        for src, dst in ends:
+            peers.update(j for j in seen_in[dst] if src not in seen[j])
+        for j in usable if thorough else sorted(peers):
+            there = locations[j]
+            if i == j or not there.local or not results[j].readable:
                 continue
-            if here.observed.near_in_time(there.observed, _MAX_GAP_US) is False:
-                continue
-            seen = frozenset(there.observed.hosts)
-            translated = any(src not in seen and dst in seen for src, dst in ends)
-            if translated or thorough or not claimed.isdisjoint(there.local):
+            if here.observed.near_in_time(there.observed, _MAX_GAP_US) is not False:
                 whole = there.local if complete else there.complete
                 yield CapturePair(i, j, tuple(sorted(whole)), tuple(sorted(there.named)))
+
+
+def _by_address(addresses: Iterable[Iterable[str]]) -> defaultdict[str, list[int]]:
+    """The indices of the captures that have an address, by address."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for index, of_capture in enumerate(addresses):
+        for address in of_capture:
+            found[address].append(index)
+    return found
 
 
 def _locations(sources: Sequence[Source], results: Sequence[CaptureResult], case: CaseFile) -> list[CaptureLocation]:

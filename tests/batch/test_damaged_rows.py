@@ -215,15 +215,36 @@ def test_a_damaged_comparison_is_a_miss(tmp_path: Path) -> None:
         undecided=(UndecidedCount(Undecided.SAME_PLACE, 2),),
     )
     cache.store_pair("ab", result)
-    (file,) = cache.folder.glob("pair-*.parquet")
-    assert cache.find_pair("ab") == result
-    content, table = file.read_bytes(), pl.read_parquet(file)
-    table.with_columns(offset_us=pl.lit(6, pl.Int64)).write_parquet(file)
-    assert cache.find_pair("ab") is None
-    table.drop("digest").write_parquet(file)
-    assert cache.find_pair("ab") is None
-    file.write_bytes(content[: len(content) // 2])
-    assert cache.find_pair("ab") is None
+    cache.write_pairs()
+    file = cache.folder / "pairs.json.gz"
+    content = file.read_bytes()
+
+    def found() -> tuple[ReconcileResult | None, int]:
+        opened = Cache.open(tmp_path, "key")
+        return opened.find_pair("ab"), opened.damaged
+
+    assert found() == (result, 0)
+    key, row = json.loads(gzip.decompress(content))
+    for damaged in (
+        content[: len(content) // 2],
+        gzip.compress(json.dumps([key, row | {"offset_us": "6"}]).encode()),
+        gzip.compress(json.dumps([key, row | {"more": 1}]).encode()),
+        gzip.compress(json.dumps([key]).encode()),
+        gzip.compress(b"7"),
+        content[:-8] + bytes(8),
+    ):
+        file.write_bytes(damaged)
+        assert found() == (None, 1)
+
+
+def test_comparisons_of_several_runs_are_kept(tmp_path: Path) -> None:
+    results = {key: ReconcileResult((), offset) for key, offset in (("ab", 1), ("cd", None))}
+    runs = {key: Cache.open(tmp_path, "key") for key in results}
+    for key, run_of_key in runs.items():
+        run_of_key.store_pair(key, results[key])
+        run_of_key.write_pairs()
+    last = Cache.open(tmp_path, "key")
+    assert {key: last.find_pair(key) for key in results} == results
 
 
 def test_a_run_over_a_damaged_cache_judges_again(tmp_path: Path) -> None:
