@@ -8132,9 +8132,37 @@ do
     return list
   end
 
-  -- The client of the connection and the port of the service: most services have the lower port of the two.
-  local function service_of(reset)
-    if reset.sport > reset.dport then
+  local WELL_KNOWN = 1023
+  local SAME_CLIENTS = "the same"
+
+  -- Both ends of the connection, in an order that does not depend on which of them a reset names.
+  local function connection_of(reset)
+    local one, other = string.format("%s %d", reset.src, reset.sport), string.format("%s %d", reset.dst, reset.dport)
+    return one < other and one .. "|" .. other or other .. "|" .. one
+  end
+
+  -- The connections whose resets name one sender.
+  local function one_sided_connections(judged)
+    local named, two_sided = {}, {}
+    for _, reset in ipairs(judged) do
+      local flow, name = connection_of(reset), string.format("%s %d", reset.src, reset.sport)
+      two_sided[flow] = two_sided[flow] or (named[flow] ~= nil and named[flow] ~= name)
+      named[flow] = name
+    end
+    return function(reset)
+      return not two_sided[connection_of(reset)]
+    end
+  end
+
+  -- The client of the connection and the port of the service.
+  local function service_of(reset, one_sided)
+    local names_client = reset.sport > reset.dport
+    if reset.end_reason == "tcp-rst-from-server" then
+      names_client = false
+    elseif one_sided and reset.sport > WELL_KNOWN then
+      names_client = true
+    end
+    if names_client then
       return reset.src, reset.dport
     end
     return reset.dst, reset.sport
@@ -8172,12 +8200,26 @@ do
     return string.format(sender.hops == 1 and "%d hop away" or "%d hops away", sender.hops)
   end
 
+  -- Whether two lists of frequencies have the same values.
+  local function are_same(one, other)
+    local values = {}
+    for _, each in ipairs(one) do
+      values[each.value] = true
+    end
+    for _, each in ipairs(other) do
+      if not values[each.value] then
+        return false
+      end
+    end
+    return #one == #other
+  end
+
   -- Adds to a group what the summary shows of it.
-  local function count(sender)
+  local function count(sender, is_one_sided)
     local names, clients, ports, known = {}, {}, {}, {}
     sender.verdicts = {}
     for _, reset in ipairs(sender.resets) do
-      local client, port = service_of(reset)
+      local client, port = service_of(reset, is_one_sided(reset))
       local service = string.format("%s %d", client, port)
       names[#names + 1], clients[#clients + 1] = reset.src, client
       if not known[service] then
@@ -8194,7 +8236,9 @@ do
     for index, each in ipairs(ports) do
       ports[index] = each.port
     end
-    sender.names, sender.clients, sender.ports = #frequencies(names), #frequencies(clients), frequencies(ports)
+    names, clients = frequencies(names), frequencies(clients)
+    sender.names, sender.ports = grouped(#names), frequencies(ports)
+    sender.clients = are_same(names, clients) and SAME_CLIENTS or grouped(#clients)
   end
 
   local function ports_text(ports)
@@ -8217,12 +8261,12 @@ do
 
   -- The presumed senders: those in between first, by how many resets they forged; then the others.
   local function presumed_senders(judged)
-    local senders, order = resets_by_sender(judged), {}
+    local senders, order, is_one_sided = resets_by_sender(judged), {}, one_sided_connections(judged)
     for at, kind in ipairs(WHO) do
       order[kind] = at
     end
     for _, sender in ipairs(senders) do
-      count(sender)
+      count(sender, is_one_sided)
       sender.rank = {
         order[sender.who], -(sender.verdicts["forged"] or 0), -#sender.resets, sender.first, sender.at,
       }
@@ -8260,8 +8304,8 @@ do
       place_text(sender),
       device_text(sender),
       grouped(#sender.resets),
-      grouped(sender.names),
-      grouped(sender.clients),
+      sender.names,
+      sender.clients,
       ports_text(sender.ports),
       moment(sender.first),
       moment(sender.last),
@@ -8314,6 +8358,7 @@ do
         where = sent_from(o.distance, o.baseline_distance),
         distance = o.distance,
         measured = judgement.measured,
+        end_reason = o.end_reason,
         origin = judgement.origin,
         device = judgement.device,
       }

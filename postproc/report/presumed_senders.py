@@ -14,13 +14,14 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from heuristics.presumed_sender import MANY_DISTANCES, Who
+from heuristics.presumed_sender import MANY_DISTANCES, WELL_KNOWN, Who
 from heuristics.rulebook.scoring import ACCUSED, Origin, Verdict
 from postproc.flows.end_reason import RESET_FROM_SERVER
 from postproc.report.rulebook_entries import RulebookEntries
 from postproc.verdicts.result_row import JudgedReset, ResetRow
 
-_WELL_KNOWN = 1023  # the highest port that RFC 6335 keeps for services of the system
+Connection = tuple[str, frozenset[tuple[str, int]]]
+
 _DEVICE = re.compile(r"(.*) \((\d+) %\)", re.DOTALL)  # as Judgement.device is written
 
 
@@ -78,7 +79,7 @@ def presumed_senders(
     `places` has the place of each capture (postproc/report/capture_places.py).
     """
     groups = resets_by_sender(resets, entries, places)
-    one_sided = one_sided_flows(reset.row for reset in resets)
+    one_sided = one_sided_connections(reset.row for reset in resets)
     senders = [_sender(key, group, entries, one_sided) for key, group in groups.items()]
     order = [*Who]
     return tuple(sorted(senders, key=lambda each: (order.index(each.who), -each.forged, -each.resets, each.first)))
@@ -99,17 +100,22 @@ def service_of(row: ResetRow, *, one_sided: bool = False) -> tuple[str, int]:
     names_client = row.sport > row.dport
     if row.end_reason == RESET_FROM_SERVER:
         names_client = False
-    elif one_sided and row.sport > _WELL_KNOWN:
+    elif one_sided and row.sport > WELL_KNOWN:
         names_client = True
     return (row.src, row.dport) if names_client else (row.dst, row.sport)
 
 
-def one_sided_flows(rows: Iterable[ResetRow]) -> frozenset[tuple[str, str]]:
-    """Capture and flow of the connections whose resets name one sender."""
-    named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+def one_sided_connections(rows: Iterable[ResetRow]) -> frozenset[Connection]:
+    """The connections whose resets name one sender."""
+    named: defaultdict[Connection, set[tuple[str, int]]] = defaultdict(set)
     for row in rows:
-        named[row.capture, row.flow].add(f"{row.src} {row.sport}")
-    return frozenset(flow for flow, names in named.items() if len(names) == 1)
+        named[connection_of(row)].add((row.src, row.sport))
+    return frozenset(connection for connection, names in named.items() if len(names) == 1)
+
+
+def connection_of(row: ResetRow) -> Connection:
+    """Capture and both ends."""
+    return row.capture, frozenset(((row.src, row.sport), (row.dst, row.dport)))
 
 
 def resets_by_sender(
@@ -139,13 +145,13 @@ def _key(row: ResetRow, entries: RulebookEntries, places: Mapping[str, int]) -> 
 
 
 def _sender(
-    key: SenderKey, group: Sequence[JudgedReset], entries: RulebookEntries, one_sided: Container[tuple[str, str]]
+    key: SenderKey, group: Sequence[JudgedReset], entries: RulebookEntries, one_sided: Container[Connection]
 ) -> PresumedSender:
     rows = [reset.row for reset in group]
     example = max(group, key=lambda reset: (entries.measures(reset.row.where), reset.score))
     device = key.device
     sure = sorted({percent for row in rows if (percent := device_name(row.device)[1]) is not None}) if device else []
-    services = Counter(service_of(row, one_sided=(row.capture, row.flow) in one_sided) for row in rows)
+    services = Counter(service_of(row, one_sided=connection_of(row) in one_sided) for row in rows)
     ports: Counter[int] = Counter()
     for (_, port), count in services.items():
         ports[port] += count
