@@ -20,7 +20,7 @@ from postproc.capture.remote import find_remote_sources, is_url
 from postproc.capture.tshark.decode_as import with_decode_as
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S, Tshark, find_tshark
 from postproc.case.case_file import CaseFile, load_case
-from postproc.case.copies import copies_message, without_copies
+from postproc.case.copies import with_copies_marked
 from postproc.case.cross_capture_baseline import rescored_by_baselines
 from postproc.case.cross_capture_ip_id import rescored_by_ip_id_runs
 from postproc.case.peer_captures import (
@@ -145,9 +145,7 @@ class CaseRun:
                 store = ResultStore.open(sources, key, self.options.cache_dir)
             runner = cluster.run if cluster else on_this_machine(self.options.jobs)
             with self.monitor.progress("judging resets", len(sources), self._only_file(sources)) as report:
-                results = without_copies(store.judge(sources, self._job(tshark), runner, report))
-        if message := copies_message(results):
-            self.monitor.warn(message)
+                results = with_copies_marked(store.judge(sources, self._job(tshark), runner, report))
         comparisons: list[Comparison] = []
         if self.options.compare_peers and len(sources) > 1:
             results = self._rescored_across_captures(sources, results)

@@ -152,7 +152,6 @@ def _judged_with(
         each for each in found.files if each.label == name or (not each.member and each.path.resolve() == whole)
     )
     chosen = by_name[source.name]
-    chosen = by_name[chosen.copy_of] if chosen.copy_of else chosen
     if not chosen.readable:
         raise CaptureError(chosen.problems[0].file, chosen.problems[0].reason, chosen.problems[0].hint)
     others = [problem for result in results if result is not chosen for problem in result.problems]

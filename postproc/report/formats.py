@@ -85,13 +85,13 @@ def whole_json(summary: Summary, clock: Clock = IN_UTC) -> str:
         "by_sender": [asdict(sender) | {"by_verdict": _by_name(sender.by_verdict)} for sender in summary.senders],
         "resets": [
             _cells(reset.row) | {"score": reset.score, "evidence_text": list(reset.words), "signature": reset.signature}
-            for reset in summary.resets
+            for reset in summary.all_resets
         ],
         "by_rejector": [asdict(source) for source in summary.icmp_error_sources],
         "icmp_errors": [
             _cells(error.row)
             | {"evidence_text": list(error.words), "rejection": asdict(error.rejection) if error.rejection else None}
-            for error in summary.errors
+            for error in summary.all_errors
         ],
         "problems": [
             {"file": problem.file, "reason": problem.reason, "hint": problem.hint} for problem in summary.problems

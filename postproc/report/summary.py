@@ -98,7 +98,7 @@ class ResetGroup:
 class CaptureCounts:
     """One input. `packets` is None where they were not counted; `first` and `last` are the times of its resets.
 
-    `copy_of` names an earlier input with the same packets, which are counted there.
+    `copy_of` names an earlier input with the same packets: everything else counts them there.
     """
 
     name: str
@@ -136,7 +136,9 @@ class Summary:
     icmp_error_sources: tuple[IcmpErrorSource, ...] = ()
     surges: tuple[Surge, ...] = ()
     idle_timeouts: tuple[IdleTimeout, ...] = ()
-    rows: tuple[ResetRow, ...] = ()  # of resets and ICMP errors together
+    all_resets: tuple[JudgedReset, ...] = ()  # also those of copies
+    all_errors: tuple[JudgedReset, ...] = ()  # also those of copies
+    rows: tuple[ResetRow, ...] = ()  # of all resets and ICMP errors together
     selected: Selected | None = None  # where it is about a selection; the answer begins with it
     unopened: bool = False  # whether packets of an overlay were not opened, so that resets in it were not seen
 
@@ -152,15 +154,16 @@ def summarise(
 
     `selected` says which resets and ICMP errors the results have, if not all.
     """
-    resets = tuple(reset for each in judged for reset in each.resets)
-    errors = tuple(error for each in judged for error in each.errors)
+    counted = [each for each in judged if not each.copy_of]
+    resets = tuple(reset for each in counted for reset in each.resets)
+    errors = tuple(error for each in counted for error in each.errors)
     entries = RulebookEntries(rulebook)
-    places = capture_places(judged)
+    places = capture_places(counted)
     presumed = presumed_senders(resets, entries, places)
     by_sender = rows_by_sender(resets, entries, places)
     rows = [reset.row for reset in resets]
     return Summary(
-        totals=_totals([each for each in judged if each.readable and not each.copy_of], rows, errors),
+        totals=_totals([each for each in counted if each.readable], rows, errors),
         senders=_senders(rows),
         suspicious=tuple(_from_different_senders(_grouped(_most_suspicious(resets)), presumed)[:top]),
         resets=resets,
@@ -172,8 +175,10 @@ def summarise(
         errors=errors,
         suspicious_errors=tuple(_most_suspicious(errors)[:top]),
         icmp_error_sources=icmp_error_sources(errors),
-        surges=find_surges(by_sender, _covered(judged)),
+        surges=find_surges(by_sender, _covered(counted)),
         idle_timeouts=idle_timeouts(by_sender),
+        all_resets=tuple(reset for each in judged for reset in each.resets),
+        all_errors=tuple(error for each in judged for error in each.errors),
         rows=tuple(row for each in judged for row in _in_order((*each.resets, *each.errors))),
         selected=selected,
         unopened=any(is_unopened_overlay(problem) for each in judged for problem in each.problems),
