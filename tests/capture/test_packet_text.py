@@ -24,18 +24,22 @@ pytestmark = needs_tcpdump
 
 ALL = sorted((*LAB.glob("*.pcap"), *SITUATIONS.glob("*.pcap")))
 
+# tcpdump prints 28 bytes of what a reset says, and no Ethernet trailer.
+LONGER_CAUSES = {"big-ip-cause.pcap", "diagnostic-payload.pcap"}
+TRAILERS = "f5-ethernet-trailer.pcap"
+
 Rows = list[dict[str, str]]
 
 
-def compared(rows: Rows) -> Rows:
+def compared(rows: Rows, *without: str) -> Rows:
     """The rows without what text cannot hold: tcpdump prints no packet that an ICMPv6 error quotes.
 
-    Of such an error, text shows who sent it, and its verdict is `unclear`.
+    Of such an error, text shows who sent it, and its verdict is `unclear`. `without` are more columns.
     """
     return [
         {name: row[name] for name in ("frame", "time", "src", "dst", "hop_limit")}
         if row["kind"] == "icmp" and ":" in row["src"]
-        else row
+        else {name: value for name, value in row.items() if name not in without}
         for row in rows
     ]
 
@@ -46,10 +50,11 @@ def without_times(rows: Rows) -> Rows:
 
 
 @pytest.mark.parametrize("options", ["-nn -vv -tttt -S -e", "-nn -v -tt"])
-@pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in ALL if path.name != TRAILERS], ids=lambda path: path.name)
 def test_text_is_judged_like_its_capture(tmp_path: Path, path: Path, options: str) -> None:
     text = written(tmp_path, tcpdump(path, options))
-    assert compared(verdicts(text)) == compared(verdicts(path))
+    without = ("cause",) if path.name in LONGER_CAUSES else ()
+    assert compared(verdicts(text), *without) == compared(verdicts(path), *without)
 
 
 def test_these_captures_are_all_that_tcpdump_reads() -> None:
