@@ -14,6 +14,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+# Elsewhere the owner of a file cannot be seen so easily, and nothing is kept.
+_OWNERS_ARE_SEEN = hasattr(os, "geteuid") and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_NONBLOCK")
 _MAX_BYTES = 2**24
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -32,6 +34,8 @@ def kept(name: str, key: str) -> bytes | None:
 
     `key` names everything that the content depends on. Each name has one content, that of the last key.
     """
+    if not _OWNERS_ARE_SEEN:
+        return None
     with suppress(OSError, RuntimeError):
         folder = cache_folder()
         if not _is_ours(folder.lstat(), stat.S_IFDIR):
@@ -47,7 +51,7 @@ def kept(name: str, key: str) -> bytes | None:
 
 def keep(name: str, key: str, content: bytes) -> None:
     """Keep the content for `kept`, where that is possible. The file appears whole or not at all."""
-    if os.name != "posix":  # elsewhere the owner of a file cannot be seen so easily
+    if not _OWNERS_ARE_SEEN:
         return
     with suppress(OSError, RuntimeError):
         folder = cache_folder()
@@ -69,9 +73,8 @@ def _digest(key: str, content: bytes) -> bytes:
 
 def _is_ours(status: os.stat_result, kind: int) -> bool:
     """Whether it is of this kind, the user's own, and closed to the writing of others."""
-    if os.name != "posix" or stat.S_IFMT(status.st_mode) != kind:
-        return False
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    others_may_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_IFMT(status.st_mode) == kind and status.st_uid == os.geteuid() and not others_may_write
 
 
 def _without_links(path: str, flags: int) -> int:

@@ -42,7 +42,7 @@ local function is_installed(argument)
     return (string.gsub(path, "\\", "/"))
   end
   local file = slashes(debug.getinfo(1, "S").source)
-  for _, folder in ipairs { Dir.personal_plugins_path(), Dir.global_plugins_path(), Dir.personal_config_path() } do
+  for _, folder in ipairs { Dir.personal_plugins_path(), Dir.global_plugins_path() } do
     if string.sub(file, 2, #folder + 2) == slashes(folder) .. "/" then
       return true
     end

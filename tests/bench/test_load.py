@@ -9,7 +9,7 @@ from support.command_line import rows
 
 from bench.load import KINDS, make
 
-EXPECTED = {"flows": 40, "one-flow": 40, "hosts": 4, "icmp": 40, "traffic": 0, "captures": 30}
+EXPECTED = {"flows": 40, "one-flow": 40, "hosts": 4, "icmp": 40, "traffic": 0, "stream": 8, "captures": 30}
 SIZES = {"traffic": 1, "captures": 3}
 
 
