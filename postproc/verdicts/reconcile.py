@@ -35,6 +35,7 @@ from postproc.verdicts.reconcile_result import (
 _COMPARED_FLAGS = FIN | SYN | RST | ACK
 _ENOUGH = 2  # matched packets of the sender: one could match by chance
 _SLACK_US = 1_000_000  # how much the delay of a packet may differ from the usual delay
+_MARGIN_US = 100_000  # how much earlier or later than usual a packet may have left the sender
 _REROUTE = 1  # hops by which a route may change
 
 Direction = tuple[str, int, str, int]  # source, source port, target, target port
@@ -51,13 +52,15 @@ def reconcile(
     peer's packets count under the addresses and ports of the capture.
     """
     translated = undo_translation(packets, peer)
-    whole, named = (_under_names_here(addresses, translated.translations) for addresses in (complete, hosts))
+    named = _under_names_here(hosts, translated.translations)
+    others_names = _translated_addresses(translated.translations)
     ours, peers = _by_direction(packets, packets), _by_direction(translated.peer, packets)
     there = _Peer(
         local=(local_addresses(translated.peer) | named) - local_addresses(packets),
         macs=_macs_by_address(translated.peer),
-        complete=whole,
+        complete=frozenset(complete) & frozenset(peer["src"].unique()) - others_names,
         front_ends=_front_ends(translated.translations),
+        translated=others_names,
         span=_span(peer),
     )
     flows = {direction: _MatchedDirection(ours[direction], peers.get(direction, [])) for direction in ours}
@@ -81,13 +84,16 @@ class _Peer:
     """What the peer capture is good for. `front_ends` are ends in whose name a translating device may speak.
 
     `local` are the addresses at whose interface it was taken, `complete` those of which it holds every packet, by what
-    the user says; `macs` are by address, `span` the times of its first and its last packet (us).
+    the user says and the peer shows; `macs` are by address, `span` the times of its first and its last packet (us).
+    `translated` are addresses that are others in the peer: a device owns them and may speak for them in flows of which
+    the peer holds nothing, as a router does that forwards some ports only.
     """
 
     local: set[str]
     macs: Mapping[str, frozenset[str]]
     complete: frozenset[str]
     front_ends: frozenset[tuple[str, int]]
+    translated: frozenset[str]
     span: tuple[int, int]
 
 
@@ -96,6 +102,12 @@ def _under_names_here(addresses: Iterable[str], translations: Iterable[Translati
     there = frozenset(addresses)
     ends = [end for each in translations for end in (each.source, each.destination)]
     return there | {end.address for end in ends if end.peer_address in there}
+
+
+def _translated_addresses(translations: Iterable[Translation]) -> frozenset[str]:
+    """The addresses of the capture that are others in the peer."""
+    ends = [end for each in translations for end in (each.source, each.destination)]
+    return frozenset(end.address for end in ends if end.address != end.peer_address)
 
 
 def _front_ends(translations: Iterable[Translation]) -> frozenset[tuple[str, int]]:
@@ -123,8 +135,11 @@ def _of_direction(
         return [], Undecided.SAME_PLACE
     filtered = sender not in there.complete or flow.authentic or not all(other.is_complete for other in others)
     span = None if filtered and not flow.is_certain else there.span
-    found = list(_evidence(flow, between, span, there.macs.get(sender, frozenset())))
-    if direction[:2] in there.front_ends:
+    back = _parallel_flows((*direction[2:], *direction[:2]), flows)
+    here_us = max((mine.time_us for other in back for mine, _ in other.pairs), default=None)
+    running = None if span is None else _Running(span, here_us)
+    found = list(_evidence(flow, between, running, there.macs.get(sender, frozenset())))
+    if direction[:2] in there.front_ends or (sender in there.translated and not flow.peer_authentic):
         return [each for each in found if each.rule_id != NEVER_LEFT], Undecided.FRONT_END
     return found, Undecided.INCOMPLETE if span is None else Undecided.AMBIGUOUS
 
@@ -262,12 +277,36 @@ def _span(packets: pl.DataFrame) -> tuple[int, int]:
     return packets.select(pl.col("time_us").min(), pl.col("time_us").max().alias("latest")).row(0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """When the peer is known to be captured: its first and last packet (`span`, us, by its own clock).
+
+    `answered_us`: when the last packet towards the sender that the peer holds, too, passed here (us, our clock). What
+    passes here after a reset reaches the sender after the reset has left, whatever the clocks and the delays are.
+    """
+
+    span: tuple[int, int]
+    answered_us: int | None
+
+    def at(self, reset: Packet, flow: _MatchedDirection, between: _PathBetween) -> bool:
+        """Whether the peer was being captured when the reset would have left the sender."""
+        matched = [mine.time_us for mine, _ in flow.pairs]
+        left_us = reset.time_us - between.delay_us
+        before = min(matched, default=reset.time_us) < reset.time_us or self.span[0] <= left_us - _MARGIN_US
+        after = (
+            max(matched, default=0) >= reset.time_us
+            or (self.answered_us is not None and self.answered_us > reset.time_us)
+            or left_us + _MARGIN_US <= self.span[1]
+        )
+        return before and after
+
+
 def _evidence(
-    flow: _MatchedDirection, between: _PathBetween, span: tuple[int, int] | None, macs: frozenset[str]
+    flow: _MatchedDirection, between: _PathBetween, running: _Running | None, macs: frozenset[str]
 ) -> Iterator[PeerEvidence]:
     """The evidence about the resets of one direction. Resets with equal fields are only counted.
 
-    `span` is the time in which the peer holds all packets. None where packets may be missing: then a reset that the
+    `running` is the time in which the peer holds all packets. None where packets may be missing: then a reset that the
     peer lacks gives no evidence. `macs` are the MAC addresses that the sender uses in the peer.
     """
     alike: dict[tuple[int | None, ...], list[Packet]] = {}
@@ -282,11 +321,11 @@ def _evidence(
                 yield from (
                     PeerEvidence(mine.frame, rule_id, peer.frame) for mine, peer in zip(resets, found, strict=False)
                 )
-        elif not found and span is not None:
+        elif not found and running is not None:
             yield from (
                 PeerEvidence(reset.frame, NEVER_LEFT, None)
                 for reset in resets
-                if _was_running(reset, flow, between, span) and not _may_be_rewritten(reset, flow.peer_resets, taken)
+                if running.at(reset, flow, between) and not _may_be_rewritten(reset, flow.peer_resets, taken)
             )
 
 
@@ -314,15 +353,6 @@ def _candidates(resets: Sequence[Packet], peer_packets: Iterable[Packet], betwee
         and (fell := _hops(resets[0], packet)) is not None
         and any(abs(fell - hops) <= _REROUTE for hops in between.hops)
     ]
-
-
-def _was_running(reset: Packet, flow: _MatchedDirection, between: _PathBetween, span: tuple[int, int]) -> bool:
-    """Whether the peer was being captured when the reset would have left the sender."""
-    matched = [mine.time_us for mine, _ in flow.pairs]
-    if matched and min(matched) <= reset.time_us <= max(matched):  # the peer holds what left before it, and after it
-        return True
-    left_us = reset.time_us - between.delay_us
-    return span[0] <= left_us - _SLACK_US / 10 and left_us + _SLACK_US / 10 <= span[1]
 
 
 def _may_be_rewritten(reset: Packet, peer_packets: Iterable[Packet], taken: set[int]) -> bool:
