@@ -8,7 +8,6 @@ MEASURED = "nearer"  # the [[where]] whose distances the hop limits measure
 MANY_DISTANCES = 4  # from so many on, one known form has made-up hop limits rather than so many places
 
 WELL_KNOWN = 1023  # the highest port that RFC 6335 keeps for services of the system
-SAME_CLIENTS = "the same"  # where the clients are the hosts in whose names it spoke
 
 TITLE = "Who sent them"
 COLUMNS = ("sent from", "device", "resets", "names", "clients", "ports", "first", "last", "verdicts")

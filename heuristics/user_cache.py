@@ -23,10 +23,16 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 def cache_folder() -> Path:
     """The folder of this program among the user's caches. Raises RuntimeError where the user has no home."""
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "rstorigin"
+        return _absolute("LOCALAPPDATA", Path("AppData", "Local")) / "rstorigin"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "rstorigin"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rstorigin"
+    return _absolute("XDG_CACHE_HOME", Path(".cache")) / "rstorigin"
+
+
+def _absolute(variable: str, usual: Path) -> Path:
+    """The folder that a variable names, or else `usual` in the home. A relative one does not count (XDG)."""
+    folder = Path(os.environ.get(variable, ""))
+    return folder if folder.is_absolute() else Path.home() / usual
 
 
 def kept(name: str, key: str) -> bytes | None:
@@ -55,6 +61,9 @@ def keep(name: str, key: str, content: bytes) -> None:
         return
     with suppress(OSError, RuntimeError):
         folder = cache_folder()
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        if there.stat().st_uid != os.geteuid():  # as under sudo: the user could not write to it later
+            return
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not _is_ours(folder.lstat(), stat.S_IFDIR):
             return

@@ -745,11 +745,19 @@ do
   -- Asks for the name of a file, and writes the text into it.
   local function save(words)
     new_dialog("RST origin: save report", function(name)
-      local file, problem = io.open(name, "wb")
+      local part = name .. ".part" -- so that the file appears whole or not at all
+      local file, problem = io.open(part, "wb")
       if file then
-        local complete, why = file:write(words)
-        problem = not complete and why or nil
-        file:close()
+        local written, why = file:write(words)
+        local closed, why_open = file:close()
+        problem = not written and why or not closed and why_open or nil
+        if not problem and not os.rename(part, name) then -- Windows renames to no file that is there
+          os.remove(name)
+          problem = select(2, os.rename(part, name))
+        end
+        if problem then
+          os.remove(part)
+        end
       end
       local window = TextWindow.new("RST origin: save report")
       window:set(problem and "Not written: " .. problem .. "\n" or "Written: " .. name .. "\n")
@@ -7988,7 +7996,7 @@ do
   end
 
   local function is_wanted()
-    return not installed or rstorigin.prefs.judge or rstorigin.prefs.summary
+    return not installed or rstorigin.prefs.judge or (rstorigin.prefs.summary and not in_window)
   end
 
   -- When a file is about to be read, perhaps again.
@@ -8094,6 +8102,9 @@ do
         for _, reset in ipairs(group.resets) do
           whole.resets[#whole.resets + 1] = reset
         end
+        table.sort(whole.resets, function(one, other)
+          return one.frame < other.frame
+        end)
         joined[group] = true
       end
     end
@@ -8133,7 +8144,6 @@ do
   end
 
   local WELL_KNOWN = 1023
-  local SAME_CLIENTS = "the same"
 
   -- Both ends of the connection, in an order that does not depend on which of them a reset names.
   local function connection_of(reset)
@@ -8200,20 +8210,6 @@ do
     return string.format(sender.hops == 1 and "%d hop away" or "%d hops away", sender.hops)
   end
 
-  -- Whether two lists of frequencies have the same values.
-  local function are_same(one, other)
-    local values = {}
-    for _, each in ipairs(one) do
-      values[each.value] = true
-    end
-    for _, each in ipairs(other) do
-      if not values[each.value] then
-        return false
-      end
-    end
-    return #one == #other
-  end
-
   -- Adds to a group what the summary shows of it.
   local function count(sender, is_one_sided)
     local names, clients, ports, known = {}, {}, {}, {}
@@ -8236,9 +8232,7 @@ do
     for index, each in ipairs(ports) do
       ports[index] = each.port
     end
-    names, clients = frequencies(names), frequencies(clients)
-    sender.names, sender.ports = grouped(#names), frequencies(ports)
-    sender.clients = are_same(names, clients) and SAME_CLIENTS or grouped(#clients)
+    sender.names, sender.clients, sender.ports = #frequencies(names), #frequencies(clients), frequencies(ports)
   end
 
   local function ports_text(ports)
@@ -8304,8 +8298,8 @@ do
       place_text(sender),
       device_text(sender),
       grouped(#sender.resets),
-      sender.names,
-      sender.clients,
+      grouped(sender.names),
+      grouped(sender.clients),
       ports_text(sender.ports),
       moment(sender.first),
       moment(sender.last),

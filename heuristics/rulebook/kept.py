@@ -37,7 +37,10 @@ def _key() -> str:
 
 
 class _Reader(pickle.Unpickler):
-    """Makes objects of the classes of this package only, so that no content can call anything else."""
+    """Makes objects of the classes of this package only: nothing else belongs to a rulebook.
+
+    What protects the user is not this, but that only the user can write to the file (user_cache).
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         """The class of that name."""

@@ -29,7 +29,7 @@ def with_copies_marked(results: Iterable[CaptureResult]) -> list[CaptureResult]:
 
 def _content(result: CaptureResult) -> object:
     """What makes a copy; None where too little is known of the packets."""
-    if not result.readable or not result.packets or result.capture_point == NO_CAPTURE_POINT:
-        return None
     rows = tuple(_of_packet(each.row) for each in (*result.resets, *result.errors))
+    if not rows or not result.packets or result.capture_point == NO_CAPTURE_POINT:
+        return None
     return result.packets, result.capture_point.first_us, result.capture_point.last_us, rows

@@ -91,6 +91,8 @@ def annotate(
         raise CaptureError(name, "is a folder", "name one capture")
     source = one_input(ctx, name)
     check_capture(source.path)
+    if cases and source.path.resolve() != Path(name).resolve():
+        raise UsageError(visible(f"--case needs a capture in a file of its own: unpack or download {name} first"))
     inputs = [Path(name), *(path for path in (key, rulebook) if path is not None)]
     check_not_input(output, inputs)
     secret = secrets.token_bytes(32) if key is None else _read_key(key)
@@ -148,9 +150,7 @@ def _judged_with(
     results, _ = CaseRun(rules, settings.file, RunOptions(decode_as=tuple(decode_as)), monitor).judge(found.files)
     by_name = {result.name: result for result in results}
     whole = Path(name).resolve()
-    source = next(
-        each for each in found.files if each.label == name or (not each.member and each.path.resolve() == whole)
-    )
+    source = next(each for each in found.files if not each.member and each.path.resolve() == whole)
     chosen = by_name[source.name]
     if not chosen.readable:
         raise CaptureError(chosen.problems[0].file, chosen.problems[0].reason, chosen.problems[0].hint)

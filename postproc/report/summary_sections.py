@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heuristics.language.template import time_text
-from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, SAME_CLIENTS, TITLE, VALUES_SHOWN, Who
+from heuristics.presumed_sender import COLUMNS, NO_DEVICE, PLACES, TITLE, VALUES_SHOWN, Who
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import Verdict, evidence_weights
 from postproc.report.answer import answer, percent_text
@@ -112,8 +112,7 @@ def _sender_cells(sender: PresumedSender, layout: Layout, *, several: bool) -> l
     verdicts = tuple(f"{count:,} {verdict}" for verdict, count in _in_order(sender.by_verdict))
     first, last = layout.clock.in_table(sender.first), layout.clock.in_table(sender.last)
     start: list[Cell] = [_sent_from(sender, several=several), _device(sender)]
-    clients = SAME_CLIENTS if set(sender.clients) == set(sender.names) else f"{len(sender.clients):,}"
-    middle: list[Cell] = [f"{len(sender.names):,}", clients, _few(map(str, sender.ports))]
+    middle: list[Cell] = [f"{len(sender.names):,}", f"{len(sender.clients):,}", _few(map(str, sender.ports))]
     if layout.wide:
         return [*start, f"{sender.resets:,}", *middle, first, last, ", ".join(verdicts)]
     times = (first, last) if first != last else (first,)

@@ -94,4 +94,6 @@ def seconds_to_us(text: str) -> int:
     Raises ValueError for what is no number.
     """
     seconds, _, fraction = text.partition(".")
+    if not seconds.isdecimal():
+        raise ValueError(text)
     return int(seconds) * 1_000_000 + int(fraction.ljust(6, "0")[:6])

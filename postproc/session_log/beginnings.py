@@ -31,8 +31,10 @@ class Beginnings:
             check_sortedness=False,
             suffix=" begun",
         )
-        still_open = known.join(ended.select(_KEY), on=_KEY, how="anti", nulls_equal=True)
-        self._open = still_open.tail(_KEPT)
+        last_ends = ended.group_by(_KEY).agg(ended_line=pl.col("line").max())
+        with_ends = known.join(last_ends, on=_KEY, how="left", nulls_equal=True)
+        still_open = with_ends.filter(pl.col("ended_line").is_null() | (pl.col("ended_line") < pl.col("begun_line")))
+        self._open = still_open.drop("ended_line").tail(_KEPT)
         return joined.select(
             pl.coalesce("begun_us", name).alias(name)
             if name == "start_us"

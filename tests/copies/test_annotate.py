@@ -6,6 +6,7 @@ import gzip
 import shutil
 import struct
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -252,5 +253,9 @@ def test_captures_from_both_ends_count_with_a_case(tmp_path: Path) -> None:
 def test_a_case_has_the_real_addresses(tmp_path: Path) -> None:
     result = run("annotate", FORGED, "-o", tmp_path / "copy.pcapng", "--anonymize", "--case", GENUINE)
     assert (result.exit_code, "--case and --anonymize exclude each other" in result.stderr) == (2, True)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.write(FORGED, "inner.pcap")
+    result = run("annotate", tmp_path / "a.zip", "-o", tmp_path / "copy.pcapng", "--case", GENUINE)
+    assert (result.exit_code, "--case needs a capture in a file of its own" in result.stderr) == (2, True)
     result = run("annotate", "-", "-o", tmp_path / "copy.pcapng", "--case", GENUINE)
     assert (result.exit_code, "--case needs a capture in a file" in result.stderr) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_a_front_end_may_speak_in_the_name_of_the_client() -> None:
     assert content["headline"] == "It was sent by a load balancer or proxy in the name of the client 192.0.2.40."
     assert not any("in front of" in each["sentence"] for each in content["in_favour"])
     (row,) = (line for line in run("summarize", LOAD_BALANCER).stdout.splitlines() if line.startswith("a front-end"))
-    assert "the same" in row  # names and clients are one host
+    assert re.search(r"\b1 +1 +3268\b", row)  # names and clients are one host
 
 
 def test_a_packet_shows_the_hop_limit_that_a_sentence_names() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
@@ -230,24 +229,45 @@ def _usual_places() -> list[Path]:
 
 
 def installed_version(program: Path) -> Version:
-    """The version that `program` prints. While the file stays the same, it is asked once. Raises TsharkError."""
+    """The version that `program` prints. While the file stays the same, it is asked once. Raises TsharkError.
+
+    A script, or the launcher of a package, stays the same when its tshark is another: it is asked in every run.
+    """
     whole = program.resolve()
     status = whole.stat()
-    return _kept_version(program, f"{whole}\0{status.st_size}\0{status.st_mtime_ns}")
+    identity = f"{whole}\0{status.st_size}\0{status.st_mtime_ns}"
+    return _kept_version(program, identity) if _is_tshark_itself(whole) else _version_in_this_run(program, identity)
+
+
+def _is_tshark_itself(whole: Path) -> bool:
+    if whole.stem.lower() != "tshark":
+        return False
+    try:
+        with whole.open("rb") as file:
+            return file.read(4) in _EXECUTABLES
+    except OSError:
+        return False
+
+
+@lru_cache
+def _version_in_this_run(program: Path, _identity: str) -> Version:
+    return _version_from_help(program)
 
 
 @lru_cache
 def _kept_version(program: Path, identity: str) -> Version:
     """The version from the user's cache; asked, and kept there, where it has none."""
-    name = f"tshark-{sha256(os.fsencode(program)).hexdigest()[:16]}.version"
-    found = _VERSION.fullmatch(kept(name, identity) or b"")
+    found = _VERSION.fullmatch(kept(_VERSION_FILE, identity) or b"")
     if found is not None:
         return int(found[1]), int(found[2]), int(found[3])
     version = _version_from_help(program)
-    keep(name, identity, _dotted(version).encode())
+    keep(_VERSION_FILE, identity, _dotted(version).encode())
     return version
 
 
+_VERSION_FILE = "tshark.version"
+# The first bytes of executables: ELF, and Mach-O in both byte orders and for several processors.
+_EXECUTABLES = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe")
 _VERSION = re.compile(rb"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
