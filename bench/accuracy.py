@@ -4,7 +4,8 @@ usage: python -m bench.accuracy FOLDER... [--expected expected.csv] [--rulebook 
 
 First come four figures, over all labelled resets: honest resets accused, forged ones cleared, forged ones found and
 honest ones cleared (means over mechanisms and capture points), each capture judged alone, and again with the capture
-from the other end of the same traffic (NAME.client.pcap and NAME.server.pcap). Nothing is left out of them.
+from the other end of the same traffic (NAME.client.pcap and NAME.server.pcap), not known and known to be complete.
+Nothing is left out of them.
 
 A labelled capture is NAME.pcap with NAME.labels.json beside it (tests/captures/lab/README.md). What one capture cannot
 decide is reported by itself; which that is follows from mechanism and place of the device in the labels, by the rule in
@@ -32,6 +33,7 @@ from bench.weights.labelled import MIMIC, NEXT_TO_SENDER, Label, Labelled, label
 from bench.weights.scores import Case, IcmpCase, grouped, naive_scores, our_scores
 from heuristics.rulebook.model import Rulebook, load
 from heuristics.rulebook.scoring import ACCUSED, Origin
+from postproc.capture.capture_point_stats import local_addresses
 from postproc.capture.packet_table import authentic, is_reset
 from postproc.capture.tshark.program import Tshark, find_tshark
 from postproc.verdicts.judge_icmp import judged_errors
@@ -65,12 +67,16 @@ def labelled_cases(capture: Labelled, rulebook: Rulebook) -> list[Case]:
     return _cases(capture, labels, judged_resets(capture.name, capture.packets, rulebook))
 
 
-def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook) -> list[Case]:
-    """Every labelled reset of a capture, judged with what the capture from the other end says of it."""
+def paired_cases(capture: Labelled, peer: Labelled, rulebook: Rulebook, *, complete: bool = False) -> list[Case]:
+    """Every labelled reset of a capture, judged with what the capture from the other end says of it.
+
+    `complete`: that capture is known to hold every packet of its local addresses, as `rstorigin reconcile --complete`.
+    """
     labels = [label for label in capture.labels if label.kind == "rst"]
     if not labels:
         return []
-    evidence = {each.frame: rulebook.rule(each.rule_id) for each in reconcile(capture.packets, peer.packets).evidence}
+    result = reconcile(capture.packets, peer.packets, local_addresses(peer.packets) if complete else ())
+    evidence = {each.frame: rulebook.rule(each.rule_id) for each in result.evidence}
     judged = []
     for each in judged_resets(capture.name, capture.packets, rulebook):
         rule = evidence.get(each.row.frame)
@@ -241,6 +247,7 @@ def main() -> None:
     program = find_tshark()
     cases: list[Case] = []
     paired: list[Case] = []
+    complete: list[Case] = []
     icmp: list[IcmpCase] = []
     for folder in arguments.folders:
         captures = {capture.name: capture for capture in labelled_captures(folder, program)}
@@ -249,8 +256,10 @@ def main() -> None:
             icmp += labelled_icmp(capture, rulebook)
             if (peer := captures.get(_other_end(capture.name))) and peer is not capture:
                 paired += paired_cases(capture, peer, rulebook)
+                complete += paired_cases(capture, peer, rulebook, complete=True)
     if cases:
-        _print_four({"each capture alone": cases, **({"with the other end": paired} if paired else {})})
+        pairs = {"with the other end": paired, "with the other end, complete": complete} if paired else {}
+        _print_four({"each capture alone": cases, **pairs})
         _print_groups(cases)
         _print_classes(cases)
         _print_reasons(cases)

@@ -24,7 +24,7 @@ class Undecided(StrEnum):
     NO_COMMON_PACKETS = "the captures have fewer than two packets of these hosts in common"
     SAME_PLACE = "no hop lies between the captures"
     INCOMPLETE = "the peer may lack packets of the sender (--complete says that it holds all)"
-    FRONT_END = "the address is translated to that of a server, so the translating device may speak for it"
+    FRONT_END = "the address is another one at the peer, so the device that translates it may speak for it"
     AMBIGUOUS = "several packets are alike, or the times, MAC addresses or numbers leave a doubt"
 
 

@@ -48,10 +48,10 @@ def renumbered(packets: list[Packet], by: int) -> list[Packet]:
     return packets
 
 
-def compared(folder: Path, capture: list[Packet], peer: list[Packet]) -> ReconcileResult:
+def compared(folder: Path, capture: list[Packet], peer: list[Packet], complete: Sequence[str] = ()) -> ReconcileResult:
     """What the peer says about the resets of the capture."""
     tables = [table(written(folder / name, packets)) for name, packets in (("here.pcap", capture), ("peer.pcap", peer))]
-    return reconcile(*tables)
+    return reconcile(*tables, complete)
 
 
 def rules(result: ReconcileResult) -> list[str]:
@@ -89,6 +89,44 @@ def test_a_load_balancer_may_speak_for_its_address(tmp_path: Path) -> None:
     assert result.translations[0].destination.is_translated
     client, server = both_ends([*OPENED, "< R"], 0)
     assert rules(compared(tmp_path, renamed(client, {SERVER: VIRTUAL}), server)) == [LEFT_SENDER]
+
+
+def refused_at_a_router(port: int) -> tuple[list[Packet], list[Packet]]:
+    """A talk through a router that forwards port 80 of its address, and its refusal of a SYN to `port`.
+
+    Captured at the client, which resets the talk, and at the server, which has nothing of the SYN.
+    """
+    client, server = both_ends([*OPENED, "> R"], 0)
+    refused, _ = both(["> S", "< RA"], 2, START + 1, 40003)
+    return renamed([*client, *renamed(refused, {}, {80: port})], {SERVER: VIRTUAL}), server
+
+
+@pytest.mark.parametrize("named", [[SERVER], [SERVER, VIRTUAL]], ids=["local", "as the user says"])
+@pytest.mark.parametrize("port", [80, 8443], ids=["a forwarded port", "another port"])
+def test_a_router_refuses_the_ports_that_it_does_not_forward(port: int, named: list[str], tmp_path: Path) -> None:
+    """Even where the server's capture holds every packet of the server: the address is the router's."""
+    client, server = refused_at_a_router(port)
+    result = compared(tmp_path, client, server, complete=named)
+    assert [each.destination.here for each in result.translations] == [(VIRTUAL, 80)]
+    assert rules(result) == []
+    undecided = {each.why: each.resets for each in result.undecided}
+    assert undecided == {Undecided.NOT_AT_SENDER: 1, Undecided.FRONT_END: 1}
+
+
+def test_a_host_itself_refuses_the_ports_of_its_own_address(tmp_path: Path) -> None:
+    """The same talks without translation: the complete capture at the server lacks the refusal, so it is forged."""
+    client, server = refused_at_a_router(8443)
+    result = compared(tmp_path, renamed(client, {VIRTUAL: SERVER}), server, complete=[SERVER])
+    assert rules(result) == [NEVER_LEFT]
+
+
+def test_a_nat_refuses_the_ports_of_its_address(tmp_path: Path) -> None:
+    """Captured at a server that also connects to the address of a NAT; the peer is a client behind the NAT."""
+    client, server = both_ends([*OPENED, "> R"], 0)
+    _, refused = both(["< S", "> RA"], 0, START + 1, 40003)
+    result = compared(tmp_path, renamed([*server, *refused], {CLIENT: NAT}), client, complete=[CLIENT, NAT])
+    assert rules(result) == [LEFT_SENDER]
+    assert [(each.why, each.resets) for each in result.undecided] == [(Undecided.FRONT_END, 1)]
 
 
 def test_both_ends_translated(tmp_path: Path) -> None:

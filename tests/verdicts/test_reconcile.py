@@ -102,6 +102,19 @@ def test_a_witness_that_may_have_missed_it_says_nothing(tmp_path: Path, change: 
     assert evidence(reconciled(tmp_path, [*OPENED, "< R"], 1, change)) == []
 
 
+@pytest.mark.parametrize(("after_s", "expected"), [(0.1, ["never_left"]), (0.085, [])])
+def test_what_passes_here_after_the_reset_shows_that_the_witness_was_running(
+    tmp_path: Path, after_s: float, expected: list[str]
+) -> None:
+    """The reset arrives 0.09 s after the start; the witness ends with the client's next SYN, 15 to 30 ms later."""
+    talks = [both([*OPENED, "< R"], 1), both(["> S"], 0, START + after_s, 40001)]
+    tables = [
+        table(written(tmp_path / f"{name}.pcap", [packet for talk in talks for packet in talk[side]]))
+        for side, name in enumerate(("client", "server"))
+    ]
+    assert evidence(reconcile(*tables)) == expected
+
+
 def shown(**fields: int) -> Change:
     """The server's packets with other header fields."""
 
