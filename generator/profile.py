@@ -77,7 +77,7 @@ class Button(NamedTuple):
 
 
 BUTTONS = (
-    Button("Forged resets", FORGED, "Resets and ICMP errors that something in between (likely) sent in another's name"),
+    Button("Forged resets", FORGED, "Resets and ICMP errors that another device (likely) sent in another's name"),
     Button("All resets", RESETS, "Every TCP reset, whatever its verdict"),
     Button("Forged flows", FORGED_FLOWS, "The whole story: every packet of a flow with a (likely) forged reset"),
     Button("ICMP rejects", REJECTS, "ICMP and ICMPv6 errors: who rejected, and where"),

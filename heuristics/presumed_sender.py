@@ -26,7 +26,7 @@ class Who(StrEnum):
 
 # Where each kind is; one in between whose hop limit measures its distance is so many hops away instead.
 PLACES = {
-    Who.BETWEEN: "unknown place",
+    Who.BETWEEN: "at an unknown distance",
     Who.FRONT_END: "a front-end",
     Who.UNKNOWN: "not known",
     Who.HOST: "the named hosts",

@@ -55,8 +55,8 @@ OF_CAPTURE += table(
         "place_interrupts",
         ObservableSource.CAPTURE,
         "",
-        "in the sender's name, a reset with this hop limit came in a flow whose packets of the sender, until then, "
-        "were all 2 or more hops off",
+        "a reset with this hop limit named this sender in a flow whose other packets of the sender were all 2 or more "
+        "hops off",
         Mark.GIVEN,
     ),
     (

@@ -176,7 +176,7 @@ class ResetRow:
         int,
         _judgement(
             "Suspicion",
-            "how likely something in between sent it in another's name, 0-100",
+            "how likely another device sent it in another's name, 0-100",
             field_type=FieldType.UINT8,
         ),
     ]

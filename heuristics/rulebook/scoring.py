@@ -17,7 +17,7 @@ _DECIDES = "; to decide: capture at the named sender as well"
 UNCLEAR = f"too few signs{_DECIDES}"  # the reason where no [[reason]] holds
 # The reason where an explanation fits, and what speaks against it weighs about the same.
 TWO_EXPLANATIONS = f"two explanations fit: {{}}, or {{}}{_DECIDES}"
-OTHER_SENDER = {False: "a device in between sent it", True: "the sender did"}  # by whether the explanation accuses
+OTHER_SENDER = {False: "another device sent it", True: "the sender did"}  # by whether the explanation accuses
 ICMP_UNJUDGED, ICMP_UNJUDGED_SUSPICION = "the rulebook has no entry for it", 50  # when no [[icmp]] entry holds
 
 

@@ -94,7 +94,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The results of a run, with the names of its inputs, and the session log held against them, if there is one."""
+    """The results of a run, with the names of its inputs, and the session log compared with them, if there is one."""
 
     summary: Summary
     judged: Sequence[CaptureResult]

@@ -26,7 +26,7 @@ class ContradictedSession:
 
 @dataclass(frozen=True, slots=True)
 class LogFindings:
-    """A log held against the packets. `counted` has a row for each end reason: its name, and a number for COUNTED."""
+    """A log compared with the packets. `counted` has a row for each end reason: its name, and a number for COUNTED."""
 
     log: str
     answer: str

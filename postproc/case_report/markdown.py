@@ -58,11 +58,13 @@ def _parts(content: Content, origin: Origin, target: Path) -> Iterator[str]:
         left = f"{plural(pair.never_left, 'reset')} never left the named sender, {pair.left:,} did"
         yield f"{_safe(pair.capture)} against {_safe(pair.peer)}: {left}."
     if content.log is not None:
-        yield "## The log against the packets"
+        yield "## The log compared with the packets"
         yield _safe(content.log.answer)
-        yield _safe(content.log.log)
+        yield " ".join(map(_safe, [content.log.log, *content.log.clocks]))
         lines = [f"- Line {each.line}, {_safe(each.ends)}: {_safe(each.says)}" for each in content.log.contradicted]
         yield from filter(None, ["\n".join(lines)])
+        if content.log.left_out:
+            yield f"{content.log.left_out:,} more: rstorigin reconcile --log FILE --top N shows them."
     if content.summary.errors:
         yield "## ICMP errors"
         yield from picture(content.icmp_chart)

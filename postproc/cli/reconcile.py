@@ -12,7 +12,6 @@ import typer
 
 from heuristics.rulebook.model import load
 from postproc.capture.discovery import Source, Sources
-from postproc.capture.piped import STDIN
 from postproc.capture.remote import is_url
 from postproc.capture.tshark.program import DEFAULT_TIMEOUT_S
 from postproc.case.case_file import CaseFile, Point
@@ -33,7 +32,7 @@ from postproc.cli.options import (
 )
 from postproc.cli.progress import TerminalMonitor
 from postproc.cli.reconcile_kernel import reconcile_kernel
-from postproc.cli.reconcile_log import FailOn, LogOptions, reconcile_log
+from postproc.cli.reconcile_log import FailOn, LogOptions, check_stdin, reconcile_log
 from postproc.report import reconcile as report
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import UsageError
@@ -69,7 +68,7 @@ def reconcile(
     log: Annotated[
         Path | None,
         typer.Option(
-            "--log", metavar="FILE", help="Hold this session log (PAN-OS, FortiGate, ASA, Zeek, ...) against packets."
+            "--log", metavar="FILE", help="Compare this session log (PAN-OS, FortiGate, ASA, Zeek, ...) with packets."
         ),
     ] = None,
     log_format: Annotated[
@@ -84,7 +83,7 @@ def reconcile(
         typer.Option(
             "--kernel",
             metavar="FILE",
-            help="Hold resets against this trace of a host's kernel (rstorigin kernel-trace --print takes one).",
+            help="Compare resets with this trace of a host's kernel (rstorigin kernel-trace --print takes one).",
         ),
     ] = None,
     fail_on: Annotated[
@@ -100,11 +99,10 @@ def reconcile(
     case.toml or --host says so. In doubt, there is no result, but a reason. `rstorigin summarize` uses the same results
     as evidence.
 
-    With --log, hold what a firewall or monitor logged about each session against what the packets show. With --kernel,
-    hold resets against what the kernel of a host says that it sent.
+    With --log, compare what a firewall or monitor logged about each session with what the packets show. With --kernel,
+    compare resets with what the kernel of a host says that it sent.
     """
-    if STDIN in paths and Path(STDIN) in (log, kernel):
-        raise UsageError("stdin holds captures or the log, not both: name one of them as a file")
+    check_stdin(paths, log, kernel)
     monitor = TerminalMonitor()
     case = case_settings([Path(path) for path in paths if not is_url(path)])
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]
@@ -126,7 +124,7 @@ def reconcile(
     if log is not None and kernel is not None:
         raise UsageError("--log and --kernel are two questions: ask one at a time")
     if kernel is not None:
-        _enough(found, 1, "--kernel needs a capture whose resets to hold against the trace")
+        _enough(found, 1, "--kernel needs a capture whose resets to compare with the trace")
         reconcile_kernel(found, file, overlays, options, kernel, format_, output)
         return
     if log is not None:
@@ -139,7 +137,7 @@ def reconcile(
             output_format=format_,
             output=output,
         )
-        _enough(found, 1, "--log needs a capture to hold the log against")
+        _enough(found, 1, "--log needs a capture to compare the log with")
         reconcile_log(found, file, overlays, options, log_options)
         return
     if log_format or fail_on:

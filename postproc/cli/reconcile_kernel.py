@@ -39,7 +39,7 @@ def reconcile_kernel(
     format_: TableFormat,
     output: Path | None,
 ) -> None:
-    """Judge the captures, hold their resets against the trace, and write the result."""
+    """Judge the captures, compare their resets with the trace, and write the result."""
     from postproc.kernel_trace.matching import match_trace  # slow to import
     from postproc.kernel_trace.trace_text import read_trace
     from postproc.report.kernel_trace import kernel_rows

@@ -15,7 +15,7 @@ from heuristics.errors import Problem
 from heuristics.rulebook.model import load
 from postproc.batch.job import CaptureResult
 from postproc.capture.discovery import Sources
-from postproc.capture.piped import label_of, text_file
+from postproc.capture.piped import STDIN, label_of, text_file
 from postproc.case.case_file import CaseFile
 from postproc.case.run import CaseRun, RunOptions
 from postproc.cli.exit_status import FOUND, SOME_FAILED
@@ -23,6 +23,7 @@ from postproc.cli.messages import print_problems, write_result
 from postproc.cli.options import TableFormat
 from postproc.cli.progress import TerminalMonitor
 from postproc.runtime.atomic_file import check_not_input
+from postproc.runtime.errors import UsageError
 from postproc.runtime.text import plural
 
 if TYPE_CHECKING:
@@ -68,6 +69,12 @@ def reconcile_log(
         raise typer.Exit(FOUND)
     if problems:
         raise typer.Exit(SOME_FAILED)
+
+
+def check_stdin(paths: Sequence[str], *logs: Path | None) -> None:
+    """Raise UsageError where captures and a log are both to be read from stdin."""
+    if STDIN in paths and Path(STDIN) in logs:
+        raise UsageError("stdin holds captures or the log, not both: name one of them as a file")
 
 
 def for_log(options: RunOptions) -> RunOptions:

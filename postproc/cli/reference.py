@@ -28,7 +28,8 @@ VARIABLES = {
     "XDG_CONFIG_HOME": "The same, for the folder above it.",
     "APPDATA": "The same on Windows.",
     "RSTORIGIN_VERDICTS": "The file of verdicts that the plugin shows; rstorigin open sets it.",
-    "XDG_CACHE_HOME": "The folder above that in which rstorigin keeps what it would have to find out anew.",
+    "XDG_CACHE_HOME": "The folder above rstorigin's cache: plugin and verdicts of rstorigin open, the rulebook, "
+    "tshark's version (these two not on Windows).",
     "LOCALAPPDATA": "The same on Windows.",
     "HOME": "The user's folder, where the settings of Wireshark are otherwise.",
     "ProgramFiles": "Where tshark is looked for on Windows.",

@@ -30,7 +30,7 @@ from postproc.cli.options import (
     RulebookOption,
 )
 from postproc.cli.progress import TerminalMonitor
-from postproc.cli.reconcile_log import comparison_with, for_log
+from postproc.cli.reconcile_log import check_stdin, comparison_with, for_log
 from postproc.report.summary import Summary, summarise
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.errors import TsharkError, UsageError
@@ -63,7 +63,7 @@ def report(
     log: Annotated[
         Path | None,
         typer.Option(
-            "--log", metavar="FILE", help="Hold this session log against the packets too, as reconcile --log does."
+            "--log", metavar="FILE", help="Compare this session log with the packets too, as reconcile --log does."
         ),
     ] = None,
     log_format: Annotated[
@@ -78,6 +78,7 @@ def report(
 
     The HTML file needs no network and no other file. Its times are in UTC.
     """
+    check_stdin(paths, log)
     local = [Path(path) for path in paths if not is_url(path)]
     case = case_settings(local)
     overlays = [path for path in (case.rulebook, rulebook) if path is not None]

@@ -144,7 +144,7 @@ def summarize(
         ),
     ] = False,
 ) -> None:
-    """Judge every TCP reset and ICMP error: did the host that it names send it, or something in between?"""
+    """Judge every TCP reset and ICMP error: did the host that it names send it, or another device?"""
     if flows is Flows.ALL and out is None:
         raise UsageError("--flows chooses the flows that --out writes: name a folder with --out")
     if quiet and format_ is not SummaryFormat.TABLE:

@@ -1,4 +1,4 @@
-"""Captured resets held against a kernel trace: which of them did the kernel of that host send or receive?"""
+"""Captured resets compared with a kernel trace: which of them did the kernel of that host send or receive?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TraceMatching:
 
 
 def match_trace(trace: KernelTrace, result: CaptureResult) -> TraceMatching:
-    """Hold the resets of one capture against a trace.
+    """Compare the resets of one capture with a trace.
 
     A reset in the name of the trace's host counts as never sent only while the trace was running, and where it lost
     nothing. The host's own firewall sends resets past the traced function: a trace of nf_send_reset shows those, and

@@ -94,12 +94,17 @@ def _probe(row: ResetRow, rejection: Rejection, observation: Observation) -> str
     had = f"The rejected packet had hop limit {quoted} left"
     if rejection.travelled is None:
         return f"{had}."
-    beyond_here = f", {beyond} of them beyond this capture point" if isinstance(beyond, int) else ""
-    travelled = f"{had}: it had travelled {plural(rejection.travelled, 'hop')}{beyond_here}."
-    if isinstance(beyond, int) and row.distance is not None and beyond == row.distance + 1:
-        # A router lowers the hop limit before it drops; that of its own packets is lowered from the next one on.
-        return f"{travelled} The last hop is the device itself, which lowers the hop limit before it rejects."
-    return travelled
+    travelled = f"{had}. It had travelled {plural(rejection.travelled, 'hop')}"
+    if not isinstance(beyond, int):
+        return f"{travelled}."
+    only = rejection.travelled == beyond == 1
+    travelled += ", which lies beyond this capture point" if only else f", {beyond} of them beyond this capture point"
+    if row.distance is None or beyond != row.distance + 1:
+        return f"{travelled}."
+    # A router lowers the hop limit before it drops; that of its own packets is lowered from the next one on.
+    if only:
+        return f"{travelled}: the rejecting device itself."
+    return f"{travelled}. The last hop is the rejecting device itself."
 
 
 def _probe_frame(packet: Packet, error: IcmpError, packets: pl.DataFrame) -> int | None:

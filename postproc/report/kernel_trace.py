@@ -1,4 +1,4 @@
-"""Captured resets held against a kernel trace, for readers and for programs."""
+"""Captured resets compared with a kernel trace, for readers and for programs."""
 
 from __future__ import annotations
 

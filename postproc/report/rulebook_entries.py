@@ -13,14 +13,20 @@ from heuristics.presumed_sender import MEASURED
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.statements import Cause, Reason
 
+_STATED = "stated_cause"  # the observable: why the sender says that it reset
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry: its id, its short name in summaries, and what a reader can do about it (empty: nothing is known)."""
+    """An entry: its id, its short name in summaries, and what a reader can do about it (empty: nothing is known).
+
+    `states`: its sentence says what the sender itself states, so that the sentence says more than the short name.
+    """
 
     id: str
     title: str
     do: str = ""
+    states: bool = False
 
 
 class RulebookEntries:
@@ -59,4 +65,5 @@ class _Lookup:
 
 
 def _entry(statement: Cause | Reason) -> Entry:
-    return Entry(statement.id, statement.title or statement.id.replace("_", " "), statement.do)
+    title = statement.title or statement.id.replace("_", " ")
+    return Entry(statement.id, title, statement.do, any(each.name == _STATED for each in statement.say.subjects))

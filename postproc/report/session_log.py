@@ -1,4 +1,4 @@
-"""A session log held against packets, for readers (table, Markdown) and for programs (csv, jsonl, json)."""
+"""A session log compared with packets, for readers (table, Markdown) and for programs (csv, jsonl, json)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def table(comparison: LogComparison, top: int) -> str:
 
 def markdown(comparison: LogComparison, top: int) -> str:
     """The same as a Markdown document, the answer first."""
-    title = "# Session log against packets"
+    title = "# Session log compared with packets"
     return "\n\n".join([title, escape_markdown(conclusion(comparison)), *_body(comparison, top, _MARKDOWN)])
 
 

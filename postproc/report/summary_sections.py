@@ -76,12 +76,18 @@ def answer_sections(summary: Summary, clock: Clock) -> Iterator[Section]:
     ]
     more = f" {plural(unreadable, 'capture')} could not be read." if unreadable else ""
     copies = sum(bool(capture.copy_of) for capture in summary.captures)
-    more += f" Counted once: {copies:,} with the same packets as another." if copies else ""
+    more += _copies(copies)
     times = [row.time for row in summary.rows]
     when = f", {clock.span(min(times), max(times))}" if times else ""
     undated = any(not has_date(time) for time in times)
-    more += " Times without a date: tcpdump prints it with -tttt." if undated else ""
+    more += " The text has no dates; tcpdump -tttt prints them." if undated else ""
     yield Paragraph([f"Read: {', '.join(read)}{when}.{more}"])
+
+
+def _copies(copies: int) -> str:
+    if copies == 1:
+        return " 1 capture is a copy of another and is not counted."
+    return f" {copies:,} captures are copies of others and are not counted." if copies else ""
 
 
 def _who(summary: Summary, layout: Layout, *, several: bool) -> Table:

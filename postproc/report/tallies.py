@@ -45,7 +45,7 @@ def _tallied(found: Iterable[tuple[ResetRow, Entry, str]]) -> tuple[Tally, ...]:
     groups: dict[tuple[bool, str, str], tuple[Entry, str, list[ResetRow]]] = {}
     for row, entry, text in found:
         front_end = row.origin == Origin.FRONT_END
-        title = text if front_end else entry.title  # a front-end's own words say more
+        title = text if front_end or entry.states else entry.title  # their own words say more
         groups.setdefault((front_end, entry.id, title), (entry, text, []))[2].append(row)
     tallies = [
         Tally(

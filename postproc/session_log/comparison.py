@@ -1,4 +1,4 @@
-"""A session log held against the captures of a case: one row for each session that has packets."""
+"""A session log compared with the captures of a case: one row for each session that has packets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class LogComparison:
 
 
 def compare_log(log: Path, column_map: ColumnMap, clock: Clock, results: Sequence[CaptureResult]) -> LogComparison:
-    """Hold a log against judged captures, whose results have the tables of all flows. Raises CaptureError."""
+    """Compare a log with judged captures, whose results have the tables of all flows. Raises CaptureError."""
     shown = _ShownFlows(results)
     matcher = SessionMatcher(shown.flows)
     with read_sessions(log, column_map, clock) as batches:

@@ -1,4 +1,4 @@
-"""What a session log says about the end of a session, held against what the packets show.
+"""What a session log says about the end of a session, compared with what the packets show.
 
 A log is contradicted only by what packets prove: a reset whose sender is known, or the end that a capture taken at a
 host would hold. Everything else is not decidable.
@@ -59,7 +59,7 @@ class Finding:
 
 
 def judged(claim: Claim, captures: Sequence[FlowFacts]) -> Finding:
-    """Hold what the log claims about one session against the captures that show it, at least one."""
+    """Compare what the log claims about one session with the captures that show it, at least one."""
     findings = [_JUDGES[claim](facts) for facts in captures]
     decided = [finding for finding in findings if finding.result is not Result.UNDECIDABLE]
     if len({finding.result for finding in decided}) > 1:
@@ -98,7 +98,7 @@ def _of_first(name: str, reset: ResetRow, facts: FlowFacts) -> Finding:
 
 def _sender(reset: ResetRow) -> str:
     """Where an accused reset came from."""
-    return f"{reset.where or 'something in between sent it'} ({reset.verdict})"
+    return f"{reset.where or 'another device sent it'} ({reset.verdict})"
 
 
 def _late(facts: FlowFacts) -> str:

@@ -271,7 +271,8 @@ def _continued_us(reset: Reset) -> int | None:
 
 def _observe_burst(reset: Reset) -> Observation:
     burst, seq = reset.burst, reset.packet.seq
-    alike = burst.seqs_by_hop_limit.get(reset.packet.hop_limit, set())  # a copy may have come with another hop limit
+    alike = burst.seqs_by_hop_limit.get(reset.packet.hop_limit, set())
+    # A copy joins no burst, so its own number is added.
     beyond = [seq_diff(other, seq) for other in {seq} | alike]
     return {
         "burst_size": burst.size,

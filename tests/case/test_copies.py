@@ -43,7 +43,7 @@ def test_copies_count_once(case: Path) -> None:
 
 def test_the_reader_is_told(case: Path) -> None:
     result = run("summarize", case, "--no-cache")
-    assert "Counted once: 3 with the same packets as another." in " ".join(result.stdout.split())
+    assert "3 captures are copies of others and are not counted." in " ".join(result.stdout.split())
     assert "is a copy of" in result.stdout
 
 

@@ -151,7 +151,7 @@ def test_many_resets_stay_small() -> None:
     assert "<desc" in page
 
 
-def test_a_log_is_held_against_the_packets(tmp_path: Path) -> None:
+def test_a_log_is_compared_with_the_packets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = EXAMPLES.parent / "firewall-log"
     arguments = [folder / "client.pcap", "--log", folder / "conntrack.log", "--log-format", folder / "conntrack.toml"]
     for format_ in ("html", "markdown"):
@@ -161,6 +161,13 @@ def test_a_log_is_held_against_the_packets(tmp_path: Path) -> None:
         assert "The log is contradicted in 4 of" in text
         assert text.count("did not send the reset") >= 4
         assert "Line 8, 192.0.2.30 port 58108 to 203.0.113.40 port 80" in text
+        assert "Clock: " in text
+        assert "1 more: rstorigin reconcile" not in text
+    monkeypatch.setattr("postproc.case_report.log_findings._SHOWN", 3)
+    for format_ in ("html", "markdown"):
+        run("report", *arguments, "-o", tmp_path / "report", "--format", format_, "--no-cache")
+        assert "1 more: rstorigin reconcile" in (tmp_path / "report").read_text("utf-8")
+    monkeypatch.undo()
     page = run("report", *arguments, "-o", tmp_path / "report.html", "--no-cache")
     assert page.exit_code == 0
     text = (tmp_path / "report.html").read_text("utf-8")

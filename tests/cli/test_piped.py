@@ -143,6 +143,13 @@ def test_no_stdin_at_all() -> None:
     assert result.stderr.startswith(b"stdin: is closed (")
 
 
+@pytest.mark.parametrize("command", [("report", "-o", "report.html"), ("reconcile",)])
+def test_captures_and_a_log_cannot_both_be_stdin(command: tuple[str, ...]) -> None:
+    result = program(*command, "-", "--log", "-", stdin=FORGED.read_bytes())
+    assert result.returncode == 2
+    assert b"stdin holds captures or the log, not both" in result.stderr
+
+
 def started(tmp_path: Path) -> subprocess.Popen[bytes]:
     """`rstorigin summarize -` that has read all but the end of a capture."""
     content = FORGED.read_bytes()

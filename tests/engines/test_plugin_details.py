@@ -63,7 +63,7 @@ def test_the_details_begin_with_verdict_and_place(wireshark: Wireshark) -> None:
         r"\[RST origin: forged \(suspicion \d+ %\), sent from 0 hops away; its named sender is 5 hops away\]", first
     )
     lines = [line.strip() for line in rest]
-    total = next(line for line in lines if line.startswith("[Evidence that something in between sent it: "))
+    total = next(line for line in lines if line.startswith("[Evidence that another device sent it: "))
     weights = [int(match[1]) for line in lines if (match := re.match(r"\[([+]\d+) \w+: ", line))]
     assert weights
     assert total.endswith(f": {sum(weights):+d}]")

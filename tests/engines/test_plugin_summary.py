@@ -58,5 +58,5 @@ def test_among_them_are_all_kinds_of_senders() -> None:
     """So that the comparison cannot pass for lack of senders."""
     cells = [row for capture in CASES[::2] for row in by_batch(capture)[1:]]
     places = {row[0] for row in cells}
-    assert {"unknown place", "a front-end", "not known", "the named hosts"} < places
+    assert {"at an unknown distance", "a front-end", "not known", "the named hosts"} < places
     assert any("away" in place for place in places)

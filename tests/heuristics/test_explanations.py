@@ -146,7 +146,7 @@ def test_the_cause_is_the_explanations_where_the_verdict_agrees(base: Path) -> N
 
 def test_an_unclear_verdict_names_the_explanation_and_the_other_sender(base: Path) -> None:
     assert far(overlaid(base, STORY), window=1).reason == (
-        "two explanations fit: an honest story, or a device in between sent it; "
+        "two explanations fit: an honest story, or another device sent it; "
         "to decide: capture at the named sender as well"
     )
     assert front(overlaid(base, FORGING), window=2).reason == (

@@ -73,7 +73,9 @@ def test_a_distance_is_said_once_about_a_suspicious_reset() -> None:
 
 def test_the_hop_of_the_device_that_rejects_is_explained() -> None:
     content = json.loads(run("explain", LAB / "04_icmp.client.pcap", "--format", "json").stdout)
-    assert content["probe"].endswith("The last hop is the device itself, which lowers the hop limit before it rejects.")
+    assert content["probe"].endswith(
+        "It had travelled 1 hop, which lies beyond this capture point: the rejecting device itself."
+    )
 
 
 def test_a_name_that_is_not_utf_8_is_shown(tmp_path: Path) -> None:

@@ -162,6 +162,12 @@ def test_causes_and_reasons_are_counted_by_what_they_say_not_by_their_numbers() 
     assert [tally.resets for tally in found.not_judged] == [2]
 
 
+def test_causes_that_senders_state_are_counted_by_what_they_state() -> None:
+    stated = [judged_reset(cause=cause("stated", stated_cause=words)) for words in ("limit", "restart", "limit")]
+    found = [(tally.title, tally.resets) for tally in summary(*stated).causes]
+    assert found == [("the sender says why: limit", 2), ("the sender says why: restart", 1)]
+
+
 def test_every_cause_and_reason_of_the_rulebook_says_what_to_do() -> None:
     for statement in (*RULEBOOK.causes, *RULEBOOK.reasons):
         assert statement.title, statement.id

@@ -1,4 +1,4 @@
-"""Whatever product writes the log: the same sessions, held against the same packets, give the same answer."""
+"""Whatever product writes the log: the same sessions, compared with the same packets, give the same answer."""
 
 from __future__ import annotations
 

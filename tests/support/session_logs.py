@@ -1,7 +1,7 @@
 """Sessions of examples/firewall-log, written as the products of other vendors log them.
 
 The sessions are those of the firewall's own log. Each writer follows the vendor's description of its format, so that
-the same sessions can be held against the same packets whatever the format.
+the same sessions can be compared with the same packets whatever the format.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def test_the_cause_is_that_of_the_explanation() -> None:
 def test_two_explanations_are_the_reason_of_an_unclear_verdict() -> None:
     assert judged("copied_reset_of_a_client_before_its_data")["reason"] == (
         "two explanations fit: the client itself sends a fake reset that must not arrive, to confuse a censor, "
-        "or a device in between sent it; to decide: capture at the named sender as well"
+        "or another device sent it; to decide: capture at the named sender as well"
     )
 
 

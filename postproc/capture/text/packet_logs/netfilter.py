@@ -74,7 +74,7 @@ def _ip_header(values: Mapping[str, str], words: frozenset[str]) -> Row:
         return {
             "ipv6.src": src.compressed,
             "ipv6.dst": dst.compressed,
-            "ipv6.hlim": _number(values["HOPLIMIT"], 0xFF),
+            "ipv6.hlim": str(number_up_to(values["HOPLIMIT"], 0xFF)),
             "ipv6.tclass": f"0x{int(values.get('TC', '0')):02x}",
             "ipv6.flow": f"0x{int(values.get('FLOWLBL', '0')):05x}",
             "ipv6.nxt": number,
@@ -83,17 +83,12 @@ def _ip_header(values: Mapping[str, str], words: frozenset[str]) -> Row:
     return {
         "ip.src": src.compressed,
         "ip.dst": dst.compressed,
-        "ip.ttl": _number(values["TTL"], 0xFF),
-        "ip.id": f"0x{int(_number(values['ID'], 0xFFFF)):04x}",
+        "ip.ttl": str(number_up_to(values["TTL"], 0xFF)),
+        "ip.id": f"0x{number_up_to(values['ID'], 0xFFFF):04x}",
         "ip.flags.df": "1" if "DF" in words else "0",
         "ip.dsfield": f"0x{tos:02x}",
         "ip.proto": number,
     }
-
-
-def _number(text: str, most: int) -> str:
-    """The text of a number from 0 to `most`. Raises ValueError for any other."""
-    return str(number_up_to(text, most))
 
 
 def _segment(values: Mapping[str, str], words: frozenset[str], packet: str) -> LoggedSegment:
@@ -104,12 +99,12 @@ def _segment(values: Mapping[str, str], words: frozenset[str], packet: str) -> L
     ip_header = _V6_HEADER if ":" in values["SRC"] else _V4_HEADER
     src, dst = (ipaddress.ip_address(values[name]).compressed for name in ("SRC", "DST"))
     return LoggedSegment(
-        ends=(src, int(_number(values["SPT"], 0xFFFF)), dst, int(_number(values["DPT"], 0xFFFF))),
+        ends=(src, number_up_to(values["SPT"], 0xFFFF), dst, number_up_to(values["DPT"], 0xFFFF)),
         flags=sum(bit for name, bit in _FLAGS.items() if name in words),
-        window=int(_number(values["WINDOW"], 0xFFFF)),
+        window=number_up_to(values["WINDOW"], 0xFFFF),
         length=int(values["LEN"]) - ip_header,
-        seq=int(_number(values["SEQ"], 0xFFFFFFFF)) if "SEQ" in values else None,
-        ack=int(_number(values["ACK"], 0xFFFFFFFF)) if "ACK" in values else None,
+        seq=number_up_to(values["SEQ"], 0xFFFFFFFF) if "SEQ" in values else None,
+        ack=number_up_to(values["ACK"], 0xFFFFFFFF) if "ACK" in values else None,
         header=20 + len(written) if options else None,
         kinds=kinds,
         tsval=tsval,
@@ -143,7 +138,8 @@ def _add_quoted(row: Row, values: Mapping[str, str], words: frozenset[str]) -> N
             row[name] = f"{row[name]},{value}"
     name = values.get("PROTO", "").lower()
     if name in ("tcp", "udp") and "SPT" in values:
-        row[f"{name}.srcport"], row[f"{name}.dstport"] = _number(values["SPT"], 0xFFFF), _number(values["DPT"], 0xFFFF)
+        row[f"{name}.srcport"] = str(number_up_to(values["SPT"], 0xFFFF))
+        row[f"{name}.dstport"] = str(number_up_to(values["DPT"], 0xFFFF))
 
 
 NETFILTER = PacketLog(_LINE, _row, _TIMES)
