@@ -9,7 +9,7 @@ The rooms, from top to bottom. A room may use the rooms below it, never one abov
 | `case_report`  | the report to send: its content, its charts, the page                            |
 | `plugin_setup` | the plugin and the profile in the Wiresharks of this machine                      |
 | `report`       | what a person reads: summary, tables, the story of one reset                     |
-| `copies`       | copies of captures: with packet comments, or with pseudonyms                     |
+| `copies`       | copies of captures: with packet comments, with pseudonyms, or of a few packets    |
 | `kernel_trace` | traces of a host's kernel, compared with captured resets                          |
 | `session_log`  | logs of firewalls and monitors, compared with packets                             |
 | `case`         | many inputs: evidence across captures, comparison of captures from both ends     |

@@ -18,7 +18,7 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,10 +41,21 @@ _SETTINGS_KEPT = 4  # so that a trial of another rulebook does not delete the re
 _SETTINGS = re.compile("[0-9a-f]{32}")  # the name of a folder of results: a `settings_key`
 _COMBINED = "together.json.gz"  # one line per result, with the name and stamp of its own file
 _PAIRS = "pairs.json.gz"  # one line per comparison of two captures, with its key
+_FIRST_PAIRS = 256  # so many comparisons are written together at first
 _MAX_UNPACKED = 100  # times the size of the combined file; ours takes some 10 times
 _FOUND_BY = {"path": str, "size": int, "mtime_ns": int, "content": str}  # columns of a row, by which it is found
 # Errors of reading a file that is not as we wrote it.
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, TypeError, RecursionError)
+
+
+def pair_key(capture: str, peer: str, options: Sequence[str]) -> str:
+    """A name for everything that a comparison depends on: the contents of both captures, and options."""
+    return " ".join((capture, peer, hashlib.sha256("\0".join(options).encode()).hexdigest()[:32]))
+
+
+def _is_about(key: str, contents: Set[str]) -> bool:
+    """Whether a `pair_key` names two of these contents."""
+    return contents >= {*key.split(" ")[:2]}
 
 
 @dataclass
@@ -137,19 +148,31 @@ class Cache:
             return None
 
     def store_pair(self, key: str, result: ReconcileResult) -> None:
-        """Store the comparison of two captures, until `write_pairs` writes it."""
-        self.new_pairs[key] = to_plain(result)
+        """Store the comparison of two captures. Writes those so far whenever their number has doubled.
 
-    def write_pairs(self) -> None:
-        """Write all comparisons, those of other runs too, to one file."""
-        if self.new_pairs:
-            pairs = _read_pairs(self.folder)[0] | self.new_pairs
-            self._write(_PAIRS, gzip.compress(b"".join(json.dumps(each).encode() + b"\n" for each in pairs.items()), 1))
-            self.new_pairs = {}
+        So a run that is killed loses at most half of them, and writing them takes linear time.
+        """
+        self.new_pairs[key] = to_plain(result)
+        if len(self.new_pairs) >= max(_FIRST_PAIRS, len(self._pairs)):
+            self.write_pairs()
+
+    def write_pairs(self, contents: Set[str] | None = None) -> None:
+        """Write all comparisons to one file, with those that other runs wrote meanwhile.
+
+        `contents` are those of the captures of the run: what this run read about other captures is left out.
+        """
+        gone = set() if contents is None else {key for key in self._pairs if not _is_about(key, contents)}
+        if not self.new_pairs and not gone:
+            return
+        pairs = _read_pairs(self.folder)[0] | self.new_pairs
+        lines = (json.dumps([key, row]).encode() + b"\n" for key, row in pairs.items() if key not in gone)
+        self._write(_PAIRS, gzip.compress(b"".join(lines), 1))
+        self._pairs.update(self.new_pairs)
+        self.new_pairs = {}
 
     @cached_property
     def _pairs(self) -> dict[str, Any]:
-        """The comparisons that earlier runs stored, as rows, by their key."""
+        """The comparisons that were written, by earlier runs and by this one, as rows, by their key."""
         pairs, damaged = _read_pairs(self.folder)
         self.damaged += damaged
         return pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,14 +76,14 @@ class ResultStore:
         return cache.find_pair(key) if cache and key else None
 
     def store_pair(self, source: Source, key: str, result: ReconcileResult) -> None:
-        """Store the comparison of two captures, until `write_pairs` writes it."""
+        """Store the comparison of two captures; `write_pairs` writes it at the latest."""
         if key and source.case in self.caches:
             self.caches[source.case].store_pair(key, result)
 
-    def write_pairs(self) -> None:
-        """Write the comparisons that were stored to the caches."""
+    def write_pairs(self, contents: Set[str]) -> None:
+        """Write the comparisons that were stored to the caches, without those of captures with other contents."""
         for cache in self.caches.values():
-            cache.write_pairs()
+            cache.write_pairs(contents)
 
     def _find(self, source: Source) -> CaptureResult | None:
         cache = self.caches.get(source.case) if source.case else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
 from heuristics.rulebook.model import Rulebook
+from postproc.batch.cache import pair_key
 from postproc.batch.job import CaptureResult
 from postproc.batch.result_store import ReportProgress, ResultStore
 from postproc.capture.discovery import Source
@@ -63,23 +63,25 @@ def compare_peers(
     keys = {pair: _key(results[pair.capture], results[pair.peer], pair) for pair in pairs}
     compared = {pair: found for pair in pairs if (found := store.find_pair(sources[pair.capture], keys[pair]))}
     failed: dict[CapturePair, CaptureError] = {}
-    if left := [pair for pair in pairs if pair not in compared]:
-        from postproc.case.pair_runner import compare_pairs  # slow to import
+    try:
+        if left := [pair for pair in pairs if pair not in compared]:
+            from postproc.case.pair_runner import compare_pairs  # slow to import
 
-        for pair, found_or_error in compare_pairs(
-            left,
-            sources,
-            {index for index, result in enumerate(results) if result.is_partial},
-            tshark=options.tshark,
-            processes=options.processes,
-            start_progress=options.start_progress,
-        ):
-            if isinstance(found_or_error, CaptureError):
-                failed[pair] = found_or_error
-                continue
-            store.store_pair(sources[pair.capture], keys[pair], found_or_error)
-            compared[pair] = found_or_error
-        store.write_pairs()
+            for pair, found_or_error in compare_pairs(
+                left,
+                sources,
+                {index for index, result in enumerate(results) if result.is_partial},
+                tshark=options.tshark,
+                processes=options.processes,
+                start_progress=options.start_progress,
+            ):
+                if isinstance(found_or_error, CaptureError):
+                    failed[pair] = found_or_error
+                    continue
+                store.store_pair(sources[pair.capture], keys[pair], found_or_error)
+                compared[pair] = found_or_error
+    finally:  # also when a person interrupts it
+        store.write_pairs({result.content for result in results})
     comparisons = [Comparison(pair.capture, pair.peer, compared[pair]) for pair in pairs if pair in compared]
     return comparisons, failed
 
@@ -192,6 +194,4 @@ def _key(capture: CaptureResult, peer: CaptureResult, pair: CapturePair) -> str:
     """A name for everything that a comparison depends on; empty where a content is unknown, or was read in part."""
     if not (capture.content and peer.content) or capture.is_partial or peer.is_partial:
         return ""
-    return hashlib.sha256(
-        "\0".join((capture.content, peer.content, *pair.complete, "", *pair.hosts)).encode()
-    ).hexdigest()[:32]
+    return pair_key(capture.content, peer.content, (*pair.complete, "", *pair.hosts))

@@ -30,9 +30,9 @@ from postproc.cli.options import (
     TsharkTimeoutOption,
     load_rules,
 )
+from postproc.cli.packet_details import packet_details
 from postproc.flows.state import Reset
 from postproc.report import story_text
-from postproc.report.field_comparison import Details
 from postproc.report.icmp_story import IcmpStory, build_icmp_story
 from postproc.report.presumed_senders import of_same_sender
 from postproc.report.rulebook_entries import RulebookEntries
@@ -41,6 +41,7 @@ from postproc.report.story_text import StoryOptions
 from postproc.runtime.atomic_file import check_not_input
 from postproc.runtime.clock import Clock
 from postproc.runtime.errors import CaptureError, UsageError
+from postproc.runtime.gc_pause import gc_paused
 from postproc.runtime.text import escape_markdown, plural
 from postproc.verdicts.icmp_observables import observe_errors
 from postproc.verdicts.judge_icmp import judged_error
@@ -121,7 +122,8 @@ def explain(
         program = replace(with_decode_as(find_tshark(), decode_as or ()), timeout_s=tshark_timeout)
     packets = read_packets(source, program)
     print_problems(source.labelled(packets.problems))
-    judged = _Judged.of(source.name, packets, rules)
+    with gc_paused():  # flows are many small objects
+        judged = _Judged.of(source.name, packets, rules)
     options = StoryOptions(capture, Clock(local_time), observables)
     if frame is not None and frame not in judged:
         raise _no_reset(capture, frame, packets, judged.frames)
@@ -182,17 +184,7 @@ class _Judged:
         others = [judged for judged, *_ in self.resets.values()] if all_of_sender else ()
         of_sender = of_same_sender(chosen[0], others, RulebookEntries(self.rulebook))
         material = gather_material(*chosen, self.packets.table)
-        return build_story(material, _details(capture, material.frames, program), self.rulebook, of_sender)
-
-
-def _details(capture: Path, frames: Iterable[int], program: Tshark | None) -> dict[int, Details]:
-    """Further fields of these packets, by frame number. Text, which needs no tshark, has none."""
-    if program is None:
-        return {}
-    # Slow to import: pyshark takes longer than everything else, and no other command needs it.
-    from postproc.report.pyshark_details import read_details
-
-    return read_details(capture, frames, program)
+        return build_story(material, packet_details(capture, material.frames, program), self.rulebook, of_sender)
 
 
 def _no_reset(capture: Path, frame: int, packets: Packets, frames: Iterable[int]) -> CaptureError:
