@@ -612,7 +612,8 @@ do
     item:set_generated()
   end
 
-  -- Shows the rules that fired for (`sign` 1) or against (-1) another device as the sender, under the sum of their weights.
+  -- Shows the rules that fired for (`sign` 1) or against (-1) another device as the sender, below the sum of their
+  -- weights.
   local function add_evidence(tree, title, sign, o, fired)
     local sum = 0
     for _, rule in ipairs(fired) do
