@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from heuristics.errors import visible
 from heuristics.rulebook.scoring import Verdict
@@ -97,7 +97,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(chart=_chart, plural=plural, rejection=rejection_text)
+    environment.filters.update(chart=_chart, plural=plural, rejection=rejection_text, whole=_whole)
     environment.globals.update(moment=IN_UTC.moment)
     return environment
 
@@ -105,6 +105,11 @@ def _environment() -> Environment:
 def _shown(value: Any) -> Any:
     """Every value: text as it is safe to show, and not too long."""
     return value if isinstance(value, Markup) else cut_in_the_middle(visible(str(value)), _LONGEST)
+
+
+def _whole(value: str) -> Markup:
+    """Text that is safe to show, and never cut: half a command repeats nothing."""
+    return escape(visible(value))
 
 
 def _chart(chart: Chart) -> Markup:
