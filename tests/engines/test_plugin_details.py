@@ -78,10 +78,8 @@ def test_the_details_begin_with_verdict_and_place(wireshark: Wireshark) -> None:
 def test_the_frame_to_compare_with_is_the_senders_own_and_shows_the_baseline(
     wireshark: Wireshark, capture: Path
 ) -> None:
-    sources = dict(
-        line.split("\t")
-        for line in shown(wireshark, capture, "-T", "fields", "-e", "frame.number", "-e", "_ws.col.Source").splitlines()
-    )
+    columns = ("-T", "fields", "-e", "frame.number", "-e", "_ws.col.Source")
+    sources = dict(line.split("\t") for line in shown(wireshark, capture, "-2", "-Y", "frame", *columns).splitlines())
     hop_limits = {
         frame: (hop_limit, verdict)
         for frame, hop_limit, verdict in (
