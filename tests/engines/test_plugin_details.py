@@ -105,7 +105,7 @@ def test_the_frame_to_compare_with_is_the_senders_own_and_shows_the_baseline(
 
 @EVERY_WIRESHARK
 def test_expert_information_lists_the_forged_resets(wireshark: Wireshark) -> None:
-    text = shown(wireshark, REJECTED, "-q", "-z", "expert")
+    text = shown(wireshark, REJECTED, "-2", "-Y", "rstorigin.verdict", "-q", "-z", "expert")
     found = re.findall(r"^\s+(\d+)\s+Security\s+RSTORIGIN\s+(forged|likely forged): sent from", text, re.M)
     assert sum(int(number) for number, _ in found) == 8
     warnings = shown(wireshark, REJECTED, "-2", "-Y", "rstorigin.expert.forged", "-T", "fields", "-e", "frame.number")
