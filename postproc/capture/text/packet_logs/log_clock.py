@@ -57,4 +57,4 @@ def _wall_clock(prefix: str) -> tuple[int | None, bool]:
         seconds = round(datetime.strptime(text, form).timestamp())
     except ValueError:
         return None, False
-    return seconds_to_us(f"{seconds}.{fraction or 0}"), fraction is not None
+    return seconds * _SECOND + seconds_to_us(f"0.{fraction or 0}"), fraction is not None
