@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from postproc.capture.file_format import pcap_header
+
 Bytes = npt.NDArray[np.uint8]
 _SYN, _ACK, _RST, _SYN_ACK, _RST_ACK, _PUSH = 0x02, 0x10, 0x04, 0x12, 0x14, 0x18
 _RECORD, _ETHERNET, _IP, _TCP = 16, 14, 20, 20
@@ -171,7 +173,7 @@ KINDS: dict[str, tuple[Callable[[int], Iterator[bytes]], str, Sequence[int]]] = 
 
 def make(kind: str, size: int, folder: Path) -> Path:
     """The input: a capture, or for "captures" a folder of them."""
-    head = np.array([0xA1B2C3D4, 0x00040002, 0, 0, 262_144, 1], "<u4").tobytes()
+    head = pcap_header(link_type=1)
     if kind == "captures":
         content = head + b"".join(flows(10))
         for number in range(size):

@@ -24,6 +24,8 @@ class Who(StrEnum):
     HOST = "host"
 
 
+IN_OWN_NAME = (Who.UNKNOWN, Who.HOST)  # of these, menus show the resets in one name together
+
 # Where each kind is; one in between whose hop limit measures its distance is so many hops away instead.
 PLACES = {
     Who.BETWEEN: "at an unknown distance",

@@ -1044,13 +1044,22 @@ do
   -- What a record has, whatever the packet is.
   local NEEDED = { "time_us", "score", "kind", "src", "verdict", "origin", "suspicion" }
 
+  -- Texts of a reset, which are empty where the plugin judges itself and finds none.
+  local TEXTS = { "where", "reason", "cause", "device", "evidence" }
+
   -- The record of a frame: its values by column, and the rules that fired. Nil if it is damaged.
   function verdict_of_frame(verdicts, frame)
     local sound, record = pcall(record_of_frame, verdicts, frame)
     for _, name in ipairs(sound and NEEDED or {}) do
       sound = sound and record[name] ~= nil
     end
-    return sound and record or nil
+    if not sound then
+      return nil
+    end
+    for _, name in ipairs(record.kind == "rst" and TEXTS or {}) do
+      record[name] = record[name] or ""
+    end
+    return record
   end
 
   do
@@ -1159,9 +1168,6 @@ if handed then
   end
 
   local function show_reset(tree, pinfo, record, key)
-    for _, name in ipairs { "where", "reason", "cause", "device", "evidence" } do
-      record[name] = record[name] or ""
-    end
     add_judgement(tree, pinfo, record, record, baseline_frame(record, key))
     add_text(tree, "state", "final")
   end
@@ -1257,9 +1263,6 @@ if handed then
     for _, frame in ipairs(flow.frames) do
       local record = verdict_of_frame(handed, frame)
       if record then
-        for _, name in ipairs { "reason", "cause", "device" } do
-          record[name] = record[name] or ""
-        end
         stories[#stories + 1] = story_of(frame, record, record, baseline_frame(record))
       end
     end
@@ -1284,9 +1287,6 @@ if handed then
     local record = frame and handed.at[frame] and verdict_of_frame(handed, frame)
     if not record or record.kind ~= "rst" then
       return nil
-    end
-    for _, name in ipairs { "reason", "cause", "device" } do
-      record[name] = record[name] or ""
     end
     local baseline = baseline_frame(record, selected.key)
     return {
@@ -1861,7 +1861,7 @@ do
     return sub(key, 1, (#key - 4) / 2)
   end
 
-  local diagnosis, stated_cause
+  local has_diagnostic_magic, diagnosis, stated_cause
   -- What the sender of a reset says itself -------------------------------------------------------------------------
 
   -- The reasons of diagnostic payloads.
@@ -1940,9 +1940,14 @@ do
     return { reason = reason, enterprise = enterprise, description = description }
   end
 
+  function has_diagnostic_magic(payload)
+    local magic = "3\170"
+    return sub(payload, 1, #magic) == magic
+  end
+
   -- What a reset's payload says if it is a whole diagnostic payload.
   function diagnosis(payload)
-    if #payload == 8 and string.match(payload, "^\51\170") then
+    if #payload == 8 and has_diagnostic_magic(payload) then
       return { reason = unsigned(payload, 3, 4), enterprise = unsigned(payload, 5, 8) }
     elseif #payload >= 3 and unsigned(payload, 1, 3) == 1650745 then
       return from_cbor(payload, 3)
@@ -2024,7 +2029,7 @@ do
     elseif cause == "\001\002\003\004\005\006\007\008\009" and current.payload_len == 10 then
       return "henan"
     elseif begins("\02509")
-      or (current.payload_len == 8 and string.match(payload, "^\51\170")) then
+      or (current.payload_len == 8 and has_diagnostic_magic(payload)) then
       return "diagnostic"
     end
     return string.match(cause, "^[\a-\r -~]+$") and "text" or "binary"
@@ -8060,6 +8065,10 @@ do
     ["unknown"] = "-",
     ["host"] = "-",
   }
+  local IN_OWN_NAME = {
+    ["unknown"] = true,
+    ["host"] = true,
+  }
   local DEVICE = "^(.*) %((%d+) %%%)$" -- name, and how sure that is
 
   local function device_of(reset)
@@ -8081,8 +8090,8 @@ do
   local function group_of(groups, kind, device, hops)
     local key = kind .. "|" .. (device or "") .. "|" .. (hops or "")
     if not groups[key] then
-      local own = kind == "host" or kind == "unknown"
-      groups[key] = { who = kind, in_own_name = own, device = device, hops = hops, resets = {}, at = #groups + 1 }
+      groups[key] = { who = kind, device = device, hops = hops, resets = {}, at = #groups + 1 }
+      groups[key].in_own_name = IN_OWN_NAME[kind]
       groups[#groups + 1] = groups[key]
     end
     return groups[key]

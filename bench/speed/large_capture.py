@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from postproc.capture.file_format import pcap_header
+
 _TOGETHER = 1000  # conversations that overlap
 _SYN, _ACK, _PUSH, _FIN, _RST = 0x02, 0x10, 0x18, 0x11, 0x14
 _EXCHANGES = 7
@@ -35,7 +37,7 @@ def make_capture(path: Path, packets: int, resets: int | None, seed: int = 1, sn
     reset[random.permutation(flows)[: flows if resets is None else resets]] = True
     written = 0
     with path.open("wb") as file:
-        file.write(np.array([0xA1B2C3D4, 0x00040002, 0, 0, snap, 1], "<u4").tobytes())
+        file.write(pcap_header(1, snap))
         for first in range(0, flows, _TOGETHER):
             group = _Group(random, np.arange(first, min(first + _TOGETHER, flows)), reset, snap)
             for step in range(len(_STEPS)):

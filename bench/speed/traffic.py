@@ -16,6 +16,8 @@ from itertools import count, islice
 from pathlib import Path
 from random import Random
 
+from postproc.capture.file_format import pcap_header
+
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 LINKTYPE_ETHERNET = 1
 START_US = 1_700_000_000_000_000
@@ -106,7 +108,7 @@ def _segment(sender: _End, receiver: _End, flags: int, payload: int = 0) -> byte
 def write(path: Path, number: int, resets_percent: int) -> None:
     """A pcap file of the first `number` packets."""
     with path.open("wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, LINKTYPE_ETHERNET))
+        file.write(pcap_header(LINKTYPE_ETHERNET))
         for time_us, frame in islice(packets(resets_percent), number):
             seconds, microseconds = divmod(time_us, 1_000_000)
             file.write(struct.pack("<IIII", seconds, microseconds, len(frame), len(frame)) + frame)

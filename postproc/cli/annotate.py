@@ -130,7 +130,11 @@ def _read_key(path: Path) -> bytes:
 
 def _judged(source: Source, rules: Rulebook, program: Tshark) -> CaptureResult:
     """Raises CaptureError for a capture that cannot be read."""
-    result = judge_source(source, rules, program, with_flows=False)
+    return _readable(judge_source(source, rules, program, with_flows=False))
+
+
+def _readable(result: CaptureResult) -> CaptureResult:
+    """The result itself. Raises CaptureError for that of a capture that cannot be read."""
     if not result.readable:
         problem = result.problems[0]
         raise CaptureError(problem.file, problem.reason, problem.hint)
@@ -151,9 +155,7 @@ def _judged_with(
     by_name = {result.name: result for result in results}
     whole = Path(name).resolve()
     source = next(each for each in found.files if not each.member and each.path.resolve() == whole)
-    chosen = by_name[source.name]
-    if not chosen.readable:
-        raise CaptureError(chosen.problems[0].file, chosen.problems[0].reason, chosen.problems[0].hint)
+    chosen = _readable(by_name[source.name])
     others = [problem for result in results if result is not chosen for problem in result.problems]
     print_problems(others)
     return chosen

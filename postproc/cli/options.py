@@ -90,6 +90,15 @@ TsharkTimeoutOption = Annotated[
 ]
 
 
+LogFormatOption = Annotated[
+    str | None,
+    typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
+]
+LogTimezoneOption = Annotated[
+    str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
+]
+
+
 def load_rules(rulebook: Path | None) -> Rulebook:
     """The default rulebook, with the rulebook of the user over it if there is one. Raises RulebookError."""
     from heuristics.rulebook.model import load  # slow to import: help and completion need no rules

@@ -24,6 +24,8 @@ from postproc.cli.options import (
     CacheOption,
     DecodeAsOption,
     JobsOption,
+    LogFormatOption,
+    LogTimezoneOption,
     OutputOption,
     PathsArgument,
     RulebookOption,
@@ -71,13 +73,8 @@ def reconcile(
             "--log", metavar="FILE", help="Compare this session log (PAN-OS, FortiGate, ASA, Zeek, ...) with packets."
         ),
     ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
-    ] = None,
-    log_timezone: Annotated[
-        str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
-    ] = "UTC",
+    log_format: LogFormatOption = None,
+    log_timezone: LogTimezoneOption = "UTC",
     kernel: Annotated[
         Path | None,
         typer.Option(

@@ -26,6 +26,8 @@ from postproc.cli.options import (
     CacheOption,
     DecodeAsOption,
     JobsOption,
+    LogFormatOption,
+    LogTimezoneOption,
     PathsArgument,
     RulebookOption,
 )
@@ -66,13 +68,8 @@ def report(
             "--log", metavar="FILE", help="Compare this session log with the packets too, as reconcile --log does."
         ),
     ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option("--log-format", metavar="NAME|FILE", help="The log's format, or a column map (TOML) of your own."),
-    ] = None,
-    log_timezone: Annotated[
-        str, typer.Option("--log-timezone", metavar="ZONE", help="The time zone of times that name none.")
-    ] = "UTC",
+    log_format: LogFormatOption = None,
+    log_timezone: LogTimezoneOption = "UTC",
 ) -> None:
     """Write a report to send: the answer, who sent the resets, charts, a table of all resets, method and limits.
 

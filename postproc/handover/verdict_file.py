@@ -27,7 +27,7 @@ from ipaddress import ip_address
 
 from generator.render import VERDICT_FILE_VERSION
 from heuristics.observables.output_columns import OUTPUT_COLUMNS, OutputColumn
-from heuristics.presumed_sender import Who
+from heuristics.presumed_sender import IN_OWN_NAME
 from heuristics.rulebook.model import Rulebook
 from heuristics.rulebook.scoring import evidence_weights
 from postproc.batch.job import CaptureResult
@@ -115,7 +115,7 @@ def _presumed_senders(result: CaptureResult, rulebook: Rulebook) -> Iterator[str
     for key, group in resets_by_sender(result.resets, RulebookEntries(rulebook), {}).items():
         frames: defaultdict[str, list[int]] = defaultdict(list)
         for judged in group:
-            frames[judged.row.src if key.who in (Who.HOST, Who.UNKNOWN) else ""].append(judged.row.frame)
+            frames[judged.row.src if key.who in IN_OWN_NAME else ""].append(judged.row.frame)
         yield from (_line("sent_by", " ".join(map(str, sorted(numbers)))) for numbers in frames.values())
 
 

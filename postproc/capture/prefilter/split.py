@@ -17,7 +17,7 @@ import polars as pl
 
 from heuristics.errors import Problem
 from postproc.capture.capture_point_stats import CapturePointStats
-from postproc.capture.file_format import LONGEST_PACKET, PCAP_MICROSECONDS
+from postproc.capture.file_format import pcap_header
 from postproc.capture.packet_table import empty_table, normalise
 from postproc.capture.prefilter.arrays import Flags, Integers
 from postproc.capture.prefilter.handshakes import Handshakes
@@ -103,7 +103,7 @@ def _split(capture: CaptureFile, copy: Path) -> SplitCapture:
     stats, hop_limits = CapturePointStats(), HopLimitCounts()
     handshakes = {4: Handshakes(), 6: Handshakes()}
     with copy.open("wb") as file:
-        file.write(struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, LONGEST_PACKET, capture.link_type))
+        file.write(pcap_header(capture.link_type))
         for piece in capture.pieces():
             classified = classify(piece, capture.link_type)
             packets += len(piece.start)

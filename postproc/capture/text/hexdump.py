@@ -16,7 +16,7 @@ from typing import BinaryIO
 import polars as pl
 
 from heuristics.errors import Problem
-from postproc.capture.file_format import PCAP_MICROSECONDS
+from postproc.capture.file_format import pcap_header
 from postproc.capture.text.cleaning import cleaned
 from postproc.capture.text.reading import Reading
 from postproc.capture.tshark.column_reader import read_capture
@@ -131,7 +131,7 @@ def _write(file: BinaryIO, dumps: Iterator[Dump]) -> _Written:
     first = list(islice(dumps, _SAMPLE))
     link_type = link_type_of(packet for _, _, packet in first)
     start = next(start for each, start, _ in _LAYOUTS if each == link_type)
-    file.write(struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, _MOST_BYTES, link_type))
+    file.write(pcap_header(link_type, _MOST_BYTES))
     written = _Written()
     for number, time_us, packet in chain(first, dumps):
         seconds, microseconds = divmod(time_us or 0, 1_000_000)

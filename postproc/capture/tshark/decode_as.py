@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from heuristics.errors import visible
-from postproc.capture.file_format import PCAP_MICROSECONDS
+from postproc.capture.file_format import pcap_header
 from postproc.capture.tshark.program import Tshark
 from postproc.runtime.errors import UsageError
 from postproc.runtime.temp_files import temporary_folder, writing_temporary
 
-_NO_PACKETS = struct.pack("<IHHiIII", PCAP_MICROSECONDS, 2, 4, 0, 0, 65535, 1)  # a pcap file of Ethernet
+_NO_PACKETS = pcap_header(link_type=1, longest=65535)  # of Ethernet
 _EXAMPLE = "write LAYER==VALUE,PROTOCOL as for `tshark -d`, for example udp.port==9000,vxlan"
 
 
